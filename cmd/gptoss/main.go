@@ -1,0 +1,29 @@
+// Command gptoss runs a GPT-OSS model from a folder in which every expert is a
+// file: an expertfs mount, or a plain copy of one.
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	root := &cobra.Command{
+		Use:           "gptoss",
+		Short:         "Run a GPT-OSS model whose experts are files",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.AddCommand(commands()...)
+	if err := root.Execute(); err != nil {
+		fmt.Fprintln(os.Stderr, "gptoss:", err)
+		os.Exit(1)
+	}
+}
+
+// commands lists every subcommand; each is made in a file of its own name.
+func commands() []*cobra.Command {
+	return []*cobra.Command{}
+}
