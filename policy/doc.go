@@ -1,0 +1,30 @@
+// Package policy decides which experts leave RAM.
+//
+// A Policy is a plain data structure that orders the resident experts from
+// the best victim to the dearest resident. It owns no bytes, takes no lock,
+// starts no goroutine, reads no clock and does no I/O: the caller serialises
+// the calls and keeps the accounts. Equal calls give equal answers, also for
+// the policies that draw random numbers, which do so from a given seed.
+//
+// # The rules of the game
+//
+// A live cache, the simulator of package replay and the ghosts of package
+// shadow all play by the rules below, so that their hit rates can be compared
+// digit by digit.
+//
+//   - A step is one visit of one layer: the keys that the router chose there,
+//     four for a token that is decoded, up to all of them for a prompt that
+//     is evaluated as a batch. Steps finds the steps in a stream of accesses.
+//   - Where the reader announces its steps, Step comes before the accesses of
+//     its keys. Where it does not, a group of accesses is known to be a step
+//     only when it is over, and Step comes after them, before the first access
+//     of the next group. Policies work with both orders.
+//   - An access is a hit when the key's bytes are in RAM at that moment, and
+//     then Touch is called. Otherwise it is a miss: room is made first (one
+//     victim after the other, Remove for each), then Insert is called. A key
+//     that is still being loaded is neither: whoever waits for a load that
+//     another access began does not count again.
+//   - The keys of the group in progress (Steps.Active) are evicted only when
+//     nothing else is left: they are in use now or will be in a moment.
+//   - A prefetched key is inserted without a Touch. Its first access is a hit.
+package policy

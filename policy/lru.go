@@ -1,0 +1,39 @@
+package policy
+
+import "iter"
+
+// lru evicts what was used longest ago. It is what operating systems do, and
+// the baseline here: a token visits the layers in a circle, so below one
+// token's worth of experts it evicts each just before it is used again.
+type lru struct {
+	order list[Key] // front: used longest ago
+	nodes map[Key]*node[Key]
+}
+
+func newLRU() *lru { return &lru{nodes: map[Key]*node[Key]{}} }
+
+func (p *lru) Insert(k Key, _ int64) {
+	if n, ok := p.nodes[k]; ok {
+		p.order.moveToBack(n)
+		return
+	}
+	p.nodes[k] = p.order.pushBack(k)
+}
+
+func (p *lru) Touch(k Key) {
+	if n, ok := p.nodes[k]; ok {
+		p.order.moveToBack(n)
+	}
+}
+
+func (p *lru) Remove(k Key) {
+	if n, ok := p.nodes[k]; ok {
+		p.order.remove(n)
+		delete(p.nodes, k)
+	}
+}
+
+func (p *lru) Victims() iter.Seq[Key] { return p.order.all() }
+
+func (p *lru) Step(int, []Key) {}
+func (p *lru) Resize(int64)    {}

@@ -1,0 +1,61 @@
+package policy
+
+import "iter"
+
+// Key names an expert: its layer, and its index within the layer.
+type Key struct{ Layer, Expert uint16 }
+
+// Policy orders resident experts for eviction. The caller serialises calls.
+//
+// A key outside the Shape the policy was made for is accepted, and served
+// without knowledge of its layer, so that a mistake of a caller costs hits
+// and never memory safety.
+type Policy interface {
+	// Insert says that k became resident and takes bytes of the budget.
+	// Inserting a resident key again updates its size.
+	Insert(k Key, bytes int64)
+	// Touch says that a resident key was used. Touching another key is
+	// harmless.
+	Touch(k Key)
+	// Remove says that k left RAM. Removing another key is harmless.
+	Remove(k Key)
+	// Victims yields every resident once, the best victim first. The order
+	// is computed as far as it is asked for. The caller skips the keys it
+	// cannot evict now and may stop at any time; the policy must not be
+	// changed before the iteration has ended.
+	Victims() iter.Seq[Key]
+	// Step says that the router chose the keys used in layer, for one token
+	// or for one batch of a prompt. The slice is only borrowed.
+	Step(layer int, used []Key)
+	// Resize tells a new budget in bytes. Residents stay until removed.
+	Resize(budget int64)
+}
+
+// Valuer is a Policy that can say what a resident is worth.
+type Valuer interface {
+	// Value estimates the chance, 0 to 1, that k is used when its layer is
+	// visited next, so within one token. It answers for any key, resident or
+	// not, which makes a resident comparable with a guess worth prefetching.
+	Value(k Key) float64
+}
+
+// Shape describes the experts of a model and the memory for them.
+type Shape struct {
+	Layers, Experts int   // experts per layer
+	TopK            int   // experts a router chooses for one token
+	ExpertBytes     int64 // size of one expert, all being about equal
+	Budget          int64 // bytes for resident experts
+}
+
+// Capacity is the number of experts that fit into the budget.
+func (s Shape) Capacity() int {
+	if s.ExpertBytes <= 0 || s.Budget <= 0 {
+		return 0
+	}
+	return int(min(s.Budget/s.ExpertBytes, int64(s.Layers)*int64(s.Experts)))
+}
+
+// contains tells whether k is an expert of the model.
+func (s Shape) contains(k Key) bool {
+	return int(k.Layer) < s.Layers && int(k.Expert) < s.Experts
+}

@@ -1,0 +1,127 @@
+package policy
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Default is the policy of a mount that was not told another one.
+const Default = "lru"
+
+// Limits of a Shape: what a Key can express, and what keeps the tables of a
+// policy (some hold experts x experts numbers per layer) within memory when
+// a config file is absurd.
+const (
+	maxLayers  = 1 << 12
+	maxExperts = 1 << 12
+	maxTotal   = 1 << 18
+)
+
+// maker builds a policy. It reads its parameters from p; parameters nobody
+// read are reported as unknown by New.
+type maker func(s Shape, seed uint64, p *params) Policy
+
+// makers lists every policy by its name.
+var makers = map[string]maker{
+	"lru": func(Shape, uint64, *params) Policy { return newLRU() },
+}
+
+// Names lists the policies in alphabetical order.
+func Names() []string { return slices.Sorted(maps.Keys(makers)) }
+
+// New makes the policy that spec describes, "name" or "name:key=value,...".
+// The seed drives the policies that draw random numbers.
+func New(spec string, s Shape, seed uint64) (Policy, error) {
+	if s.Layers < 1 || s.Experts < 1 || s.Layers > maxLayers || s.Experts > maxExperts || s.Layers*s.Experts > maxTotal {
+		return nil, fmt.Errorf("policy: a model of %d layers x %d experts is out of range", s.Layers, s.Experts)
+	}
+	s.TopK = min(max(s.TopK, 1), s.Experts)
+	name, rest, _ := strings.Cut(strings.TrimSpace(spec), ":")
+	mk, ok := makers[name]
+	if !ok {
+		return nil, fmt.Errorf("policy: no policy is called %q; there are %s", name, strings.Join(Names(), ", "))
+	}
+	p, err := parseParams(rest)
+	if err != nil {
+		return nil, fmt.Errorf("policy: %s: %w", name, err)
+	}
+	made := mk(s, seed, p)
+	if err := p.finish(); err != nil {
+		return nil, fmt.Errorf("policy: %s: %w", name, err)
+	}
+	return made, nil
+}
+
+// params holds the parameters of a spec while a maker reads them.
+type params struct {
+	given map[string]string
+	known []string
+	err   error
+}
+
+func parseParams(text string) (*params, error) {
+	p := &params{given: map[string]string{}}
+	if text == "" {
+		return p, nil
+	}
+	for part := range strings.SplitSeq(text, ",") {
+		key, value, ok := strings.Cut(part, "=")
+		key = strings.TrimSpace(key)
+		if !ok || key == "" {
+			return nil, fmt.Errorf("parameter %q is not of the form key=value", part)
+		}
+		if _, twice := p.given[key]; twice {
+			return nil, fmt.Errorf("parameter %s is given twice", key)
+		}
+		p.given[key] = strings.TrimSpace(value)
+	}
+	return p, nil
+}
+
+// float reads a parameter between lo and hi, def when it was not given.
+func (p *params) float(key string, def, lo, hi float64) float64 {
+	p.known = append(p.known, fmt.Sprintf("%s=%v (%v to %v)", key, def, lo, hi))
+	text, ok := p.given[key]
+	if !ok {
+		return def
+	}
+	delete(p.given, key)
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(v >= lo && v <= hi) { // written so that NaN fails
+		p.fail("%s=%s must be a number from %v to %v", key, text, lo, hi)
+		return def
+	}
+	return v
+}
+
+// int reads a whole parameter between lo and hi, def when it was not given.
+func (p *params) int(key string, def, lo, hi int) int {
+	v := p.float(key, float64(def), float64(lo), float64(hi))
+	if v != float64(int(v)) {
+		p.fail("%s=%v must be a whole number", key, v)
+	}
+	return int(v)
+}
+
+func (p *params) fail(format string, args ...any) {
+	if p.err == nil {
+		p.err = fmt.Errorf(format, args...)
+	}
+}
+
+// finish reports the first bad value, else a parameter nobody asked for.
+func (p *params) finish() error {
+	if p.err != nil {
+		return p.err
+	}
+	for _, key := range slices.Sorted(maps.Keys(p.given)) {
+		if len(p.known) == 0 {
+			return fmt.Errorf("it has no parameters, %s is unknown", key)
+		}
+		return fmt.Errorf("parameter %s is unknown; there are %s", key, strings.Join(p.known, ", "))
+	}
+	return nil
+}

@@ -1,0 +1,81 @@
+package policy
+
+import (
+	"iter"
+	"slices"
+)
+
+// Steps finds the steps in what a reader does. It is pure and not safe for
+// concurrent use; the zero value with Emit set is ready.
+//
+// A reader that announces its steps is taken at its word: Announce emits the
+// step at once and the accesses of its keys form no group of their own.
+// Other accesses are grouped: successive ones of one layer are one step, which
+// a change of layer ends. A key that comes again ends it too (the next token,
+// in a model of one layer), except the one accessed last, because programs
+// open a file more than once to read it.
+type Steps struct {
+	// Emit receives each step. The slice is only lent.
+	Emit func(layer int, used []Key)
+
+	announced []Key // the keys of the step announced last
+	group     []Key // accesses not announced, all of one layer
+}
+
+// Announce takes a step that the reader itself gave.
+func (s *Steps) Announce(layer int, used []Key) {
+	s.Flush()
+	s.announced = append(s.announced[:0], used...)
+	s.Emit(layer, used)
+}
+
+// Access takes one access. A step that it ends is emitted before it returns,
+// so call it before the access is looked up.
+func (s *Steps) Access(k Key) {
+	if slices.Contains(s.announced, k) {
+		return
+	}
+	s.announced = s.announced[:0]
+	if n := len(s.group); n > 0 {
+		if s.group[n-1] == k {
+			return
+		}
+		if s.group[0].Layer != k.Layer || slices.Contains(s.group, k) {
+			s.Flush()
+		}
+	}
+	s.group = append(s.group, k)
+}
+
+// Flush ends the group in progress, as at the end of a recording.
+func (s *Steps) Flush() {
+	if len(s.group) > 0 {
+		s.Emit(int(s.group[0].Layer), s.group)
+		s.group = s.group[:0]
+	}
+}
+
+// Active tells whether k belongs to the step in progress.
+func (s *Steps) Active(k Key) bool {
+	return slices.Contains(s.announced, k) || slices.Contains(s.group, k)
+}
+
+// Victims yields the victims of p with the keys of the step in progress at
+// the end, so that they go only when nothing else is left.
+func (s *Steps) Victims(p Policy) iter.Seq[Key] {
+	return func(yield func(Key) bool) {
+		var held []Key
+		for k := range p.Victims() {
+			if s.Active(k) {
+				held = append(held, k)
+			} else if !yield(k) {
+				return
+			}
+		}
+		for _, k := range held {
+			if !yield(k) {
+				return
+			}
+		}
+	}
+}
