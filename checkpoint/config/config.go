@@ -1,0 +1,55 @@
+// Package config reads and writes the config.json of GPT-OSS models, in the
+// spelling of OpenAI's original checkpoints and in that of Hugging Face.
+package config
+
+// Config holds the dimensions and constants of a model. Parse validates it:
+// every count is positive and small enough that products of dimensions fit an
+// int64, and layers and experts fit 16 bits.
+type Config struct {
+	Layers       int
+	Experts      int // in each layer
+	TopK         int // experts that a token uses in each layer
+	Hidden       int // width of the residual stream; a multiple of 32
+	Intermediate int // width inside an expert; a multiple of 32
+	Vocab        int
+	HeadDim      int
+	Heads        int // query heads, a multiple of KVHeads
+	KVHeads      int
+	Window       int    // positions that a sliding layer sees, its own included
+	Sliding      []bool // for each layer: sliding window, or else full attention
+
+	RMSEps      float64
+	SwigluLimit float64
+	SwigluAlpha float64
+	Rope        Rope
+
+	EOS []int // token ids that end a text; nil when the file names none
+}
+
+// Rope holds the constants of the rotary position embedding with YaRN.
+type Rope struct {
+	Theta          float64
+	Factor         float64 // of the context's extension; 1 is plain rotary embedding
+	Alpha          float64 // rotations at which extrapolation gives way (beta_slow)
+	Beta           float64 // rotations at which interpolation begins (beta_fast)
+	InitialContext int     // positions before the extension
+}
+
+// Values of constants that a config may leave out.
+const (
+	defaultRMSEps      = 1e-5
+	defaultSwigluLimit = 7
+	defaultSwigluAlpha = 1.702
+)
+
+// QKVRows is the number of rows of the fused query, key and value projection.
+func (c *Config) QKVRows() int { return c.HeadDim * (c.Heads + 2*c.KVHeads) }
+
+// alternate returns the layer pattern of the published models: even layers slide.
+func alternate(layers int) []bool {
+	sliding := make([]bool, layers)
+	for i := range sliding {
+		sliding[i] = i%2 == 0
+	}
+	return sliding
+}
