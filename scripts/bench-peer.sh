@@ -1,0 +1,153 @@
+#!/usr/bin/env bash
+# bench-peer.sh --llama-bench PATH --gguf FILE --checkpoint DIR [options]
+#
+# Runs llama.cpp and gptoss in turn, each alone, in one memory cgroup, and prints
+# tokens per second, bytes read per token and the ratio of the medians.
+#
+#   --room LIST        percent of the experts that the limit leaves room for, or
+#                      "all" for no limit (default all)
+#   --readahead LIST   readahead of the drive in KiB while llama.cpp runs (default: as it is)
+#   -p N, -n N, -r N   prompt tokens, generated tokens, repetitions (default 0, 32, 3)
+#   --policy NAME      eviction policy of the mount (default: its own)
+#   --gptoss "FLAGS"   more flags for gptoss bench
+#   --load N           busy processes at nice 19 beside either (default 0)
+#   --copy DIR         also run gptoss on this plain copy of the tree, in page cache
+#
+# Limits: dense weights of the GGUF + 350 MB + the room for experts; the mount's
+# --ram is that room. A limit needs root, and a llama.cpp built with
+# -DGGML_CPU_REPACK=OFF, which computes on the mapped file.
+set -euo pipefail
+here=$(cd "$(dirname "$0")/.." && pwd)
+
+die() {
+	echo "bench-peer: $*" >&2
+	exit 1
+}
+llama='' gguf='' checkpoint='' copy='' rooms=all readaheads='' prompt=0 generate=32 reps=3 load=0 policy='' flags=''
+while [ $# -gt 0 ]; do
+	case "$1" in
+	--llama-bench) llama=$2 ;;
+	--gguf) gguf=$2 ;;
+	--checkpoint) checkpoint=$2 ;;
+	--copy) copy=$2 ;;
+	--room) rooms=$2 ;;
+	--readahead) readaheads=$2 ;;
+	-p) prompt=$2 ;;
+	-n) generate=$2 ;;
+	-r) reps=$2 ;;
+	--policy) policy=$2 ;;
+	--gptoss) flags=$2 ;;
+	--load) load=$2 ;;
+	*)
+		sed -n '2,20s/^# \{0,1\}//p' "$0" >&2
+		exit 2
+		;;
+	esac
+	shift 2
+done
+[ -x "$llama" ] || die "--llama-bench names llama.cpp's llama-bench"
+[ -f "$gguf" ] || die "--gguf names the model for llama.cpp"
+[ -d "$checkpoint" ] || die "--checkpoint names the model for expertfs"
+[ -x "$here/bin/gptoss" ] || die "run make build first"
+
+mnt=$(mktemp -d)
+drive=$(lsblk -no PKNAME "$(df --output=source "$checkpoint" | tail -n1)" 2>/dev/null | head -n1)
+[ -n "$drive" ] || drive=$(basename "$(df --output=source "$checkpoint" | tail -n1)")
+ra_file=/sys/block/$drive/queue/read_ahead_kb
+ra_before=$(cat "$ra_file")
+readaheads=${readaheads:-$ra_before}
+if [ -d /sys/fs/cgroup/memory ]; then
+	group=/sys/fs/cgroup/memory/expertfs-bench limit_file=memory.limit_in_bytes
+else
+	group=/sys/fs/cgroup/expertfs-bench limit_file=memory.max
+fi
+busy=()
+cleanup() {
+	for pid in "${busy[@]}"; do kill "$pid" 2>/dev/null || true; done
+	"$here/bin/expertfs" umount "$mnt" 2>/dev/null || true
+	rmdir "$mnt" "$group" 2>/dev/null || true
+	echo "$ra_before" >"$ra_file" 2>/dev/null || true
+}
+trap cleanup EXIT
+
+# in_group runs a command under the limit in force, in a cold page cache when there is one.
+in_group() {
+	if [ "$limit" = none ]; then
+		"$@"
+		return
+	fi
+	sync
+	echo 3 >/proc/sys/vm/drop_caches
+	mkdir -p "$group"
+	echo "$limit" >"$group/$limit_file"
+	(
+		echo "$BASHPID" >"$group/cgroup.procs"
+		exec "$@"
+	)
+}
+
+# speed prints tokens per second and MB read from the drive per token of one run.
+speed() {
+	local before after tps
+	before=$(awk -v d="$drive" '$3 == d {print $6}' /proc/diskstats)
+	tps=$("$@" 2>"$mnt.err" | sed -n 's/.*"avg_ts": *\([0-9.]*\).*/\1/p' | tail -n1)
+	after=$(awk -v d="$drive" '$3 == d {print $6}' /proc/diskstats)
+	[ -n "$tps" ] || die "no figure from: $* ($(tail -n3 "$mnt.err"))"
+	rm -f "$mnt.err"
+	echo "$tps $(((after - before) * 512 / (generate + prompt) / 1000000))"
+}
+
+run_llama() { in_group "$llama" -m "$gguf" -t 2 -p "$prompt" -n "$generate" -r 1 -o json; }
+run_copy() {
+	# shellcheck disable=SC2086 # flags are words
+	in_group "$here/bin/gptoss" bench --model "$copy" -t 2 -p "$prompt" -n "$generate" -r 1 -o json $flags
+}
+run_mount() {
+	# shellcheck disable=SC2016 # expanded by the inner shell
+	in_group sh -c '"$1/bin/expertfs" mount --ram "$2" ${3:+--policy "$3"} "$4" "$5" >&2 &&
+		"$1/bin/gptoss" bench --model "$5" -t 2 -p "$6" -n "$7" -r 1 -o json $8; "$1/bin/expertfs" umount "$5" >&2' \
+		sh "$here" "$ram" "$policy" "$checkpoint" "$mnt" "$prompt" "$generate" "$flags"
+}
+
+median() { sort -n | awk '{v[NR] = $1} END {print (NR % 2) ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2}'; }
+row() { # NAME FIGURES: "tps mb" lines
+	printf '| %s | %s | %s | %s |\n' "$1" "$room" "$(cut -d' ' -f1 <<<"$2" | sort -n | paste -sd' ')" "$(cut -d' ' -f2 <<<"$2" | median)"
+}
+
+experts=$("$here/bin/expertfs" check --json "$checkpoint" | sed -n 's/.*"expert_bytes_total": *\([0-9]*\).*/\1/p')
+[ -n "$experts" ] || die "expertfs check $checkpoint gave no size of the experts"
+dense=$(($(stat -Lc %s "$gguf") - experts))
+for _ in $(seq "$load"); do
+	nice -n 19 sh -c 'while :; do :; done' &
+	busy+=($!)
+done
+
+echo "| engine | room for experts | tok/s of each run | MB read per token |"
+echo "| --- | --- | --- | --- |"
+for room in ${rooms//,/ }; do
+	if [ "$room" = all ]; then
+		limit=none ram=$((experts + experts / 50))
+	else
+		ram=$((experts * room / 100)) limit=$((dense + 350000000 + experts * room / 100))
+	fi
+	declare -A peers=()
+	ours='' plain=''
+	for _ in $(seq "$reps"); do
+		for ra in ${readaheads//,/ }; do
+			echo "$ra" >"$ra_file"
+			peers[$ra]+="$(speed run_llama)"$'\n'
+			echo "$ra_before" >"$ra_file"
+		done
+		ours+="$(speed run_mount)"$'\n'
+		[ -z "$copy" ] || plain+="$(speed run_copy)"$'\n'
+	done
+	mine=$(cut -d' ' -f1 <<<"${ours%$'\n'}" | median)
+	row "gptoss on the mount" "${ours%$'\n'}"
+	[ -z "$copy" ] || row "gptoss on a plain copy" "${plain%$'\n'}"
+	for ra in "${!peers[@]}"; do
+		row "llama.cpp, readahead $ra" "${peers[$ra]%$'\n'}"
+		theirs=$(cut -d' ' -f1 <<<"${peers[$ra]%$'\n'}" | median)
+		echo "ratio at $room, readahead $ra: $(awk -v a="$mine" -v b="$theirs" 'BEGIN {printf "%.2f", a / b}')x"
+	done
+	[ -z "$copy" ] || echo "ratio at $room, mount to plain copy: $(awk -v a="$mine" -v b="$(cut -d' ' -f1 <<<"${plain%$'\n'}" | median)" 'BEGIN {printf "%.2f", a / b}')x"
+done
