@@ -128,28 +128,44 @@ func (l Layout) layerPrefix(layer int) string {
 	return fmt.Sprintf("block.%d.", layer)
 }
 
+// Tensor is a tensor that a checkpoint has to have.
+type Tensor struct {
+	Name  string // in the checkpoint
+	DType string
+	Shape []int64
+
+	Part  string // OpenAI's name of the tensor that it is or is cut from
+	Begin int64  // the byte of Part at which it begins
+}
+
 // tensors returns the checkpoint's tensors that make up p, in row order.
-func (l Layout) tensors(layer int, p part) []safetensors.Tensor {
-	names := []string{p.name}
-	if l == HuggingFace {
-		names = huggingFaceNames[p.name]
+func (l Layout) tensors(layer int, p part) []Tensor {
+	whole := p.name
+	prefix := ""
+	if layer != noLayer {
+		whole, prefix = OpenAI.layerPrefix(layer)+p.name, l.layerPrefix(layer)
 	}
-	ts := make([]safetensors.Tensor, len(names))
+	if l == OpenAI {
+		return []Tensor{{whole, p.dtype, p.shape, whole, 0}}
+	}
+	names := huggingFaceNames[p.name]
+	if len(names) == 1 {
+		return []Tensor{{prefix + names[0], p.dtype, p.shape, whole, 0}}
+	}
+	var ts []Tensor
+	var begin int64
 	for i, name := range names {
-		if layer != noLayer {
-			name = l.layerPrefix(layer) + name
-		}
-		ts[i] = safetensors.Tensor{Name: name, DType: p.dtype, Shape: p.shape}
-		if len(names) > 1 {
-			ts[i].Shape = append([]int64{p.rows[i]}, p.shape[1:]...)
-		}
+		s := append([]int64{p.rows[i]}, p.shape[1:]...)
+		ts = append(ts, Tensor{prefix + name, p.dtype, s, whole, begin})
+		length, _ := safetensors.ByteLen(p.dtype, s) // validated configs have no shapes that fail
+		begin += length
 	}
 	return ts
 }
 
-// Tensors returns name, type and shape of every tensor that a checkpoint of
-// this config has in this layout, layer by layer.
-func Tensors(c *config.Config, l Layout) []safetensors.Tensor {
+// Tensors returns every tensor that a checkpoint of this config has in this
+// layout, layer by layer.
+func Tensors(c *config.Config, l Layout) []Tensor {
 	ts := l.tensors(noLayer, embeddingPart(c))
 	for layer := range c.Layers {
 		for _, p := range denseParts(c) {

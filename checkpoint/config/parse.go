@@ -82,7 +82,7 @@ func Parse(text []byte) (*Config, error) {
 	if c.EOS, err = f.eos(); err != nil {
 		return nil, err
 	}
-	if err := c.validate(); err != nil {
+	if err := c.Validate(); err != nil {
 		return nil, err
 	}
 	c.Sliding, err = f.sliding(c.Layers)

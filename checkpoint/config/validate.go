@@ -16,8 +16,8 @@ const (
 	maxContext = 1 << 30 // positions
 )
 
-// validate returns an error that names the first value out of bounds.
-func (c *Config) validate() error {
+// Validate returns an error that names the first value out of bounds.
+func (c *Config) Validate() error {
 	for _, v := range []struct {
 		name  string
 		value int

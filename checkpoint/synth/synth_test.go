@@ -1,0 +1,100 @@
+package synth
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"expertfs/checkpoint"
+	"expertfs/checkpoint/config"
+)
+
+// small returns options for a model that is quick to write and has odd
+// dimensions.
+func small(t *testing.T) Options {
+	t.Helper()
+	c, err := config.Preset("tiny")
+	require.NoError(t, err)
+	c.SetLayers(3)
+	c.Experts, c.Hidden, c.Intermediate, c.HeadDim, c.Heads, c.KVHeads = 5, 96, 64, 6, 6, 3
+	return Options{Config: c, Seed: 7}
+}
+
+// write makes a checkpoint and opens it.
+func write(t *testing.T, o Options) *checkpoint.Checkpoint {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "model")
+	require.NoError(t, Write(context.Background(), dir, o))
+	c, err := checkpoint.Open(dir)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, c.Close()) })
+	return c
+}
+
+// contentsOf returns the bytes of all views one after the other.
+func contentsOf(t *testing.T, c *checkpoint.Checkpoint) []byte {
+	t.Helper()
+	views := []*checkpoint.View{c.Embedding(), c.Unembedding()}
+	for l := range c.Config().Layers {
+		views = append(views, c.Dense(l))
+		for e := range c.Config().Experts {
+			views = append(views, c.Expert(l, e))
+		}
+	}
+	var out bytes.Buffer
+	for _, v := range views {
+		out.Write(v.Header)
+		for _, e := range v.Extents {
+			_, err := io.Copy(&out, io.NewSectionReader(c.Files()[e.File], e.Off, e.Len))
+			require.NoError(t, err)
+		}
+	}
+	return out.Bytes()
+}
+
+func TestOneSeedIsOneModel(t *testing.T) {
+	want := contentsOf(t, write(t, small(t)))
+	for name, change := range map[string]func(*Options){
+		"again":        func(o *Options) {},
+		"one worker":   func(o *Options) { o.Workers = 1 },
+		"many workers": func(o *Options) { o.Workers = 9 },
+		"shards":       func(o *Options) { o.ShardBytes = 100_000 },
+		"hugging face": func(o *Options) { o.Layout = checkpoint.HuggingFace },
+		"both":         func(o *Options) { o.Layout, o.ShardBytes = checkpoint.HuggingFace, 100_000 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := small(t)
+			change(&o)
+			c := write(t, o)
+			require.Equal(t, o.ShardBytes > 0, len(c.Files()) > 1)
+			require.Equal(t, want, contentsOf(t, c))
+		})
+	}
+	other := small(t)
+	other.Seed++
+	require.NotEqual(t, want, contentsOf(t, write(t, other)))
+}
+
+func TestSizeIsWhatIsWritten(t *testing.T) {
+	o := small(t)
+	o.ShardBytes = 100_000
+	want, err := Size(o)
+	require.NoError(t, err)
+	var got int64
+	for _, f := range write(t, o).Files() {
+		got += f.Size()
+	}
+	require.Equal(t, want, got)
+}
+
+func TestRefusesFolderInUse(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "mine"), nil, 0o600))
+	require.ErrorContains(t, Write(context.Background(), dir, small(t)), "is not empty")
+	require.FileExists(t, filepath.Join(dir, "mine"))
+}
