@@ -1,0 +1,201 @@
+package tokenizer
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// maxTokenID bounds the ids that a tokenizer.json may use, and with them the
+// memory that a damaged one can make us ask for.
+const maxTokenID = 1 << 24
+
+// hfFile is the part of a Hugging Face tokenizer.json that has a meaning for
+// byte-level BPE.
+type hfFile struct {
+	AddedTokens []struct {
+		ID      int    `json:"id"`
+		Content string `json:"content"`
+	} `json:"added_tokens"`
+	Normalizer   json.RawMessage `json:"normalizer"`
+	PreTokenizer hfPreTokenizer  `json:"pre_tokenizer"`
+	Model        hfModel         `json:"model"`
+}
+
+type hfPreTokenizer struct {
+	Type          string           `json:"type"`
+	PreTokenizers []hfPreTokenizer `json:"pretokenizers"` // of a Sequence
+	Pattern       struct {
+		Regex string
+	} `json:"pattern"` // of a Split, with the next two
+	Behavior       string `json:"behavior"`
+	Invert         bool   `json:"invert"`
+	AddPrefixSpace bool   `json:"add_prefix_space"` // of ByteLevel, with the next
+	UseRegex       *bool  `json:"use_regex"`        // true when absent
+}
+
+type hfModel struct {
+	Type                    string         `json:"type"`
+	Dropout                 float64        `json:"dropout"`
+	ContinuingSubwordPrefix string         `json:"continuing_subword_prefix"`
+	EndOfWordSuffix         string         `json:"end_of_word_suffix"`
+	ByteFallback            bool           `json:"byte_fallback"`
+	IgnoreMerges            bool           `json:"ignore_merges"`
+	Vocab                   map[string]int `json:"vocab"`
+	Merges                  []hfMerge      `json:"merges"`
+}
+
+// hfMerge is a pair of tokens, written as a list or as one string with a
+// blank between.
+type hfMerge [2]string
+
+func (m *hfMerge) UnmarshalJSON(data []byte) error {
+	var pair []string
+	if len(data) > 0 && data[0] == '"' {
+		var s string
+		if err := json.Unmarshal(data, &s); err != nil {
+			return err
+		}
+		pair = strings.Split(s, " ")
+	} else if err := json.Unmarshal(data, &pair); err != nil {
+		return err
+	}
+	if len(pair) != 2 {
+		return fmt.Errorf("merge %s is not a pair", data)
+	}
+	*m = hfMerge(pair)
+	return nil
+}
+
+// parse reads a tokenizer.json. What it would have to ignore it refuses.
+func parse(name string, data []byte) (*Tokenizer, error) {
+	var f hfFile
+	if err := json.Unmarshal(data, &f); err != nil {
+		return nil, err
+	}
+	if err := f.check(); err != nil {
+		return nil, err
+	}
+	v, err := f.Model.vocabulary()
+	if err != nil {
+		return nil, err
+	}
+	special := make(map[string]int, len(f.AddedTokens))
+	for _, a := range f.AddedTokens {
+		if a.ID < 0 || a.ID > maxTokenID || a.Content == "" {
+			return nil, fmt.Errorf("added token %q: id %d is out of range or its text is empty", a.Content, a.ID)
+		}
+		special[a.Content] = a.ID
+	}
+	return newTokenizer(name, len(v.tokens), func() *vocabulary { return v }, special), nil
+}
+
+func (f *hfFile) check() error {
+	if n := string(f.Normalizer); n != "" && n != "null" {
+		return fmt.Errorf("normalizer %s is not supported", n)
+	}
+	if err := f.PreTokenizer.check(); err != nil {
+		return fmt.Errorf("pre_tokenizer: %w", err)
+	}
+	m := &f.Model
+	switch {
+	case m.Type != "BPE":
+		return fmt.Errorf("model type %q is not supported, only BPE", m.Type)
+	case m.Dropout != 0 || m.ContinuingSubwordPrefix != "" || m.EndOfWordSuffix != "" || m.ByteFallback:
+		return errors.New("BPE with dropout, prefix, suffix or byte_fallback is not supported")
+	}
+	return nil
+}
+
+// check accepts the one form that GPT-OSS uses: a Split by the o200k pattern,
+// then ByteLevel without a pattern of its own.
+func (p *hfPreTokenizer) check() error {
+	if p.Type != "Sequence" || len(p.PreTokenizers) != 2 {
+		return fmt.Errorf("want a Sequence of Split and ByteLevel, got %q of %d", p.Type, len(p.PreTokenizers))
+	}
+	split, bytes := &p.PreTokenizers[0], &p.PreTokenizers[1]
+	switch {
+	case split.Type != "Split" || split.Behavior != "Isolated" || split.Invert:
+		return fmt.Errorf("want an isolated Split first, got %q %q", split.Behavior, split.Type)
+	case split.Pattern.Regex != o200kPattern:
+		return fmt.Errorf("pattern %q is not known, only that of o200k", split.Pattern.Regex)
+	case bytes.Type != "ByteLevel" || bytes.AddPrefixSpace || bytes.UseRegex == nil || *bytes.UseRegex:
+		return fmt.Errorf("want ByteLevel without prefix space and pattern second, got %q", bytes.Type)
+	}
+	return nil
+}
+
+// vocabulary turns the model's tokens into bytes and its merges into ids.
+func (m *hfModel) vocabulary() (*vocabulary, error) {
+	size := 0
+	for text, id := range m.Vocab {
+		if id < 0 || id > maxTokenID {
+			return nil, fmt.Errorf("token %q: id %d is out of range", text, id)
+		}
+		size = max(size, id+1)
+	}
+	tokens := make([]string, size)
+	for text, id := range m.Vocab {
+		b, err := fromByteLevel(text)
+		if err != nil {
+			return nil, fmt.Errorf("token %q: %w", text, err)
+		}
+		if tokens[id] != "" || b == "" {
+			return nil, fmt.Errorf("token %q: id %d is used twice or the text is empty", text, id)
+		}
+		tokens[id] = b
+	}
+	v, err := newVocabulary(tokens)
+	if err != nil {
+		return nil, err
+	}
+	v.wholePieces = m.IgnoreMerges
+	v.merges, err = m.pairs()
+	return v, err
+}
+
+func (m *hfModel) pairs() (pairMerges, error) {
+	pairs := make(pairMerges, len(m.Merges))
+	for rank, merge := range m.Merges {
+		left, okLeft := m.Vocab[merge[0]]
+		right, okRight := m.Vocab[merge[1]]
+		joined, okJoined := m.Vocab[merge[0]+merge[1]]
+		if !okLeft || !okRight || !okJoined {
+			return nil, fmt.Errorf("merge %d of %q and %q: not all in the vocabulary", rank, merge[0], merge[1])
+		}
+		pairs[[2]int32{int32(left), int32(right)}] = struct{ rank, id int32 }{int32(rank), int32(joined)}
+	}
+	return pairs, nil
+}
+
+// byteLevel maps the runes by which byte-level vocabularies spell bytes:
+// printable Latin-1 stands for itself, and the remaining bytes, in order, for
+// the runes from U+0100.
+var byteLevel = func() map[rune]byte {
+	m := make(map[rune]byte, 256)
+	next := rune(0x100)
+	for b := range rune(256) {
+		printable := b > ' ' && b < 0x7f || b > 0xa0 && b != 0xad
+		if printable {
+			m[b] = byte(b)
+		} else {
+			m[next] = byte(b)
+			next++
+		}
+	}
+	return m
+}()
+
+// fromByteLevel returns the bytes that a token of the file stands for.
+func fromByteLevel(text string) (string, error) {
+	b := make([]byte, 0, len(text))
+	for _, r := range text {
+		v, ok := byteLevel[r]
+		if !ok {
+			return "", fmt.Errorf("rune %q stands for no byte", r)
+		}
+		b = append(b, v)
+	}
+	return string(b), nil
+}
