@@ -25,6 +25,17 @@ func (l Layout) String() string {
 	return "openai"
 }
 
+// ParseLayout is the inverse of String; it takes "hf" as well.
+func ParseLayout(name string) (Layout, error) {
+	switch name {
+	case "openai":
+		return OpenAI, nil
+	case "huggingface", "hf":
+		return HuggingFace, nil
+	}
+	return 0, fmt.Errorf("unknown layout %q: known are openai and huggingface", name)
+}
+
 // part is one tensor of the model under its OpenAI name, without the layer.
 type part struct {
 	name  string

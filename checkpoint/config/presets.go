@@ -32,6 +32,6 @@ func Preset(name string) (*Config, error) {
 
 // SetLayers changes the number of layers and gives them the published models'
 // pattern of attention.
-func (c *Config) SetLayers(n int) { 
+func (c *Config) SetLayers(n int) {
 	c.Layers, c.Sliding = n, alternate(min(max(n, 0), maxLayers))
 }

@@ -142,6 +142,12 @@ func (s *shard) write(ctx context.Context, path string, o *Options) error {
 		return err
 	}
 	defer f.Close()
+	// Space that is asked for at once is contiguous, and what is missing is known
+	// before the work is done. Not all filesystems can.
+	err = unix.Fallocate(int(f.Fd()), 0, 0, s.size)
+	if err != nil && !errors.Is(err, unix.EOPNOTSUPP) && !errors.Is(err, unix.ENOSYS) {
+		return &os.PathError{Op: "allocate", Path: path, Err: err}
+	}
 	if _, err := f.Write(s.header); err != nil {
 		return err
 	}
