@@ -1,0 +1,45 @@
+package budget
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/dustin/go-humanize"
+)
+
+// Parse reads a size: bytes ("6442450944"), with a unit ("6GiB", "6 GB",
+// "512M"), or a percentage ("40%") of the memory that this process may use.
+// M, MB and the like are powers of 1000, MiB and the like powers of 1024.
+func Parse(s string) (int64, error) {
+	s = strings.TrimSpace(s)
+	if number, ok := strings.CutSuffix(s, "%"); ok {
+		percent, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+		if err != nil || !(percent > 0 && percent <= 100) {
+			return 0, fmt.Errorf("size %q: a percentage lies above 0%% and up to 100%%", s)
+		}
+		memory, err := Memory()
+		if err != nil {
+			return 0, fmt.Errorf("size %q: %w", s, err)
+		}
+		return int64(float64(memory) * percent / 100), nil
+	}
+	n, err := humanize.ParseBytes(s)
+	if err != nil || n == 0 || n > math.MaxInt64 {
+		return 0, fmt.Errorf("size %q: want bytes, a size like 6GiB, or a percentage of memory like 40%%", s)
+	}
+	return int64(n), nil
+}
+
+// Format writes n so that Parse gives n back: in the largest binary unit that
+// divides it ("6GiB", "1536MiB", "13240576").
+func Format(n int64) string {
+	units := []string{"", "KiB", "MiB", "GiB", "TiB"}
+	i := 0
+	for n != 0 && n%1024 == 0 && i < len(units)-1 {
+		n /= 1024
+		i++
+	}
+	return strconv.FormatInt(n, 10) + units[i]
+}

@@ -1,0 +1,127 @@
+package mountpoint
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// What can be wrong with a folder that something is to be mounted on, or with
+// a mount. Errors of this package wrap one of these.
+var (
+	ErrMissing    = errors.New("mount point does not exist")
+	ErrNotDir     = errors.New("mount point is not a directory")
+	ErrNotEmpty   = errors.New("mount point is not empty")
+	ErrUnwritable = errors.New("mount point is not writable by this user")
+	ErrMounted    = errors.New("already an expertfs mount")
+	ErrNotMounted = errors.New("not an expertfs mount")
+	ErrStale      = errors.New("stale mount: its server is gone")
+	ErrBusy       = errors.New("mount is busy")
+)
+
+// Check tells whether path can be mounted on: an empty directory, writable by
+// the caller, that is not itself a mount of ours. A directory that is the root
+// of another filesystem is accepted when it is empty.
+func Check(path string) error {
+	abs, err := Resolve(path)
+	switch {
+	case errors.Is(err, unix.ENOTCONN):
+		return fmt.Errorf("%s: %w", path, ErrStale)
+	case errors.Is(err, os.ErrNotExist):
+		return fmt.Errorf("%s: %w", path, ErrMissing)
+	case err != nil:
+		return err
+	}
+	if m, ok, err := find(abs); err != nil {
+		return err
+	} else if ok && m.Type == FSType {
+		if Stale(abs) {
+			return fmt.Errorf("%s: %w", path, ErrStale)
+		}
+		return fmt.Errorf("%s: %w", path, ErrMounted)
+	}
+	info, err := os.Stat(abs)
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
+		return fmt.Errorf("%s: %w", path, ErrNotDir)
+	}
+	if err := unix.Access(abs, unix.W_OK|unix.X_OK); err != nil {
+		return fmt.Errorf("%s: %w", path, ErrUnwritable)
+	}
+	return checkEmpty(path, abs)
+}
+
+func checkEmpty(path, abs string) error {
+	d, err := os.Open(abs)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	names, err := d.Readdirnames(1)
+	if err == io.EOF {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("%s: %w (it has %q)", path, ErrNotEmpty, names[0])
+}
+
+// Resolve returns path as the mount table spells it: absolute and free of
+// symbolic links. It does not touch the root of a mount itself, so that it also
+// works on a stale one (whose stat fails with ENOTCONN).
+func Resolve(path string) (string, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	if _, ok, err := find(abs); err != nil {
+		return "", err
+	} else if ok {
+		return abs, nil
+	}
+	real, err := filepath.EvalSymlinks(abs)
+	if errors.Is(err, unix.ENOTCONN) {
+		// The last element is the root of a dead mount: resolve what leads
+		// there.
+		dir, derr := filepath.EvalSymlinks(filepath.Dir(abs))
+		if derr != nil {
+			return "", err
+		}
+		return filepath.Join(dir, filepath.Base(abs)), nil
+	}
+	return real, err
+}
+
+// Stale tells whether a mount's server is gone: every request to such a mount
+// fails with ENOTCONN ("Transport endpoint is not connected"). It asks by
+// statfs, since the kernel may answer stat from its cache.
+func Stale(path string) bool {
+	var st unix.Statfs_t
+	return errors.Is(unix.Statfs(path, &st), unix.ENOTCONN)
+}
+
+// Find returns the expertfs mount whose root is path.
+func Find(path string) (Mount, error) {
+	abs, err := Resolve(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return Mount{}, fmt.Errorf("%s: %w", path, ErrMissing)
+	}
+	if err != nil {
+		return Mount{}, err
+	}
+	m, ok, err := find(abs)
+	if err != nil {
+		return Mount{}, err
+	}
+	if !ok || m.Type != FSType {
+		return Mount{}, fmt.Errorf("%s: %w", path, ErrNotMounted)
+	}
+	return m, nil
+}
