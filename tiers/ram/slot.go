@@ -1,0 +1,118 @@
+package ram
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// Slot is a file in RAM, mapped into this process for its whole life. Its
+// memory is allocated when the slot is made, so that writing to Bytes cannot
+// fail (a write to a page that cannot be had is SIGBUS).
+type Slot struct {
+	// BackingID is the FUSE passthrough id of Fd, 0 for none. It is set by
+	// whoever serves the slot before anybody else knows the slot.
+	BackingID int32
+
+	tier      *Tier
+	fd        int
+	mem       []byte
+	allocated int64
+}
+
+// NewSlot makes a slot of exactly size bytes: with passthrough the kernel
+// shows the reader the slot's length, not the one FUSE has told. It fails with
+// ENOSPC at the tier's limit, with ENOMEM or ENOSPC when memory is short, and
+// with EMFILE when descriptors are.
+func (t *Tier) NewSlot(size int64) (*Slot, error) {
+	s := &Slot{tier: t, fd: -1}
+	if err := s.make(size); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("ram: slot of %d bytes: %w", size, err)
+	}
+	t.allocated.Add(s.allocated)
+	return s, nil
+}
+
+func (s *Slot) make(size int64) (err error) {
+	if s.tier.mount >= 0 {
+		s.fd, err = newTmpfsFile(s.tier.mount)
+	} else {
+		s.fd, err = newMemfd()
+	}
+	if err != nil {
+		return err
+	}
+	// The length comes first: huge=within_size looks at it.
+	if err := unix.Ftruncate(s.fd, size); err != nil {
+		return err
+	}
+	if err := fallocate(s.fd, size); err != nil {
+		return err
+	}
+	if s.tier.mount < 0 {
+		if err := sealSize(s.fd); err != nil {
+			return fmt.Errorf("seal: %w", err)
+		}
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(s.fd, &st); err != nil {
+		return err
+	}
+	allocated := st.Blocks * 512
+	s.mem, err = unix.Mmap(s.fd, 0, int(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return fmt.Errorf("mmap: %w", err)
+	}
+	s.allocated = allocated
+	return nil
+}
+
+// fallocate repeats what a signal interrupted: the Go runtime sends signals to
+// its own threads, and the kernel undoes a half-done allocation.
+func fallocate(fd int, size int64) error {
+	for {
+		if err := unix.Fallocate(fd, 0, 0, size); err != unix.EINTR {
+			return err
+		}
+	}
+}
+
+// Fd returns the slot's descriptor. It stays the slot's own.
+func (s *Slot) Fd() int { return s.fd }
+
+// Bytes returns the slot's memory. It is valid until Close.
+func (s *Slot) Bytes() []byte { return s.mem }
+
+// Size returns the slot's length in bytes.
+func (s *Slot) Size() int64 { return int64(len(s.mem)) }
+
+// Allocated returns the memory that the slot takes, in bytes: whole pages.
+func (s *Slot) Allocated() int64 { return s.allocated }
+
+// Idle tells whether nobody but this process has the slot open or mapped. The
+// answer holds only as long as the caller keeps the slot from being opened.
+func (s *Slot) Idle() bool { return s.lease() == nil }
+
+// lease takes a write lease and drops it at once.
+func (s *Slot) lease() error {
+	if _, err := unix.FcntlInt(uintptr(s.fd), unix.F_SETLEASE, unix.F_WRLCK); err != nil {
+		return err
+	}
+	_, err := unix.FcntlInt(uintptr(s.fd), unix.F_SETLEASE, unix.F_UNLCK)
+	return err
+}
+
+// Close gives the slot up. Its memory is free when the last reader is gone.
+func (s *Slot) Close() {
+	if s.mem != nil {
+		_ = unix.Munmap(s.mem) // cannot fail for a mapping of our own
+		s.mem = nil
+	}
+	if s.fd >= 0 {
+		_ = unix.Close(s.fd)
+		s.fd = -1
+	}
+	s.tier.allocated.Add(-s.allocated)
+	s.allocated = 0
+}

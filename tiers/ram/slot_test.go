@@ -1,0 +1,197 @@
+package ram
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
+)
+
+// readerEnv makes the test binary a reader: see holdMapping.
+const readerEnv = "EXPERTFS_TEST_READER"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(readerEnv) != "" {
+		holdMapping()
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// holdMapping is a reader that maps the file behind descriptor 3, closes
+// every descriptor of it, and reports the first byte for each line on stdin.
+func holdMapping() {
+	fd, err := unix.Open("/proc/self/fd/3", unix.O_RDONLY, 0)
+	check(err)
+	check(unix.Close(3))
+	var st unix.Stat_t
+	check(unix.Fstat(fd, &st))
+	mem, err := unix.Mmap(fd, 0, int(st.Size), unix.PROT_READ, unix.MAP_SHARED)
+	check(err)
+	check(unix.Close(fd))
+	fmt.Printf("%c\n", mem[0])
+	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+		fmt.Printf("%c\n", mem[0])
+	}
+}
+
+func check(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+// reader is a child process that maps a slot without a descriptor of it.
+type reader struct {
+	t   *testing.T
+	cmd *exec.Cmd
+	in  io.WriteCloser
+	out *bufio.Reader
+}
+
+func startReader(t *testing.T, s *Slot) *reader {
+	// The child opens the file anew: what it inherits is our own open file,
+	// which counts as ours.
+	dup, err := unix.Dup(s.Fd())
+	require.NoError(t, err)
+	file := os.NewFile(uintptr(dup), "slot")
+	defer file.Close()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), readerEnv+"=1")
+	cmd.ExtraFiles = []*os.File{file}
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	r := &reader{t: t, cmd: cmd, in: in, out: bufio.NewReader(out)}
+	require.NotEmpty(t, r.line())
+	return r
+}
+
+func (r *reader) line() string {
+	line, err := r.out.ReadString('\n')
+	require.NoError(r.t, err)
+	return line
+}
+
+// sees asks the reader for the first byte of its mapping.
+func (r *reader) sees() string {
+	_, err := io.WriteString(r.in, "\n")
+	require.NoError(r.t, err)
+	return r.line()[:1]
+}
+
+func (r *reader) stop() {
+	r.in.Close()
+	require.NoError(r.t, r.cmd.Wait())
+}
+
+// tiers runs a test with every mechanism that can be had here.
+func tiers(t *testing.T, limit int64, test func(t *testing.T, tier *Tier)) {
+	for name, o := range map[string]Options{
+		"best": {}, "no huge pages": {NoHuge: true}, "memfd": {Memfd: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o.Limit = limit
+			tier, err := Open(o)
+			require.NoError(t, err)
+			defer func() { require.NoError(t, tier.Close()) }()
+			m, why := tier.Mechanism()
+			t.Logf("%v (%s)", m, why)
+			test(t, tier)
+		})
+	}
+}
+
+func TestAReaderThatMapsAndHasClosedHoldsTheSlot(t *testing.T) {
+	tiers(t, 0, func(t *testing.T, tier *Tier) {
+		s, err := tier.NewSlot(3 << 20)
+		require.NoError(t, err)
+		defer s.Close()
+		s.Bytes()[0] = 'A'
+		require.True(t, s.Idle(), "our own descriptor and mapping must not count")
+		r := startReader(t, s)
+		require.False(t, s.Idle())
+		require.Equal(t, "A", r.sees())
+		r.stop()
+		require.True(t, s.Idle())
+	})
+}
+
+func TestAClosedSlotLivesOnForItsReaderAndStaysCharged(t *testing.T) {
+	tier, err := Open(Options{})
+	require.NoError(t, err)
+	defer tier.Close()
+	if m, why := tier.Mechanism(); m == Memfd {
+		t.Skip("needs a tmpfs of our own: ", why)
+	}
+	s, err := tier.NewSlot(1 << 20)
+	require.NoError(t, err)
+	s.Bytes()[0] = 'A'
+	r := startReader(t, s)
+	size := s.Allocated()
+	s.Close()
+	requireUsed(t, tier, size)
+	require.Equal(t, "A", r.sees())
+	r.stop()
+	requireUsed(t, tier, 0)
+}
+
+func TestSlotsAreChargedWhatTheyTake(t *testing.T) {
+	tiers(t, 0, func(t *testing.T, tier *Tier) {
+		page := int64(os.Getpagesize())
+		var total int64
+		for _, size := range []int64{1, page, page + 1, 30_000, 2 << 20, 13_240_576} {
+			s, err := tier.NewSlot(size)
+			require.NoError(t, err)
+			defer s.Close()
+			require.Equal(t, size, s.Size())
+			require.Equal(t, (size+page-1)/page*page, s.Allocated())
+			total += s.Allocated()
+			for i := range s.Bytes() {
+				s.Bytes()[i] = 1
+			}
+			requireUsed(t, tier, total)
+		}
+	})
+}
+
+func TestTheKernelEnforcesTheLimit(t *testing.T) {
+	tier, err := Open(Options{Limit: 4 << 20})
+	require.NoError(t, err)
+	defer tier.Close()
+	if m, why := tier.Mechanism(); m == Memfd {
+		t.Skip("needs a tmpfs of our own: ", why)
+	}
+	a, err := tier.NewSlot(3 << 20)
+	require.NoError(t, err)
+	_, err = tier.NewSlot(3 << 20)
+	require.ErrorIs(t, err, unix.ENOSPC)
+	requireUsed(t, tier, 3<<20)
+
+	require.ErrorIs(t, tier.SetLimit(2<<20), unix.EINVAL, "below what is in use")
+	require.NoError(t, tier.SetLimit(6<<20))
+	b, err := tier.NewSlot(3 << 20)
+	require.NoError(t, err)
+	b.Close()
+	require.NoError(t, tier.SetLimit(3<<20))
+	_, err = tier.NewSlot(1)
+	require.ErrorIs(t, err, unix.ENOSPC)
+	a.Close()
+	requireUsed(t, tier, 0)
+}
+
+func requireUsed(t *testing.T, tier *Tier, want int64) {
+	t.Helper()
+	used, err := tier.Used()
+	require.NoError(t, err)
+	require.Equal(t, want, used)
+}
