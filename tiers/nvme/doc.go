@@ -1,0 +1,19 @@
+// Package nvme is the NVMe tier: it reads views of a checkpoint from the drive.
+//
+// A view is cut into pieces of at most a few MiB, none of which crosses an
+// extent. A fixed number of workers, each with a buffer of its own, read
+// pieces with O_DIRECT (the aligned superset of the piece) and copy them into
+// place. So several reads are in flight, the copy of one piece overlaps the
+// reads of others, the memory for it is fixed, and the page cache stays out of
+// the way: it would hold a second copy of what RAM holds already. Extents do
+// not begin at multiples of the sector, which is why nothing is read straight
+// into its place.
+//
+// Workers take the pieces of demand reads before those of prefetches, and
+// the pieces of one read before those of the next: with the drive busy
+// either way, the first reader is served early and the last one no later.
+//
+// Where O_DIRECT is refused (tmpfs, some network filesystems) reads are
+// buffered, and the page cache is told to forget them. Files embedded in the
+// program are copied from memory.
+package nvme

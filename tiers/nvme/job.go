@@ -1,0 +1,225 @@
+package nvme
+
+import (
+	"errors"
+	"slices"
+
+	"expertfs/checkpoint"
+)
+
+// Class is the urgency of a job.
+type Class int
+
+const (
+	Demand   Class = iota // a reader waits
+	Prefetch              // a guess
+	classes
+)
+
+// Errors of jobs that were not carried out.
+var (
+	ErrDropped = errors.New("nvme: dropped before it began")
+	ErrClosed  = errors.New("nvme: closed")
+)
+
+// Job is the reading of a range of a view into memory.
+type Job struct {
+	r    *Reader
+	done chan struct{} // closed when nothing touches the memory any more
+
+	// Guarded by r.mu until done is closed.
+	class  Class
+	pieces []piece // those not begun
+	begun  bool
+	flying int // pieces being read
+	err    error
+	files  []int // the files it reads
+}
+
+// piece is a range of one file and the memory it goes to.
+type piece struct {
+	file int
+	off  int64
+	dst  []byte
+}
+
+// Start queues the reading of the len(dst) bytes of v that begin at off.
+// dst belongs to the job until Done is closed. The range must lie in the view.
+func (r *Reader) Start(v *checkpoint.View, dst []byte, off int64, class Class) *Job {
+	j := &Job{r: r, done: make(chan struct{}), class: class}
+	j.cut(v, dst, off)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.closed:
+		j.err = ErrClosed
+		close(j.done)
+	case len(j.pieces) == 0:
+		close(j.done)
+	default:
+		r.queues[class] = append(r.queues[class], j)
+		r.wake.Broadcast()
+	}
+	return j
+}
+
+// cut copies what dst has of the header and makes pieces of the rest.
+func (j *Job) cut(v *checkpoint.View, dst []byte, off int64) {
+	if off < int64(len(v.Header)) {
+		n := copy(dst, v.Header[off:])
+		dst, off = dst[n:], off+int64(n)
+	}
+	at := int64(len(v.Header)) // where the extent begins in the view
+	for _, e := range v.Extents {
+		if skip := off - at; skip < e.Len && len(dst) > 0 {
+			n := min(e.Len-skip, int64(len(dst)))
+			j.cutExtent(checkpoint.Extent{File: e.File, Off: e.Off + skip, Len: n}, dst[:n])
+			dst, off = dst[n:], off+n
+		}
+		at += e.Len
+	}
+}
+
+// cutExtent makes pieces of about equal length of one extent.
+func (j *Job) cutExtent(e checkpoint.Extent, dst []byte) {
+	if !slices.Contains(j.files, e.File) {
+		j.files = append(j.files, e.File)
+	}
+	count := (e.Len + j.r.chunk - 1) / j.r.chunk
+	for i := range count {
+		from, to := e.Len*i/count, e.Len*(i+1)/count
+		j.pieces = append(j.pieces, piece{e.File, e.Off + from, dst[from:to]})
+	}
+}
+
+// Done is closed when the job is over and its memory is the caller's again.
+func (j *Job) Done() <-chan struct{} { return j.done }
+
+// Err tells how the job ended. It may be called when Done is closed.
+func (j *Job) Err() error { return j.err }
+
+// Promote turns a prefetch into a demand read, because a reader waits now.
+func (j *Job) Promote() {
+	j.r.mu.Lock()
+	defer j.r.mu.Unlock()
+	if j.class == Demand {
+		return
+	}
+	if j.unqueue() {
+		j.r.queues[Demand] = append(j.r.queues[Demand], j)
+	}
+	j.class = Demand
+}
+
+// Drop ends a prefetch with ErrDropped if no piece of it has been read yet and
+// nobody has promoted it. It tells whether it did.
+func (j *Job) Drop() bool {
+	j.r.mu.Lock()
+	defer j.r.mu.Unlock()
+	if j.class == Demand || j.begun || !j.unqueue() {
+		return false
+	}
+	j.abandon(ErrDropped)
+	return true
+}
+
+// cancel ends a job early: pieces not begun are not read.
+func (j *Job) cancel(err error) {
+	j.r.mu.Lock()
+	defer j.r.mu.Unlock()
+	if j.unqueue() {
+		j.abandon(err)
+	}
+}
+
+// unqueue takes the job off its queue; false when it is not queued any more.
+// r.mu is held.
+func (j *Job) unqueue() bool {
+	queue := j.r.queues[j.class]
+	i := slices.Index(queue, j)
+	if i < 0 {
+		return false
+	}
+	j.r.queues[j.class] = slices.Delete(queue, i, i+1)
+	return true
+}
+
+// abandon gives up the pieces not begun of a job that is off its queue. r.mu
+// is held.
+func (j *Job) abandon(err error) {
+	j.pieces = nil
+	if j.err == nil {
+		j.err = err
+	}
+	if j.flying == 0 {
+		close(j.done)
+	}
+}
+
+// take waits for a piece to read: ok is false when the reader is closed.
+func (r *Reader) take() (j *Job, p piece, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for {
+		if r.closed {
+			return nil, piece{}, false
+		}
+		for class := range r.queues {
+			if len(r.queues[class]) == 0 {
+				continue
+			}
+			j = r.queues[class][0]
+			p, j.pieces = j.pieces[0], j.pieces[1:]
+			j.begun = true
+			j.flying++
+			if len(j.pieces) == 0 {
+				r.queues[class] = slices.Delete(r.queues[class], 0, 1)
+			}
+			return j, p, true
+		}
+		r.wake.Wait()
+	}
+}
+
+// finish accounts for a piece that was read. The worker that ends the job
+// looks whether the files have changed under it.
+func (r *Reader) finish(j *Job, err error) {
+	r.mu.Lock()
+	if err != nil {
+		if j.err == nil {
+			j.err = err
+		}
+		j.unqueue()
+		j.pieces = nil
+	}
+	last := j.flying == 1 && len(j.pieces) == 0
+	if !last {
+		j.flying--
+	}
+	good := j.err == nil
+	r.mu.Unlock()
+	if !last {
+		return
+	}
+	// Still counted as flying, the job cannot end in another way meanwhile.
+	if good {
+		err = r.check(j.files)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if j.err == nil {
+		j.err = err
+	}
+	j.flying--
+	close(j.done)
+}
+
+// check returns an error unless the files are the ones that were mounted.
+func (r *Reader) check(files []int) error {
+	for _, i := range files {
+		if err := r.sources[i].Check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}

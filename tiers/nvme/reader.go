@@ -1,0 +1,198 @@
+package nvme
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+
+	"expertfs/checkpoint"
+
+	"golang.org/x/sys/unix"
+)
+
+// Defaults by measurement; see ARCHITECTURE.md.
+const (
+	DefaultWorkers = 6
+	DefaultChunk   = 2 << 20
+)
+
+// Options of a Reader. The zero value is the default.
+type Options struct {
+	Workers int // reads in flight
+	Chunk   int // bytes of the largest read, about
+
+	// Wrap, when set, replaces each source by what it returns.
+	Wrap func(Source) Source
+}
+
+// Reader reads views. Its methods may be called concurrently.
+type Reader struct {
+	sources []Source
+	how     string
+	chunk   int64
+	arena   []byte // the workers' buffers, outside of Go's heap
+
+	bytes   atomic.Int64 // read from the sources
+	workers sync.WaitGroup
+
+	mu     sync.Mutex
+	wake   sync.Cond // a queue has work, or closed
+	queues [classes][]*Job
+	closed bool
+}
+
+// Open opens the files that views refer to and starts the workers.
+func Open(files []*checkpoint.File, o Options) (*Reader, error) {
+	if o.Workers <= 0 {
+		o.Workers = DefaultWorkers
+	}
+	if o.Chunk <= 0 {
+		o.Chunk = DefaultChunk
+	}
+	r := &Reader{chunk: int64(o.Chunk)}
+	r.wake.L = &r.mu
+	align := int64(1)
+	for _, f := range files {
+		s, how, err := openSource(f)
+		if err != nil {
+			r.Close()
+			return nil, fmt.Errorf("nvme: %w", err)
+		}
+		if o.Wrap != nil {
+			s = o.Wrap(s)
+		}
+		r.sources = append(r.sources, s)
+		if r.how == "" || how == buffered {
+			r.how = how
+		}
+		align = max(align, s.Align())
+	}
+	// An aligned superset may begin and end short of a whole unit outside.
+	size := (o.Chunk + 2*int(align) + sector - 1) / sector * sector
+	arena, err := unix.Mmap(-1, 0, size*o.Workers, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	if err != nil {
+		r.Close()
+		return nil, fmt.Errorf("nvme: buffers of %d bytes: %w", size*o.Workers, err)
+	}
+	r.arena = arena
+	for i := range o.Workers {
+		buf := arena[i*size : (i+1)*size : (i+1)*size]
+		r.workers.Go(func() { r.work(buf) })
+	}
+	return r, nil
+}
+
+// Mechanism tells how the files are read.
+func (r *Reader) Mechanism() string { return r.how }
+
+// BytesRead returns the bytes read from the files so far, those around the
+// ones asked for included.
+func (r *Reader) BytesRead() int64 { return r.bytes.Load() }
+
+// Close ends the jobs that have not begun with ErrClosed, waits for the reads
+// under way, and closes the files.
+func (r *Reader) Close() error {
+	r.mu.Lock()
+	r.closed = true
+	for class := range r.queues {
+		for _, j := range r.queues[class] {
+			j.abandon(ErrClosed)
+		}
+		r.queues[class] = nil
+	}
+	r.mu.Unlock()
+	r.wake.Broadcast()
+	r.workers.Wait()
+	var errs []error
+	if r.arena != nil {
+		errs = append(errs, unix.Munmap(r.arena))
+		r.arena = nil
+	}
+	for _, s := range r.sources {
+		errs = append(errs, s.Close())
+	}
+	r.sources = nil
+	return errors.Join(errs...)
+}
+
+// ReadAt reads a piece of a view as io.ReaderAt does, ahead of prefetches.
+func (r *Reader) ReadAt(ctx context.Context, v *checkpoint.View, p []byte, off int64) (int, error) {
+	size := v.Size()
+	if off < 0 {
+		return 0, unix.EINVAL
+	}
+	if off >= size {
+		return 0, io.EOF
+	}
+	short := int64(len(p)) > size-off
+	if short {
+		p = p[:size-off]
+	}
+	j := r.Start(v, p, off, Demand)
+	select {
+	case <-j.Done():
+	case <-ctx.Done():
+		// The workers may be writing to p: it is the caller's again only
+		// when they are through.
+		j.cancel(ctx.Err())
+		<-j.Done()
+	}
+	if err := j.Err(); err != nil {
+		return 0, err
+	}
+	if short {
+		return len(p), io.EOF
+	}
+	return len(p), nil
+}
+
+// work reads pieces until the reader is closed.
+func (r *Reader) work(buf []byte) {
+	for {
+		j, p, ok := r.take()
+		if !ok {
+			return
+		}
+		r.finish(j, r.read(buf, p))
+	}
+}
+
+// read fetches one piece by way of buf.
+func (r *Reader) read(buf []byte, p piece) error {
+	s := r.sources[p.file]
+	align := s.Align()
+	from := p.off / align * align
+	to := (p.off + int64(len(p.dst)) + align - 1) / align * align
+	target := buf[:to-from]
+	if align == 1 {
+		target = p.dst
+	}
+	n, err := s.ReadAt(target, from)
+	r.bytes.Add(int64(n))
+	if err == nil && int64(n) < p.off-from+int64(len(p.dst)) {
+		err = fmt.Errorf("%w: got %d bytes", io.ErrUnexpectedEOF, n)
+	}
+	if err != nil {
+		return &ReadError{File: s.Name(), Off: from, Len: to - from, Err: err}
+	}
+	if align != 1 {
+		copy(p.dst, target[p.off-from:])
+	}
+	return nil
+}
+
+// ReadError is a read that failed.
+type ReadError struct {
+	File     string
+	Off, Len int64 // what was asked of the file
+	Err      error // errno, io.ErrUnexpectedEOF for a short read, or what Check found
+}
+
+func (e *ReadError) Error() string {
+	return fmt.Sprintf("%s: read of %d bytes at %d: %v", e.File, e.Len, e.Off, e.Err)
+}
+
+func (e *ReadError) Unwrap() error { return e.Err }
