@@ -1,0 +1,284 @@
+package tiers
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"expertfs/checkpoint"
+	"expertfs/policy"
+	"expertfs/tiers/nvme"
+	"expertfs/tiers/ram"
+)
+
+// Errors of opens. Failed loads are a *LoadError.
+var (
+	ErrBusy   = errors.New("tiers: readers hold every slot of the RAM tier")
+	ErrClosed = errors.New("tiers: closed")
+	ErrRange  = errors.New("tiers: the model has no such file")
+)
+
+// SlotHook is told of the slots of both kinds of files. Born comes before
+// anybody can open the slot, Dead before it is closed, each once. Both may be
+// called from several goroutines, and must not call the cache.
+type SlotHook interface {
+	Born(*ram.Slot)
+	Dead(*ram.Slot)
+}
+
+// Options of a Cache. Only Budget must be set.
+type Options struct {
+	Budget int64  // bytes for experts
+	Policy string // of eviction, as policy.New reads it; "" is policy.Default
+	Seed   uint64 // for the policies that draw random numbers
+
+	// High and Low are shares of the budget: a background task evicts when
+	// more than High is in use, until Low is. By default both are 1, see
+	// watermarks in evict.go.
+	High, Low float64
+
+	MaxWait       time.Duration // how long an open waits for a slot; 0 is DefaultMaxWait
+	PrefetchBytes int64         // bound on prefetches under way; 0 is the default
+
+	NoHuge   bool     // do without huge pages
+	Memfd    bool     // do without a tmpfs
+	SlotHook SlotHook // may be nil
+	NVMe     nvme.Options
+	Log      *slog.Logger // nil logs nothing
+
+	checked bool // check the invariants after every change
+}
+
+// DefaultMaxWait is long enough for readers to finish with an expert, and short
+// enough for a reader that holds all slots itself to learn of it.
+const DefaultMaxWait = 5 * time.Second
+
+// Cache serves the experts of a checkpoint from RAM. Its methods may be called
+// concurrently.
+type Cache struct {
+	options Options
+	log     *slog.Logger
+	ck      *checkpoint.Checkpoint
+	reader  *nvme.Reader
+	ram     *ram.Tier // of the experts
+	dense   *ram.Tier
+	size    int64 // of an expert, in bytes
+	charge  int64 // what its slot takes
+	tokens  int64 // slots that one token uses: layers x top-k
+
+	resizing sync.Mutex // serialises SetBudget; taken before mu
+
+	// mu guards what follows, and every field of entries and loads. It is
+	// never held during I/O or while a slot is made.
+	mu      sync.Mutex
+	closed  bool
+	shape   policy.Shape
+	policy  policy.Policy
+	spec    string
+	steps   policy.Steps
+	experts [][]*entry // by layer and expert
+	denses  []*entry   // by layer, the unembedding last
+	budget  int64
+
+	slots     int // of experts, those about to be made or closed included
+	dying     int // of them, those about to be closed
+	lastSlots int64
+	draining  bool  // the high watermark was passed, the low one not reached
+	uses      int64 // of files, to rank them
+	free      []*ram.Slot
+	residents int
+	held      int       // residents with handles
+	line      []*load   // waiting for a slot, longest first
+	guesses   []*load   // prefetches under way
+	noBirth   time.Time // no new slots until then: memory was short
+	counters  counters
+
+	running sync.WaitGroup // loads under way
+	kick    chan struct{}  // wakes the keeper
+	stop    chan struct{}
+	keeper  sync.WaitGroup
+}
+
+// entry is a file whose bytes can be in RAM.
+type entry struct {
+	key   policy.Key
+	dense bool
+	name  string
+	view  func() *checkpoint.View
+
+	slot  *ram.Slot // of a resident
+	load  *load     // under way
+	pins  int       // handles
+	guess bool      // prefetched and not used yet
+
+	hits, loads int64
+	last        time.Time // of use
+	used        int64     // rank of the last use among all
+}
+
+// New makes the cache of a checkpoint, which stays the caller's. The cache must
+// be closed.
+func New(ck *checkpoint.Checkpoint, o Options) (*Cache, error) {
+	c := &Cache{options: o, log: o.Log, ck: ck, size: ck.ExpertSize(), kick: make(chan struct{}, 1), stop: make(chan struct{})}
+	if err := c.open(); err != nil {
+		c.release()
+		return nil, err
+	}
+	c.keeper.Go(c.keep)
+	return c, nil
+}
+
+// open acquires what New needs; release gives it back.
+func (c *Cache) open() (err error) {
+	c.defaults()
+	config := c.ck.Config()
+	c.makeEntries(config.Layers, config.Experts)
+	c.tokens = int64(config.Layers) * int64(config.TopK)
+	c.counters.errors = map[string]int64{}
+	if c.reader, err = nvme.Open(c.ck.Files(), c.options.NVMe); err != nil {
+		return err
+	}
+	if c.ram, err = ram.Open(ram.Options{NoHuge: c.options.NoHuge, Memfd: c.options.Memfd}); err != nil {
+		return err
+	}
+	if c.dense, err = ram.Open(ram.Options{NoHuge: c.options.NoHuge, Memfd: c.options.Memfd}); err != nil {
+		return err
+	}
+	// The first slot tells what a slot really takes.
+	first, err := c.ram.NewSlot(c.size)
+	if err != nil {
+		return err
+	}
+	c.born(first)
+	c.slots, c.free, c.charge = 1, []*ram.Slot{first}, first.Allocated()
+	c.shape = policy.Shape{Layers: config.Layers, Experts: config.Experts, TopK: config.TopK, ExpertBytes: c.charge}
+	if err := c.allowed(c.options.Budget); err != nil {
+		return err
+	}
+	c.setBudget(c.options.Budget)
+	if err := c.ram.SetLimit(c.wholeSlots(c.budget)); err != nil {
+		return err
+	}
+	if c.options.PrefetchBytes <= 0 {
+		c.options.PrefetchBytes = 2 * int64(config.TopK) * c.charge
+	}
+	c.steps.Emit = c.stepped
+	return c.usePolicy(c.options.Policy)
+}
+
+func (c *Cache) defaults() {
+	o := &c.options
+	if o.Policy == "" {
+		o.Policy = policy.Default
+	}
+	if o.High <= 0 || o.High > 1 {
+		o.High = 1
+	}
+	if o.Low <= 0 || o.Low > o.High {
+		o.Low = o.High
+	}
+	if o.MaxWait <= 0 {
+		o.MaxWait = DefaultMaxWait
+	}
+	if c.log == nil {
+		c.log = slog.New(slog.DiscardHandler)
+	}
+}
+
+func (c *Cache) makeEntries(layers, experts int) {
+	for layer := range layers {
+		row := make([]*entry, experts)
+		for expert := range row {
+			row[expert] = &entry{
+				key:  policy.Key{Layer: uint16(layer), Expert: uint16(expert)},
+				name: fmt.Sprintf("layer %d expert %d", layer, expert),
+				view: func() *checkpoint.View { return c.ck.Expert(layer, expert) },
+			}
+		}
+		c.experts = append(c.experts, row)
+		c.denses = append(c.denses, &entry{
+			dense: true,
+			name:  fmt.Sprintf("layer %d dense", layer),
+			view:  func() *checkpoint.View { return c.ck.Dense(layer) },
+		})
+	}
+	c.denses = append(c.denses, &entry{dense: true, name: "unembedding", view: c.ck.Unembedding})
+}
+
+// expert returns the entry of k, nil when the model has none.
+func (c *Cache) expert(k policy.Key) *entry {
+	if int(k.Layer) >= len(c.experts) || int(k.Expert) >= len(c.experts[k.Layer]) {
+		return nil
+	}
+	return c.experts[k.Layer][k.Expert]
+}
+
+// Close ends the loads under way and gives everything back. Opens that wait
+// get ErrClosed. Handles still open must not be used any more, except for
+// Release.
+func (c *Cache) Close() error {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return nil
+	}
+	c.closed = true
+	line := c.line
+	c.line = nil
+	for _, l := range line {
+		c.end(l, ErrClosed)
+	}
+	c.unlock()
+	close(c.stop)
+	c.keeper.Wait()
+	return c.release()
+}
+
+// release gives back what there is, also after half an open.
+func (c *Cache) release() error {
+	var errs []error
+	if c.reader != nil {
+		errs = append(errs, c.reader.Close())
+	}
+	c.running.Wait()
+	for _, s := range c.free {
+		c.die(s)
+	}
+	c.free = nil
+	for _, row := range append([][]*entry{c.denses}, c.experts...) {
+		for _, e := range row {
+			if e.slot != nil {
+				c.die(e.slot)
+				e.slot = nil
+			}
+		}
+	}
+	for _, t := range []*ram.Tier{c.ram, c.dense} {
+		if t != nil {
+			errs = append(errs, t.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (c *Cache) born(s *ram.Slot) {
+	if c.options.SlotHook != nil {
+		c.options.SlotHook.Born(s)
+	}
+}
+
+func (c *Cache) die(s *ram.Slot) {
+	if c.options.SlotHook != nil {
+		c.options.SlotHook.Dead(s)
+	}
+	s.Close()
+}
+
+// Embedding reads the embedding's file straight from the drive. It costs no
+// RAM; its errors are those of a load.
+func (c *Cache) Embedding() io.ReaderAt {
+	return embedding{c, &entry{dense: true, name: "embedding"}, c.ck.Embedding()}
+}

@@ -1,0 +1,6 @@
+//go:build !invariants
+
+package tiers
+
+// checkAlways makes every change check the invariants.
+const checkAlways = false
