@@ -25,5 +25,8 @@ func main() {
 
 // commands lists every subcommand; each is made in a file of its own name.
 func commands() []*cobra.Command {
-	return []*cobra.Command{}
+	return []*cobra.Command{
+		newRunCommand(),
+		newScoreCommand(),
+	}
 }

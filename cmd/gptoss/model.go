@@ -1,0 +1,50 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"expertfs/infer"
+)
+
+// modelFlags are the flags of every command that loads a model.
+type modelFlags struct {
+	dir      string
+	mapBytes string
+	options  infer.Options
+}
+
+// addModelFlags declares the flags on cmd.
+func addModelFlags(cmd *cobra.Command) *modelFlags {
+	f := &modelFlags{}
+	flags := cmd.Flags()
+	flags.StringVarP(&f.dir, "model", "m", "", "model folder: an expertfs mount or a plain copy of one (required)")
+	flags.StringVar(&f.options.Act, "act", infer.DefaultAct, "precision of activations: f32, bf16 or int8")
+	flags.StringVar(&f.options.Dense, "dense", infer.DefaultDense, "attention and unembedding as they are (bf16), or int8 made at load")
+	flags.IntVarP(&f.options.Threads, "threads", "t", 0, "threads that compute (default: all processors)")
+	flags.IntVarP(&f.options.Context, "ctx-size", "c", 0, "most tokens in the context (default: what the model allows)")
+	flags.IntVarP(&f.options.Batch, "batch-size", "b", infer.DefaultBatch, "most prompt tokens computed together")
+	flags.StringVar(&f.mapBytes, "map-bytes", "auto", "experts kept mapped between uses, as a size")
+	flags.StringVar(&f.options.Prefetch, "prefetch", "auto", "hints about the next layer's experts: auto, on or off")
+	return f
+}
+
+// open loads the model that the flags name.
+func (f *modelFlags) open() (*infer.Engine, error) {
+	if f.dir == "" {
+		return nil, errors.New("no model given: use --model DIR")
+	}
+	o := f.options
+	o.MapBytes = infer.MapAuto
+	if f.mapBytes != "auto" {
+		n, err := humanize.ParseBytes(f.mapBytes)
+		if err != nil || n > 1<<60 {
+			return nil, fmt.Errorf("--map-bytes %q is neither auto nor a size such as 2GiB", f.mapBytes)
+		}
+		o.MapBytes = int64(n)
+	}
+	return infer.Open(f.dir, o)
+}

@@ -1,0 +1,254 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"expertfs/infer"
+	"expertfs/infer/sample"
+	"expertfs/infer/tokenizer"
+)
+
+// runOptions are the flags of run beside those of the model.
+type runOptions struct {
+	prompt, file, ids string
+	special           bool
+	max               int
+	seed              int64
+	sampling          sample.Params
+	ignoreEOS         bool
+	json              bool
+}
+
+func newRunCommand() *cobra.Command {
+	var o runOptions
+	cmd := &cobra.Command{
+		Use:   "run --model DIR [-p PROMPT | -f FILE | --ids FILE]",
+		Short: "Continue a text",
+		Long: `Run continues a text, as it stands: chat is the command for conversations. The
+text goes to standard output as it is generated, a summary to standard error.
+Ctrl-C ends the generation, a second one the program.
+
+With --ids the prompt is token ids, no tokenizer is used, and nothing but -n and
+the context ends the generation.`,
+		Args: cobra.NoArgs,
+	}
+	model := addModelFlags(cmd)
+	flags := cmd.Flags()
+	flags.StringVarP(&o.prompt, "prompt", "p", "", "the text to continue")
+	flags.StringVarP(&o.file, "file", "f", "", "file with the text to continue; - is standard input")
+	flags.StringVar(&o.ids, "ids", "", "file of token ids separated by blanks, commas or newlines; - is standard input")
+	flags.BoolVar(&o.special, "special", false, "read the names of special tokens in the text, such as <|start|>, as these tokens")
+	flags.IntVarP(&o.max, "predict", "n", -1, "most tokens to generate (-1: until the model ends the text or the context is full)")
+	flags.Float64Var(&o.sampling.Temp, "temp", 1, "temperature; 0 takes the most probable token")
+	flags.IntVar(&o.sampling.TopK, "top-k", 0, "choose among this many tokens only (0: all)")
+	flags.Float64Var(&o.sampling.TopP, "top-p", 1, "choose among the tokens that make up this probability")
+	flags.Float64Var(&o.sampling.MinP, "min-p", 0, "choose among tokens at least this probable, relative to the best")
+	flags.Int64Var(&o.seed, "seed", -1, "seed of the random choices (-1: a different one each time)")
+	flags.BoolVar(&o.ignoreEOS, "ignore-eos", false, "go on when the model ends the text")
+	flags.BoolVar(&o.json, "json", false, "print one JSON object at the end instead of text")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
+		r := &runner{runOptions: o, out: cmd.OutOrStdout(), log: cmd.ErrOrStderr()}
+		if err := r.prepare(model.dir); err != nil {
+			return err
+		}
+		began := time.Now()
+		if r.engine, err = model.open(); err != nil {
+			return err
+		}
+		r.loaded = time.Since(began)
+		defer func() { err = errors.Join(err, r.engine.Close()) }()
+		return r.run(cmd.Context())
+	}
+	return cmd
+}
+
+// runner carries one run from its prompt to its summary.
+type runner struct {
+	runOptions
+	engine  *infer.Engine
+	out     io.Writer
+	log     io.Writer
+	tokens  *tokenizer.Tokenizer // nil with --ids
+	input   []int
+	sampler *sample.Sampler
+	loaded  time.Duration
+}
+
+// prepare checks the flags and reads the prompt, before the model is loaded.
+func (r *runner) prepare(dir string) error {
+	given := 0
+	for _, s := range []string{r.prompt, r.file, r.ids} {
+		if s != "" {
+			given++
+		}
+	}
+	if given != 1 {
+		return errors.New("give the text by one of --prompt, --file and --ids")
+	}
+	if r.max < -1 {
+		return fmt.Errorf("--predict %d: give a number of tokens, or -1", r.max)
+	}
+	if r.seed < -1 {
+		return fmt.Errorf("--seed %d: give a number from 0, or -1", r.seed)
+	}
+	if r.seed == -1 {
+		r.seed = rand.Int64N(1 << 32)
+	}
+	r.sampling.Seed = uint64(r.seed)
+	var err error
+	if r.sampler, err = sample.New(r.sampling); err != nil {
+		return err
+	}
+	if r.ids != "" {
+		r.input, err = readIDs(r.ids)
+		return err
+	}
+	if dir == "" {
+		return errors.New("no model given: use --model DIR")
+	}
+	return r.encode(dir)
+}
+
+// encode turns the text into ids.
+func (r *runner) encode(dir string) (err error) {
+	text := r.prompt
+	if r.file != "" {
+		if text, err = readText(r.file); err != nil {
+			return err
+		}
+	}
+	if r.tokens, err = tokenizer.Load(dir); err != nil {
+		return err
+	}
+	if r.special {
+		r.input = r.tokens.EncodeSpecial(text)
+	} else {
+		r.input = r.tokens.Encode(text)
+	}
+	if len(r.input) == 0 {
+		return errors.New("the text is empty: there is nothing to continue")
+	}
+	return nil
+}
+
+func readText(path string) (string, error) {
+	var data []byte
+	var err error
+	if path == "-" {
+		data, err = io.ReadAll(os.Stdin)
+	} else {
+		data, err = os.ReadFile(path)
+	}
+	return string(data), err
+}
+
+// run reads the prompt and generates.
+func (r *runner) run(ctx context.Context) error {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the program
+
+	s := r.engine.NewSession()
+	t := timings{loaded: r.loaded, promptTokens: len(r.input), began: time.Now()}
+	if err := s.Append(ctx, r.input, nil); err != nil {
+		if ctx.Err() != nil {
+			return errors.New("interrupted while reading the prompt")
+		}
+		return err
+	}
+	t.promptDone = time.Now()
+	t.atPrompt = r.engine.Stats()
+
+	text := &textOutput{r: r}
+	ids, finish, err := s.Generate(ctx, r.generation(text))
+	text.end()
+	if err != nil {
+		return err
+	}
+	t.done, t.generated = time.Now(), len(ids)
+	t.atEnd = r.engine.Stats()
+	if r.json {
+		return r.report(ids, text.all.String(), finish, &t)
+	}
+	t.summary(r.log, r.seed, finish)
+	return text.err
+}
+
+// generation is what the flags ask for.
+func (r *runner) generation(text *textOutput) infer.Generation {
+	g := infer.Generation{Max: r.max, Sample: r.sampler.Sample, Emit: text.push}
+	if r.tokens != nil {
+		text.stream = r.tokens.NewStream()
+		if !r.ignoreEOS {
+			g.Stop = r.tokens.StopIDs()
+		}
+	}
+	return g
+}
+
+// textOutput shows what is generated as it comes, or collects it for JSON.
+type textOutput struct {
+	r      *runner
+	stream *tokenizer.Stream // nil: ids are shown
+	all    strings.Builder
+	err    error
+}
+
+// push takes one token; a reader that went away ends the generation.
+func (o *textOutput) push(id int) bool {
+	if o.stream != nil {
+		o.show(o.stream.Push(id))
+	} else {
+		o.show(strconv.Itoa(id) + " ")
+	}
+	return o.err == nil
+}
+
+func (o *textOutput) end() {
+	if o.stream != nil {
+		o.show(o.stream.Flush())
+	}
+	if !o.r.json {
+		o.show("\n")
+	}
+}
+
+func (o *textOutput) show(piece string) {
+	if o.r.json {
+		o.all.WriteString(piece)
+	} else if o.err == nil {
+		_, o.err = io.WriteString(o.r.out, piece)
+	}
+}
+
+// report prints the JSON object.
+func (r *runner) report(ids []int, text string, finish infer.Finish, t *timings) error {
+	object := struct {
+		IDs    []int        `json:"ids"`
+		Text   *string      `json:"text,omitempty"`
+		Finish infer.Finish `json:"finish_reason"`
+		Seed   int64        `json:"seed"`
+		Prompt int          `json:"prompt_tokens"`
+		*timingFigures
+	}{IDs: ids, Finish: finish, Seed: r.seed, Prompt: len(r.input), timingFigures: t.figures()}
+	if object.IDs == nil {
+		object.IDs = []int{}
+	}
+	if r.tokens != nil {
+		object.Text = &text
+	}
+	return json.NewEncoder(r.out).Encode(object)
+}

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"expertfs/infer"
+)
+
+func newScoreCommand() *cobra.Command {
+	var idsPath, logitsPath, expertsPath string
+	cmd := &cobra.Command{
+		Use:   "score --model DIR --ids FILE",
+		Short: "Print how probable the model finds each token of a text",
+		Long: `Score runs the model over a text given as token ids and prints one JSON object
+per position: the token, its log-probability given the ones before it (null for
+the first), and what the model would have put after it.`,
+		Args: cobra.NoArgs,
+	}
+	model := addModelFlags(cmd)
+	cmd.Flags().StringVar(&idsPath, "ids", "", "file of token ids separated by blanks, commas or newlines; - is standard input (required)")
+	cmd.Flags().StringVar(&logitsPath, "logits", "", "write all logits to this .npy file, float32 [positions, vocabulary]")
+	cmd.Flags().StringVar(&expertsPath, "experts", "", "write the chosen experts to this CSV file: position,layer,e0,e1,..., best first")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
+		if idsPath == "" {
+			return errors.New("no text given: use --ids FILE")
+		}
+		ids, err := readIDs(idsPath)
+		if err != nil {
+			return err
+		}
+		e, err := model.open()
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, e.Close()) }()
+		s := &scorer{ids: ids, out: bufio.NewWriter(cmd.OutOrStdout())}
+		if err := s.create(logitsPath, expertsPath, e); err != nil {
+			return err
+		}
+		err = e.NewSession().Append(cmd.Context(), ids, s.position)
+		return errors.Join(err, s.err, s.close())
+	}
+	return cmd
+}
+
+// scorer writes what is known of each position as the model gets there.
+type scorer struct {
+	ids     []int
+	out     *bufio.Writer
+	logits  *npyWriter    // nil: not wanted
+	experts *bufio.Writer // nil: not wanted
+	files   []io.Closer
+
+	routed  map[int][]string // CSV lines by position, until it is written
+	before  float64          // log-probability that the last position gave to this token
+	started bool
+	err     error // the first one of writing
+}
+
+// create makes the output files that were asked for.
+func (s *scorer) create(logitsPath, expertsPath string, e *infer.Engine) error {
+	if logitsPath != "" {
+		f, err := os.Create(logitsPath)
+		if err != nil {
+			return err
+		}
+		s.files = append(s.files, f)
+		if s.logits, err = newNpyWriter(f, len(s.ids), e.Config().Vocab); err != nil {
+			return err
+		}
+	}
+	if expertsPath != "" {
+		f, err := os.Create(expertsPath)
+		if err != nil {
+			return err
+		}
+		s.files = append(s.files, f)
+		s.experts = bufio.NewWriter(f)
+		s.routed = make(map[int][]string)
+		e.SetHooks(infer.Hooks{OnRoute: s.route})
+	}
+	return nil
+}
+
+// route keeps a layer's choice; layers of one position do not come in a row
+// when tokens are computed in batches.
+func (s *scorer) route(layer, position int, experts []int) {
+	line := fmt.Sprintf("%d,%d", position, layer)
+	for _, x := range experts {
+		line += fmt.Sprintf(",%d", x)
+	}
+	s.routed[position] = append(s.routed[position], line)
+}
+
+// positionScore is a line of the output.
+type positionScore struct {
+	Position int      `json:"position"`
+	ID       int      `json:"id"`
+	LogProb  *float64 `json:"logprob"` // null for the first token
+	Next     int      `json:"argmax"`  // the most probable next token
+	NextProb float64  `json:"argmax_logprob"`
+}
+
+// position writes one position's results.
+func (s *scorer) position(p int, logits []float32) {
+	if s.err != nil {
+		return
+	}
+	line := positionScore{Position: p, ID: s.ids[p]}
+	if s.started {
+		before := s.before
+		line.LogProb = &before
+	}
+	s.started = true
+	best, norm := 0, logSumExp(logits)
+	for i, v := range logits {
+		if v > logits[best] {
+			best = i
+		}
+	}
+	line.Next, line.NextProb = best, float64(logits[best])-norm
+	if p+1 < len(s.ids) {
+		s.before = float64(logits[s.ids[p+1]]) - norm
+	}
+	s.err = s.write(line, logits)
+}
+
+func (s *scorer) write(line positionScore, logits []float32) error {
+	if err := json.NewEncoder(s.out).Encode(line); err != nil {
+		return fmt.Errorf("position %d: %w", line.Position, err)
+	}
+	if s.logits != nil {
+		if err := s.logits.row(logits); err != nil {
+			return err
+		}
+	}
+	for _, text := range s.routed[line.Position] {
+		if _, err := fmt.Fprintln(s.experts, text); err != nil {
+			return err
+		}
+	}
+	delete(s.routed, line.Position)
+	return nil
+}
+
+// close writes what is buffered and closes the files.
+func (s *scorer) close() error {
+	all := []error{s.out.Flush()}
+	if s.logits != nil {
+		all = append(all, s.logits.flush())
+	}
+	if s.experts != nil {
+		all = append(all, s.experts.Flush())
+	}
+	for _, f := range s.files {
+		all = append(all, f.Close())
+	}
+	return errors.Join(all...)
+}
+
+// logSumExp is the logarithm of the sum of the exponentials.
+func logSumExp(logits []float32) float64 {
+	top := math.Inf(-1)
+	for _, v := range logits {
+		top = max(top, float64(v))
+	}
+	var sum float64
+	for _, v := range logits {
+		sum += math.Exp(float64(v) - top)
+	}
+	return top + math.Log(sum)
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"expertfs/infer"
+)
+
+// timings are the moments of one run.
+type timings struct {
+	loaded                  time.Duration
+	promptTokens, generated int
+	began, promptDone, done time.Time
+	atPrompt, atEnd         infer.Stats
+}
+
+// timingFigures are the speeds that follow from them, in the JSON of run.
+type timingFigures struct {
+	LoadMS       float64 `json:"load_ms"`
+	PromptMS     float64 `json:"prompt_ms"`
+	PromptPerS   float64 `json:"prompt_per_second"`
+	DecodeMS     float64 `json:"predicted_ms"`
+	DecodePerS   float64 `json:"predicted_per_second"`
+	ExpertsUsed  int64   `json:"experts_used"`
+	ExpertsOpen  int64   `json:"experts_opened"`
+	ExpertBytes  int64   `json:"expert_bytes_opened"`
+	ExpertWaitMS float64 `json:"expert_wait_ms"`
+}
+
+func (t *timings) figures() *timingFigures {
+	return &timingFigures{
+		LoadMS:       ms(t.loaded),
+		PromptMS:     ms(t.promptDone.Sub(t.began)),
+		PromptPerS:   perSecond(t.promptTokens, t.promptDone.Sub(t.began)),
+		DecodeMS:     ms(t.done.Sub(t.promptDone)),
+		DecodePerS:   perSecond(t.decoded(), t.done.Sub(t.promptDone)),
+		ExpertsUsed:  t.atEnd.Used,
+		ExpertsOpen:  t.atEnd.Opened,
+		ExpertBytes:  t.atEnd.OpenedBytes,
+		ExpertWaitMS: ms(t.atEnd.Waited),
+	}
+}
+
+// decoded is the number of tokens that were run through the model one by one:
+// the first generated token comes from the prompt's logits.
+func (t *timings) decoded() int { return t.atEnd.Tokens - t.atPrompt.Tokens }
+
+// summary prints the figures for people.
+func (t *timings) summary(w io.Writer, seed int64, finish infer.Finish) {
+	f := t.figures()
+	fmt.Fprintf(w, "\nload    %8.0f ms\n", f.LoadMS)
+	fmt.Fprintf(w, "prompt  %8.0f ms  %5d tokens  %8.2f tokens/s\n", f.PromptMS, t.promptTokens, f.PromptPerS)
+	fmt.Fprintf(w, "decode  %8.0f ms  %5d tokens  %8.2f tokens/s  (%s, seed %d)\n", f.DecodeMS, t.generated, f.DecodePerS, finish, seed)
+	fmt.Fprintf(w, "experts %8d used, %d opened (%s), %.0f ms waited for\n",
+		f.ExpertsUsed, f.ExpertsOpen, humanize.IBytes(uint64(f.ExpertBytes)), f.ExpertWaitMS)
+}
+
+func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+func perSecond(n int, d time.Duration) float64 {
+	if d <= 0 {
+		return 0
+	}
+	return float64(n) / d.Seconds()
+}

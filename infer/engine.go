@@ -1,0 +1,150 @@
+package infer
+
+import (
+	"errors"
+	"sync"
+
+	"expertfs/checkpoint/config"
+	"expertfs/infer/kernel"
+	"expertfs/infer/weights"
+)
+
+// Engine is a loaded model. Its sessions may be used from several goroutines;
+// they compute one after the other, each with all threads.
+type Engine struct {
+	folder *weights.Folder
+	cfg    *config.Config
+	set    settings
+
+	embedding *weights.Embedding
+	layers    []*weights.Layer
+	head      *weights.Head
+	rope      *rope
+	pool      *pool
+	experts   *expertStore
+
+	mu     sync.Mutex // held while a session computes; guards what follows
+	work   workspace
+	hooks  Hooks
+	stats  Stats
+	closed bool
+}
+
+// Hooks let the owner of an engine see and replace the routing. They are called
+// in order, layer by layer, from the goroutine that called Append, and must not
+// keep the slice.
+type Hooks struct {
+	// Route may overwrite experts, the router's choice for the token at position
+	// in layer. They must stay distinct and valid.
+	Route func(layer, position int, experts []int)
+	// OnRoute sees the experts that are used, best first.
+	OnRoute func(layer, position int, experts []int)
+}
+
+// errClosed answers calls on a closed engine.
+var errClosed = errors.New("the model is closed")
+
+// Open loads the dense weights of the model in dir, an expertfs mount or a
+// plain copy of one. No expert is opened.
+func Open(dir string, o Options) (*Engine, error) {
+	folder, err := weights.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	cfg := folder.Config()
+	set, err := o.check(int(float64(cfg.Rope.InitialContext) * cfg.Rope.Factor))
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{folder: folder, cfg: cfg, set: set, rope: newRope(cfg.HeadDim, cfg.Rope)}
+	if err := e.load(); err != nil {
+		e.freeWeights()
+		return nil, err
+	}
+	e.pool = newPool(set.threads)
+	e.work.scores = make([][]float32, set.threads)
+	e.work.scratch = make([]kernel.Scratch, set.threads)
+	return e, nil
+}
+
+// load opens everything but the experts.
+func (e *Engine) load() (err error) {
+	hints, err := e.folder.Hints()
+	if err != nil {
+		return err
+	}
+	keep := e.set.mapBytes
+	if keep == MapAuto {
+		if keep, err = keepBytes(e.folder); err != nil {
+			return err
+		}
+	}
+	e.experts = newExpertStore(e.folder, hints, keep)
+	if e.embedding, err = e.folder.Embedding(); err != nil {
+		return err
+	}
+	for n := range e.cfg.Layers {
+		l, err := e.folder.Layer(n, e.set.dense)
+		if err != nil {
+			return err
+		}
+		e.layers = append(e.layers, l)
+	}
+	e.head, err = e.folder.Head(e.set.dense)
+	return err
+}
+
+// Config is the model's dimensions; it must not be changed.
+func (e *Engine) Config() *config.Config { return e.cfg }
+
+// Context is the most tokens that a session can hold.
+func (e *Engine) Context() int { return e.set.context }
+
+// Threads is the number of threads that compute.
+func (e *Engine) Threads() int { return e.set.threads }
+
+// SetHooks replaces the engine's hooks.
+func (e *Engine) SetHooks(h Hooks) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.hooks = h
+}
+
+// Stats returns what was counted since the engine was opened.
+func (e *Engine) Stats() Stats {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s, x := e.stats, e.experts.stats
+	s.Waited, s.Used, s.Opened, s.OpenedBytes = x.Waited, x.Used, x.Opened, x.OpenedBytes
+	s.HintsLost = e.experts.hints.Lost()
+	return s
+}
+
+// Close ends the threads and unmaps all weights. Sessions are of no use then.
+func (e *Engine) Close() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return nil
+	}
+	e.closed = true
+	e.pool.close()
+	return e.freeWeights()
+}
+
+func (e *Engine) freeWeights() error {
+	var all []error
+	if e.experts != nil {
+		all = append(all, e.experts.close())
+	}
+	if e.embedding != nil {
+		all = append(all, e.embedding.Close())
+	}
+	for _, l := range e.layers {
+		all = append(all, l.Close())
+	}
+	if e.head != nil {
+		all = append(all, e.head.Close())
+	}
+	return errors.Join(all...)
+}

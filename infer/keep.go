@@ -1,0 +1,24 @@
+package infer
+
+import (
+	"math"
+
+	"expertfs/infer/weights"
+)
+
+// keepBytes is how many bytes of experts stay mapped between uses, when the
+// options leave it open. A plain folder's pages are the kernel's business, so
+// all stay mapped there. A mount cannot reuse the memory of an expert that is
+// mapped: all stay mapped only where all have room, and otherwise none, so that
+// the choice of what to evict is the mount's.
+func keepBytes(folder *weights.Folder) (int64, error) {
+	budget, mounted, err := folder.Budget()
+	if err != nil || !mounted {
+		return math.MaxInt64, err
+	}
+	all, err := folder.ExpertBytes()
+	if err != nil || budget < all {
+		return 0, err
+	}
+	return math.MaxInt64, nil
+}

@@ -1,0 +1,107 @@
+package infer
+
+import (
+	"fmt"
+	"maps"
+	"runtime"
+	"slices"
+	"strings"
+
+	"expertfs/infer/kernel"
+	"expertfs/infer/weights"
+)
+
+// Options says how an Engine computes. The zero value is a good choice.
+type Options struct {
+	Act      string // activations: "f32", "bf16" or "int8"; "" is DefaultAct
+	Dense    string // attention and unembedding: "bf16" or "int8"; "" is DefaultDense
+	Threads  int    // 0: as many as the Go runtime uses
+	Context  int    // most tokens in a session; 0: as many as the model allows
+	Batch    int    // most tokens computed together; 0: DefaultBatch
+	MapBytes int64  // experts kept mapped between uses, in bytes; MapAuto: chosen by the folder
+	Prefetch string // "auto", "on" or "off": hints about the next layer; "" is "auto"
+}
+
+// What an option that is left out means.
+const (
+	DefaultAct   = "f32"
+	DefaultDense = "bf16"
+	DefaultBatch = 512
+)
+
+// MapAuto lets the folder decide how much stays mapped.
+const MapAuto = -1
+
+// prefetchMode says when hints about the next layer are sent.
+type prefetchMode int
+
+const (
+	prefetchAuto prefetchMode = iota
+	prefetchOn
+	prefetchOff
+)
+
+var prefetchModes = map[string]prefetchMode{"auto": prefetchAuto, "on": prefetchOn, "off": prefetchOff}
+
+// settings are checked Options.
+type settings struct {
+	act      kernel.Act
+	dense    weights.Precision
+	threads  int
+	context  int
+	batch    int
+	mapBytes int64
+	prefetch prefetchMode
+}
+
+// check returns the settings that o stands for in a model whose context is
+// modelContext tokens.
+func (o Options) check(modelContext int) (settings, error) {
+	s := settings{threads: o.Threads, context: o.Context, batch: o.Batch, mapBytes: o.MapBytes}
+	var err error
+	if s.act, err = choose("act", o.Act, DefaultAct, map[string]kernel.Act{"f32": kernel.F32, "bf16": kernel.BF16Act, "int8": kernel.Int8}); err != nil {
+		return s, err
+	}
+	if s.dense, err = choose("dense", o.Dense, DefaultDense, map[string]weights.Precision{"bf16": weights.BF16, "int8": weights.Int8}); err != nil {
+		return s, err
+	}
+	if s.prefetch, err = choose("prefetch", o.Prefetch, "auto", prefetchModes); err != nil {
+		return s, err
+	}
+	if s.threads == 0 {
+		s.threads = runtime.GOMAXPROCS(0)
+	}
+	if s.context == 0 {
+		s.context = modelContext
+	}
+	if s.batch == 0 {
+		s.batch = DefaultBatch
+	}
+	switch {
+	case s.threads < 1 || s.threads > maxThreads:
+		return s, fmt.Errorf("%d threads: the number must be between 1 and %d", s.threads, maxThreads)
+	case s.context < 1 || s.context > modelContext:
+		return s, fmt.Errorf("a context of %d tokens: the model allows 1 to %d", s.context, modelContext)
+	case s.batch < 1 || s.batch > maxBatch:
+		return s, fmt.Errorf("a batch of %d tokens: it must be between 1 and %d", s.batch, maxBatch)
+	}
+	return s, nil
+}
+
+const (
+	maxThreads = 1024
+	maxBatch   = 1 << 14
+)
+
+// choose looks a word up among the values that an option can have.
+func choose[T any](option, word, def string, values map[string]T) (T, error) {
+	if word == "" {
+		word = def
+	}
+	v, ok := values[word]
+	if !ok {
+		names := slices.Sorted(maps.Keys(values))
+		return v, fmt.Errorf("%s %q is not one of %s", option, word, strings.Join(names, ", "))
+	}
+	return v, nil
+}

@@ -1,0 +1,175 @@
+package infer
+
+import (
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// spinFor bounds how long a thread waits awake. The regions of a layer follow
+// each other within microseconds, so that a sleep between them would cost more
+// than the work; waiting for an expert takes milliseconds, and then the
+// processor belongs to whoever can use it.
+const spinFor = 30 * time.Microsecond
+
+// pool runs loops on a fixed number of threads, of which the caller is one.
+// Tasks are claimed one by one, so a thread that the system has suspended holds
+// up only the task that it is in, and one that sleeps is not waited for.
+type pool struct {
+	threads int
+	job     atomic.Pointer[job]
+	workers []worker
+	joined  chan struct{}
+	stop    atomic.Bool
+	running sync.WaitGroup
+}
+
+// worker is one of the pool's own goroutines; parked says that it sleeps on wake.
+type worker struct {
+	parked atomic.Bool
+	wake   chan struct{}
+	_      [48]byte // a cache line of its own
+}
+
+// job is one loop. It is not reused: a thread that wakes late finds no task
+// left in it.
+type job struct {
+	body    func(thread, task int)
+	tasks   int32
+	next    atomic.Int32 // first unclaimed task
+	left    atomic.Int32 // tasks not finished
+	waiting atomic.Bool  // the caller sleeps until left is 0
+	failure atomic.Pointer[error]
+}
+
+func newPool(threads int) *pool {
+	p := &pool{threads: threads, workers: make([]worker, threads-1), joined: make(chan struct{}, 1)}
+	for i := range p.workers {
+		p.workers[i].wake = make(chan struct{}, 1)
+		p.running.Add(1)
+		go p.serve(i)
+	}
+	return p
+}
+
+// close ends the workers; no loop may be running.
+func (p *pool) close() {
+	p.stop.Store(true)
+	for i := range p.workers {
+		p.workers[i].unpark()
+	}
+	p.running.Wait()
+}
+
+// run calls body for every task from 0 to tasks-1, on any thread and in any
+// order, and returns when all are done. A memory fault in a body (the mount
+// died, a file was cut) becomes the error. Only one run at a time.
+func (p *pool) run(tasks int, body func(thread, task int)) error {
+	if tasks == 0 {
+		return nil
+	}
+	j := &job{body: body, tasks: int32(tasks)}
+	j.left.Store(int32(tasks))
+	if tasks > 1 {
+		p.job.Store(j)
+		for i := range p.workers {
+			p.workers[i].unpark()
+		}
+	}
+	j.work(p, 0)
+	p.await(j)
+	if err := j.failure.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// await returns when all tasks of j are done.
+func (p *pool) await(j *job) {
+	if spin(func() bool { return j.left.Load() == 0 }) {
+		return
+	}
+	j.waiting.Store(true)
+	if j.left.Load() == 0 && j.waiting.CompareAndSwap(true, false) {
+		return
+	}
+	<-p.joined
+}
+
+// work runs tasks of j until none is left to claim.
+func (j *job) work(p *pool, thread int) {
+	for {
+		task := j.next.Add(1) - 1
+		if task >= j.tasks {
+			return
+		}
+		j.runTask(thread, int(task))
+		if j.left.Add(-1) == 0 && j.waiting.CompareAndSwap(true, false) {
+			p.joined <- struct{}{}
+		}
+	}
+}
+
+func (j *job) runTask(thread, task int) {
+	defer func() {
+		if r := recover(); r != nil {
+			err := faultError(r)
+			j.failure.CompareAndSwap(nil, &err)
+		}
+	}()
+	j.body(thread, task)
+}
+
+// serve is the life of a worker.
+func (p *pool) serve(i int) {
+	defer p.running.Done()
+	debug.SetPanicOnFault(true)
+	w := &p.workers[i]
+	var last *job
+	for {
+		fresh := func() bool { return p.job.Load() != last || p.stop.Load() }
+		if !spin(fresh) {
+			w.park(fresh)
+		}
+		if p.stop.Load() {
+			return
+		}
+		last = p.job.Load()
+		last.work(p, i+1)
+	}
+}
+
+// park sleeps until unpark is called, unless ready already holds.
+func (w *worker) park(ready func() bool) {
+	w.parked.Store(true)
+	if ready() && w.parked.CompareAndSwap(true, false) {
+		return
+	}
+	<-w.wake
+}
+
+// unpark wakes the worker where it sleeps.
+func (w *worker) unpark() {
+	if w.parked.CompareAndSwap(true, false) {
+		w.wake <- struct{}{}
+	}
+}
+
+// spin waits awake for done, for a bounded time, and tells whether it came
+// true. It offers the processor to other goroutines (those that open experts)
+// all the while.
+func spin(done func() bool) bool {
+	if done() {
+		return true
+	}
+	for start := time.Now(); time.Since(start) < spinFor; runtime.Gosched() {
+		for range 16 {
+			if done() {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,103 @@
+package infer
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+
+	"expertfs/infer/kernel"
+)
+
+// Session is one text: the keys and values of its tokens. A session is used by
+// one goroutine at a time.
+type Session struct {
+	e      *Engine
+	n      int        // tokens so far
+	cache  []*kvCache // by layer
+	logits []float32  // after the last token; nil before the first
+}
+
+// NewSession begins an empty text.
+func (e *Engine) NewSession() *Session {
+	s := &Session{e: e, cache: make([]*kvCache, e.cfg.Layers)}
+	for l := range s.cache {
+		s.cache[l] = &kvCache{heads: e.cfg.KVHeads, headDim: e.cfg.HeadDim, half: e.set.act != kernel.F32}
+		if e.cfg.Sliding[l] {
+			s.cache[l].window = e.cfg.Window
+		}
+	}
+	return s
+}
+
+// Len is the number of tokens in the session.
+func (s *Session) Len() int { return s.n }
+
+// Logits are the model's scores, one for each id of the vocabulary, for the
+// token that follows the last one appended. The slice is overwritten by the
+// next Append; it is nil in an empty session.
+func (s *Session) Logits() []float32 { return s.logits }
+
+// Reset empties the session and keeps its memory.
+func (s *Session) Reset() {
+	for _, c := range s.cache {
+		c.clear()
+	}
+	s.n, s.logits = 0, nil
+}
+
+// Truncate shortens the session to its first n tokens, so that a text with the
+// same beginning can go on from there; Logits are nil until the next Append. It
+// tells whether that was possible: layers with a sliding window forget what they
+// no longer need, and then the session is left as it was.
+func (s *Session) Truncate(n int) bool {
+	if n < 0 || n > s.n {
+		return false
+	}
+	if n == 0 {
+		s.Reset()
+		return true
+	}
+	for _, c := range s.cache {
+		if !c.canCut(n) {
+			return false
+		}
+	}
+	if n < s.n {
+		s.n, s.logits = n, nil
+	}
+	return true
+}
+
+// Append runs the model over ids, the text's next tokens. With each, it is
+// called in order with every token's position and logits, which it must not
+// keep; without it only the last token's logits are computed. When ctx ends
+// Append returns its error between two batches or layers. After an error the
+// session holds the tokens before the batch that failed.
+func (s *Session) Append(ctx context.Context, ids []int, each func(position int, logits []float32)) error {
+	e := s.e
+	if len(ids) == 0 {
+		return nil
+	}
+	if s.n+len(ids) > e.set.context {
+		return fmt.Errorf("%d tokens do not fit: the context has %d and %d are used", len(ids), e.set.context, s.n)
+	}
+	for i, id := range ids {
+		if id < 0 || id >= e.cfg.Vocab {
+			return fmt.Errorf("token %d: id %d is outside of the vocabulary (0 to %d)", i, id, e.cfg.Vocab-1)
+		}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return errClosed
+	}
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	for len(ids) > 0 {
+		n := min(len(ids), e.set.batch)
+		if err := e.forward(ctx, s, ids[:n], n == len(ids), each); err != nil {
+			return err
+		}
+		ids = ids[n:]
+	}
+	return nil
+}

@@ -1,0 +1,23 @@
+package infer
+
+import "time"
+
+// Stats are counters since the engine was opened.
+type Stats struct {
+	Tokens      int           // run through the model
+	Elapsed     time.Duration // of all of Append
+	Waited      time.Duration // part of it in which nothing could be computed, for want of an expert
+	Used        int64         // experts used, each once per layer and batch
+	Opened      int64         // of these, opened; the others were still mapped
+	OpenedBytes int64
+	HintsLost   int // writes of hints that the mount did not take
+}
+
+// Sub returns what was counted since the earlier state o.
+func (s Stats) Sub(o Stats) Stats {
+	return Stats{
+		Tokens: s.Tokens - o.Tokens, Elapsed: s.Elapsed - o.Elapsed, Waited: s.Waited - o.Waited,
+		Used: s.Used - o.Used, Opened: s.Opened - o.Opened, OpenedBytes: s.OpenedBytes - o.OpenedBytes,
+		HintsLost: s.HintsLost - o.HintsLost,
+	}
+}

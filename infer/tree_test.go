@@ -1,0 +1,72 @@
+package infer
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"expertfs/checkpoint"
+)
+
+// shared returns the folder of reference data, which is not part of the project.
+func shared(t testing.TB, parts ...string) string {
+	t.Helper()
+	dir := os.Getenv("EXPERTFS_SHARED")
+	if dir == "" {
+		dir = filepath.Join("..", "..", "shared")
+	}
+	path := filepath.Join(append([]string{dir}, parts...)...)
+	if _, err := os.Stat(path); err != nil {
+		t.Skipf("reference data is not here: %v", err)
+	}
+	return path
+}
+
+// makeTree writes the files that a mount of the checkpoint would show, and
+// returns their folder.
+func makeTree(t testing.TB, path string) string {
+	t.Helper()
+	ck, err := checkpoint.Open(path)
+	require.NoError(t, err)
+	defer ck.Close()
+	dir := t.TempDir()
+	for _, f := range ck.Small() {
+		copyTo(t, filepath.Join(dir, f.Name()), io.NewSectionReader(f, 0, f.Size()))
+	}
+	cfg := ck.Config()
+	name := func(i, n int) string { return fmt.Sprintf("%0*d", max(2, len(fmt.Sprint(n-1))), i) }
+	writeView(t, ck, filepath.Join(dir, "dense/embedding.safetensors"), ck.Embedding())
+	writeView(t, ck, filepath.Join(dir, "dense/unembedding.safetensors"), ck.Unembedding())
+	for l := range cfg.Layers {
+		layer := filepath.Join(dir, "layers", name(l, cfg.Layers))
+		writeView(t, ck, filepath.Join(layer, "dense.safetensors"), ck.Dense(l))
+		for x := range cfg.Experts {
+			writeView(t, ck, filepath.Join(layer, "experts", name(x, cfg.Experts)+".safetensors"), ck.Expert(l, x))
+		}
+	}
+	return dir
+}
+
+func writeView(t testing.TB, ck *checkpoint.Checkpoint, path string, v *checkpoint.View) {
+	t.Helper()
+	var parts []io.Reader
+	for _, x := range v.Extents {
+		parts = append(parts, io.NewSectionReader(ck.Files()[x.File], x.Off, x.Len))
+	}
+	copyTo(t, path, io.MultiReader(append([]io.Reader{bytes.NewReader(v.Header)}, parts...)...))
+}
+
+func copyTo(t testing.TB, path string, r io.Reader) {
+	t.Helper()
+	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	f, err := os.Create(path)
+	require.NoError(t, err)
+	_, err = io.Copy(f, r)
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+}

@@ -1,0 +1,39 @@
+package weights
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/dustin/go-humanize"
+)
+
+// Budget is how many bytes of experts the mount keeps in RAM; ok is false for a
+// plain folder.
+func (f *Folder) Budget() (bytes int64, ok bool, err error) {
+	path := filepath.Join(f.dir, ".expertfs", "ram")
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+		return 0, false, nil
+	}
+	if err != nil {
+		return 0, false, err
+	}
+	n, err := humanize.ParseBytes(strings.TrimSpace(string(text)))
+	if err != nil {
+		return 0, false, fmt.Errorf("%s: %w", path, err)
+	}
+	return int64(n), true, nil
+}
+
+// ExpertBytes is about what all experts of the model take.
+func (f *Folder) ExpertBytes() (int64, error) {
+	st, err := os.Stat(f.expertPath(0, 0))
+	if err != nil {
+		return 0, err
+	}
+	return st.Size() * int64(f.cfg.Layers) * int64(f.cfg.Experts), nil
+}

@@ -1,0 +1,163 @@
+package weights
+
+import (
+	"fmt"
+	"os"
+	"sync"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// hugePage is the size that one page-table entry of the second level maps.
+const hugePage = 2 << 20
+
+// mapping is a whole file, mapped read-only, with its descriptor still open: on
+// a mount the open descriptor is what tells the server that the bytes are used.
+type mapping struct {
+	fd    int
+	data  []byte // the file's bytes
+	span  span
+	arena *arena
+}
+
+// span is a piece of reserved address space.
+type span struct {
+	base unsafe.Pointer
+	size uintptr
+}
+
+// arena hands out address ranges that start at a multiple of 2 MiB and reuses
+// them. The kernel maps a file by huge pages only where address and offset are
+// both multiples of 2 MiB, which it does not arrange by itself for files of
+// every filesystem; reserving the addresses once also makes mapping and
+// unmapping an expert one system call each. Safe for concurrent use.
+type arena struct {
+	mu   sync.Mutex
+	free map[uintptr][]span // by size
+}
+
+func newArena() *arena { return &arena{free: make(map[uintptr][]span)} }
+
+// take returns an unused range of size bytes (a multiple of 2 MiB).
+func (a *arena) take(size uintptr) (span, error) {
+	a.mu.Lock()
+	if list := a.free[size]; len(list) > 0 {
+		s := list[len(list)-1]
+		a.free[size] = list[:len(list)-1]
+		a.mu.Unlock()
+		return s, nil
+	}
+	a.mu.Unlock()
+	base, err := unix.MmapPtr(-1, 0, nil, size+hugePage, unix.PROT_NONE,
+		unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE)
+	if err != nil {
+		return span{}, fmt.Errorf("reserve %d bytes of address space: %w", size, err)
+	}
+	skip := -uintptr(base) % hugePage
+	return span{unsafe.Add(base, skip), size}, nil
+}
+
+// give puts s back after replacing whatever is mapped there by nothing.
+func (a *arena) give(s span) error {
+	_, err := unix.MmapPtr(-1, 0, s.base, s.size, unix.PROT_NONE,
+		unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE|unix.MAP_FIXED)
+	if err != nil {
+		return fmt.Errorf("unmap: %w", err)
+	}
+	a.mu.Lock()
+	a.free[s.size] = append(a.free[s.size], s)
+	a.mu.Unlock()
+	return nil
+}
+
+// mapFile opens and maps the file at path and brings all of it into the page
+// tables, so that a failure to read it shows here and not later as a fault.
+func (a *arena) mapFile(path string) (*mapping, error) {
+	fd, err := openRetry(path)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	m, err := a.mapDescriptor(fd)
+	if err != nil {
+		unix.Close(fd)
+		return nil, &os.PathError{Op: "map", Path: path, Err: err}
+	}
+	return m, nil
+}
+
+// openRetry opens path for reading; a signal (the runtime sends them) may
+// interrupt an open that waits for an expert to load.
+func openRetry(path string) (int, error) {
+	for {
+		fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != unix.EINTR {
+			return fd, err
+		}
+	}
+}
+
+func (a *arena) mapDescriptor(fd int) (*mapping, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return nil, err
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return nil, fmt.Errorf("not a regular file")
+	}
+	if st.Size <= 0 || st.Size > 1<<46 {
+		return nil, fmt.Errorf("%d bytes is no size for a tensor file", st.Size)
+	}
+	size := (uintptr(st.Size) + hugePage - 1) &^ (hugePage - 1)
+	s, err := a.take(size)
+	if err != nil {
+		return nil, err
+	}
+	// The range is mapped to a multiple of 2 MiB, past the end of the file:
+	// otherwise the last huge page would be mapped by small ones.
+	if _, err := unix.MmapPtr(fd, 0, s.base, size, unix.PROT_READ, unix.MAP_SHARED|unix.MAP_FIXED); err != nil {
+		return nil, err
+	}
+	m := &mapping{fd: fd, data: unsafe.Slice((*byte)(s.base), st.Size), span: s, arena: a}
+	if err := m.populate(); err != nil {
+		a.give(s)
+		return nil, err
+	}
+	return m, nil
+}
+
+// populate reads what is not in memory yet and enters it into the page tables.
+// It is a system call, so other goroutines run while the drive works.
+func (m *mapping) populate() error {
+	for {
+		err := unix.Madvise(m.data, unix.MADV_POPULATE_READ)
+		switch err {
+		case nil, unix.EINVAL: // kernels before 5.14 do not know the advice
+			return nil
+		case unix.EINTR, unix.EAGAIN:
+			continue
+		case unix.EFAULT:
+			return fmt.Errorf("a page cannot be read (%w)", unix.EIO)
+		}
+		return err
+	}
+}
+
+// close unmaps the file and closes its descriptor.
+func (m *mapping) close() error {
+	err := m.arena.give(m.span)
+	if cerr := unix.Close(m.fd); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+// closeAndDrop closes the file and asks the kernel to give up its cached pages.
+func (m *mapping) closeAndDrop() error {
+	err := m.arena.give(m.span)
+	_ = unix.Fadvise(m.fd, 0, 0, unix.FADV_DONTNEED) // only saves memory
+	if cerr := unix.Close(m.fd); err == nil {
+		err = cerr
+	}
+	return err
+}

@@ -1,0 +1,131 @@
+package weights
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"expertfs/checkpoint/config"
+)
+
+// maxConfig bounds config.json; real ones have two kilobytes.
+const maxConfig = 1 << 20
+
+// Folder is a model in tree form. Its methods are safe for concurrent use.
+type Folder struct {
+	dir     string
+	cfg     *config.Config
+	arena   *arena
+	headers headerCache
+	checked checkedExperts
+}
+
+// Open reads the folder's config and checks that dir has the form of a tree.
+func Open(dir string) (*Folder, error) {
+	cfg, err := readConfig(filepath.Join(dir, "config.json"))
+	if err != nil {
+		return nil, explain(dir, err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "layers")); err != nil {
+		return nil, explain(dir, err)
+	}
+	f := &Folder{dir: dir, cfg: cfg, arena: newArena()}
+	f.checked.init(cfg.Layers, cfg.Experts)
+	return f, nil
+}
+
+// Dir is the folder's path as it was given to Open.
+func (f *Folder) Dir() string { return f.dir }
+
+// Config is the model's dimensions; it must not be changed.
+func (f *Folder) Config() *config.Config { return f.cfg }
+
+func readConfig(path string) (*config.Config, error) {
+	st, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if st.Size() > maxConfig {
+		return nil, fmt.Errorf("%s: %d bytes are too many for a config", path, st.Size())
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := config.Parse(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return cfg, nil
+}
+
+// explain turns a missing file into advice when dir is a checkpoint that has
+// not been mounted.
+func explain(dir string, err error) error {
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if st, serr := os.Stat(dir); serr != nil {
+		return serr
+	} else if !st.IsDir() {
+		return fmt.Errorf("%s is a file; a model is a folder", dir)
+	}
+	if isCheckpoint(dir) || isCheckpoint(filepath.Join(dir, "original")) {
+		return fmt.Errorf("%s is a checkpoint; mount it first: expertfs mount %s MOUNTPOINT, then use MOUNTPOINT as the model", dir, dir)
+	}
+	return fmt.Errorf("%s is not a model folder: %w", dir, err)
+}
+
+// isCheckpoint tells whether dir holds weights as they are published.
+func isCheckpoint(dir string) bool {
+	found, err := filepath.Glob(filepath.Join(escapeGlob(dir), "*.safetensors"))
+	return err == nil && len(found) > 0
+}
+
+// escapeGlob makes filepath.Glob take dir literally.
+func escapeGlob(dir string) string {
+	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(dir)
+}
+
+// width is the number of digits of the names of n numbered things.
+func width(n int) int { return max(2, len(strconv.Itoa(n-1))) }
+
+// expertName is an expert as hints and paths spell it: "07/03".
+func (f *Folder) expertName(dst []byte, layer, expert int) []byte {
+	dst = appendPadded(dst, layer, width(f.cfg.Layers))
+	dst = append(dst, '/')
+	return appendPadded(dst, expert, width(f.cfg.Experts))
+}
+
+func appendPadded(dst []byte, n, width int) []byte {
+	for w, p := 1, 10; w < width; w, p = w+1, p*10 {
+		if n < p {
+			dst = append(dst, '0')
+		}
+	}
+	return strconv.AppendInt(dst, int64(n), 10)
+}
+
+func (f *Folder) expertPath(layer, expert int) string {
+	return filepath.Join(f.layerDir(layer), "experts", string(appendPadded(nil, expert, width(f.cfg.Experts)))+".safetensors")
+}
+
+func (f *Folder) layerPath(layer int) string {
+	return filepath.Join(f.layerDir(layer), "dense.safetensors")
+}
+
+func (f *Folder) layerDir(layer int) string {
+	return filepath.Join(f.dir, "layers", string(appendPadded(nil, layer, width(f.cfg.Layers))))
+}
+
+func (f *Folder) embeddingPath() string {
+	return filepath.Join(f.dir, "dense", "embedding.safetensors")
+}
+
+func (f *Folder) unembeddingPath() string {
+	return filepath.Join(f.dir, "dense", "unembedding.safetensors")
+}
