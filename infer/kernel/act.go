@@ -1,0 +1,176 @@
+package kernel
+
+import (
+	"fmt"
+	"math"
+)
+
+// Act is the precision of activations.
+type Act int
+
+const (
+	F32     Act = iota // float32 as they are
+	BF16Act            // rounded to bfloat16, then used as float32
+	Int8               // blocks of 32: integers -127..127 and a float32 scale
+)
+
+// String returns the name that ParseAct reads.
+func (a Act) String() string {
+	switch a {
+	case F32:
+		return "f32"
+	case BF16Act:
+		return "bf16"
+	case Int8:
+		return "int8"
+	}
+	return fmt.Sprintf("Act(%d)", int(a))
+}
+
+// ParseAct reads "f32", "bf16" or "int8".
+func ParseAct(s string) (Act, error) {
+	for _, a := range []Act{F32, BF16Act, Int8} {
+		if s == a.String() {
+			return a, nil
+		}
+	}
+	return 0, fmt.Errorf("unknown activation precision %q (f32, bf16 or int8)", s)
+}
+
+const (
+	blockLen  = 32 // columns that share a scale
+	halfBlock = blockLen / 2
+)
+
+// Vec is one activation vector, prepared once and then multiplied by many rows.
+// The zero value is ready for Set. It may be read concurrently.
+type Vec struct{ b Batch }
+
+// Set prepares x. The memory of v is reused.
+func (v *Vec) Set(x []float32, act Act) {
+	v.b.Reset(1, len(x), act)
+	v.b.Set(0, x)
+}
+
+// Batch is a number of activation vectors of one length and precision, prepared
+// for MulBatch. The zero value is ready for Reset. It may be read concurrently.
+type Batch struct {
+	n, cols int
+	act     Act
+	floats  []float32 // F32, BF16Act: [n][padded cols], each 32 as 16 even, 16 odd ones
+	ints    int8Rows  // Int8
+}
+
+// int8Rows are vectors of Int8 activations. The number of blocks is padded to a
+// multiple of 4 by blocks of zeros.
+type int8Rows struct {
+	blocks int       // blocks of a vector, padding included
+	q      []int8    // [n][blocks][32], a block being its 16 even, then its 16 odd elements
+	scale  []float32 // [n][blocks]
+	corr   []int32   // [n][blocks]: -128 times the sum of the block's integers
+}
+
+// Reset makes b a batch of n vectors of cols elements, whose contents are
+// undefined until Set. The memory of b is reused.
+func (b *Batch) Reset(n, cols int, act Act) {
+	b.n, b.cols, b.act = n, cols, act
+	if act == Int8 {
+		nb := paddedBlocks(cols)
+		b.ints.blocks = nb
+		b.ints.q = resize(b.ints.q, n*nb*blockLen)
+		b.ints.scale = resize(b.ints.scale, n*nb)
+		b.ints.corr = resize(b.ints.corr, n*nb)
+		return
+	}
+	b.floats = resize(b.floats, n*padded(cols))
+}
+
+// Len is the number of vectors.
+func (b *Batch) Len() int { return b.n }
+
+// Set prepares x as vector i. Different vectors may be set concurrently.
+func (b *Batch) Set(i int, x []float32) {
+	if len(x) != b.cols || i < 0 || i >= b.n {
+		panic(fmt.Sprintf("kernel: vector %d of %d elements set in a batch of %d of %d", i, len(x), b.n, b.cols))
+	}
+	if b.act == Int8 {
+		active.quantize(b.ints.vector(i), x)
+		return
+	}
+	dst := b.floats[i*padded(b.cols):][:padded(b.cols)]
+	for at := 0; at < len(dst); at += blockLen {
+		splitBlock(dst[at:at+blockLen], x[at:])
+	}
+	if b.act == BF16Act {
+		for j, f := range dst {
+			dst[j] = roundBF16(f)
+		}
+	}
+}
+
+// Gather makes b the batch of src's vectors at the given indices, in that order.
+func (b *Batch) Gather(src *Batch, indices []int) {
+	b.Reset(len(indices), src.cols, src.act)
+	nb, p := src.ints.blocks, padded(src.cols)
+	for to, from := range indices {
+		if src.act == Int8 {
+			copy(b.ints.q[to*nb*blockLen:][:nb*blockLen], src.ints.q[from*nb*blockLen:])
+			copy(b.ints.scale[to*nb:][:nb], src.ints.scale[from*nb:])
+			copy(b.ints.corr[to*nb:][:nb], src.ints.corr[from*nb:])
+			continue
+		}
+		copy(b.floats[to*p:][:p], src.floats[from*p:])
+	}
+}
+
+// vector returns vector i alone.
+func (r int8Rows) vector(i int) int8Rows {
+	nb := r.blocks
+	return int8Rows{
+		blocks: nb,
+		q:      r.q[i*nb*blockLen : (i+1)*nb*blockLen],
+		scale:  r.scale[i*nb : (i+1)*nb],
+		corr:   r.corr[i*nb : (i+1)*nb],
+	}
+}
+
+// splitBlock sets dst to the even, then the odd elements of the first 32 of x,
+// zeros standing for those that are missing.
+func splitBlock(dst, x []float32) {
+	if len(x) >= blockLen {
+		for j := range halfBlock {
+			dst[j], dst[halfBlock+j] = x[2*j], x[2*j+1]
+		}
+		return
+	}
+	clear(dst[:blockLen])
+	for j, f := range x {
+		dst[j%2*halfBlock+j/2] = f
+	}
+}
+
+// padded is n rounded up to whole blocks.
+func padded(n int) int { return (n + blockLen - 1) / blockLen * blockLen }
+
+// paddedBlocks is the number of blocks of n columns, rounded up to a multiple of 4.
+func paddedBlocks(n int) int { return (padded(n)/blockLen + 3) / 4 * 4 }
+
+func resize[T any](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, n)
+	}
+	return s[:n]
+}
+
+// roundBF16 rounds to the nearest bfloat16, ties to even.
+func roundBF16(f float32) float32 { return fromBF16(toBF16(f)) }
+
+func fromBF16(u uint16) float32 { return math.Float32frombits(uint32(u) << 16) }
+
+func toBF16(f float32) uint16 {
+	b := math.Float32bits(f)
+	if b&0x7fffffff > 0x7f800000 {
+		return uint16(b>>16) | 0x40 // stays a NaN when the low bits go
+	}
+	return uint16((b + 0x7fff + b>>16&1) >> 16)
+}

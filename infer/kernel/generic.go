@@ -1,0 +1,226 @@
+package kernel
+
+import "math"
+
+// The portable implementation. It follows the orders of the package comment to
+// the letter; the other tiers are tested against it.
+
+var generic = &tier{
+	name:       "generic",
+	bf16Vec:    bf16VecGeneric,
+	bf16Batch:  bf16BatchGeneric,
+	mxfp4Float: mxfp4FloatGeneric,
+	mxfp4Int8:  mxfp4Int8Generic,
+	mxfp4BF16:  mxfp4BF16Generic,
+	mxfp4Tile:  mxfp4TileGeneric,
+	q8Vec:      q8VecGeneric,
+	q8Batch:    q8BatchGeneric,
+	quantize:   quantizeGeneric,
+
+	swiglu:          swigluGeneric,
+	expSum:          expSumGeneric,
+	dotsF32:         dotsF32Generic,
+	dotsBF16:        dotsBF16Generic,
+	addWeightedF32:  addWeightedF32Generic,
+	addWeightedBF16: addWeightedBF16Generic,
+	sum64:           sum64Generic,
+}
+
+// fp4 has the values of the 4-bit floats, fp4Doubled twice that.
+var (
+	fp4        = [16]float32{0, .5, 1, 1.5, 2, 3, 4, 6, 0, -.5, -1, -1.5, -2, -3, -4, -6}
+	fp4Doubled = [16]int8{0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12}
+)
+
+// e8m0 is the value 2^(s-127) of a scale.
+func e8m0(s byte) float32 {
+	return math.Float32frombits(max(uint32(s)<<23, 1<<22))
+}
+
+// fma32 is a*b + c, rounded once. The product is exact in float64 but the sum
+// need not be: a sum that was rounded to a tie of float32, or that will be a
+// denormal, is first moved off it in the direction of what was cut.
+func fma32(a, b, c float32) float32 {
+	p := float64(a) * float64(b)
+	s := p + float64(c)
+	u := math.Float64bits(s)
+	const tie, minNormal = 1 << 28, 1023 - 126
+	if u&(2*tie-1) != tie && u>>52&0x7ff >= minNormal {
+		return float32(s)
+	}
+	part := s - p
+	cut := (p - (s - part)) + (float64(c) - part)
+	if cut != 0 && u&1 == 0 {
+		if (cut > 0) == (s > 0) {
+			u++
+		} else {
+			u--
+		}
+	}
+	return float32(math.Float64frombits(u))
+}
+
+// floatLanes are the accumulators of float activations: the 16 even, then the
+// 16 odd elements of each block.
+type floatLanes [blockLen]float32
+
+func (l *floatLanes) sum() float32 {
+	for n := halfBlock; n >= 1; n /= 2 {
+		for i := range n {
+			l[i] += l[i+n]
+		}
+	}
+	return l[0] + 0
+}
+
+func bf16VecGeneric(dst []float32, w []byte, cols int, x []float32) {
+	for r := range dst {
+		dst[r] = bf16Dot(w[r*cols*2:(r+1)*cols*2], x)
+	}
+}
+
+func bf16Dot(row []byte, x []float32) float32 {
+	var acc floatLanes
+	for i := 0; i < len(row)/2; i++ {
+		v := fromBF16(uint16(row[2*i]) | uint16(row[2*i+1])<<8)
+		k := i%2*halfBlock + i%blockLen/2
+		acc[k] = fma32(v, x[i-i%blockLen+k], acc[k])
+	}
+	return acc.sum()
+}
+
+func bf16BatchGeneric(dst []float32, stride, rows int, w []byte, cols int, x []float32, n int) {
+	for i := range n {
+		bf16VecGeneric(dst[i*stride:][:rows], w, cols, x[i*padded(cols):])
+	}
+}
+
+func mxfp4FloatGeneric(dst []float32, blocks, scales []byte, x []float32) {
+	nb := len(scales) / max(len(dst), 1)
+	for r := range dst {
+		var acc floatLanes
+		for b := range nb {
+			scale := e8m0(scales[r*nb+b])
+			xb := x[b*blockLen : (b+1)*blockLen]
+			for k, v := range blocks[(r*nb+b)*halfBlock:][:halfBlock] {
+				acc[k] = fma32(fp4[v&15]*scale, xb[k], acc[k])
+				acc[halfBlock+k] = fma32(fp4[v>>4]*scale, xb[halfBlock+k], acc[halfBlock+k])
+			}
+		}
+		dst[r] = acc.sum()
+	}
+}
+
+// mxfp4BF16Generic unpacks rows to bfloat16, which is exact.
+func mxfp4BF16Generic(dst []byte, blocks, scales []byte) {
+	for b, s := range scales {
+		scale := e8m0(s)
+		for k, v := range blocks[b*halfBlock:][:halfBlock] {
+			lo, hi := toBF16(fp4[v&15]*scale), toBF16(fp4[v>>4]*scale)
+			at := dst[(b*halfBlock+k)*4:][:4]
+			at[0], at[1], at[2], at[3] = byte(lo), byte(lo>>8), byte(hi), byte(hi>>8)
+		}
+	}
+}
+
+// intLanes are the accumulators of integer activations.
+type intLanes [4]float32
+
+func (l *intLanes) add(block int, dot int32, weightScale, scale float32) {
+	l[block%4] = fma32(float32(dot), weightScale*scale, l[block%4])
+}
+
+func (l *intLanes) sum() float32 { return ((l[0] + l[2]) + (l[1] + l[3])) + 0 }
+
+func mxfp4Int8Generic(dst []float32, blocks, scales []byte, x int8Rows) {
+	nb := len(scales) / max(len(dst), 1)
+	for r := range dst {
+		var acc intLanes
+		for b := range nb {
+			var dot int32
+			xb := x.q[b*blockLen : (b+1)*blockLen]
+			for k, v := range blocks[(r*nb+b)*halfBlock:][:halfBlock] {
+				dot += int32(fp4Doubled[v&15])*int32(xb[k]) + int32(fp4Doubled[v>>4])*int32(xb[halfBlock+k])
+			}
+			acc.add(b, dot, e8m0(scales[r*nb+b]), x.scale[b]/2)
+		}
+		dst[r] = acc.sum()
+	}
+}
+
+// mxfp4TileGeneric unpacks up to 16 rows of nb blocks into a tile of Q8.
+func mxfp4TileGeneric(data []int8, tileScales []uint16, blocks, scales []byte, nb int) {
+	for r := range len(scales) / nb {
+		for b := range nb {
+			tileScales[b*tileRows+r] = toBF16(e8m0(scales[r*nb+b]) / 2)
+			out := data[b*tileBlock:]
+			for k, v := range blocks[(r*nb+b)*halfBlock:][:halfBlock] {
+				out[tileAt(r, 2*k)] = fp4Doubled[v&15]
+				out[tileAt(r, 2*k+1)] = fp4Doubled[v>>4]
+			}
+		}
+	}
+}
+
+func q8VecGeneric(dst *[tileRows]float32, data []int8, scales []uint16, x int8Rows, nb int) {
+	var acc [tileRows]intLanes
+	for b := range nb {
+		var dot [tileRows]int32
+		for k, v := range data[b*tileBlock : (b+1)*tileBlock] {
+			dot[k/4%tileRows] += int32(v) * int32(x.q[b*blockLen+k/(4*tileRows)*4+k%4])
+		}
+		for r := range acc {
+			acc[r].add(b, dot[r], fromBF16(scales[b*tileRows+r]), x.scale[b])
+		}
+	}
+	for r := range acc {
+		dst[r] = acc[r].sum()
+	}
+}
+
+func q8BatchGeneric(dst []float32, stride, rows int, data []int8, scales []uint16, x int8Rows, n, nb int) {
+	var tile [tileRows]float32
+	for i := range n {
+		q8VecGeneric(&tile, data, scales, x.vector(i), nb)
+		copy(dst[i*stride:][:rows], tile[:])
+	}
+}
+
+// quantizeGeneric prepares x as Int8: a block's scale is its largest magnitude
+// over 127, and its integers are rounded to the nearest, ties to even. A block
+// below 2^-100 counts as zeros; one with an infinity or a NaN has the scale NaN
+// and integers 0.
+func quantizeGeneric(dst int8Rows, x []float32) {
+	var block [blockLen]float32
+	for b := range dst.blocks {
+		splitBlock(block[:], x[min(b*blockLen, len(x)):])
+		var largest uint32
+		for _, f := range block {
+			largest = max(largest, math.Float32bits(f)&0x7fffffff)
+		}
+		scale, inverse := int8Scale(largest)
+		var sum int32
+		for k, f := range block {
+			var q int8
+			if inverse != 0 {
+				q = roundToInt8(float32(f * inverse))
+			}
+			dst.q[b*blockLen+k] = q
+			sum += int32(q)
+		}
+		dst.scale[b], dst.corr[b] = scale, -128*sum
+	}
+}
+
+// int8Scale returns the scale of a block whose largest magnitude has the given
+// bits, and the factor that takes its elements to integers.
+func int8Scale(largest uint32) (scale, inverse float32) {
+	f := math.Float32frombits(largest)
+	switch {
+	case largest >= 0x7f800000:
+		return float32(math.NaN()), 0
+	case f < smallest:
+		return 0, 0
+	}
+	return f / 127, 127 / f
+}

@@ -1,0 +1,156 @@
+package kernel
+
+import (
+	"math"
+	"runtime"
+	"sync"
+	"unsafe"
+)
+
+const (
+	tileRows  = 16                  // rows that are interleaved
+	tileBlock = tileRows * blockLen // bytes of one block of a tile
+)
+
+// Q8 is a matrix of 8-bit integers with a bfloat16 scale for every 32 columns
+// of a row: 1.0625 bytes a weight. It is made in memory by QuantizeQ8, in a
+// layout that is read from front to back.
+//
+// Rows are grouped in tiles of 16, and the tile's 32 columns of a block stand
+// together, as 8 groups of 64 bytes: group k has, for each of the 16 rows, the
+// elements 4k to 4k+3 of the block's 16 even, then 16 odd columns. That is the
+// order in which dot-product and matrix instructions want one operand.
+type Q8 struct {
+	rows, cols int
+	blocks     int      // blocks of a row
+	data       []int8   // [tiles][blocks][8][16][4], aligned to 64 bytes
+	scales     []uint16 // [tiles][blocks][16], bfloat16
+}
+
+// QuantizeQ8 rounds m to 8 bits, using all processors. A block's scale is its
+// largest magnitude over 127, rounded up to a bfloat16; a block with an
+// infinity or a NaN gets the scale NaN, so that it shows in every product.
+func QuantizeQ8(m BF16) *Q8 {
+	tiles := (m.Rows + tileRows - 1) / tileRows
+	q := &Q8{rows: m.Rows, cols: m.Cols, blocks: padded(m.Cols) / blockLen}
+	q.data = alignedInt8(tiles * q.blocks * tileBlock)
+	q.scales = make([]uint16, tiles*q.blocks*tileRows)
+	var wg sync.WaitGroup
+	threads := runtime.GOMAXPROCS(0)
+	for t := range threads {
+		wg.Go(func() {
+			for r := tiles * t / threads * tileRows; r < min(tiles*(t+1)/threads*tileRows, m.Rows); r++ {
+				q.setRow(r, m.Data[r*m.Cols*2:(r+1)*m.Cols*2])
+			}
+		})
+	}
+	wg.Wait()
+	return q
+}
+
+// Bytes is the memory that the matrix takes.
+func (m *Q8) Bytes() int { return len(m.data) + 2*len(m.scales) }
+
+func (m *Q8) setRow(r int, row []byte) {
+	tile, lane := r/tileRows, r%tileRows
+	for b := range m.blocks {
+		in := row[b*blockLen*2 : min((b+1)*blockLen*2, len(row))]
+		at := tile*m.blocks + b
+		scale, inverse := q8Scale(in)
+		m.scales[at*tileRows+lane] = scale
+		out := m.data[at*tileBlock : (at+1)*tileBlock]
+		for c := range len(in) / 2 {
+			v := fromBF16(uint16(in[2*c]) | uint16(in[2*c+1])<<8)
+			out[tileAt(lane, c)] = roundToInt8(float32(v * inverse))
+		}
+	}
+}
+
+// tileAt is where column c of a block of row lane is in a tile's block.
+func tileAt(lane, c int) int {
+	k := c%2*halfBlock + c/2
+	return k/4*tileRows*4 + lane*4 + k%4
+}
+
+// q8Scale returns the scale of a block of bfloat16 numbers, and the factor that
+// takes the numbers to integers.
+func q8Scale(block []byte) (scale uint16, inverse float32) {
+	var largest uint16
+	for i := 0; i < len(block); i += 2 {
+		largest = max(largest, uint16(block[i])|uint16(block[i+1]&0x7f)<<8)
+	}
+	if largest >= 0x7f80 {
+		return 0x7fc0, 0
+	}
+	if fromBF16(largest) < smallest {
+		return 0, 0
+	}
+	bits := math.Float32bits(fromBF16(largest) / 127)
+	scale = uint16((bits + 0xffff) >> 16)
+	return scale, 1 / fromBF16(scale)
+}
+
+// smallest is the magnitude below which a whole block counts as zeros; it keeps
+// scales and their inverses away from the denormal numbers.
+const smallest = 0x1p-100
+
+// roundToInt8 rounds to the nearest integer, ties to even. |f| is below 2^22.
+func roundToInt8(f float32) int8 {
+	const shift = 3 << 22 // has the integers as its last bits
+	return int8(math.Float32bits(f + shift))
+}
+
+// MulVec sets dst[r] to row r times x, for lo <= r < hi. Rows may be split over
+// threads at will, best at multiples of 16. The precision of x is Int8.
+func (m *Q8) MulVec(dst []float32, x *Vec, lo, hi int) {
+	checkRange(m.rows, m.cols, &x.b, lo, hi)
+	mustBeInt8(x.b.act)
+	m.eachTile(lo, hi, func(r, skip, n int, data []int8, scales []uint16) {
+		if n == tileRows {
+			active.q8Vec((*[tileRows]float32)(dst[r:]), data, scales, x.b.ints, m.blocks)
+			return
+		}
+		var tile [tileRows]float32
+		active.q8Vec(&tile, data, scales, x.b.ints, m.blocks)
+		copy(dst[r:r+n], tile[skip:])
+	})
+}
+
+// MulBatch sets dst[i*stride+r] to row r times vector i of x, for lo <= r < hi.
+// Rows may be split over threads at will, best at multiples of 16. The
+// precision of x is Int8.
+func (m *Q8) MulBatch(dst []float32, stride int, x *Batch, lo, hi int, s *Scratch) {
+	checkRange(m.rows, m.cols, x, lo, hi)
+	mustBeInt8(x.act)
+	m.eachTile(lo, hi, func(r, skip, n int, data []int8, scales []uint16) {
+		if skip == 0 {
+			active.q8Batch(dst[r:], stride, n, data, scales, x.ints, x.n, m.blocks)
+			return
+		}
+		var tile [tileRows]float32
+		for i := range x.n {
+			active.q8Vec(&tile, data, scales, x.ints.vector(i), m.blocks)
+			copy(dst[i*stride+r:][:n], tile[skip:])
+		}
+	})
+}
+
+// eachTile calls f for every tile that has rows of lo to hi: n rows from row r,
+// after skip rows of the tile.
+func (m *Q8) eachTile(lo, hi int, f func(r, skip, n int, data []int8, scales []uint16)) {
+	for r := lo; r < hi; {
+		tile, skip := r/tileRows, r%tileRows
+		n := min(tileRows-skip, hi-r)
+		f(r, skip, n, m.data[tile*m.blocks*tileBlock:(tile+1)*m.blocks*tileBlock],
+			m.scales[tile*m.blocks*tileRows:(tile+1)*m.blocks*tileRows])
+		r += n
+	}
+}
+
+// alignedInt8 returns n bytes that begin at a cache line.
+func alignedInt8(n int) []int8 {
+	const line = 64
+	s := make([]int8, n+line)
+	skip := -uintptr(unsafe.Pointer(unsafe.SliceData(s))) % line
+	return s[skip:][:n:n]
+}

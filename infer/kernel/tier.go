@@ -1,0 +1,85 @@
+package kernel
+
+import (
+	"fmt"
+	"os"
+	"strings"
+)
+
+// tier is one implementation of the package's inner loops. Slices have exactly
+// the lengths that the shapes give, unless they say "at least".
+type tier struct {
+	name string
+
+	// bf16Vec sets dst[r] to row r of w ([len(dst)][cols][2]) times x
+	// ([padded cols], even and odd elements split).
+	bf16Vec func(dst []float32, w []byte, cols int, x []float32)
+	// bf16Batch does so for n vectors: dst[i*stride+r].
+	bf16Batch func(dst []float32, stride, rows int, w []byte, cols int, x []float32, n int)
+
+	// mxfp4Float and mxfp4Int8 set dst[r] to row r times x; the rows have
+	// len(scales)/len(dst) blocks.
+	mxfp4Float func(dst []float32, blocks, scales []byte, x []float32)
+	mxfp4Int8  func(dst []float32, blocks, scales []byte, x int8Rows)
+	// mxfp4BF16 unpacks blocks to bfloat16, mxfp4Tile up to 16 rows of nb blocks
+	// to a tile of Q8 (what rows are missing is left as it was).
+	mxfp4BF16 func(dst []byte, blocks, scales []byte)
+	mxfp4Tile func(data []int8, tileScales []uint16, blocks, scales []byte, nb int)
+
+	// q8Vec sets dst to a tile of nb blocks times x.
+	q8Vec func(dst *[tileRows]float32, data []int8, scales []uint16, x int8Rows, nb int)
+	// q8Batch does so for n vectors, and stores only the first rows rows of the
+	// tile: dst[i*stride+r].
+	q8Batch func(dst []float32, stride, rows int, data []int8, scales []uint16, x int8Rows, n, nb int)
+
+	// quantize prepares x, of at most dst.blocks blocks, as Int8.
+	quantize func(dst int8Rows, x []float32)
+
+	// swiglu, dots and addWeighted are as the exported functions of their names;
+	// expSum sets s[i] to Exp(s[i]-m) and returns the sum of that in 8 parts.
+	swiglu          func(dst, a []float32, limit, alpha float32)
+	expSum          func(s []float32, m float32) float32
+	dotsF32         func(dst, q, keys []float32, scale float32)
+	dotsBF16        func(dst, q []float32, keys []uint16, scale float32)
+	addWeightedF32  func(dst, w, values []float32)
+	addWeightedBF16 func(dst, w []float32, values []uint16)
+	sum64           func(b []byte) uint64
+}
+
+// Variable is the environment variable that names the tier to use.
+const Variable = "EXPERTFS_KERNEL"
+
+// active is the tier in use.
+var active, initErr = choose(os.Getenv(Variable), supported())
+
+// Err tells what is wrong with the tier that EXPERTFS_KERNEL names; the package
+// then works with the best tier that the processor has. Programs check it at start.
+func Err() error { return initErr }
+
+// Name is the tier in use.
+func Name() string { return active.name }
+
+// Names are the tiers that this processor can run, the best one last.
+func Names() []string {
+	var names []string
+	for _, t := range supported() {
+		names = append(names, t.name)
+	}
+	return names
+}
+
+// choose returns the tier with the given name, or the last and best one.
+func choose(name string, tiers []*tier) (*tier, error) {
+	best := tiers[len(tiers)-1]
+	if name == "" {
+		return best, nil
+	}
+	var names []string
+	for _, t := range tiers {
+		if t.name == name {
+			return t, nil
+		}
+		names = append(names, t.name)
+	}
+	return best, fmt.Errorf("%s=%q: no such kernel on this processor, which has %s", Variable, name, strings.Join(names, ", "))
+}

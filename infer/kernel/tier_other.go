@@ -1,0 +1,3 @@
+package kernel
+
+func supported() []*tier { return []*tier{generic} }

@@ -1,0 +1,37 @@
+package kernel
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestChooseTier(t *testing.T) {
+	tiers := []*tier{generic, {name: "fast"}}
+	k, err := choose("", tiers)
+	require.NoError(t, err)
+	require.Equal(t, "fast", k.name)
+	k, err = choose("generic", tiers)
+	require.NoError(t, err)
+	require.Equal(t, "generic", k.name)
+	k, err = choose("sse9", tiers)
+	require.ErrorContains(t, err, `EXPERTFS_KERNEL="sse9": no such kernel on this processor, which has generic, fast`)
+	require.Equal(t, "fast", k.name)
+}
+
+func TestNames(t *testing.T) {
+	require.Equal(t, "generic", Names()[0])
+	require.Contains(t, Names(), Name())
+}
+
+// Every tier implements everything.
+func TestTiersAreComplete(t *testing.T) {
+	for _, k := range supported() {
+		require.NotContains(t, []bool{
+			k.bf16Vec != nil, k.bf16Batch != nil, k.mxfp4Float != nil, k.mxfp4Int8 != nil, k.mxfp4BF16 != nil,
+			k.mxfp4Tile != nil, k.q8Vec != nil, k.q8Batch != nil, k.quantize != nil, k.swiglu != nil,
+			k.expSum != nil, k.dotsF32 != nil, k.dotsBF16 != nil, k.addWeightedF32 != nil,
+			k.addWeightedBF16 != nil, k.sum64 != nil,
+		}, false, k.name)
+	}
+}
