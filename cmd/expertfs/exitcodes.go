@@ -1,11 +1,74 @@
 package main
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"expertfs/fsys/mountpoint"
+
+	"github.com/spf13/cobra"
+)
 
 // Exit codes are part of the command line's contract: scripts may rely on them.
 const (
-	exitFailure = 1 // anything without a code of its own
+	exitFailure = 1
+	exitUsage   = 2
+
+	exitNoCheckpoint  = 10
+	exitBadCheckpoint = 11
+
+	exitPointMissing    = 20
+	exitPointNotDir     = 21
+	exitPointNotEmpty   = 22
+	exitPointUnwritable = 23
+	exitPointMounted    = 24
+	exitPointStale      = 25
+	exitNotMounted      = 26
+	exitBusy            = 27
+
+	exitNoDevice     = 30
+	exitNoFusermount = 31
+	exitRefused      = 32
+	exitSmallBudget  = 33
+	exitNoOverwrite  = 34
 )
+
+// exitMeanings documents every code, in the order that help shows.
+var exitMeanings = []struct {
+	code    int
+	meaning string
+}{
+	{0, "done"},
+	{exitFailure, "failure without a code of its own"},
+	{exitUsage, "unknown command, flag or option, or a bad value of one"},
+	{exitNoCheckpoint, "the checkpoint does not exist"},
+	{exitBadCheckpoint, "it is not a checkpoint that can be mounted, or is damaged"},
+	{exitPointMissing, "the mount point does not exist"},
+	{exitPointNotDir, "the mount point is not a directory"},
+	{exitPointNotEmpty, "the mount point is not empty"},
+	{exitPointUnwritable, "the mount point is not writable by this user"},
+	{exitPointMounted, "an expertfs is mounted there already"},
+	{exitPointStale, "a dead mount is there and cannot be taken down"},
+	{exitNotMounted, "no expertfs is mounted there"},
+	{exitBusy, "the mount is in use"},
+	{exitNoDevice, "/dev/fuse is missing or may not be opened"},
+	{exitNoFusermount, "not root, and fusermount3 is missing"},
+	{exitRefused, "the kernel or fusermount3 refuses to mount"},
+	{exitSmallBudget, "the RAM budget is too small to work with"},
+	{exitNoOverwrite, "--trace or --heat names a file that is not expertfs's to replace"},
+}
+
+// newExitCodesCommand makes the help topic that lists the exit codes.
+func newExitCodesCommand() *cobra.Command {
+	var text strings.Builder
+	text.WriteString("Exit codes of expertfs:\n\n")
+	for _, m := range exitMeanings {
+		fmt.Fprintf(&text, "  %2d  %s\n", m.code, m.meaning)
+	}
+	return &cobra.Command{Use: "exit-codes", Short: "The exit codes and what they mean", Long: text.String()}
+}
 
 // codedError carries the exit code of a failure up to main.
 type codedError struct {
@@ -16,8 +79,13 @@ type codedError struct {
 func (e *codedError) Error() string { return e.err.Error() }
 func (e *codedError) Unwrap() error { return e.err }
 
-// withCode makes err end the program with code.
-func withCode(code int, err error) error { return &codedError{code, err} }
+// withCode makes err, unless nil, end the program with code.
+func withCode(code int, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &codedError{code, err}
+}
 
 // exitCode returns the code that err ends the program with.
 func exitCode(err error) int {
@@ -25,5 +93,28 @@ func exitCode(err error) int {
 	if errors.As(err, &coded) {
 		return coded.code
 	}
+	for known, code := range map[error]int{
+		mountpoint.ErrMissing:      exitPointMissing,
+		mountpoint.ErrNotDir:       exitPointNotDir,
+		mountpoint.ErrNotEmpty:     exitPointNotEmpty,
+		mountpoint.ErrUnwritable:   exitPointUnwritable,
+		mountpoint.ErrMounted:      exitPointMounted,
+		mountpoint.ErrStale:        exitPointStale,
+		mountpoint.ErrNotMounted:   exitNotMounted,
+		mountpoint.ErrBusy:         exitBusy,
+		mountpoint.ErrNoFusermount: exitNoFusermount,
+	} {
+		if errors.Is(err, known) {
+			return code
+		}
+	}
 	return exitFailure
+}
+
+// checkpointError gives an error of opening the checkpoint at path its code.
+func checkpointError(path string, err error) error {
+	if _, serr := os.Stat(path); errors.Is(serr, os.ErrNotExist) {
+		return withCode(exitNoCheckpoint, err)
+	}
+	return withCode(exitBadCheckpoint, err)
 }

@@ -3,13 +3,26 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 )
 
 func main() {
+	err := execute(os.Args)
+	if err != nil && !errors.Is(err, errReported) {
+		fmt.Fprintln(os.Stderr, "expertfs:", err)
+	}
+	if err != nil {
+		os.Exit(exitCode(err))
+	}
+}
+
+// execute runs a command line, the program's name first.
+func execute(args []string) error {
 	root := &cobra.Command{
 		Use:           "expertfs",
 		Short:         "Mount a GPT-OSS checkpoint: every expert is a file",
@@ -17,13 +30,34 @@ func main() {
 		SilenceErrors: true,
 	}
 	root.AddCommand(commands()...)
-	if err := root.Execute(); err != nil {
-		fmt.Fprintln(os.Stderr, "expertfs:", err)
-		os.Exit(exitCode(err))
+	for _, c := range append(root.Commands(), root) {
+		codeUsage(c)
 	}
+	root.SetArgs(args[1:])
+	if filepath.Base(args[0]) == mountHelper {
+		root.SetArgs(mountHelperArgs(args[1:]))
+	}
+	if _, _, err := root.Find(args[1:]); err != nil {
+		return withCode(exitUsage, err)
+	}
+	return root.Execute()
 }
 
 // commands lists every subcommand; each is made in a file of its own name.
 func commands() []*cobra.Command {
-	return []*cobra.Command{}
+	return []*cobra.Command{
+		newMountCommand(),
+		newUmountCommand(),
+		newStatusCommand(),
+		newVersionCommand(),
+		newExitCodesCommand(),
+	}
+}
+
+// codeUsage gives a command's complaints about flags and arguments their code.
+func codeUsage(c *cobra.Command) {
+	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return withCode(exitUsage, err) })
+	if check := c.Args; check != nil {
+		c.Args = func(c *cobra.Command, args []string) error { return withCode(exitUsage, check(c, args)) }
+	}
 }

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+)
+
+// mountConfig is what `expertfs mount` was asked for.
+type mountConfig struct {
+	checkpoint string
+	point      string
+
+	ram    string // size, as budget.Parse reads it
+	policy string
+	seed   uint64
+
+	allowOther    bool
+	readOnly      bool
+	noPassthrough bool
+	foreground    bool
+	logLevel      string
+	logFile       string
+
+	// For tests: poorer mechanisms than the system offers.
+	mechanism string
+	memfd     bool
+	noHuge    bool
+}
+
+// defaultRAM leaves room for the dense part of the model and its reader.
+const defaultRAM = "40%"
+
+func newMountCommand() *cobra.Command {
+	var c mountConfig
+	var options []string
+	cmd := &cobra.Command{
+		Use:   "mount CHECKPOINT|embed:tiny MOUNTPOINT",
+		Short: "Mount a checkpoint: every expert is a file",
+		Long: `Mount a GPT-OSS checkpoint (OpenAI or Hugging Face layout, one file or shards)
+on an empty directory. Returns when the mount serves, or says why it does not.
+
+The RAM budget bounds the bytes of experts in memory: resident, loading, and
+evicted but still mapped by a reader. A percentage is of the memory that this
+process may use, control groups included.`,
+		Example: `  expertfs mount --ram 6GiB ~/gpt-oss-20b /mnt/model
+  expertfs mount -f --policy lfu embed:tiny /mnt/tiny
+  /etc/fstab:  /data/gpt-oss-20b  /mnt/model  expertfs  ram=6GiB,nofail  0 0`,
+		Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c.checkpoint, c.point = args[0], args[1]
+			for _, list := range options {
+				if err := c.setOptions(list); err != nil {
+					return withCode(exitUsage, err)
+				}
+			}
+			if err := c.validate(); err != nil {
+				return err
+			}
+			if c.foreground {
+				return serve(&c, announce)
+			}
+			return daemonise(&c)
+		},
+	}
+	c.addFlags(cmd, &options)
+	return cmd
+}
+
+func (c *mountConfig) addFlags(cmd *cobra.Command, options *[]string) {
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringVar(&c.ram, "ram", defaultRAM, "RAM `budget` for experts: 6GiB, 40%, ...")
+	f.StringVar(&c.policy, "policy", defaultPolicy, "eviction `policy`: NAME[:key=value,...]")
+	f.Uint64Var(&c.seed, "seed", 1, "seed of policies that draw lots")
+	f.BoolVarP(&c.foreground, "foreground", "f", false, "stay in the foreground, log to stderr")
+	f.StringArrayVarP(options, "options", "o", nil, "mount `options`, as in /etc/fstab: allow_other, ro, ram=SIZE, ...")
+	f.BoolVar(&c.noPassthrough, "no-passthrough", false, "answer every read in the daemon")
+	f.StringVar(&c.logLevel, "log-level", "info", "debug, info, warn or error")
+	f.StringVar(&c.logFile, "log-file", "", "append the log to `FILE` (default: stderr in the foreground, else syslog)")
+	f.StringVar(&c.mechanism, "mechanism", "", "force a mechanism: direct, cached")
+	f.BoolVar(&c.memfd, "memfd", false, "keep slots in memfds")
+	f.BoolVar(&c.noHuge, "no-huge", false, "do without huge pages")
+	for _, name := range []string{"mechanism", "memfd", "no-huge"} {
+		if err := f.MarkHidden(name); err != nil {
+			panic(err) // misspelt above
+		}
+	}
+}
+
+// ready is what there is to say when a mount serves.
+type ready struct {
+	Point    string   `json:"point"`
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// announce tells the caller that the mount serves.
+func announce(r ready) error {
+	for _, w := range r.Warnings {
+		fmt.Fprintln(os.Stderr, "expertfs: warning:", w)
+	}
+	fmt.Println(r.Point)
+	fmt.Println(r.Point + "/.expertfs")
+	return nil
+}

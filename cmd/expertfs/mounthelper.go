@@ -1,0 +1,24 @@
+package main
+
+// mountHelper is the name under which mount(8) calls this program for lines of
+// type expertfs in /etc/fstab, when it is linked there as /sbin/mount.expertfs.
+const mountHelper = "mount.expertfs"
+
+// mountHelperArgs turns the arguments of a mount helper (see "EXTERNAL HELPERS"
+// in mount(8)), SPEC DIR [-sfnv] [-N NAMESPACE] [-o OPTIONS] [-t TYPE], into those
+// of the mount command.
+func mountHelperArgs(args []string) []string {
+	out := []string{"mount"}
+	for i := 0; i < len(args); i++ {
+		switch args[i] {
+		case "-s", "-n", "-v", "-f":
+			// Sloppy, no mtab, verbose: nothing to do. Mount(8) does not call
+			// helpers when it is asked for a fake mount (-f).
+		case "-N", "-t":
+			i++
+		default:
+			out = append(out, args[i])
+		}
+	}
+	return out
+}

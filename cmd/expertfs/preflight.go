@@ -1,0 +1,98 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"expertfs/fsys"
+	"expertfs/fsys/budget"
+	"expertfs/fsys/mountpoint"
+	"expertfs/policy"
+
+	"github.com/dustin/go-humanize"
+	"golang.org/x/sys/unix"
+)
+
+const defaultPolicy = policy.Default
+
+// validate finds what is wrong with the command line, before anything is begun,
+// and makes paths absolute, as the background process leaves its folder.
+func (c *mountConfig) validate() error {
+	if _, err := budget.Parse(c.ram); err != nil {
+		return withCode(exitUsage, fmt.Errorf("--ram: %w", err))
+	}
+	// The shape does not matter for what a policy's name and parameters may be.
+	if _, err := policy.New(c.policy, policy.Shape{Layers: 1, Experts: 1, TopK: 1, ExpertBytes: 1, Budget: 1}, c.seed); err != nil {
+		return withCode(exitUsage, fmt.Errorf("--policy: %w", err))
+	}
+	switch m := fsys.Mechanism(c.mechanism); m {
+	case "", fsys.Direct, fsys.Cached:
+	default:
+		return withCode(exitUsage, fmt.Errorf("--mechanism %q: want %s or %s", m, fsys.Direct, fsys.Cached))
+	}
+	for _, path := range []*string{&c.point, &c.logFile} {
+		if *path == "" {
+			continue
+		}
+		abs, err := filepath.Abs(*path)
+		if err != nil {
+			return err
+		}
+		*path = abs
+	}
+	return nil
+}
+
+// checkSystem finds what stands in the way of a mount. What a dead server has
+// left at the mount point is cleaned up.
+func (c *mountConfig) checkSystem(log *slog.Logger) error {
+	err := mountpoint.Check(c.point)
+	if errors.Is(err, mountpoint.ErrStale) {
+		log.Warn("taking down a dead mount", "point", c.point)
+		if uerr := mountpoint.Unmount(c.point, true); uerr != nil {
+			return errors.Join(err, uerr)
+		}
+		err = mountpoint.Check(c.point)
+	}
+	if err != nil {
+		return err
+	}
+	const device = "/dev/fuse"
+	if _, err := os.Stat(device); err != nil {
+		return withCode(exitNoDevice, fmt.Errorf("%w: is the kernel's module fuse loaded (modprobe fuse), and the device passed into the container (--device /dev/fuse)?", err))
+	}
+	if os.Geteuid() != 0 {
+		_, err := mountpoint.Fusermount()
+		return err
+	}
+	if err := unix.Access(device, unix.R_OK|unix.W_OK); err != nil {
+		return withCode(exitNoDevice, fmt.Errorf("%s: %w", device, err))
+	}
+	return nil
+}
+
+// mountError explains why mounting failed.
+func (c *mountConfig) mountError(err error) error {
+	hint := "is mounting allowed here (CAP_SYS_ADMIN; in a container --cap-add SYS_ADMIN)?"
+	if os.Geteuid() != 0 {
+		hint = "fusermount3 says above why not"
+		if c.allowOther {
+			hint += "; allow_other needs the line user_allow_other in /etc/fuse.conf"
+		}
+	}
+	return withCode(exitRefused, fmt.Errorf("%w: %s", err, hint))
+}
+
+// doubts are warnings about a budget: below what one token uses, hits are rare
+// whatever the policy.
+func doubts(budget, slot int64, layers, topK int) []string {
+	need := int64(layers) * int64(topK) * slot
+	if budget >= need {
+		return nil
+	}
+	return []string{fmt.Sprintf("the RAM budget of %s is below what one token uses, %d layers x %d experts x %s = %s: expect few hits",
+		humanize.IBytes(uint64(budget)), layers, topK, humanize.IBytes(uint64(slot)), humanize.IBytes(uint64(need)))}
+}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"errors"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"expertfs/checkpoint"
+	"expertfs/fsys"
+	"expertfs/fsys/budget"
+	"expertfs/fsys/mountpoint"
+	"expertfs/tiers"
+
+	sd "github.com/coreos/go-systemd/v22/daemon"
+)
+
+// serve mounts, calls announce when the mount serves, and returns when it is
+// unmounted, from outside or by a signal.
+func serve(c *mountConfig, announce func(ready) error) (err error) {
+	log, err := openLog(c)
+	if err != nil {
+		return err
+	}
+	if err := c.checkSystem(log); err != nil {
+		return err
+	}
+	ck, err := checkpoint.Open(c.checkpoint)
+	if err != nil {
+		return checkpointError(c.checkpoint, err)
+	}
+	defer func() { err = errors.Join(err, ck.Close()) }()
+	backings := fsys.NewBackings(log)
+	cache, err := c.openCache(ck, backings, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, cache.Close()) }()
+	fs, err := fsys.Mount(c.point, cache, ck, c.fsOptions(backings, log))
+	if err != nil {
+		return c.mountError(err)
+	}
+	point, err := mountpoint.Resolve(c.point)
+	if err == nil {
+		stats := cache.Stats()
+		config := ck.Config()
+		err = announce(ready{point, doubts(stats.Budget, stats.SlotBytes, config.Layers, config.TopK)})
+	}
+	if err != nil {
+		return errors.Join(err, fs.Unmount())
+	}
+	notify(log, sd.SdNotifyReady)
+	waitUnmounted(fs, point, log)
+	notify(log, sd.SdNotifyStopping)
+	return nil
+}
+
+// openCache makes the cache with its budget.
+func (c *mountConfig) openCache(ck *checkpoint.Checkpoint, backings *fsys.Backings, log *slog.Logger) (*tiers.Cache, error) {
+	size, err := budget.Parse(c.ram)
+	if err != nil {
+		return nil, err
+	}
+	cache, err := tiers.New(ck, tiers.Options{
+		Budget:   size,
+		Policy:   c.policy,
+		Seed:     c.seed,
+		NoHuge:   c.noHuge,
+		Memfd:    c.memfd,
+		SlotHook: backings,
+		Log:      log,
+	})
+	if errors.Is(err, tiers.ErrBudget) {
+		return nil, withCode(exitSmallBudget, err)
+	}
+	return cache, err
+}
+
+func (c *mountConfig) fsOptions(backings *fsys.Backings, log *slog.Logger) fsys.Options {
+	o := fsys.Options{
+		AllowOther: c.allowOther,
+		ReadOnly:   c.readOnly,
+		Mechanism:  fsys.Mechanism(c.mechanism),
+		Backings:   backings,
+		Version:    version(),
+		Log:        log,
+	}
+	if c.noPassthrough {
+		o.Backings = nil
+	}
+	return o
+}
+
+// notify tells systemd, where it started this program, how things stand.
+func notify(log *slog.Logger, state string) {
+	if _, err := sd.SdNotify(false, state); err != nil {
+		log.Warn("systemd was not notified", "err", err)
+	}
+}
+
+// waitUnmounted returns when the mount is gone. On SIGINT or SIGTERM it
+// unmounts; when the mount is busy it is detached, and this program serves
+// those who use it until they let go. A second signal ends the program at once,
+// and they get errors.
+func waitUnmounted(fs *fsys.FS, point string, log *slog.Logger) {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		fs.Wait()
+	}()
+	select {
+	case <-done:
+		return
+	case s := <-signals:
+		log.Info("unmounting", "signal", s)
+	}
+	go func() {
+		<-signals
+		log.Warn("second signal: leaving with the mount in use")
+		os.Exit(exitBusy)
+	}()
+	if err := fs.Unmount(); err != nil {
+		for _, h := range mountpoint.Holders(point) {
+			log.Warn("the mount is in use", "by", h.Name, "pid", h.PID, "how", h.How)
+		}
+		log.Warn("the mount is busy: detached; serving its users until they let go, a second signal ends that", "err", err)
+		if err := mountpoint.Unmount(point, true); err != nil {
+			log.Error("cannot detach the mount", "err", err)
+		}
+	}
+	<-done
+}

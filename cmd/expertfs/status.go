@@ -1,0 +1,120 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"text/tabwriter"
+
+	"expertfs/fsys"
+	"expertfs/fsys/mountpoint"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+)
+
+func newStatusCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "status [MOUNTPOINT]",
+		Short: "Show mounts and their figures",
+		Long: `Without an argument, list the expertfs mounts of this machine. With one, print
+the figures of that mount, as MOUNTPOINT/.expertfs/stats has them.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			out := cmd.OutOrStdout()
+			switch {
+			case len(args) == 0:
+				return statusAll(out, asJSON)
+			case asJSON:
+				return statusOne(out, args[0], "stats.json")
+			}
+			return statusOne(out, args[0], "stats")
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// statusOne copies a control file of the mount at point.
+func statusOne(out io.Writer, point, name string) error {
+	m, err := mountpoint.Find(point)
+	if err != nil {
+		return err
+	}
+	text, err := readControl(m.Point, name)
+	if err != nil {
+		return err
+	}
+	_, err = out.Write(text)
+	return err
+}
+
+// mountStatus is one mount in the list: its figures, or why there are none.
+type mountStatus struct {
+	Mountpoint string       `json:"mountpoint"`
+	Report     *fsys.Report `json:"report,omitempty"`
+	Error      string       `json:"error,omitempty"`
+}
+
+func statusAll(out io.Writer, asJSON bool) error {
+	mounts, err := mountpoint.List()
+	if err != nil {
+		return err
+	}
+	all := make([]mountStatus, 0, len(mounts))
+	for _, m := range mounts {
+		all = append(all, statusOf(m))
+	}
+	if asJSON {
+		e := json.NewEncoder(out)
+		e.SetIndent("", "  ")
+		return e.Encode(all)
+	}
+	if len(all) == 0 {
+		_, err := fmt.Fprintln(out, "no expertfs is mounted")
+		return err
+	}
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "MOUNTPOINT\tMODEL\tREADS\tPOLICY\tRAM\tBUDGET\tEXPERTS\tHITS")
+	for _, s := range all {
+		fmt.Fprintln(w, s.line())
+	}
+	return w.Flush()
+}
+
+func statusOf(m mountpoint.Mount) mountStatus {
+	s := mountStatus{Mountpoint: m.Point}
+	text, err := readControl(m.Point, "stats.json")
+	switch {
+	case errors.Is(err, mountpoint.ErrStale):
+		s.Error = "dead: its server is gone; expertfs umount cleans it up"
+		return s
+	case errors.Is(err, os.ErrPermission):
+		s.Error = "mounted by another user"
+		return s
+	case err == nil:
+		s.Report = new(fsys.Report)
+		err = json.Unmarshal(text, s.Report)
+	}
+	if err != nil {
+		s.Report, s.Error = nil, err.Error()
+	}
+	return s
+}
+
+// line is the mount's row of the table.
+func (s mountStatus) line() string {
+	if s.Report == nil {
+		return fmt.Sprintf("%s\t%s", s.Mountpoint, s.Error)
+	}
+	r, c := s.Report, s.Report.Cache
+	rate := "-"
+	if opens := c.Hits + c.Misses + c.Joins; opens > 0 {
+		rate = fmt.Sprintf("%.1f%%", 100*float64(c.Hits)/float64(opens))
+	}
+	return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%d/%d\t%s", s.Mountpoint, r.Model, r.Mechanism, c.Policy,
+		humanize.IBytes(uint64(c.Used)), humanize.IBytes(uint64(c.Budget)), c.Resident, r.Layers*r.Experts, rate)
+}

@@ -1,0 +1,36 @@
+// Package fsys serves a checkpoint as a filesystem in which every expert is a
+// file. It turns FUSE requests into calls of package tiers and owns what users
+// see: names, inode numbers, modes, errors, control files.
+//
+// # Node ids
+//
+// The tree is fixed by the checkpoint's dimensions, so a node's id is computed
+// from what the node is (see nodeID) and no table of nodes is kept; FORGET has
+// nothing to do. The id is the inode number too, which makes inode numbers
+// stable across mounts.
+//
+// # How bytes reach a reader
+//
+// Opening an expert or a dense file opens it in the cache, which loads it when
+// absent, and pins its slot until the file is released. What happens to reads is
+// the mount's mechanism, chosen once:
+//
+//   - passthrough: the slot's file is handed to the kernel, which serves read and
+//     mmap from it. This program sees the open and the release, nothing between.
+//   - direct: this program answers each read out of the slot, past the page cache.
+//   - cached: as direct, but through the page cache; for kernels that cannot map
+//     files opened for direct I/O.
+//
+// The kernel refuses a second open of one inode in another mode while the first
+// lasts. Slots decide the mode, and an open expert keeps its slot, so modes
+// cannot mix.
+//
+// # Concurrency
+//
+// Every request runs in a goroutine of its own. Requests share the handle table
+// and the backing registrations, each behind a mutex of its own that is never
+// held across I/O; all else is immutable after Mount or belongs to tiers.
+//
+// Nothing here may touch the mount it serves: the request would need a thread
+// to be answered, and may not get one.
+package fsys

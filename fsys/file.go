@@ -1,0 +1,166 @@
+package fsys
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync/atomic"
+
+	"expertfs/tiers"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
+)
+
+// file is an open file.
+type file interface {
+	handle
+	// read returns the bytes at off, at most len(buf) and fewer only at the
+	// end. It may use buf, which is valid until the reply is written.
+	read(off int64, buf []byte) (fuse.ReadResult, error)
+}
+
+// Open opens a file. For experts and dense files it returns when the bytes are
+// in RAM.
+func (f *FS) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
+	id := nodeID(in.NodeId)
+	if !f.tree.exists(id) {
+		return fuse.ENOENT
+	}
+	writing := in.Flags&unix.O_ACCMODE != unix.O_RDONLY || in.Flags&unix.O_TRUNC != 0
+	if writing {
+		if status := f.mayWrite(id, in.Caller); status != fuse.OK {
+			return status
+		}
+	}
+	f.counters.opens.Add(1)
+	switch id.kind() {
+	case kindExpert:
+		return f.openSlot(cancel, in, out, func(ctx context.Context) (*tiers.Handle, error) {
+			return f.cache.Open(ctx, id.key())
+		})
+	case kindLayerDense:
+		return f.openSlot(cancel, in, out, func(ctx context.Context) (*tiers.Handle, error) {
+			return f.cache.OpenDense(ctx, tiers.DenseLayer(id.layer()))
+		})
+	case kindUnembedding:
+		return f.openSlot(cancel, in, out, func(ctx context.Context) (*tiers.Handle, error) {
+			return f.cache.OpenDense(ctx, tiers.Unembedding)
+		})
+	case kindEmbedding:
+		out.Fh = f.handles.add(readerFile{f.cache.Embedding(), f.tree.embedding})
+		out.OpenFlags = f.mechanism.openFlags()
+	case kindSmall:
+		small := f.tree.small[id.index()]
+		out.Fh = f.handles.add(readerFile{small, small.Size()})
+		out.OpenFlags = fuse.FOPEN_KEEP_CACHE | fuse.FOPEN_NOFLUSH
+	case kindControl:
+		return f.openControl(id, in, out)
+	default:
+		return fuse.EISDIR
+	}
+	return fuse.OK
+}
+
+// openSlot opens a file whose bytes are in a slot of the RAM tier.
+func (f *FS) openSlot(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut, open func(context.Context) (*tiers.Handle, error)) fuse.Status {
+	ctx := newFatalContext(cancel, in.Pid)
+	defer ctx.stop()
+	h, err := open(ctx)
+	if err != nil {
+		return f.status(err)
+	}
+	out.OpenFlags = f.mechanism.openFlags()
+	if id := h.Slot().BackingID; id != 0 {
+		out.OpenFlags = fuse.FOPEN_PASSTHROUGH | fuse.FOPEN_NOFLUSH
+		out.BackingID = id
+	}
+	s := &slotFile{cached: h}
+	s.users.Store(1)
+	out.Fh = f.handles.add(s)
+	return fuse.OK
+}
+
+// Read answers reads that the kernel does not serve itself.
+func (f *FS) Read(_ <-chan struct{}, in *fuse.ReadIn, buf []byte) (fuse.ReadResult, fuse.Status) {
+	open, ok := f.handles.get(in.Fh).(file)
+	if !ok {
+		return nil, fuse.EBADF
+	}
+	f.counters.reads.Add(1)
+	result, err := open.read(int64(in.Offset), buf)
+	if err != nil {
+		return nil, f.status(err)
+	}
+	f.counters.readBytes.Add(int64(result.Size()))
+	return result, fuse.OK
+}
+
+// Release ends an open file.
+func (f *FS) Release(_ <-chan struct{}, in *fuse.ReleaseIn) { f.handles.remove(in.Fh) }
+
+// Flush has nothing to write back.
+func (f *FS) Flush(<-chan struct{}, *fuse.FlushIn) fuse.Status { return fuse.OK }
+
+// Fsync has nothing to write back.
+func (f *FS) Fsync(<-chan struct{}, *fuse.FsyncIn) fuse.Status { return fuse.OK }
+
+// slotFile is an open file whose bytes are in RAM, pinned there by cached.
+type slotFile struct {
+	cached *tiers.Handle
+	users  atomic.Int32 // the open file, and each reply on its way
+}
+
+func (s *slotFile) release() {
+	if s.users.Add(-1) == 0 {
+		s.cached.Release()
+	}
+}
+
+func (s *slotFile) read(off int64, buf []byte) (fuse.ReadResult, error) {
+	data := s.cached.Bytes()
+	if off < 0 || off >= int64(len(data)) {
+		return fuse.ReadResultData(nil), nil
+	}
+	s.users.Add(1)
+	return &slotReply{s, data[off:min(off+int64(len(buf)), int64(len(data)))]}, nil
+}
+
+// slotReply is the answer to a read: memory of a slot, which stays pinned until
+// the kernel has copied it. A reply without bytes must not be one, as Done would
+// not be called for it.
+type slotReply struct {
+	file *slotFile
+	data []byte
+}
+
+// Size implements fuse.ReadResult.
+func (r *slotReply) Size() int { return len(r.data) }
+
+// Bytes implements fuse.ReadResult.
+func (r *slotReply) Bytes([]byte) ([]byte, fuse.Status) { return r.data, fuse.OK }
+
+// Slices makes go-fuse write the memory to the kernel as it lies there.
+func (r *slotReply) Slices() ([][]byte, fuse.Status) { return [][]byte{r.data}, fuse.OK }
+
+// Done implements fuse.ReadResult.
+func (r *slotReply) Done() { r.file.release() }
+
+// readerFile is an open file that is read where it lies.
+type readerFile struct {
+	r    io.ReaderAt
+	size int64
+}
+
+func (readerFile) release() {}
+
+func (f readerFile) read(off int64, buf []byte) (fuse.ReadResult, error) {
+	if off < 0 || off >= f.size {
+		return fuse.ReadResultData(nil), nil
+	}
+	buf = buf[:min(int64(len(buf)), f.size-off)]
+	if n, err := f.r.ReadAt(buf, off); n < len(buf) {
+		return nil, fmt.Errorf("read %d bytes at %d: %w", len(buf), off, err)
+	}
+	return fuse.ReadResultData(buf), nil
+}

@@ -1,0 +1,157 @@
+package fsys
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"expertfs/checkpoint"
+	"expertfs/policy"
+	"expertfs/tiers"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+)
+
+// Options tell how to mount.
+type Options struct {
+	AllowOther bool // let other users in; by default only the caller gets in
+	ReadOnly   bool // refuse writes to control files too
+
+	// Mechanism is the one to use instead of the best there is.
+	Mechanism Mechanism
+
+	// Backings is the registry that the cache tells of its slots. Without
+	// one there is no passthrough.
+	Backings *Backings
+
+	Version string // shown in .expertfs/version
+	Log     *slog.Logger
+}
+
+// FS is a mounted filesystem.
+type FS struct {
+	fuse.RawFileSystem // answers ENOSYS to what is not implemented here
+
+	cache   *tiers.Cache
+	ck      *checkpoint.Checkpoint
+	tree    *tree
+	options Options
+	log     *slog.Logger
+
+	mountpoint string
+	server     *fuse.Server
+	served     chan struct{} // closed when the last request is answered
+
+	mechanism Mechanism // set by Init
+	why       string
+	handles   handles
+	counters  counters
+	since     time.Time
+}
+
+// counters count requests since the mount.
+type counters struct {
+	opens     atomic.Int64
+	reads     atomic.Int64 // answered by this program, so none of passthrough
+	readBytes atomic.Int64
+	panics    atomic.Int64
+}
+
+// Mount mounts the checkpoint at mountpoint, an existing empty directory, and
+// returns when the mount serves. Root mounts directly, other users through
+// fusermount3. The cache and the checkpoint stay the caller's, to be closed
+// after Wait.
+func Mount(mountpoint string, c *tiers.Cache, ck *checkpoint.Checkpoint, o Options) (*FS, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	f := &FS{
+		RawFileSystem: fuse.NewDefaultRawFileSystem(),
+		cache:         c,
+		ck:            ck,
+		tree:          newTree(ck),
+		options:       o,
+		log:           o.Log,
+		mountpoint:    mountpoint,
+		served:        make(chan struct{}),
+		since:         time.Now(),
+	}
+	server, err := fuse.NewServer(f, mountpoint, f.mountOptions())
+	if err != nil {
+		return nil, fmt.Errorf("mount %s: %w", mountpoint, err)
+	}
+	f.server = server
+	go func() {
+		defer close(f.served)
+		server.Serve()
+	}()
+	if err := server.WaitMount(); err != nil {
+		return nil, fmt.Errorf("mount %s: %w", mountpoint, err)
+	}
+	return f, nil
+}
+
+func (f *FS) mountOptions() *fuse.MountOptions {
+	o := &fuse.MountOptions{
+		AllowOther: f.options.AllowOther,
+		Name:       "expertfs",
+		FsName:     "expertfs:" + f.ck.Name(),
+		// As root a missing fusermount3 is no obstacle, and failing to mount is
+		// no reason to try it.
+		DirectMountStrict: os.Geteuid() == 0,
+		MaxWrite:          1 << 20,
+		MaxBackground:     64,
+		ExtraCapabilities: fuse.CAP_DIRECT_IO_ALLOW_MMAP,
+		// Splicing replies of this size fails, with a line in the log for each.
+		DisableSplice: true,
+		Logger:        slog.NewLogLogger(f.log.Handler(), slog.LevelWarn),
+		PanicHandler:  f.recovered,
+	}
+	if f.options.ReadOnly {
+		o.Options = append(o.Options, "ro")
+	}
+	return o
+}
+
+// recovered answers a request whose handling has panicked.
+func (f *FS) recovered(reason any) fuse.Status {
+	f.counters.panics.Add(1)
+	f.log.Error("panic while handling a request", "panic", reason, "stack", string(debug.Stack()))
+	return fuse.EIO
+}
+
+// String implements fuse.RawFileSystem.
+func (f *FS) String() string { return "expertfs" }
+
+// Init learns what the kernel can do. It runs before the first request.
+func (f *FS) Init(server *fuse.Server) {
+	f.mechanism, f.why = chooseMechanism(server, server.KernelSettings().Flags64(), f.options)
+	if f.mechanism == Passthrough {
+		f.options.Backings.connect(server)
+	}
+	f.log.Info("mounted", "point", f.mountpoint, "mechanism", f.mechanism, "why", f.why)
+}
+
+// Mechanism returns how reads are answered, and why not in a better way ("" for
+// the best).
+func (f *FS) Mechanism() (m Mechanism, why string) { return f.mechanism, f.why }
+
+// Wait returns when the filesystem is unmounted and the last request answered,
+// and everything that readers held is released.
+func (f *FS) Wait() {
+	<-f.served
+	f.handles.removeAll()
+	if f.mechanism == Passthrough {
+		f.options.Backings.disconnect()
+	}
+}
+
+// Unmount takes the mount down. It fails, and the mount goes on, while files
+// are open or mapped on it.
+func (f *FS) Unmount() error { return f.server.Unmount() }
+
+// resident tells whether an expert is in RAM.
+func (f *FS) resident(k policy.Key) bool { return f.cache.Expert(k).Tier == "ram" }

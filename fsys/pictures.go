@@ -1,0 +1,61 @@
+package fsys
+
+import (
+	"bytes"
+	"fmt"
+	"math/bits"
+
+	"expertfs/policy"
+	"expertfs/tiers"
+)
+
+// expertsTable is the content of experts.tsv: a line for each expert.
+func (f *FS) expertsTable() ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteString("layer\texpert\ttier\thits\tloads\tlast_access\n")
+	for l := range f.tree.layers {
+		for e := range f.tree.experts {
+			info := f.cache.Expert(policy.Key{Layer: uint16(l), Expert: uint16(e)})
+			fmt.Fprintf(&b, "%d\t%d\t%s\t%d\t%d\t%s\n", l, e, info.Tier, info.Hits, info.Loads, formatAccess(info.LastAccess))
+		}
+	}
+	return b.Bytes(), nil
+}
+
+// The heat of an expert is drawn by one of these, the first for one that was
+// never used, each further one for twice as many uses: experts in RAM by bars,
+// those on the drive by letters of ever more ink.
+var (
+	ramHeat  = []rune("▁▂▃▄▅▆▇█")
+	nvmeHeat = []rune("·.:-=+*#")
+)
+
+// heatmap draws a row for each layer and a character for each expert.
+func (f *FS) heatmap() ([]byte, error) {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "in RAM %s  on the drive %s  (never used; then more uses to the right, each mark for twice as many)\n\n",
+		string(ramHeat), string(nvmeHeat))
+	for l := range f.tree.layers {
+		fmt.Fprintf(&b, "%s ", f.tree.layer(l))
+		resident := 0
+		for e := range f.tree.experts {
+			info := f.cache.Expert(policy.Key{Layer: uint16(l), Expert: uint16(e)})
+			if info.Tier == "ram" {
+				resident++
+			}
+			b.WriteRune(heat(info))
+		}
+		fmt.Fprintf(&b, " %d\n", resident)
+	}
+	return b.Bytes(), nil
+}
+
+// heat is the mark of an expert. A use is a hit, or an open that waited.
+func heat(info tiers.ExpertInfo) rune {
+	scale := nvmeHeat
+	if info.Tier == "ram" {
+		scale = ramHeat
+	}
+	uses := uint64(info.Hits + info.Loads)
+	return scale[min(bits.Len64(uses), len(scale)-1)]
+}

@@ -1,0 +1,27 @@
+package fsys
+
+import "github.com/hanwen/go-fuse/v2/fuse"
+
+// statfsBlock is the unit in which statfs(2) counts.
+const statfsBlock = 4096
+
+// StatFs answers df(1): the filesystem's space is the RAM tier's budget for
+// experts, its files are the model's experts, of which those not resident are
+// the free ones.
+func (f *FS) StatFs(_ <-chan struct{}, _ *fuse.InHeader, out *fuse.StatfsOut) fuse.Status {
+	s := f.cache.Stats()
+	// Slots that are free but kept for the next load count as free space.
+	free := uint64(max(0, s.Budget-s.Used+s.FreeBytes)) / statfsBlock
+	experts := uint64(f.tree.layers * f.tree.experts)
+	*out = fuse.StatfsOut{
+		Blocks:  uint64(s.Budget) / statfsBlock,
+		Bfree:   free,
+		Bavail:  free,
+		Files:   experts,
+		Ffree:   experts - min(experts, uint64(s.Resident)),
+		Bsize:   statfsBlock,
+		Frsize:  statfsBlock,
+		NameLen: 255,
+	}
+	return fuse.OK
+}

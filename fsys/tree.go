@@ -1,0 +1,180 @@
+package fsys
+
+import (
+	"os"
+	"time"
+
+	"expertfs/checkpoint"
+	"expertfs/policy"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+)
+
+// tree knows what nodes there are and what stat(2) shows of them. Only
+// resident/ changes while mounted; the rest is fixed.
+type tree struct {
+	names
+	small       []*checkpoint.SmallFile
+	expertSize  int64
+	denseSizes  []int64 // by layer
+	embedding   int64
+	unembedding int64
+	controls    []control
+
+	owner   fuse.Owner // who mounted
+	changed time.Time  // the checkpoint's time of modification
+}
+
+// entry is a name in a directory.
+type entry struct {
+	name string
+	id   nodeID
+}
+
+func newTree(ck *checkpoint.Checkpoint) *tree {
+	cfg := ck.Config()
+	t := &tree{
+		names:       newNames(cfg.Layers, cfg.Experts),
+		small:       ck.Small(),
+		expertSize:  ck.ExpertSize(),
+		embedding:   ck.Embedding().Size(),
+		unembedding: ck.Unembedding().Size(),
+		controls:    controls(),
+		owner:       fuse.Owner{Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid())},
+		changed:     ck.ModTime(),
+	}
+	for l := range cfg.Layers {
+		t.denseSizes = append(t.denseSizes, ck.Dense(l).Size())
+	}
+	return t
+}
+
+// exists tells whether id names a node. The kernel only sends ids it was
+// given, but an NFS client may replay ids of another mount.
+func (t *tree) exists(id nodeID) bool {
+	l, i := id.layer(), id.index()
+	switch id.kind() {
+	case kindRoot:
+		return id == rootID
+	case kindSmall:
+		return l == 0 && i < len(t.small)
+	case kindControl:
+		return l == 0 && i < len(t.controls)
+	case kindLayer, kindLayerDense, kindExperts:
+		return l < t.layers && i == 0
+	case kindExpert, kindResident:
+		return l < t.layers && i < t.experts
+	}
+	return id.kind() < kindEnd && l == 0 && i == 0
+}
+
+// lookup finds a name in a directory. A symlink in resident/ is found whether
+// or not its expert is resident.
+func (t *tree) lookup(dir nodeID, name string) (nodeID, bool) {
+	switch dir.kind() {
+	case kindLayers:
+		l, ok := t.parseLayer(name)
+		return newID(kindLayer, l, 0), ok
+	case kindExperts:
+		e, ok := t.parseExpert(name)
+		return newID(kindExpert, dir.layer(), e), ok
+	case kindResidentDir:
+		k, ok := t.parseResident(name)
+		return newID(kindResident, int(k.Layer), int(k.Expert)), ok
+	case kindRoot:
+		if name == controlDirName {
+			return newID(kindControlDir, 0, 0), true
+		}
+	}
+	for _, e := range t.fixedEntries(dir) {
+		if e.name == name {
+			return e.id, true
+		}
+	}
+	return 0, false
+}
+
+// entries lists a directory in the order of its names' kinds, without "." and
+// "..". The control directory is not listed, as ZFS does with .zfs, so that
+// copies and searches see the model alone.
+func (t *tree) entries(dir nodeID, resident []policy.Key) []entry {
+	var list []entry
+	switch dir.kind() {
+	case kindLayers:
+		for l := range t.layers {
+			list = append(list, entry{t.layer(l), newID(kindLayer, l, 0)})
+		}
+	case kindExperts:
+		for e := range t.experts {
+			list = append(list, entry{t.expert(e), newID(kindExpert, dir.layer(), e)})
+		}
+	case kindResidentDir:
+		for _, k := range resident {
+			list = append(list, entry{t.resident(k), newID(kindResident, int(k.Layer), int(k.Expert))})
+		}
+	default:
+		list = t.fixedEntries(dir)
+	}
+	return list
+}
+
+// fixedEntries lists the directories whose names do not depend on numbers.
+func (t *tree) fixedEntries(dir nodeID) []entry {
+	switch l := dir.layer(); dir.kind() {
+	case kindRoot:
+		list := []entry{{"dense", newID(kindDense, 0, 0)}, {"layers", newID(kindLayers, 0, 0)}}
+		for i, f := range t.small {
+			list = append(list, entry{f.Name(), newID(kindSmall, 0, i)})
+		}
+		return list
+	case kindDense:
+		return []entry{
+			{"embedding" + suffix, newID(kindEmbedding, 0, 0)},
+			{"unembedding" + suffix, newID(kindUnembedding, 0, 0)},
+		}
+	case kindLayer:
+		return []entry{
+			{"dense" + suffix, newID(kindLayerDense, l, 0)},
+			{"experts", newID(kindExperts, l, 0)},
+		}
+	case kindControlDir:
+		list := []entry{{residentDirName, newID(kindResidentDir, 0, 0)}}
+		for i, c := range t.controls {
+			list = append(list, entry{c.name, newID(kindControl, 0, i)})
+		}
+		return list
+	}
+	return nil
+}
+
+// parent is the directory that holds the directory dir.
+func (t *tree) parent(dir nodeID) nodeID {
+	switch dir.kind() {
+	case kindLayer:
+		return newID(kindLayers, 0, 0)
+	case kindExperts:
+		return newID(kindLayer, dir.layer(), 0)
+	case kindResidentDir:
+		return newID(kindControlDir, 0, 0)
+	}
+	return rootID
+}
+
+// size is the length of a data file, 0 for nodes of other kinds.
+func (t *tree) size(id nodeID) int64 {
+	switch id.kind() {
+	case kindSmall:
+		return t.small[id.index()].Size()
+	case kindEmbedding:
+		return t.embedding
+	case kindUnembedding:
+		return t.unembedding
+	case kindLayerDense:
+		return t.denseSizes[id.layer()]
+	case kindExpert:
+		return t.expertSize
+	case kindResident:
+		return int64(len(t.residentTarget(id.key())))
+	}
+	return 0
+}
