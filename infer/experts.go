@@ -79,6 +79,7 @@ func (s *expertStore) request(layer, expert int) {
 	k := expertKey{layer, expert}
 	if h, ok := s.kept[k]; ok {
 		s.recent.Remove(h.place)
+		s.keptBytes -= h.expert.Bytes()
 		h.place = nil
 		s.ready = append(s.ready, h)
 		return

@@ -26,6 +26,13 @@ type Folder struct {
 
 // Open reads the folder's config and checks that dir has the form of a tree.
 func Open(dir string) (*Folder, error) {
+	st, err := os.Stat(dir)
+	if err != nil {
+		return nil, err
+	}
+	if !st.IsDir() {
+		return nil, fmt.Errorf("%s is a file; a model is a folder", dir)
+	}
 	cfg, err := readConfig(filepath.Join(dir, "config.json"))
 	if err != nil {
 		return nil, explain(dir, err)
@@ -68,11 +75,6 @@ func readConfig(path string) (*config.Config, error) {
 func explain(dir string, err error) error {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
-	}
-	if st, serr := os.Stat(dir); serr != nil {
-		return serr
-	} else if !st.IsDir() {
-		return fmt.Errorf("%s is a file; a model is a folder", dir)
 	}
 	if isCheckpoint(dir) || isCheckpoint(filepath.Join(dir, "original")) {
 		return fmt.Errorf("%s is a checkpoint; mount it first: expertfs mount %s MOUNTPOINT, then use MOUNTPOINT as the model", dir, dir)
