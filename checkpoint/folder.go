@@ -49,11 +49,15 @@ func (f *folder) has(name string) bool {
 	return err == nil
 }
 
-// hasWeights tells whether the folder holds safetensors files or an index of them.
-func (f *folder) hasWeights() bool {
-	names, _ := fs.Glob(f, "*"+weightsExt)
-	return len(names) > 0 || f.has(indexName)
+// weights returns the names of the safetensors files, sorted. Hidden files are
+// none: some systems and archives leave such companions of real ones.
+func (f *folder) weights() []string {
+	names, _ := fs.Glob(f, "[^.]*"+weightsExt) // the pattern is well-formed
+	return names
 }
+
+// hasWeights tells whether the folder holds safetensors files or an index of them.
+func (f *folder) hasWeights() bool { return len(f.weights()) > 0 || f.has(indexName) }
 
 // readFile reads a file of at most limit bytes.
 func (f *folder) readFile(name string, limit int64) ([]byte, error) {

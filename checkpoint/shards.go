@@ -43,7 +43,7 @@ func readIndex(f *folder) (*index, error) {
 // the safetensors files of the folder.
 func (idx *index) shards(f *folder) ([]string, error) {
 	if idx == nil {
-		return fs.Glob(f, "*"+weightsExt)
+		return f.weights(), nil
 	}
 	names := slices.Compact(slices.Sorted(maps.Values(idx.WeightMap)))
 	for _, name := range names {

@@ -8,6 +8,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 // maxSmall is the size in bytes up to which a file counts as a small one. The
@@ -25,8 +26,16 @@ var tokenizerFiles = []string{
 	"chat_template.jinja", "generation_config.json", "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json",
 }
 
-// openSmall opens the model's small files. The index is left out: it speaks of
-// shards, and a tree of experts has none.
+// isSmall tells by its name whether a file belongs to the model. The index does
+// not: it speaks of shards, and a tree of experts has none.
+func isSmall(name string) bool {
+	if name == indexName || strings.HasPrefix(name, ".") {
+		return false
+	}
+	return slices.Contains(smallExts, path.Ext(name)) || slices.Contains(smallNames, name)
+}
+
+// openSmall opens the model's small files.
 func (c *Checkpoint) openSmall(f *folder) error {
 	entries, err := fs.ReadDir(f, ".")
 	if err != nil {
@@ -34,7 +43,7 @@ func (c *Checkpoint) openSmall(f *folder) error {
 	}
 	for _, e := range entries {
 		name := e.Name()
-		if name == indexName || !slices.Contains(smallExts, path.Ext(name)) && !slices.Contains(smallNames, name) {
+		if !isSmall(name) {
 			continue
 		}
 		if err := c.addSmall(f, name); err != nil {

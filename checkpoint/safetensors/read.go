@@ -108,9 +108,11 @@ func (h *Header) parseEntry(dec *json.Decoder, name string, size int64) error {
 		if h.Metadata != nil {
 			return fmt.Errorf("header has %s twice", metadataKey)
 		}
-		h.Metadata = map[string]string{}
 		if err := dec.Decode(&h.Metadata); err != nil {
 			return fmt.Errorf("%s: expected an object of strings: %w", metadataKey, noEOF(err))
+		}
+		if h.Metadata == nil {
+			return fmt.Errorf("%s: expected an object of strings, got null", metadataKey)
 		}
 		return nil
 	}

@@ -1,0 +1,208 @@
+package checkpoint
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"expertfs/checkpoint/config"
+	"expertfs/checkpoint/safetensors"
+)
+
+func TestOpenFindsTheWeights(t *testing.T) {
+	root := filepath.Join(t.TempDir(), "gpt-oss-mini")
+	original := filepath.Join(root, "original")
+	f := sample(t, OpenAI, 1)
+	delete(f, "tokenizer.json")
+	f.save(t, original)
+	files{"tokenizer.json": []byte("{}"), "chat_template.jinja": nil, "unrelated.json": nil}.save(t, root)
+
+	for _, path := range []string{root, original, original + "/"} {
+		c := openPath(t, path)
+		require.Equal(t, "gpt-oss-mini", c.Name())
+		require.Equal(t, original, filepath.Dir(c.Files()[0].Path()))
+		var small []string
+		for _, s := range c.Small() {
+			small = append(small, s.Name())
+		}
+		require.Equal(t, []string{"config.json", "chat_template.jinja", "tokenizer.json"}, small)
+	}
+
+	// A repository that has both layouts is opened in the one of its root.
+	sample(t, HuggingFace, 2).save(t, root)
+	c := openPath(t, root)
+	require.Equal(t, HuggingFace, c.Layout())
+	require.Equal(t, root, filepath.Dir(c.Files()[0].Path()))
+	t.Chdir(original)
+	require.Equal(t, OpenAI, openPath(t, ".").Layout())
+	require.Equal(t, "gpt-oss-mini", openPath(t, ".").Name())
+}
+
+func TestSmallFilesAreThoseOfTheModel(t *testing.T) {
+	dir := t.TempDir()
+	f := sample(t, HuggingFace, 2)
+	f["LICENSE"], f["README.md"], f[".hidden.json"], f["photo.png"] = nil, []byte("hello"), nil, nil
+	f.save(t, dir)
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "folder.json"), 0o755))
+	large := filepath.Join(dir, "large.json")
+	require.NoError(t, os.WriteFile(large, nil, 0o644))
+	require.NoError(t, os.Truncate(large, maxSmall+1))
+
+	got := map[string]int64{}
+	for _, s := range openPath(t, dir).Small() {
+		got[s.Name()] = s.Size()
+	}
+	require.Equal(t, map[string]int64{"LICENSE": 0, "README.md": 5, "config.json": int64(len(f[configName])), "tokenizer.json": 2}, got)
+}
+
+// saveCache lays a checkpoint out as Hugging Face's tools do: blobs, and
+// snapshots of symlinks into them.
+func saveCache(t *testing.T, dir, revision string, f files) {
+	t.Helper()
+	blobs, snapshot := filepath.Join(dir, "blobs"), filepath.Join(dir, "snapshots", revision)
+	require.NoError(t, os.MkdirAll(blobs, 0o755))
+	require.NoError(t, os.MkdirAll(snapshot, 0o755))
+	for name, data := range f {
+		blob := revision + "-" + name
+		require.NoError(t, os.WriteFile(filepath.Join(blobs, blob), data, 0o644))
+		require.NoError(t, os.Symlink(filepath.Join("..", "..", "blobs", blob), filepath.Join(snapshot, name)))
+	}
+}
+
+func TestHuggingFaceCache(t *testing.T) {
+	cache := filepath.Join(t.TempDir(), "models--openai--gpt-oss-mini")
+	saveCache(t, cache, "aaaa", sample(t, OpenAI, 1))
+	saveCache(t, cache, "bbbb", sample(t, HuggingFace, 2))
+	long := time.Now().Add(-time.Hour)
+	require.NoError(t, os.Chtimes(filepath.Join(cache, "snapshots", "aaaa"), long, long))
+
+	c := openPath(t, cache) // no ref: the newest
+	require.Equal(t, "openai/gpt-oss-mini", c.Name())
+	require.Equal(t, HuggingFace, c.Layout())
+	require.NoError(t, c.Files()[1].Check())
+
+	refs := filepath.Join(cache, "refs")
+	require.NoError(t, os.Mkdir(refs, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(refs, "main"), []byte("aaaa\n"), 0o644))
+	require.Equal(t, OpenAI, openPath(t, cache).Layout())
+	require.Equal(t, HuggingFace, openPath(t, filepath.Join(cache, "snapshots", "bbbb")).Layout())
+
+	require.NoError(t, os.Remove(filepath.Join(cache, "blobs", "aaaa-model.safetensors")))
+	_, err := Open(cache)
+	require.ErrorContains(t, err, "aaaa/model.safetensors: a link to nothing: download it again")
+	require.NoError(t, os.RemoveAll(filepath.Join(cache, "snapshots")))
+	require.NoError(t, os.Mkdir(filepath.Join(cache, "snapshots"), 0o755))
+	_, err = Open(cache)
+	require.ErrorContains(t, err, "the cache has no snapshot")
+}
+
+func TestOpenRefusesWhatIsNoCheckpoint(t *testing.T) {
+	dir := t.TempDir()
+	save := func(name string, f files) string {
+		f.save(t, filepath.Join(dir, name))
+		return filepath.Join(dir, name)
+	}
+	tree := save("tree", files{configName: nil})
+	save("tree/dense", files{"embedding.safetensors": nil})
+	folderForFile := save("folder", files{configName: sample(t, OpenAI, 1)[configName]})
+	require.NoError(t, os.Mkdir(filepath.Join(folderForFile, weights), 0o755))
+
+	for path, want := range map[string]string{
+		filepath.Join(dir, "nothing"):                              "no such folder; give a checkpoint's folder or one of: embed:tiny",
+		save("empty", nil):                                         "not a checkpoint",
+		save("gguf", files{"m.gguf": nil}):                         "holds GGUF files, expected safetensors",
+		filepath.Join(save("file", sample(t, OpenAI, 1)), weights): "is a file; give the folder",
+		tree:            "is already a tree of expert files",
+		folderForFile:   "model.safetensors: expected a regular file",
+		"embed:huge":    "embed:huge: unknown; give a folder or one of: embed:tiny",
+		"embed:":        "embed:: unknown",
+		"hf:openai/oss": "hf:openai/oss: unknown; give a folder or one of: embed:tiny",
+		"s3://bucket/x": "unknown; give a folder",
+		"":              "not a checkpoint",
+	} {
+		_, err := Open(path)
+		require.ErrorContains(t, err, want, path)
+		oneLine(t, err)
+	}
+}
+
+func TestPathThatLooksLikeAScheme(t *testing.T) {
+	t.Chdir(t.TempDir())
+	sample(t, OpenAI, 1).save(t, "odd:name")
+	require.Equal(t, "odd:name", openPath(t, "odd:name").Name())
+}
+
+func TestCheckSeesChanges(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(t *testing.T, path string)
+		want   string
+	}{
+		"removed": {func(t *testing.T, path string) { require.NoError(t, os.Remove(path)) }, "no such file"},
+		"replaced": {func(t *testing.T, path string) {
+			data, err := os.ReadFile(path)
+			require.NoError(t, err)
+			require.NoError(t, os.WriteFile(path+".new", data, 0o644))
+			require.NoError(t, os.Rename(path+".new", path))
+		}, "was replaced"},
+		"truncated": {func(t *testing.T, path string) { require.NoError(t, os.Truncate(path, 1000)) }, "has 1000 now"},
+		"modified": {func(t *testing.T, path string) {
+			require.NoError(t, os.Chtimes(path, time.Time{}, time.Unix(1, 0)))
+		}, "was modified"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			sample(t, OpenAI, 1).save(t, dir)
+			file := openPath(t, dir).Files()[0]
+			require.NoError(t, file.Check())
+			c.change(t, file.Path())
+			require.ErrorContains(t, file.Check(), c.want)
+		})
+	}
+}
+
+func TestIdentity(t *testing.T) {
+	one, two := t.TempDir(), t.TempDir()
+	f := sample(t, OpenAI, 1)
+	f.save(t, one)
+	f[weights][len(f[weights])-1]++ // weights alone make no difference
+	f.save(t, two)
+	require.Equal(t, openPath(t, one).ID(), openPath(t, two).ID())
+	f.editJSON(t, configName, map[string]any{"rope_theta": 7000})
+	f.save(t, two)
+	require.NotEqual(t, openPath(t, one).ID(), openPath(t, two).ID())
+}
+
+// TestOpenReadsHeadersOnly opens a file of the published 120b model's full size
+// that has nothing but a header on the disk, and checks the sizes against known ones.
+func TestOpenReadsHeadersOnly(t *testing.T) {
+	c, err := config.Preset("120b")
+	require.NoError(t, err)
+	text, err := c.OpenAI()
+	require.NoError(t, err)
+	var ts []safetensors.Tensor
+	size := int64(0)
+	for _, want := range Tensors(c, OpenAI) {
+		ts = append(ts, safetensors.Tensor{Name: want.Name, DType: want.DType, Shape: want.Shape})
+		n, err := safetensors.ByteLen(want.DType, want.Shape)
+		require.NoError(t, err)
+		size += n
+	}
+	require.EqualValues(t, 65_248_815_744, size)
+	header, err := safetensors.AppendHeader(nil, ts, nil, 8)
+	require.NoError(t, err)
+	dir := t.TempDir()
+	files{configName: text, weights: header}.save(t, dir)
+	if err := os.Truncate(filepath.Join(dir, weights), int64(len(header))+size); err != nil {
+		t.Skipf("no sparse file of this size here: %v", err)
+	}
+	ck := openPath(t, dir)
+	require.EqualValues(t, 13_240_576, ck.ExpertSize())
+	require.Len(t, ck.Expert(35, 127).Extents, 6)
+	require.EqualValues(t, 13_240_576, ck.Expert(35, 127).Size())
+	require.Panics(t, func() { ck.Expert(36, 0) })
+	require.Panics(t, func() { ck.Expert(0, 128) })
+	require.Panics(t, func() { ck.Dense(-1) })
+}

@@ -1,0 +1,237 @@
+package checkpoint
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// This file reads safetensors without the package under test: encoding/json and
+// the format's description are all it knows.
+
+// plainTensor is a tensor read whole.
+type plainTensor struct {
+	dtype string
+	shape []int64
+	begin int64 // offset in the data
+	data  []byte
+}
+
+// readPlain reads all tensors of a file, and its metadata.
+func readPlain(t *testing.T, file []byte) (map[string]plainTensor, map[string]string, int64) {
+	t.Helper()
+	n := int64(binary.LittleEndian.Uint64(file))
+	raw := map[string]json.RawMessage{}
+	require.NoError(t, json.Unmarshal(file[8:8+n], &raw))
+	var metadata map[string]string
+	if text, ok := raw["__metadata__"]; ok {
+		require.NoError(t, json.Unmarshal(text, &metadata))
+		delete(raw, "__metadata__")
+	}
+	out := map[string]plainTensor{}
+	for name, text := range raw {
+		var e struct {
+			DType   string   `json:"dtype"`
+			Shape   []int64  `json:"shape"`
+			Offsets [2]int64 `json:"data_offsets"`
+		}
+		require.NoError(t, json.Unmarshal(text, &e))
+		out[name] = plainTensor{e.DType, e.Shape, e.Offsets[0], file[8+n+e.Offsets[0] : 8+n+e.Offsets[1]]}
+	}
+	return out, metadata, 8 + n
+}
+
+// viewBytes reads a view whole.
+func viewBytes(t *testing.T, c *Checkpoint, v *View) []byte {
+	t.Helper()
+	out := slices.Clone(v.Header)
+	for _, e := range v.Extents {
+		piece := make([]byte, e.Len)
+		_, err := io.ReadFull(io.NewSectionReader(c.Files()[e.File], e.Off, e.Len), piece)
+		require.NoError(t, err)
+		out = append(out, piece...)
+	}
+	require.EqualValues(t, v.Size(), len(out))
+	return out
+}
+
+// views returns all views of a checkpoint by a name of their own.
+func views(t *testing.T, c *Checkpoint) map[string][]byte {
+	t.Helper()
+	out := map[string][]byte{
+		"embedding":   viewBytes(t, c, c.Embedding()),
+		"unembedding": viewBytes(t, c, c.Unembedding()),
+	}
+	for l := range c.Config().Layers {
+		layer := strconv.Itoa(l)
+		out["dense/"+layer] = viewBytes(t, c, c.Dense(l))
+		for e := range c.Config().Experts {
+			out["expert/"+layer+"/"+strconv.Itoa(e)] = viewBytes(t, c, c.Expert(l, e))
+		}
+	}
+	return out
+}
+
+// checkViews compares every view of c with the OpenAI checkpoint in a file.
+func checkViews(t *testing.T, c *Checkpoint, file []byte) {
+	t.Helper()
+	source, _, _ := readPlain(t, file)
+	all := views(t, c)
+	for l := range c.Config().Layers {
+		prefix := "block." + strconv.Itoa(l) + "."
+		for e := range c.Config().Experts {
+			got, metadata, data := readPlain(t, all["expert/"+strconv.Itoa(l)+"/"+strconv.Itoa(e)])
+			require.Zero(t, data%4096)
+			require.Equal(t, map[string]string{"format": "expertfs/1", "layer": strconv.Itoa(l), "expert": strconv.Itoa(e)}, metadata)
+			checkOrder(t, got, "mlp1_weight.blocks", "mlp2_weight.blocks", "mlp1_weight.scales", "mlp2_weight.scales", "mlp1_bias", "mlp2_bias")
+			for name, tensor := range got {
+				whole := source[prefix+"mlp."+name]
+				size := len(whole.data) / c.Config().Experts
+				require.Equal(t, whole.dtype, tensor.dtype)
+				require.Equal(t, whole.shape[1:], tensor.shape)
+				require.Equal(t, whole.data[e*size:(e+1)*size], tensor.data, "layer %d expert %d %s", l, e, name)
+			}
+		}
+		got, metadata, data := readPlain(t, all["dense/"+strconv.Itoa(l)])
+		require.Zero(t, data%4096)
+		require.Equal(t, map[string]string{"format": "expertfs/1", "layer": strconv.Itoa(l)}, metadata)
+		checkOrder(t, got, "attn.norm.scale", "attn.qkv.weight", "attn.qkv.bias", "attn.sinks", "attn.out.weight", "attn.out.bias",
+			"mlp.norm.scale", "mlp.gate.weight", "mlp.gate.bias")
+		checkWhole(t, source, prefix, got)
+	}
+	embedding, _, _ := readPlain(t, all["embedding"])
+	checkOrder(t, embedding, "embedding.weight")
+	checkWhole(t, source, "", embedding)
+	unembedding, _, _ := readPlain(t, all["unembedding"])
+	checkOrder(t, unembedding, "norm.scale", "unembedding.weight")
+	checkWhole(t, source, "", unembedding)
+}
+
+// checkOrder fails unless the tensors are these, in this order and without holes.
+func checkOrder(t *testing.T, got map[string]plainTensor, names ...string) {
+	t.Helper()
+	require.Len(t, got, len(names))
+	var at int64
+	for _, name := range names {
+		require.Equal(t, at, got[name].begin, name)
+		at += int64(len(got[name].data))
+	}
+}
+
+// checkWhole compares whole tensors.
+func checkWhole(t *testing.T, source map[string]plainTensor, prefix string, got map[string]plainTensor) {
+	t.Helper()
+	for name, tensor := range got {
+		whole := source[prefix+name]
+		require.Equal(t, whole.dtype, tensor.dtype)
+		require.Equal(t, whole.shape, tensor.shape)
+		require.Equal(t, whole.data, tensor.data, prefix+name)
+	}
+}
+
+// asHuggingFace cuts an OpenAI checkpoint in memory into Hugging Face's tensors,
+// in shards.
+func asHuggingFace(t *testing.T, openai files, shards int) files {
+	t.Helper()
+	out := sample(t, HuggingFace, shards)
+	source, _, _ := readPlain(t, openai[weights])
+	for name, file := range out {
+		if !strings.HasSuffix(name, ".safetensors") {
+			continue
+		}
+		tensors, _, _ := readPlain(t, file)
+		for _, want := range Tensors(sampleConfig(t), HuggingFace) {
+			if tensor, ok := tensors[want.Name]; ok { // data is a part of file: this writes to it
+				copy(tensor.data, source[want.Part].data[want.Begin:])
+			}
+		}
+	}
+	return out
+}
+
+func TestViewsAgainstIndependentReader(t *testing.T) {
+	openai := sample(t, OpenAI, 1)
+	for name, f := range map[string]files{
+		"openai":              openai,
+		"huggingface":         asHuggingFace(t, openai, 1),
+		"huggingface, shards": asHuggingFace(t, openai, 5),
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, err := f.open()
+			require.NoError(t, err)
+			checkViews(t, c, openai[weights])
+		})
+	}
+}
+
+func TestShardsWithoutIndex(t *testing.T) {
+	f := sample(t, OpenAI, 4)
+	delete(f, indexName)
+	f["._parta.safetensors"] = []byte("what some archives leave")
+	c, err := f.open()
+	require.NoError(t, err)
+	require.Len(t, c.Files(), 4)
+	require.Len(t, views(t, c), 2+2+2*3)
+}
+
+// sharedDir returns the folder of reference data, or skips the test.
+func sharedDir(t *testing.T) string {
+	t.Helper()
+	dir := os.Getenv("EXPERTFS_SHARED")
+	if dir == "" {
+		dir = filepath.Join("..", "..", "shared")
+	}
+	if _, err := os.Stat(filepath.Join(dir, "golden")); err != nil {
+		t.Skip("no reference data: set EXPERTFS_SHARED to its folder")
+	}
+	return dir
+}
+
+// openPath opens a checkpoint that must be sound.
+func openPath(t *testing.T, path string) *Checkpoint {
+	t.Helper()
+	c, err := Open(path)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, c.Close()) })
+	return c
+}
+
+func TestReferenceCheckpointInBothLayouts(t *testing.T) {
+	golden := filepath.Join(sharedDir(t), "golden", "a64")
+	file, err := os.ReadFile(filepath.Join(golden, "original", weights))
+	require.NoError(t, err)
+	openai, hf := openPath(t, filepath.Join(golden, "original")), openPath(t, filepath.Join(golden, "hf"))
+	require.Equal(t, OpenAI, openai.Layout())
+	require.Equal(t, HuggingFace, hf.Layout())
+	checkViews(t, openai, file)
+	checkViews(t, hf, file)
+	require.Equal(t, views(t, openai), views(t, hf))
+}
+
+func TestEmbeddedTinyModel(t *testing.T) {
+	c := openPath(t, "embed:tiny")
+	require.Equal(t, "embed:tiny", c.Name())
+	require.Equal(t, 4, c.Config().Layers)
+	require.Equal(t, 32, c.Config().Experts)
+	require.False(t, c.ModTime().IsZero())
+	require.EqualValues(t, ViewAlign+29376+768, c.ExpertSize())
+	var small []string
+	for _, f := range c.Small() {
+		small = append(small, f.Name())
+	}
+	require.Equal(t, []string{"config.json", "generation_config.json", "tokenizer.json"}, small)
+	require.Empty(t, c.Files()[0].Path())
+	require.NoError(t, c.Files()[0].Check())
+	require.NoError(t, c.CheckScales(t.Context(), nil))
+	file, err := os.ReadFile(filepath.Join("tiny", weights))
+	require.NoError(t, err)
+	checkViews(t, c, file)
+}
