@@ -1,0 +1,183 @@
+package kernel
+
+import (
+	"bytes"
+	"fmt"
+	"sync"
+	"testing"
+)
+
+// Sizes of GPT-OSS 20b: an expert's first matrix has 5760 rows of 2880 columns.
+const (
+	benchRows = 5760
+	benchCols = 2880
+)
+
+// benchCopies matrices are multiplied in turn, so that none stays in a cache.
+func benchCopies(size int) int { return max(1, 600<<20/size) }
+
+// BenchmarkMemory is the limit for the MulVec benchmarks: reading memory with
+// one and two threads.
+func BenchmarkMemory(b *testing.B) {
+	mem := bytes.Repeat(newSource(plain).bytes(1<<20), 600)
+	for _, threads := range []int{1, 2} {
+		b.Run(fmt.Sprintf("threads=%d", threads), func(b *testing.B) {
+			b.SetBytes(int64(len(mem)))
+			for b.Loop() {
+				split(threads, len(mem), func(lo, hi int) { Sum64(mem[lo:hi]) })
+			}
+		})
+	}
+}
+
+// BenchmarkMulVec streams weights from memory; bytes are those of the weights.
+func BenchmarkMulVec(b *testing.B) {
+	for _, f := range benchFormats() {
+		for _, k := range supported() {
+			for _, threads := range []int{1, 2} {
+				b.Run(fmt.Sprintf("%s/%s/threads=%d", f.name, k.name, threads), func(b *testing.B) {
+					use(k, func() { benchMulVec(b, f, threads) })
+				})
+			}
+		}
+	}
+}
+
+func benchMulVec(b *testing.B, f benchFormat, threads int) {
+	var x Vec
+	x.Set(newSource(plain).floats(benchCols), f.act)
+	dst := make([]float32, benchRows)
+	b.SetBytes(int64(f.bytes))
+	for i := 0; b.Loop(); i++ {
+		m := f.matrices[i%len(f.matrices)]
+		split(threads, benchRows, func(lo, hi int) { m.MulVec(dst, &x, lo, hi) })
+	}
+}
+
+// BenchmarkMulBatch reports 10^9 multiplications a second on one thread, for 64
+// vectors: an expert's share of a prompt of 512.
+func BenchmarkMulBatch(b *testing.B) {
+	const n, rows = 64, 512
+	for _, f := range benchFormats() {
+		for _, k := range supported() {
+			b.Run(f.name+"/"+k.name, func(b *testing.B) {
+				use(k, func() {
+					var x Batch
+					var s Scratch
+					x.Reset(n, benchCols, f.act)
+					for i := range n {
+						x.Set(i, newSource(plain).floats(benchCols))
+					}
+					dst := make([]float32, n*rows)
+					at := 0
+					for b.Loop() {
+						f.matrices[at/benchRows%len(f.matrices)].MulBatch(dst, rows, &x, 0, rows, &s)
+					}
+					b.ReportMetric(float64(b.N)*n*rows*benchCols/b.Elapsed().Seconds()/1e9, "GMAC/s")
+				})
+			})
+		}
+	}
+}
+
+type benchFormat struct {
+	name     string
+	act      Act
+	bytes    int
+	matrices []matrix
+}
+
+var benchFormats = sync.OnceValue(func() []benchFormat {
+	s := newSource(plain)
+	nb := benchCols / blockLen
+	base := &MXFP4{benchRows, benchCols, s.bytes(benchRows * nb * halfBlock), s.scales(benchRows * nb)}
+	wide := BF16{benchRows, benchCols, s.bf16(benchRows * benchCols)}
+	eight := QuantizeQ8(wide)
+	formats := []benchFormat{
+		{name: "mxfp4-f32", act: F32, bytes: benchRows * nb * 17},
+		{name: "mxfp4-int8", act: Int8, bytes: benchRows * nb * 17},
+		{name: "bf16-f32", act: F32, bytes: len(wide.Data)},
+		{name: "q8-int8", act: Int8, bytes: eight.Bytes()},
+	}
+	for i := range formats {
+		f := &formats[i]
+		for range benchCopies(f.bytes) {
+			switch f.name[:2] {
+			case "mx":
+				c := *base
+				c.Blocks = append([]byte{}, c.Blocks...)
+				c.Scales = append([]byte{}, c.Scales...)
+				f.matrices = append(f.matrices, &c)
+			case "bf":
+				c := wide
+				c.Data = append([]byte{}, c.Data...)
+				f.matrices = append(f.matrices, &c)
+			default:
+				c := *eight
+				c.data = alignedInt8(len(eight.data))
+				copy(c.data, eight.data)
+				c.scales = append([]uint16{}, c.scales...)
+				f.matrices = append(f.matrices, &c)
+			}
+		}
+	}
+	return formats
+})
+
+// split calls f for equal parts of 0 to n on a number of threads.
+func split(threads, n int, f func(lo, hi int)) {
+	var wg sync.WaitGroup
+	for t := range threads {
+		wg.Go(func() { f(n*t/threads/16*16, n*(t+1)/threads/16*16) })
+	}
+	wg.Wait()
+}
+
+// BenchmarkSet prepares activations.
+func BenchmarkSet(b *testing.B) {
+	x := newSource(plain).floats(benchCols)
+	for _, act := range []Act{F32, BF16Act, Int8} {
+		for _, k := range supported() {
+			b.Run(act.String()+"/"+k.name, func(b *testing.B) {
+				use(k, func() {
+					var v Vec
+					b.SetBytes(4 * benchCols)
+					for b.Loop() {
+						v.Set(x, act)
+					}
+				})
+			})
+		}
+	}
+}
+
+// BenchmarkElementwise has the sizes of one expert, and of one head's attention
+// over 512 positions.
+func BenchmarkElementwise(b *testing.B) {
+	s := newSource(plain)
+	a, dst := s.floats(2*benchCols), make([]float32, benchCols)
+	keys, scores := make([]uint16, 512*64), make([]float32, 512)
+	RoundBF16(keys, s.floats(len(keys)))
+	for _, k := range supported() {
+		for _, op := range []struct {
+			name  string
+			bytes int
+			f     func()
+		}{
+			{"swiglu", 8 * benchCols, func() { SwiGLU(dst, a, 7, 1.702) }},
+			{"softmax", 4 * 512, func() { Softmax(scores, 1) }},
+			{"dots", 2 * len(keys), func() { DotsBF16(scores, a[:64], keys, 0.125) }},
+			{"weighted", 2 * len(keys), func() { AddWeightedBF16(dst[:64], a[:512], keys) }},
+			{"rmsnorm", 4 * benchCols, func() { RMSNorm(dst, a[:benchCols], a[benchCols:], 1e-5) }},
+		} {
+			b.Run(op.name+"/"+k.name, func(b *testing.B) {
+				use(k, func() {
+					b.SetBytes(int64(op.bytes))
+					for b.Loop() {
+						op.f()
+					}
+				})
+			})
+		}
+	}
+}
