@@ -3,6 +3,7 @@ package infer
 import (
 	"math"
 
+	"expertfs/infer/kernel"
 	"expertfs/infer/weights"
 )
 
@@ -19,7 +20,7 @@ func (e *Engine) prepareAngles(first, n int) {
 // that follow those in s.
 func (e *Engine) attention(l int, s *Session, n int) error {
 	c, w, layer := e.cfg, &e.work, e.layers[l]
-	if err := e.normalize(n, layer.AttnNorm); err != nil {
+	if err := e.normalize(0, n, layer.AttnNorm); err != nil {
 		return err
 	}
 	if err := e.prepare(&w.in, w.normed, n, c.Hidden, e.denseAct()); err != nil {
@@ -28,7 +29,7 @@ func (e *Engine) attention(l int, s *Session, n int) error {
 	rows := c.QKVRows()
 	w.qkv = resize(w.qkv, n*rows)
 	if err := e.mul(w.qkv, layer.QKV, rows, e.denseRowBytes(c.Hidden), &w.in, func(t, lo, hi int) {
-		add(w.qkv[t*rows+lo:t*rows+hi], layer.QKVBias[lo:hi])
+		kernel.Add(w.qkv[t*rows+lo:t*rows+hi], layer.QKVBias[lo:hi])
 	}); err != nil {
 		return err
 	}
@@ -73,28 +74,15 @@ func (e *Engine) attend(cache *kvCache, sinks []float32, group, position int, qk
 	scale := float32(1 / math.Sqrt(float64(c.HeadDim)))
 	for head := group * share; head < (group+1)*share; head++ {
 		q := qkv[head*c.HeadDim : (head+1)*c.HeadDim]
-		top := sinks[head]
 		cache.each(first, position+1, func(at, n int, b *kvBlock, offset int) {
-			b.k.dots(scores[at-first:at-first+n], q, (group*blockLen+offset)*c.HeadDim)
+			b.k.dots(scores[at-first:at-first+n], q, (group*blockLen+offset)*c.HeadDim, scale)
 		})
-		for j := range scores {
-			scores[j] *= scale
-			top = max(top, scores[j])
-		}
-		sum := math.Exp(float64(sinks[head] - top))
-		for j, v := range scores {
-			x := math.Exp(float64(v - top))
-			scores[j] = float32(x)
-			sum += x
-		}
+		kernel.Softmax(scores, sinks[head])
 		out := mixed[head*c.HeadDim : (head+1)*c.HeadDim]
 		clear(out)
 		cache.each(first, position+1, func(at, n int, b *kvBlock, offset int) {
 			b.v.mix(out, scores[at-first:at-first+n], (group*blockLen+offset)*c.HeadDim)
 		})
-		for d := range out {
-			out[d] = float32(float64(out[d]) / sum)
-		}
 	}
 }
 
@@ -108,14 +96,7 @@ func (e *Engine) project(n, width int, out weights.Matrix, bias []float32) error
 	w.normed = resize(w.normed, n*h)
 	return e.mul(w.normed, out, h, e.denseRowBytes(width), &w.in, func(t, lo, hi int) {
 		x, y := w.x[t*h+lo:t*h+hi], w.normed[t*h+lo:t*h+hi]
-		add(y, bias[lo:hi])
-		add(x, y)
+		kernel.Add(y, bias[lo:hi])
+		kernel.Add(x, y)
 	})
-}
-
-// add adds b to a.
-func add(a, b []float32) {
-	for i, v := range b {
-		a[i] += v
-	}
 }

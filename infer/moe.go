@@ -37,7 +37,7 @@ type unit struct {
 // tokens from position first on.
 func (e *Engine) mixture(l, first, n int) error {
 	w, layer := &e.work, e.layers[l]
-	if err := e.normalize(n, layer.MLPNorm); err != nil {
+	if err := e.normalize(0, n, layer.MLPNorm); err != nil {
 		return err
 	}
 	if err := e.route(l, first, n); err != nil {
@@ -66,7 +66,7 @@ func (e *Engine) route(l, first, n int) error {
 	rows := e.cfg.Experts
 	m.logits = resize(m.logits, n*rows)
 	if err := e.mul(m.logits, &layer.Gate, rows, 2*e.cfg.Hidden, &w.in, func(t, lo, hi int) {
-		add(m.logits[t*rows+lo:t*rows+hi], layer.GateBias[lo:hi])
+		kernel.Add(m.logits[t*rows+lo:t*rows+hi], layer.GateBias[lo:hi])
 	}); err != nil {
 		return err
 	}
@@ -178,11 +178,8 @@ func (e *Engine) combine(n int) error {
 		sum := w.normed[t*h : (t+1)*h] // no longer needed
 		clear(sum)
 		for i := t * k; i < (t+1)*k; i++ {
-			weight := m.weight[i]
-			for j, y := range m.y[m.rowOf[i]*h : (m.rowOf[i]+1)*h] {
-				sum[j] += float32(weight * y)
-			}
+			kernel.AddScaled(sum, m.weight[i], m.y[m.rowOf[i]*h:(m.rowOf[i]+1)*h])
 		}
-		add(w.x[t*h:(t+1)*h], sum)
+		kernel.Add(w.x[t*h:(t+1)*h], sum)
 	})
 }

@@ -46,7 +46,12 @@ func randomModel(t testing.TB, c *config.Config, seed uint64) (ck, tree string) 
 	dir := t.TempDir()
 	ck = filepath.Join(dir, "openai")
 	hf := filepath.Join(dir, "hf")
-	require.NoError(t, synth.Write(context.Background(), ck, synth.Options{Config: c, Layout: checkpoint.OpenAI, Seed: seed}))
+	alternating := *c
+	alternating.Sliding = nil
+	for l := range c.Layers {
+		alternating.Sliding = append(alternating.Sliding, l%2 == 0)
+	}
+	require.NoError(t, synth.Write(context.Background(), ck, synth.Options{Config: &alternating, Layout: checkpoint.OpenAI, Seed: seed}))
 	require.NoError(t, synth.Write(context.Background(), hf, synth.Options{Config: c, Layout: checkpoint.HuggingFace, Seed: seed}))
 	return ck, makeTree(t, hf)
 }

@@ -1,11 +1,6 @@
 package infer
 
-import (
-	"encoding/binary"
-	"math"
-
-	"expertfs/infer/kernel"
-)
+import "expertfs/infer/kernel"
 
 // runUnits computes the outputs of the gathered experts, all of them together:
 // one loop over their first matrices, one over their second.
@@ -53,11 +48,12 @@ func (e *Engine) upRows(u *unit, lo, hi int, scratch *kernel.Scratch) {
 	} else {
 		u.expert.W1.MulBatch(up, width, &u.in.batch, lo, hi, scratch)
 	}
-	limit, alpha := float32(e.cfg.SwigluLimit), e.cfg.SwigluAlpha
+	limit, alpha := float32(e.cfg.SwigluLimit), float32(e.cfg.SwigluAlpha)
 	for r := range u.rows {
 		in := up[r*width+lo : r*width+hi]
-		addBF16(in, u.expert.B1, lo)
-		swiglu(m.mid[(u.at+r)*width/2+lo/2:], in, limit, alpha)
+		kernel.AddBF16(in, u.expert.B1[2*lo:])
+		mid := m.mid[(u.at+r)*width/2:]
+		kernel.SwiGLU(mid[lo/2:hi/2], in, limit, alpha)
 	}
 }
 
@@ -71,7 +67,7 @@ func (e *Engine) downRows(u *unit, lo, hi int, scratch *kernel.Scratch) {
 		u.expert.W2.MulBatch(y, h, &u.hidden.batch, lo, hi, scratch)
 	}
 	for r := range u.rows {
-		addBF16(y[r*h+lo:r*h+hi], u.expert.B2, lo)
+		kernel.AddBF16(y[r*h+lo:r*h+hi], u.expert.B2[2*lo:])
 	}
 }
 
@@ -85,22 +81,4 @@ func (e *Engine) prepareHidden() error {
 		}
 	}
 	return nil
-}
-
-// swiglu writes gate * sigmoid(alpha*gate) * (linear+1) to dst for each pair of
-// gate and linear in up. Both are clamped at limit, the gate from above only.
-func swiglu(dst, up []float32, limit float32, alpha float64) {
-	for i := 0; i < len(up)/2; i++ {
-		gate := min(up[2*i], limit)
-		linear := min(max(up[2*i+1], -limit), limit)
-		dst[i] = float32(float64(gate)/(1+math.Exp(-alpha*float64(gate)))) * (linear + 1)
-	}
-}
-
-// addBF16 adds the bfloat16 vector b from element lo on to x.
-func addBF16(x []float32, b []byte, lo int) {
-	b = b[2*lo:]
-	for i := range x {
-		x[i] += widen(binary.LittleEndian.Uint16(b[2*i:]))
-	}
 }

@@ -17,10 +17,7 @@ func (e *Engine) logits(s *Session, n int, last bool, each func(int, []float32))
 	w, h, v := &e.work, e.cfg.Hidden, e.cfg.Vocab
 	for first < n {
 		count := min(logitsTogether, n-first)
-		w.normed = resize(w.normed, n*h)
-		if err := e.pool.run(count, func(_, t int) {
-			rmsNorm(w.normed[t*h:(t+1)*h], w.x[(first+t)*h:(first+t+1)*h], e.head.Norm, e.cfg.RMSEps)
-		}); err != nil {
+		if err := e.normalize(first, count, e.head.Norm); err != nil {
 			return err
 		}
 		if err := e.prepare(&w.in, w.normed, count, h, e.denseAct()); err != nil {
