@@ -50,12 +50,15 @@ func (f *FS) heatmap() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// heat is the mark of an expert. A use is a hit, or an open that waited.
+// heat is the mark of an expert. Its uses are its hits and the opens that waited
+// for a load; a load that nobody has used yet was a prefetch.
 func heat(info tiers.ExpertInfo) rune {
 	scale := nvmeHeat
 	if info.Tier == "ram" {
 		scale = ramHeat
 	}
-	uses := uint64(info.Hits + info.Loads)
-	return scale[min(bits.Len64(uses), len(scale)-1)]
+	if info.LastAccess.IsZero() {
+		return scale[0]
+	}
+	return scale[min(bits.Len64(uint64(info.Hits+info.Loads)), len(scale)-1)]
 }

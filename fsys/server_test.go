@@ -1,0 +1,262 @@
+package fsys_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"expertfs/checkpoint"
+	"expertfs/fsys"
+	"expertfs/fsys/mountpoint"
+	"expertfs/tiers"
+	"expertfs/tiers/nvme"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A process must not read a mount that it serves itself, so every mount of
+// these tests is served by a second process: the test binary, started again and
+// told by this variable, a serverConfig in JSON, what to serve.
+const serverEnv = "EXPERTFS_TEST_SERVER"
+
+// patience turns a hang into a failure.
+const patience = 2 * time.Minute
+
+func TestMain(m *testing.M) {
+	if text, ok := os.LookupEnv(serverEnv); ok {
+		if err := runServer(text); err != nil {
+			fmt.Fprintln(os.Stderr, "server:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(runTests(m))
+}
+
+// runTests fails when tests leave mounts of theirs behind.
+func runTests(m *testing.M) int {
+	before := mounted()
+	code := m.Run()
+	for point := range mounted() {
+		if strings.HasPrefix(point, os.TempDir()) && !before[point] {
+			fmt.Println("left mounted:", point)
+			code = 1
+		}
+	}
+	return code
+}
+
+func mounted() map[string]bool {
+	points := make(map[string]bool)
+	list, err := mountpoint.List()
+	if err != nil {
+		panic(err)
+	}
+	for _, m := range list {
+		points[m.Point] = true
+	}
+	return points
+}
+
+// serverConfig tells a server what to mount and how.
+type serverConfig struct {
+	Checkpoint string
+	Point      string
+	Slots      int64 // budget in experts; 0 for all
+	Mechanism  fsys.Mechanism
+	Memfd      bool
+	NoHuge     bool
+	AllowOther bool
+	ReadOnly   bool
+	MaxWait    time.Duration
+
+	Gate string // while this file exists, reads of the drive wait
+	Fail string // while this file exists, reads of the drive fail
+}
+
+// runServer serves until its stdin ends.
+func runServer(text string) error {
+	var c serverConfig
+	if err := json.Unmarshal([]byte(text), &c); err != nil {
+		return err
+	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
+	ck, err := checkpoint.Open(c.Checkpoint)
+	if err != nil {
+		return err
+	}
+	backings := fsys.NewBackings(log)
+	cache, err := tiers.New(ck, c.cacheOptions(ck, backings, log))
+	if err != nil {
+		return err
+	}
+	fs, err := fsys.Mount(c.Point, cache, ck, fsys.Options{
+		AllowOther: c.AllowOther, ReadOnly: c.ReadOnly, Mechanism: c.Mechanism, Backings: backings, Version: "test", Log: log,
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Println("ready")
+	if _, err := io.Copy(io.Discard, os.Stdin); err != nil {
+		return err
+	}
+	if err := fs.Unmount(); err != nil {
+		return err
+	}
+	fs.Wait()
+	if n := fs.Report().Requests; n.OpenHandles != 0 || n.Panics != 0 {
+		return fmt.Errorf("at the end: %+v", n)
+	}
+	return errors.Join(cache.Close(), ck.Close())
+}
+
+func (c serverConfig) cacheOptions(ck *checkpoint.Checkpoint, hook tiers.SlotHook, log *slog.Logger) tiers.Options {
+	slots := c.Slots
+	if slots == 0 {
+		slots = int64(ck.Config().Layers * ck.Config().Experts)
+	}
+	o := tiers.Options{
+		Budget: slots * slotBytes(ck.ExpertSize()), Memfd: c.Memfd, NoHuge: c.NoHuge, MaxWait: c.MaxWait, SlotHook: hook, Log: log,
+	}
+	if c.Gate != "" || c.Fail != "" {
+		o.NVMe.Wrap = func(s nvme.Source) nvme.Source { return switchedSource{s, c.Gate, c.Fail} }
+	}
+	return o
+}
+
+// slotBytes is what an expert takes in RAM: whole pages.
+func slotBytes(size int64) int64 {
+	page := int64(os.Getpagesize())
+	return (size + page - 1) / page * page
+}
+
+// switchedSource is a drive that the tests make slow or broken.
+type switchedSource struct {
+	nvme.Source
+	gate, fail string
+}
+
+func (s switchedSource) ReadAt(p []byte, off int64) (int, error) {
+	for exists(s.gate) {
+		time.Sleep(time.Millisecond)
+	}
+	if exists(s.fail) {
+		return 0, syscall.EIO
+	}
+	return s.Source.ReadAt(p, off)
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return path != "" && err == nil
+}
+
+// server is a mount and the process that serves it.
+type server struct {
+	t     *testing.T
+	point string
+	cmd   *exec.Cmd
+	stop  io.Closer
+	ended chan error
+}
+
+// needFUSE skips a test where nothing can be mounted.
+func needFUSE(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("mounts directly, which needs root")
+	}
+	f, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
+	if err != nil {
+		t.Skip("no FUSE here: ", err)
+	}
+	require.NoError(t, f.Close())
+}
+
+// mount starts a server; the test's end unmounts and fails the test unless the
+// server leaves in good order.
+func mount(t *testing.T, c serverConfig, env ...string) *server {
+	t.Helper()
+	needFUSE(t)
+	if c.Checkpoint == "" {
+		c.Checkpoint = "embed:tiny"
+	}
+	if c.Point == "" {
+		dir, err := filepath.EvalSymlinks(t.TempDir())
+		require.NoError(t, err)
+		c.Point = filepath.Join(dir, "mnt")
+		require.NoError(t, os.Mkdir(c.Point, 0o755))
+	}
+	text, err := json.Marshal(c)
+	require.NoError(t, err)
+	s := &server{t: t, point: c.Point, cmd: exec.Command(os.Args[0]), ended: make(chan error, 1)}
+	s.cmd.Env = append(append(os.Environ(), serverEnv+"="+string(text)), env...)
+	s.cmd.Stderr = os.Stderr
+	s.stop, err = s.cmd.StdinPipe()
+	require.NoError(t, err)
+	out, err := s.cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, s.cmd.Start())
+	line, err := bufio.NewReader(out).ReadString('\n')
+	go func() { s.ended <- s.cmd.Wait() }()
+	t.Cleanup(s.unmount)
+	require.NoError(t, err, "the server did not mount")
+	require.Equal(t, "ready\n", line)
+	return s
+}
+
+// unmount ends the server, unless it has ended.
+func (s *server) unmount() {
+	s.t.Helper()
+	if s.ended == nil {
+		return
+	}
+	require.NoError(s.t, s.stop.Close())
+	select {
+	case err := <-s.ended:
+		require.NoError(s.t, err)
+	case <-time.After(patience):
+		s.kill()
+		s.t.Error("the server does not end")
+	}
+	s.ended = nil
+}
+
+// kill ends the server as a crash does, and takes the dead mount down.
+func (s *server) kill() {
+	s.t.Helper()
+	require.NoError(s.t, s.cmd.Process.Kill())
+	<-s.ended
+	s.ended = nil
+	s.t.Cleanup(func() { require.NoError(s.t, mountpoint.Unmount(s.point, true)) })
+}
+
+func (s *server) path(name ...string) string {
+	return filepath.Join(append([]string{s.point}, name...)...)
+}
+
+func (s *server) expert(layer, expert int) string {
+	return s.path("layers", fmt.Sprintf("%02d", layer), "experts", fmt.Sprintf("%02d.safetensors", expert))
+}
+
+func (s *server) control(name string) string { return s.path(".expertfs", name) }
+
+// report reads the server's figures.
+func (s *server) report() fsys.Report {
+	s.t.Helper()
+	text, err := os.ReadFile(s.control("stats.json"))
+	require.NoError(s.t, err)
+	var r fsys.Report
+	require.NoError(s.t, json.Unmarshal(text, &r))
+	return r
+}
