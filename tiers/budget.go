@@ -28,8 +28,8 @@ func (c *Cache) SetBudget(budget int64) error {
 	}
 	// The kernel's limit goes up before slots are made, and down after they
 	// are closed.
-	if limit := c.wholeSlots(budget); limit > c.wholeSlots(c.Budget()) {
-		if err := c.ram.SetLimit(limit); err != nil {
+	if budget > c.Budget() {
+		if err := c.fitLimit(budget); err != nil {
 			return err
 		}
 	}
@@ -45,16 +45,23 @@ func (c *Cache) SetBudget(budget int64) error {
 	c.wake()
 	c.unlock()
 	c.bury(dying)
-	return nil
+	c.warnBudget(budget)
+	return c.fitLimit(budget)
 }
 
 func (c *Cache) setBudget(budget int64) {
 	c.budget = budget
 	c.shape.Budget = budget
-	if need := c.tokens * c.charge; budget < need {
+}
+
+// warnBudget says so when the budget does not hold what one token uses: then
+// some policies evict every expert before it is used again.
+func (c *Cache) warnBudget(budget int64) {
+	config := c.ck.Config()
+	if need := int64(config.Layers) * int64(config.TopK) * c.charge; budget < need {
 		c.log.Warn("the RAM budget is below what one token uses: expect few hits",
-			"budget", humanize.IBytes(uint64(budget)),
-			"one token", fmt.Sprintf("%d experts x %s = %s", c.tokens, humanize.IBytes(uint64(c.charge)), humanize.IBytes(uint64(need))))
+			"budget", humanize.IBytes(uint64(budget)), "token", humanize.IBytes(uint64(need)),
+			"why", fmt.Sprintf("%d layers x %d experts x %d bytes = %d bytes", config.Layers, config.TopK, c.charge, need))
 	}
 }
 
@@ -69,16 +76,11 @@ func (c *Cache) allowed(budget int64) error {
 	return nil
 }
 
-// wholeSlots is the part of a budget that slots can take.
-func (c *Cache) wholeSlots(budget int64) int64 { return budget / c.charge * c.charge }
-
-// fitLimit has the kernel enforce the budget, or what is in use still if that
-// is more.
-func (c *Cache) fitLimit() {
+// fitLimit has the kernel enforce a budget, or what is in use still if that is
+// more. c.resizing is held.
+func (c *Cache) fitLimit(budget int64) error {
 	c.mu.Lock()
-	limit := max(c.wholeSlots(c.budget), int64(c.slots)*c.charge)
+	limit := max(budget/c.charge, int64(c.slots)) * c.charge
 	c.mu.Unlock()
-	if err := c.ram.SetLimit(limit); err != nil {
-		c.log.Warn("the kernel does not enforce the new budget", "err", err)
-	}
+	return c.ram.SetLimit(limit)
 }

@@ -67,9 +67,8 @@ type Cache struct {
 	dense   *ram.Tier
 	size    int64 // of an expert, in bytes
 	charge  int64 // what its slot takes
-	tokens  int64 // slots that one token uses: layers x top-k
 
-	resizing sync.Mutex // serialises SetBudget; taken before mu
+	resizing sync.Mutex // guards the kernel's limit; taken before mu
 
 	// mu guards what follows, and every field of entries and loads. It is
 	// never held during I/O or while a slot is made.
@@ -136,7 +135,6 @@ func (c *Cache) open() (err error) {
 	c.defaults()
 	config := c.ck.Config()
 	c.makeEntries(config.Layers, config.Experts)
-	c.tokens = int64(config.Layers) * int64(config.TopK)
 	c.counters.errors = map[string]int64{}
 	if c.reader, err = nvme.Open(c.ck.Files(), c.options.NVMe); err != nil {
 		return err
@@ -159,7 +157,8 @@ func (c *Cache) open() (err error) {
 		return err
 	}
 	c.setBudget(c.options.Budget)
-	if err := c.ram.SetLimit(c.wholeSlots(c.budget)); err != nil {
+	c.warnBudget(c.budget)
+	if err := c.fitLimit(c.budget); err != nil {
 		return err
 	}
 	if c.options.PrefetchBytes <= 0 {
@@ -234,6 +233,8 @@ func (c *Cache) Close() error {
 	c.unlock()
 	close(c.stop)
 	c.keeper.Wait()
+	c.resizing.Lock()
+	defer c.resizing.Unlock()
 	return c.release()
 }
 

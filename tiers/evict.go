@@ -97,9 +97,6 @@ func (c *Cache) trim() (dying []*ram.Slot) {
 
 // bury closes slots that trim has returned. c.mu is not held.
 func (c *Cache) bury(dying []*ram.Slot) {
-	if len(dying) == 0 {
-		return
-	}
 	for _, s := range dying {
 		c.die(s)
 	}
@@ -108,7 +105,6 @@ func (c *Cache) bury(dying []*ram.Slot) {
 	c.dying -= len(dying)
 	c.dispatch()
 	c.unlock()
-	c.fitLimit()
 }
 
 // keep does what nobody waits for: it trims, looks again at slots that were
@@ -124,13 +120,25 @@ func (c *Cache) keep() {
 			again = time.After(poll)
 		}
 		c.unlock()
-		c.bury(dying)
+		if len(dying) > 0 {
+			c.shrink(dying)
+		}
 		select {
 		case <-c.stop:
 			return
 		case <-c.kick:
 		case <-again:
 		}
+	}
+}
+
+// shrink closes slots and lowers the kernel's limit.
+func (c *Cache) shrink(dying []*ram.Slot) {
+	c.resizing.Lock()
+	defer c.resizing.Unlock()
+	c.bury(dying)
+	if err := c.fitLimit(c.Budget()); err != nil {
+		c.log.Warn("the kernel does not enforce the new budget", "err", err)
 	}
 }
 
