@@ -3,6 +3,8 @@ package checkpoint
 import (
 	"bytes"
 	"encoding/binary"
+	"maps"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -10,70 +12,89 @@ import (
 	"expertfs/checkpoint/safetensors"
 )
 
-// FuzzOpen mutates config, index and headers of small checkpoints. Whatever
-// opens must have views that lie within its files and are as long as their
-// headers say.
+// FuzzOpen damages small checkpoints: config, index, and the headers and lengths
+// of their shards. Whatever still opens must have views that lie within its
+// files and are as long as their headers say.
+//
+// The input is a list of edits and not the files themselves: a random file is
+// refused at its first byte.
 func FuzzOpen(f *testing.F) {
-	for _, l := range []Layout{OpenAI, HuggingFace} {
-		for _, shards := range []int{1, 2} {
-			s := sample(f, l, shards)
-			a, b := s[weights], []byte(nil)
-			if shards == 2 {
-				a, b = s["parta.safetensors"], s["partb.safetensors"]
-			}
-			f.Add(s[configName], s[indexName], headerOf(a), headerOf(b), uint32(len(a)), uint32(len(b)))
-		}
-	}
-	f.Fuzz(func(t *testing.T, config, index, headA, headB []byte, sizeA, sizeB uint32) {
-		const most = 1 << 20
-		in := files{configName: config}
-		if len(headB) == 0 {
-			in[weights] = padded(headA, sizeA%most)
-		} else {
-			in["parta.safetensors"], in["partb.safetensors"] = padded(headA, sizeA%most), padded(headB, sizeB%most)
-		}
-		if len(index) > 0 {
-			in[indexName] = index
-		}
-		c, err := in.open()
+	sound := []files{sample(f, OpenAI, 1), sample(f, OpenAI, 2), sample(f, HuggingFace, 1), sample(f, HuggingFace, 2)}
+	f.Add(uint8(0), []byte{})
+	f.Add(uint8(1), []byte{editSet, 0, 0, 30, '9', editInsert, 1, 0, 40, '1'})
+	f.Add(uint8(2), []byte{editDelete, 2, 1, 0, 0})
+	f.Add(uint8(3), []byte{editCut, 1, 1, 0, 0})
+	f.Fuzz(func(t *testing.T, which uint8, edits []byte) {
+		c, err := damaged(sound[int(which)%len(sound)], edits).open()
 		if err != nil {
 			oneLine(t, err)
 			return
 		}
-		check := func(v *View) {
-			var data int64
-			for _, e := range v.Extents {
-				require.GreaterOrEqual(t, e.Off, int64(0))
-				require.LessOrEqual(t, e.Off+e.Len, c.Files()[e.File].Size())
-				data += e.Len
-			}
-			h, err := safetensors.ReadHeader(bytes.NewReader(padded(v.Header, uint32(v.Size()))), v.Size())
-			require.NoError(t, err)
-			require.EqualValues(t, len(v.Header), h.DataStart)
-			last := h.Tensors[len(h.Tensors)-1]
-			require.Equal(t, v.Size(), last.Offset+last.Length)
-			require.Equal(t, v.Size(), h.DataStart+data)
-		}
-		check(c.Embedding())
-		check(c.Unembedding())
+		checkBounds(t, c, c.Embedding())
+		checkBounds(t, c, c.Unembedding())
 		for l := range c.Config().Layers {
-			check(c.Dense(l))
+			checkBounds(t, c, c.Dense(l))
 			for e := range c.Config().Experts {
-				check(c.Expert(l, e))
+				checkBounds(t, c, c.Expert(l, e))
 			}
 		}
 	})
 }
 
-// headerOf returns the length and the text of a file's header.
-func headerOf(file []byte) []byte {
-	if len(file) == 0 {
-		return nil
+// The edits of damaged. Each is five bytes: the kind, the file, an offset of
+// two bytes, and a value.
+const (
+	editSet    = iota // the byte at the offset becomes the value
+	editInsert        // the value is put in at the offset
+	editDelete        // the byte at the offset goes
+	editCut           // the file ends at the offset, counted from its end
+	editKinds
+)
+
+// damaged returns a checkpoint with edits applied.
+func damaged(sound files, edits []byte) files {
+	out := sound.clone()
+	names := slices.Sorted(maps.Keys(out))
+	for edit := range slices.Chunk(edits, 5) {
+		if len(edit) < 5 {
+			break
+		}
+		name := names[int(edit[1])%len(names)]
+		file := out[name]
+		if len(file) == 0 {
+			continue
+		}
+		at, value := int(binary.BigEndian.Uint16(edit[2:]))%len(file), edit[4]
+		switch edit[0] % editKinds {
+		case editSet:
+			file[at] = value
+		case editInsert:
+			file = slices.Insert(file, at, value)
+		case editDelete:
+			file = slices.Delete(file, at, at+1)
+		case editCut:
+			file = file[:len(file)-at]
+		}
+		out[name] = file
 	}
-	return bytes.Clone(file[:8+binary.LittleEndian.Uint64(file)])
+	return out
 }
 
-// padded returns data with zeros up to a length.
-func padded(data []byte, length uint32) []byte {
-	return append(bytes.Clone(data), make([]byte, max(int(length)-len(data), 0))...)
+// checkBounds fails unless a view lies within the checkpoint's files, and its
+// header describes all of it.
+func checkBounds(t *testing.T, c *Checkpoint, v *View) {
+	t.Helper()
+	size := int64(len(v.Header))
+	for _, e := range v.Extents {
+		require.GreaterOrEqual(t, e.Off, int64(0))
+		require.LessOrEqual(t, e.Off+e.Len, c.Files()[e.File].Size())
+		size += e.Len
+	}
+	require.Equal(t, v.Size(), size)
+	file := append(bytes.Clone(v.Header), make([]byte, size-int64(len(v.Header)))...)
+	h, err := safetensors.ReadHeader(bytes.NewReader(file), size)
+	require.NoError(t, err)
+	require.EqualValues(t, len(v.Header), h.DataStart)
+	last := h.Tensors[len(h.Tensors)-1]
+	require.Equal(t, size, last.Offset+last.Length)
 }
