@@ -33,7 +33,9 @@ func (f *FS) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fu
 			return status
 		}
 	}
-	f.counters.opens.Add(1)
+	if id.kind() != kindControl {
+		f.counters.opens.Add(1)
+	}
 	switch id.kind() {
 	case kindExpert:
 		return f.openSlot(cancel, in, out, func(ctx context.Context) (*tiers.Handle, error) {
@@ -87,12 +89,14 @@ func (f *FS) Read(_ <-chan struct{}, in *fuse.ReadIn, buf []byte) (fuse.ReadResu
 	if !ok {
 		return nil, fuse.EBADF
 	}
-	f.counters.reads.Add(1)
 	result, err := open.read(int64(in.Offset), buf)
 	if err != nil {
 		return nil, f.status(err)
 	}
-	f.counters.readBytes.Add(int64(result.Size()))
+	if _, control := open.(*controlFile); !control {
+		f.counters.reads.Add(1)
+		f.counters.readBytes.Add(int64(result.Size()))
+	}
 	return result, fuse.OK
 }
 

@@ -52,7 +52,7 @@ type FS struct {
 	since     time.Time
 }
 
-// counters count requests since the mount.
+// counters count requests about data files since the mount.
 type counters struct {
 	opens     atomic.Int64
 	reads     atomic.Int64 // answered by this program, so none of passthrough

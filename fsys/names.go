@@ -30,11 +30,6 @@ func width(n int) int { return max(2, len(strconv.Itoa(n-1))) }
 func (n names) layer(l int) string  { return fmt.Sprintf("%0*d", n.layerWidth, l) }
 func (n names) expert(e int) string { return fmt.Sprintf("%0*d%s", n.expertWidth, e, suffix) }
 
-// key spells an expert as hints do: "07/03".
-func (n names) key(k policy.Key) string {
-	return fmt.Sprintf("%0*d/%0*d", n.layerWidth, k.Layer, n.expertWidth, k.Expert)
-}
-
 // resident spells the name of an expert's symlink in resident/.
 func (n names) resident(k policy.Key) string {
 	return fmt.Sprintf("%0*d-%s", n.layerWidth, k.Layer, n.expert(int(k.Expert)))

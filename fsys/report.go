@@ -27,14 +27,14 @@ type Report struct {
 	Cache    tiers.Stats `json:"cache"`
 }
 
-// Requests count what the kernel has asked of the server. Reads that passthrough
-// serves are not among them.
+// Requests count what the kernel has asked of the server about data files. Reads
+// that passthrough serves are not among them.
 type Requests struct {
 	Opens       int64 `json:"opens"`
 	Reads       int64 `json:"reads"`
 	ReadBytes   int64 `json:"read_bytes"`
 	Panics      int64 `json:"panics"`
-	OpenHandles int   `json:"open_handles"` // files and directories
+	OpenHandles int   `json:"open_handles"` // files and directories, control files included
 	Unbacked    int64 `json:"unbacked"`     // slots that passthrough was refused for
 }
 

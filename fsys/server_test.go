@@ -2,6 +2,7 @@ package fsys_test
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -168,13 +169,14 @@ type server struct {
 	cmd   *exec.Cmd
 	stop  io.Closer
 	ended chan error
+	log   bytes.Buffer // valid when the server has ended
 }
 
 // needFUSE skips a test where nothing can be mounted.
 func needFUSE(t *testing.T) {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("mounts directly, which needs root")
+	if _, err := mountpoint.Fusermount(); os.Geteuid() != 0 && err != nil {
+		t.Skip("cannot mount: not root, and ", err)
 	}
 	f, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
 	if err != nil {
@@ -201,7 +203,7 @@ func mount(t *testing.T, c serverConfig, env ...string) *server {
 	require.NoError(t, err)
 	s := &server{t: t, point: c.Point, cmd: exec.Command(os.Args[0]), ended: make(chan error, 1)}
 	s.cmd.Env = append(append(os.Environ(), serverEnv+"="+string(text)), env...)
-	s.cmd.Stderr = os.Stderr
+	s.cmd.Stderr = &s.log
 	s.stop, err = s.cmd.StdinPipe()
 	require.NoError(t, err)
 	out, err := s.cmd.StdoutPipe()
@@ -209,7 +211,12 @@ func mount(t *testing.T, c serverConfig, env ...string) *server {
 	require.NoError(t, s.cmd.Start())
 	line, err := bufio.NewReader(out).ReadString('\n')
 	go func() { s.ended <- s.cmd.Wait() }()
-	t.Cleanup(s.unmount)
+	t.Cleanup(func() {
+		s.unmount()
+		if t.Failed() {
+			t.Logf("the server's log:\n%s", s.log.Bytes())
+		}
+	})
 	require.NoError(t, err, "the server did not mount")
 	require.Equal(t, "ready\n", line)
 	return s

@@ -1,0 +1,219 @@
+package fsys_test
+
+import (
+	"bytes"
+	"encoding/csv"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// write writes to a control file as `echo TEXT > FILE` does.
+func (s *server) write(name, text string) error {
+	f, err := os.OpenFile(s.control(name), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+func (s *server) read(name string) string {
+	s.t.Helper()
+	text, err := os.ReadFile(s.control(name))
+	require.NoError(s.t, err)
+	return string(text)
+}
+
+func TestPolicyFile(t *testing.T) {
+	s := mount(t, serverConfig{})
+	_, err := os.ReadFile(s.expert(0, 1))
+	require.NoError(t, err)
+	before := s.read("policy")
+	require.NoError(t, s.write("policy", before), "what it shows is what it reads")
+	for _, bad := range []string{"\n", "no-such-policy", "lru lru", "lru:no-such-parameter=1"} {
+		require.ErrorIs(t, s.write("policy", bad), unix.EINVAL, "%q", bad)
+	}
+	require.Equal(t, before, s.read("policy"))
+	require.NoError(t, s.write("policy", "lru\n"))
+	require.Equal(t, "lru\n", s.read("policy"))
+	require.Equal(t, 1, s.report().Cache.Resident, "residents survive a change of policy")
+
+	out, err := exec.Command("sh", "-c", `echo lru > "$0" && cat "$0"`, s.control("policy")).CombinedOutput()
+	require.NoError(t, err, string(out))
+	require.Equal(t, "lru\n", string(out))
+}
+
+func TestRAMFile(t *testing.T) {
+	s := mount(t, serverConfig{})
+	for _, c := range []struct {
+		text string
+		want int64
+	}{{"1MiB\n", 1 << 20}, {"2097152", 2 << 20}, {"3 MiB", 3 << 20}} {
+		require.NoError(t, s.write("ram", c.text))
+		require.Equal(t, c.want, s.report().Cache.Budget)
+		require.NoError(t, s.write("ram", s.read("ram")))
+		require.Equal(t, c.want, s.report().Cache.Budget)
+	}
+	for _, bad := range []string{"much", "-1", "0", "1KiB", "200%"} {
+		require.ErrorIs(t, s.write("ram", bad), unix.EINVAL, bad)
+	}
+	require.Equal(t, int64(3<<20), s.report().Cache.Budget)
+	require.NoError(t, s.write("ram", "1%"))
+	require.Positive(t, s.report().Cache.Budget)
+}
+
+// TestShrinkUnderReaders makes the budget smaller than what readers hold.
+func TestShrinkUnderReaders(t *testing.T) {
+	m := openModel(t, "embed:tiny")
+	s := mount(t, serverConfig{})
+	var open []*os.File
+	for e := range 16 {
+		f, err := os.Open(s.expert(0, e))
+		require.NoError(t, err)
+		defer f.Close()
+		open = append(open, f)
+	}
+	require.NoError(t, s.write("ram", "256KiB")) // 7 experts
+	for _, f := range open {
+		name := strings.TrimPrefix(f.Name(), s.point+"/")
+		got := make([]byte, len(m.files[name]))
+		_, err := f.ReadAt(got, 0)
+		require.NoError(t, err)
+		require.Equal(t, m.files[name], got)
+		require.NoError(t, f.Close())
+	}
+	require.Eventually(t, func() bool { return s.report().Cache.Used <= 256<<10 }, patience, 10*time.Millisecond)
+	require.NoError(t, m.compare(s, ways, 2, 1, func() error { return nil }))
+}
+
+func TestHintsFile(t *testing.T) {
+	s := mount(t, serverConfig{})
+	require.NoError(t, s.write("hints", "prefetch 00/03 1/4\n# a comment\n\nstep 2 5 6\ntouch 0/3\nstep 03/01"))
+	require.Eventually(t, func() bool { return s.report().Cache.Resident == 2 }, patience, 10*time.Millisecond)
+	require.NoError(t, s.write("hints", "touch 0/3 1/4 1/5\n"))
+	require.Equal(t, "1", s.xattr(0, 3, "hits"))
+
+	// Nothing of a text with a bad line is carried out.
+	for _, bad := range []string{"prefetch 2/1\nnonsense 2/2", "prefetch 2/1\nprefetch 2/32"} {
+		require.ErrorIs(t, s.write("hints", bad), unix.EINVAL, bad)
+	}
+	require.Equal(t, int64(2), s.report().Cache.Prefetch.Asked)
+	_, err := os.ReadFile(s.control("hints"))
+	require.ErrorIs(t, err, unix.EACCES)
+}
+
+func (s *server) xattr(layer, expert int, name string) string {
+	s.t.Helper()
+	buf := make([]byte, 100)
+	n, err := unix.Getxattr(s.expert(layer, expert), "user.expertfs."+name, buf)
+	require.NoError(s.t, err)
+	return string(buf[:n])
+}
+
+func TestXattrs(t *testing.T) {
+	s := mount(t, serverConfig{})
+	require.Equal(t, "nvme", s.xattr(2, 9, "tier"))
+	require.Equal(t, "never", s.xattr(2, 9, "last_access"))
+	began := time.Now()
+	for range 3 {
+		_, err := os.ReadFile(s.expert(2, 9))
+		require.NoError(t, err)
+	}
+	require.Equal(t, "ram", s.xattr(2, 9, "tier"))
+	require.Equal(t, "2", s.xattr(2, 9, "hits"))
+	require.Equal(t, "1", s.xattr(2, 9, "loads"))
+	last, err := time.Parse(time.RFC3339Nano, s.xattr(2, 9, "last_access"))
+	require.NoError(t, err)
+	require.False(t, last.Before(began.Truncate(time.Microsecond)) || last.After(time.Now()))
+
+	buf := make([]byte, 200)
+	n, err := unix.Listxattr(s.expert(2, 9), buf)
+	require.NoError(t, err)
+	require.Equal(t, "user.expertfs.tier\x00user.expertfs.hits\x00user.expertfs.loads\x00user.expertfs.last_access\x00", string(buf[:n]))
+	_, err = unix.Listxattr(s.expert(2, 9), buf[:3])
+	require.ErrorIs(t, err, unix.ERANGE)
+	n, err = unix.Getxattr(s.expert(2, 9), "user.expertfs.tier", nil)
+	require.NoError(t, err)
+	require.Equal(t, 3, n)
+	_, err = unix.Getxattr(s.expert(2, 9), "user.expertfs.tier", buf[:2])
+	require.ErrorIs(t, err, unix.ERANGE)
+	_, err = unix.Getxattr(s.expert(2, 9), "user.expertfs.colour", buf)
+	require.ErrorIs(t, err, unix.ENODATA)
+	n, err = unix.Listxattr(s.path("config.json"), buf)
+	require.NoError(t, err)
+	require.Zero(t, n)
+}
+
+func TestStatfsShowsTheRAMTier(t *testing.T) {
+	s := mount(t, serverConfig{})
+	require.NoError(t, s.write("ram", "1MiB"))
+	var st unix.Statfs_t
+	require.NoError(t, unix.Statfs(s.point, &st))
+	require.Equal(t, uint64(1<<20), st.Blocks*uint64(st.Frsize))
+	require.Equal(t, st.Blocks, st.Bfree)
+	require.Equal(t, uint64(128), st.Files)
+	for e := range 3 {
+		_, err := os.ReadFile(s.expert(0, e))
+		require.NoError(t, err)
+	}
+	slot := s.report().Cache.SlotBytes
+	require.NoError(t, unix.Statfs(s.point, &st))
+	require.Equal(t, uint64(1<<20-3*slot), st.Bfree*uint64(st.Frsize))
+	require.Equal(t, uint64(125), st.Ffree)
+}
+
+func TestStatsFiles(t *testing.T) {
+	s := mount(t, serverConfig{})
+	for range 2 {
+		_, err := os.ReadFile(s.expert(3, 30))
+		require.NoError(t, err)
+	}
+	line := regexp.MustCompile(`^(#.*|expertfs_[a-z_]+(\{[a-z]+="[^"]+"\})? [-+.e0-9]+)$`)
+	text := s.read("stats")
+	for l := range strings.Lines(text) {
+		require.Regexp(t, line, strings.TrimSuffix(l, "\n"))
+	}
+	require.Contains(t, text, "\nexpertfs_hits_total 1\n")
+	require.Contains(t, text, "\nexpertfs_misses_total 1\n")
+	require.Contains(t, text, "\n# reads: "+string(s.report().Mechanism))
+	require.Equal(t, "test\n", s.read("version"))
+
+	table := csv.NewReader(strings.NewReader(s.read("experts.tsv")))
+	table.Comma = '\t'
+	rows, err := table.ReadAll()
+	require.NoError(t, err)
+	require.Len(t, rows, 1+4*32)
+	require.Equal(t, []string{"layer", "expert", "tier", "hits", "loads", "last_access"}, rows[0])
+	require.Equal(t, []string{"3", "30", "ram", "1", "1"}, rows[len(rows)-2][:5])
+
+	picture := strings.Split(s.read("heatmap"), "\n")
+	require.Equal(t, "03 ······························▃· 1", picture[5])
+}
+
+// TestControlFilesAreSnapshots reads one in pieces while what it tells changes.
+func TestControlFilesAreSnapshots(t *testing.T) {
+	s := mount(t, serverConfig{})
+	f, err := os.Open(s.control("experts.tsv"))
+	require.NoError(t, err)
+	defer f.Close()
+	first := make([]byte, 100)
+	_, err = f.ReadAt(first, 0)
+	require.NoError(t, err)
+	_, err = os.ReadFile(s.expert(0, 0))
+	require.NoError(t, err)
+	again := make([]byte, 100)
+	_, err = f.ReadAt(again, 0)
+	require.NoError(t, err)
+	require.Equal(t, first, again)
+	require.False(t, bytes.HasPrefix([]byte(s.read("experts.tsv")), first))
+}

@@ -1,0 +1,116 @@
+package fsys_test
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"expertfs/fsys"
+
+	"github.com/stretchr/testify/require"
+)
+
+const nobody = 65534
+
+// asNobody makes a command run as a user without privileges.
+func asNobody(name string, args ...string) *exec.Cmd {
+	cmd := exec.Command(name, args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	return cmd
+}
+
+// openPath lets every user get to dir, a temporary folder.
+func openPath(t *testing.T, dir string) {
+	t.Helper()
+	for ; strings.HasPrefix(dir, os.TempDir()) && dir != "/tmp"; dir = filepath.Dir(dir) {
+		require.NoError(t, os.Chmod(dir, 0o755))
+	}
+}
+
+func needRoot(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root to become another user")
+	}
+}
+
+func TestOtherUsersStayOut(t *testing.T) {
+	needRoot(t)
+	s := mount(t, serverConfig{})
+	openPath(t, filepath.Dir(s.point))
+	out, err := asNobody("cat", s.path("config.json")).CombinedOutput()
+	require.Error(t, err)
+	require.Contains(t, string(out), "Permission denied")
+}
+
+func TestAllowOtherLetsThemReadAndNoMore(t *testing.T) {
+	needRoot(t)
+	m := openModel(t, "embed:tiny")
+	s := mount(t, serverConfig{AllowOther: true})
+	openPath(t, filepath.Dir(s.point))
+	out, err := asNobody("cat", s.expert(0, 5)).Output()
+	require.NoError(t, err)
+	require.Equal(t, m.files["layers/00/experts/05.safetensors"], out)
+	out, err = asNobody("cat", s.control("policy")).Output()
+	require.NoError(t, err)
+	require.Equal(t, "lru\n", string(out))
+	for _, script := range []string{`echo lru > "$0"/.expertfs/policy`, `echo lru >> "$0"/.expertfs/policy`, `echo touch 0/0 > "$0"/.expertfs/hints`} {
+		out, err = asNobody("sh", "-c", script, s.point).CombinedOutput()
+		require.Error(t, err, script)
+		require.Contains(t, string(out), "Permission denied", script)
+	}
+	require.Error(t, asNobody("test", "-w", s.control("policy")).Run())
+	require.NoError(t, exec.Command("test", "-w", s.control("policy")).Run())
+}
+
+// TestPlainUser runs TestAsPlainUser as a user without privileges, in a mount
+// namespace of its own in which /dev/fuse is open to all as it is on most
+// systems.
+func TestPlainUser(t *testing.T) {
+	needRoot(t)
+	needFUSE(t)
+	dir := t.TempDir()
+	openPath(t, dir)
+	home := filepath.Join(dir, "home")
+	require.NoError(t, os.Mkdir(home, 0o755))
+	require.NoError(t, os.Chown(home, nobody, nobody))
+	binary := filepath.Join(dir, "tests") // where go test puts it, nobody cannot go
+	text, err := os.ReadFile(os.Args[0])
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(binary, text, 0o755))
+
+	const noSetup = 99
+	script := `{ mknod -m 666 "$0/fuse" c 10 229 && mount --bind "$0/fuse" /dev/fuse; } || exit 99
+		cd "$0/home" && exec setpriv --reuid=65534 --regid=65534 --clear-groups "$0/tests" -test.run='^TestAsPlainUser$' -test.v`
+	cmd := exec.Command("sh", "-c", script, dir)
+	cmd.Env = append(os.Environ(), "TMPDIR="+home)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && (exit.ExitCode() == noSetup || exit.ExitCode() == 127) {
+		t.Skipf("cannot be made ready here: %s", out)
+	}
+	require.NoError(t, err, string(out))
+	if strings.Contains(string(out), "--- SKIP") {
+		t.Skipf("%s", out)
+	}
+	require.Contains(t, string(out), "--- PASS: TestAsPlainUser")
+}
+
+func TestAsPlainUser(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("for users without privileges; see TestPlainUser")
+	}
+	m := openModel(t, "embed:tiny")
+	s := mount(t, serverConfig{Slots: 12})
+	r := s.report()
+	require.Equal(t, fsys.Direct, r.Mechanism)
+	require.Contains(t, r.Why, "CAP_SYS_ADMIN")
+	require.Equal(t, "memfd", r.Cache.Mechanism)
+	require.NoError(t, m.compare(s, ways, 4, 1, func() error { return nil }))
+	require.NoError(t, s.write("policy", "lru"))
+}
