@@ -1,0 +1,69 @@
+package openai
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+)
+
+// apiError is an error in the form that clients of the API expect.
+type apiError struct {
+	status  int
+	Message string  `json:"message"`
+	Type    string  `json:"type"`
+	Param   *string `json:"param"`
+	Code    *string `json:"code"`
+}
+
+func (e *apiError) Error() string { return e.Message }
+
+// badRequest says what is wrong with a field of the request; an empty param
+// stands for the request as a whole.
+func badRequest(param, format string, args ...any) *apiError {
+	e := &apiError{status: http.StatusBadRequest, Type: "invalid_request_error", Message: fmt.Sprintf(format, args...)}
+	if param != "" {
+		e.Param = &param
+	}
+	return e
+}
+
+// unsupported refuses a field that asks for what the server cannot do.
+func unsupported(param string) *apiError {
+	e := badRequest(param, "%s is not supported by this server", param)
+	return e.withCode("unsupported_parameter")
+}
+
+func (e *apiError) withCode(code string) *apiError {
+	e.Code = &code
+	return e
+}
+
+func serverError(status int, message string) *apiError {
+	return &apiError{status: status, Type: "server_error", Message: message}
+}
+
+type errorBody struct {
+	Error *apiError `json:"error"`
+}
+
+// asAPIError returns err in the form of the API. What is not an apiError is a
+// failure of the server.
+func asAPIError(err error) *apiError {
+	if e, ok := errors.AsType[*apiError](err); ok {
+		return e
+	}
+	return serverError(http.StatusInternalServerError, err.Error())
+}
+
+func writeError(w http.ResponseWriter, err error) {
+	e := asAPIError(err)
+	writeJSON(w, e.status, errorBody{e})
+}
+
+// writeJSON answers with v. That the client may have gone is of no concern.
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v)
+}

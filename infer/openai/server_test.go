@@ -1,0 +1,360 @@
+package openai
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"expertfs/infer"
+	"expertfs/infer/harmony"
+	"expertfs/infer/tokenizer"
+)
+
+// scripted is a model that says what it is told to.
+type scripted struct {
+	tokens *tokenizer.Tokenizer
+	says   string        // the tokens to generate, special ones by name
+	before chan struct{} // if not nil, received from before each token
+	err    error
+
+	running atomic.Int32
+	prompt  []int            // of the last request
+	asked   infer.Generation // of the last request
+}
+
+func (m *scripted) complete(ctx context.Context, prompt []int, g infer.Generation) ([]int, infer.Finish, error) {
+	if m.running.Add(1) != 1 {
+		return nil, "", errors.New("two requests at a time")
+	}
+	defer m.running.Add(-1)
+	m.prompt, m.asked = prompt, g
+	var ids []int
+	for _, id := range m.tokens.EncodeSpecial(m.says) {
+		if len(ids) == g.Max {
+			return ids, infer.FinishLength, nil
+		}
+		if m.before != nil {
+			select {
+			case <-m.before:
+			case <-ctx.Done():
+				return ids, infer.FinishCancelled, nil
+			}
+		}
+		ids = append(ids, id)
+		if !g.Emit(id) || slices.Contains(g.Stop, id) {
+			return ids, infer.FinishStop, nil
+		}
+	}
+	return ids, infer.FinishLength, m.err
+}
+
+// start serves a scripted model with the tokenizer of the published ones.
+func start(t *testing.T, m *scripted) (*httptest.Server, *Server) {
+	t.Helper()
+	m.tokens = tokenizer.O200kHarmony()
+	chat, err := harmony.NewEncoding(m.tokens)
+	require.NoError(t, err)
+	s := &Server{
+		Model: "test", Tokens: m.tokens, Chat: chat, Vocab: m.tokens.Size(), Context: 1000, Waiting: 4,
+		System: func(e harmony.Effort) []harmony.Message {
+			return []harmony.Message{harmony.SystemMessage(e, "2025-06-28")}
+		},
+		Complete: m.complete,
+		Log:      slog.New(slog.DiscardHandler),
+	}
+	server := httptest.NewServer(s.Handler())
+	t.Cleanup(server.Close)
+	return server, s
+}
+
+// post sends body and returns the status and the answer.
+func post(t *testing.T, server *httptest.Server, path, body string) (int, string) {
+	t.Helper()
+	resp, err := http.Post(server.URL+path, "application/json", strings.NewReader(body))
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return resp.StatusCode, string(data)
+}
+
+// postOK is post for a request that must succeed; it decodes the answer.
+func postOK(t *testing.T, server *httptest.Server, path, body string) completion {
+	t.Helper()
+	status, answer := post(t, server, path, body)
+	require.Equal(t, http.StatusOK, status, answer)
+	var c completion
+	require.NoError(t, json.Unmarshal([]byte(answer), &c))
+	require.Len(t, c.Choices, 1)
+	return c
+}
+
+const thinking = "<|channel|>analysis<|message|>Easy.<|end|><|start|>assistant<|channel|>final<|message|>2 + 2 = 4.<|return|>"
+
+func TestChat(t *testing.T) {
+	m := &scripted{says: thinking}
+	server, _ := start(t, m)
+	c := postOK(t, server, "/v1/chat/completions", `{
+		"model": "test", "seed": 5, "reasoning_effort": "low", "n": 1, "tools": [], "response_format": {"type": "text"},
+		"messages": [
+			{"role": "system", "content": "Be brief."},
+			{"role": "user", "content": "Hi", "name": "bob"},
+			{"role": "assistant", "content": "Hello.", "reasoning_content": "polite", "refusal": null},
+			{"role": "user", "content": [{"type": "text", "text": "What is "}, {"type": "text", "text": "2 + 2?"}]}
+		]}`)
+	require.Equal(t, "chat.completion", c.Object)
+	require.True(t, strings.HasPrefix(c.ID, "chatcmpl-"))
+	require.Equal(t, "assistant", c.Choices[0].Message.Role)
+	require.Equal(t, "2 + 2 = 4.", *c.Choices[0].Message.Content)
+	require.Equal(t, "Easy.", c.Choices[0].Message.Reasoning)
+	require.Equal(t, "stop", *c.Choices[0].FinishReason)
+	generated := len(m.tokens.EncodeSpecial(thinking))
+	require.Equal(t, &usage{len(m.prompt), generated, len(m.prompt) + generated}, c.Usage)
+	require.Equal(t, harmony.SystemMessage(harmony.Low, "2025-06-28").Content, strings.Split(strings.TrimPrefix(m.tokens.Decode(m.prompt), "<|start|>system<|message|>"), "<|end|>")[0])
+	require.True(t, strings.HasSuffix(m.tokens.Decode(m.prompt), "<|start|>developer<|message|># Instructions\n\nBe brief.<|end|>"+
+		"<|start|>user:bob<|message|>Hi<|end|><|start|>assistant<|channel|>final<|message|>Hello.<|end|>"+
+		"<|start|>user<|message|>What is 2 + 2?<|end|><|start|>assistant"))
+	require.Equal(t, 1000-len(m.prompt), m.asked.Max)
+}
+
+func TestChatCutShort(t *testing.T) {
+	m := &scripted{says: thinking}
+	server, _ := start(t, m)
+	c := postOK(t, server, "/v1/chat/completions", `{"messages": [{"role": "user", "content": "x"}], "max_completion_tokens": 4}`)
+	require.Equal(t, "length", *c.Choices[0].FinishReason)
+	require.Equal(t, "Easy", c.Choices[0].Message.Reasoning)
+	require.Equal(t, "", *c.Choices[0].Message.Content)
+	require.Equal(t, 4, c.Usage.CompletionTokens)
+}
+
+// events reads a stream to its end.
+func events(t *testing.T, server *httptest.Server, path, body string) (all []completion, last string) {
+	t.Helper()
+	resp, err := http.Post(server.URL+path, "application/json", strings.NewReader(body))
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	require.Equal(t, http.StatusOK, resp.StatusCode)
+	require.Equal(t, "text/event-stream", resp.Header.Get("Content-Type"))
+	lines := bufio.NewScanner(resp.Body)
+	for lines.Scan() {
+		text, ok := strings.CutPrefix(lines.Text(), "data: ")
+		if !ok {
+			require.Empty(t, lines.Text())
+			continue
+		}
+		last = text
+		if strings.HasPrefix(text, "{") {
+			var c completion
+			require.NoError(t, json.Unmarshal([]byte(text), &c))
+			all = append(all, c)
+		}
+	}
+	require.NoError(t, lines.Err())
+	return all, last
+}
+
+func TestChatStream(t *testing.T) {
+	server, _ := start(t, &scripted{says: thinking})
+	all, last := events(t, server, "/v1/chat/completions",
+		`{"messages": [{"role": "user", "content": "x"}], "stream": true, "stream_options": {"include_usage": true}}`)
+	require.Equal(t, "[DONE]", last)
+	require.Equal(t, "assistant", all[0].Choices[0].Delta.Role)
+	var content, reasoning strings.Builder
+	for _, c := range all[1 : len(all)-2] {
+		require.Equal(t, "chat.completion.chunk", c.Object)
+		require.Equal(t, all[0].ID, c.ID)
+		require.Nil(t, c.Choices[0].FinishReason)
+		content.WriteString(or(c.Choices[0].Delta.Content, ""))
+		reasoning.WriteString(c.Choices[0].Delta.Reasoning)
+	}
+	require.Equal(t, "2 + 2 = 4.", content.String())
+	require.Equal(t, "Easy.", reasoning.String())
+	end := all[len(all)-2]
+	require.Equal(t, "stop", *end.Choices[0].FinishReason)
+	require.Equal(t, &delta{}, end.Choices[0].Delta)
+	require.Empty(t, all[len(all)-1].Choices)
+	require.NotZero(t, all[len(all)-1].Usage.TotalTokens)
+}
+
+func TestCompletion(t *testing.T) {
+	m := &scripted{says: "one two three four<|return|>"}
+	server, _ := start(t, m)
+	c := postOK(t, server, "/v1/completions", `{"prompt": "zero <|end|>"}`)
+	require.Equal(t, "text_completion", c.Object)
+	require.Equal(t, "one two three four", *c.Choices[0].Text)
+	require.Equal(t, "stop", *c.Choices[0].FinishReason)
+	require.Equal(t, m.tokens.Encode("zero <|end|>"), m.prompt)
+	require.Equal(t, defaultMaxTokens, m.asked.Max)
+
+	c = postOK(t, server, "/v1/completions", `{"prompt": [200006, 1], "max_tokens": 2}`)
+	require.Equal(t, "one two", *c.Choices[0].Text)
+	require.Equal(t, "length", *c.Choices[0].FinishReason)
+	require.Equal(t, []int{200006, 1}, m.prompt)
+
+	all, last := events(t, server, "/v1/completions", `{"prompt": "x", "stream": true, "stop": ["three"]}`)
+	require.Equal(t, "[DONE]", last)
+	var text strings.Builder
+	for _, c := range all {
+		text.WriteString(*c.Choices[0].Text)
+	}
+	require.Equal(t, "one two ", text.String())
+	require.Equal(t, "stop", *all[len(all)-1].Choices[0].FinishReason)
+}
+
+// TestStopHeldBackAtEnd: the beginning of a stop string is text after all.
+func TestStopHeldBackAtEnd(t *testing.T) {
+	server, _ := start(t, &scripted{says: "one two<|return|>"})
+	c := postOK(t, server, "/v1/completions", `{"prompt": "x", "stop": " twofold"}`)
+	require.Equal(t, "one two", *c.Choices[0].Text)
+}
+
+func TestRefusals(t *testing.T) {
+	server, _ := start(t, &scripted{says: "x"})
+	chat := func(fields string) string { return `{"messages": [{"role": "user", "content": "x"}], ` + fields + `}` }
+	for _, c := range []struct{ path, body, param, message string }{
+		{"chat/completions", `{`, "", "not valid JSON"},
+		{"chat/completions", `{} {}`, "", "after the JSON object"},
+		{"chat/completions", `{}`, "messages", "messages is empty"},
+		{"chat/completions", chat(`"n": 2`), "n", "not supported"},
+		{"chat/completions", chat(`"tools": [{"type": "function"}]`), "tools", "not supported"},
+		{"chat/completions", chat(`"response_format": {"type": "json_object"}`), "response_format", "not supported"},
+		{"chat/completions", chat(`"logprobs": true`), "logprobs", "not supported"},
+		{"chat/completions", chat(`"frequency_penalty": 0.5`), "frequency_penalty", "not supported"},
+		{"chat/completions", chat(`"audio": {}`), "audio", "not supported"},
+		{"chat/completions", chat(`"temperature": -1`), "", "temperature -1"},
+		{"chat/completions", chat(`"temperature": "hot"`), "temperature", "cannot be a string"},
+		{"chat/completions", chat(`"max_tokens": 0`), "max_tokens", "must be 1 or more"},
+		{"chat/completions", chat(`"stop": ["a", ""]`), "stop", "empty string"},
+		{"chat/completions", chat(`"reasoning_effort": "extreme"`), "reasoning_effort", "extreme"},
+		{"chat/completions", chat(`"stream_options": {}`), "stream_options", "only allowed with stream"},
+		{"chat/completions", `{"messages": [{"role": "tool", "content": "x"}]}`, "messages", `role "tool"`},
+		{"chat/completions", `{"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}`, "messages", `"image_url"`},
+		{"chat/completions", `{"messages": [{"role": "assistant", "content": null, "tool_calls": [{}]}]}`, "tool_calls", "not supported"},
+		{"chat/completions", `{"messages": [{"role": "user", "content": "` + strings.Repeat("long ", 1000) + `"}]}`, "messages", "context of this server is 1000"},
+		{"completions", `{"prompt": ""}`, "prompt", "prompt is empty"},
+		{"completions", `{"prompt": ["a", "b"]}`, "prompt", "neither a string"},
+		{"completions", `{"prompt": [-1]}`, "prompt", "token id -1"},
+		{"completions", `{"prompt": "x", "echo": true}`, "echo", "not supported"},
+		{"completions", `{"prompt": "x", "suffix": "y"}`, "suffix", "not supported"},
+	} {
+		status, answer := post(t, server, "/v1/"+c.path, c.body)
+		require.Equal(t, http.StatusBadRequest, status, c.body)
+		var e errorBody
+		require.NoError(t, json.Unmarshal([]byte(answer), &e), answer)
+		require.Equal(t, "invalid_request_error", e.Error.Type)
+		require.Equal(t, c.param, or(e.Error.Param, ""), answer)
+		require.Contains(t, e.Error.Message, c.message)
+	}
+	status, answer := post(t, server, "/v1/completions", `{"model": "other", "prompt": "x"}`)
+	require.Equal(t, http.StatusNotFound, status)
+	require.Contains(t, answer, "model_not_found")
+	status, _ = post(t, server, "/v1/completions", `{"prompt": "`+strings.Repeat("x", maxBody)+`"}`)
+	require.Equal(t, http.StatusRequestEntityTooLarge, status)
+}
+
+func TestOtherPaths(t *testing.T) {
+	server, _ := start(t, &scripted{})
+	for path, want := range map[string]struct {
+		status int
+		text   string
+	}{
+		"/health":              {http.StatusOK, `"ok"`},
+		"/v1/models":           {http.StatusOK, `"id":"test"`},
+		"/v1/models/test":      {http.StatusOK, `"object":"model"`},
+		"/v1/models/other":     {http.StatusNotFound, "model_not_found"},
+		"/v1/chat/completions": {http.StatusNotFound, "no such request: GET"},
+	} {
+		resp, err := http.Get(server.URL + path)
+		require.NoError(t, err)
+		body, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		resp.Body.Close()
+		require.Equal(t, want.status, resp.StatusCode, path)
+		require.Contains(t, string(body), want.text)
+	}
+}
+
+func TestModelErrors(t *testing.T) {
+	server, _ := start(t, &scripted{says: "some text", err: errors.New("layer 3, expert 7: gone")})
+	status, answer := post(t, server, "/v1/completions", `{"prompt": "x"}`)
+	require.Equal(t, http.StatusInternalServerError, status)
+	require.Contains(t, answer, "layer 3, expert 7: gone")
+	_, last := events(t, server, "/v1/completions", `{"prompt": "x", "stream": true}`)
+	require.Contains(t, last, `"error":{"message":"layer 3, expert 7: gone"`)
+
+	server, _ = start(t, &scripted{says: "<|message|>Hi<|end|>stray text"})
+	c := postOK(t, server, "/v1/chat/completions", `{"messages": [{"role": "user", "content": "x"}]}`)
+	require.Equal(t, "Hi", *c.Choices[0].Message.Content)
+	require.Equal(t, "stop", *c.Choices[0].FinishReason)
+}
+
+// soon fails the test when cond stays false: a hang, not a slow machine.
+func soon(t *testing.T, cond func() bool) {
+	t.Helper()
+	require.Eventually(t, cond, time.Minute, time.Millisecond)
+}
+
+func TestOneRequestAtATime(t *testing.T) {
+	m := &scripted{says: "a b c<|return|>", before: make(chan struct{})}
+	server, s := start(t, m)
+	const clients = 5 // one is computed and four wait
+	answers := make(chan int, clients)
+	for range clients {
+		go func() {
+			resp, err := http.Post(server.URL+"/v1/completions", "application/json", strings.NewReader(`{"prompt": "x"}`))
+			if err != nil {
+				answers <- 0
+				return
+			}
+			resp.Body.Close()
+			answers <- resp.StatusCode
+		}()
+	}
+	soon(t, func() bool { return len(s.queue.places) == clients })
+	status, answer := post(t, server, "/v1/completions", `{"prompt": "x"}`)
+	require.Equal(t, http.StatusServiceUnavailable, status)
+	require.Contains(t, answer, "overloaded")
+	close(m.before)
+	for range clients {
+		require.Equal(t, http.StatusOK, <-answers)
+	}
+}
+
+func TestDisconnectCancels(t *testing.T) {
+	m := &scripted{says: "a b c", before: make(chan struct{}, 1)}
+	server, s := start(t, m)
+	ctx, cancel := context.WithCancel(t.Context())
+	request := func() (*http.Response, error) {
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, server.URL+"/v1/completions", strings.NewReader(`{"prompt": "x", "stream": true}`))
+		require.NoError(t, err)
+		return http.DefaultClient.Do(req)
+	}
+	m.before <- struct{}{}
+	resp, err := request() // returns with the first token; the second never comes
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	waiting := make(chan error)
+	go func() {
+		resp, err := request()
+		if err == nil {
+			resp.Body.Close()
+		}
+		waiting <- err
+	}()
+	soon(t, func() bool { return len(s.queue.places) == 2 })
+	cancel()
+	require.ErrorIs(t, <-waiting, context.Canceled)
+	soon(t, func() bool { return len(s.queue.places) == 0 && m.running.Load() == 0 })
+}
