@@ -54,8 +54,8 @@ func (c *Checkpoint) checkScales(ctx context.Context, name string, buf []byte, p
 	for expert := range c.config.Experts {
 		begin, found := p.Offset+int64(expert)*size, false
 		for at := int64(0); at < size; at += int64(len(buf)) {
-			if err := ctx.Err(); err != nil {
-				return err
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
 			}
 			piece := buf[:min(size-at, int64(len(buf)))]
 			if n, err := c.files[p.file].ReadAt(piece, begin+at); n < len(piece) {

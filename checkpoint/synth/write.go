@@ -205,7 +205,7 @@ func (s *shard) cut(ctx context.Context, o *Options, jobs chan<- job) error {
 			select {
 			case jobs <- job{w, t.Begin + at, t.offset + at, min(chunk, t.length-at)}:
 			case <-ctx.Done():
-				return ctx.Err()
+				return context.Cause(ctx)
 			}
 		}
 	}

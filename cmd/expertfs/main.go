@@ -49,6 +49,8 @@ func commands() []*cobra.Command {
 		newMountCommand(),
 		newUmountCommand(),
 		newStatusCommand(),
+		newCheckCommand(),
+		newSynthCommand(),
 		newVersionCommand(),
 		newExitCodesCommand(),
 	}
