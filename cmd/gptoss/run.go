@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"os"
 	"os/signal"
 	"strconv"
@@ -26,8 +25,7 @@ type runOptions struct {
 	prompt, file, ids string
 	special           bool
 	max               int
-	seed              int64
-	sampling          sample.Params
+	sampling          *samplingFlags
 	ignoreEOS         bool
 	json              bool
 }
@@ -46,17 +44,13 @@ the context ends the generation.`,
 		Args: cobra.NoArgs,
 	}
 	model := addModelFlags(cmd)
+	o.sampling = addSamplingFlags(cmd)
 	flags := cmd.Flags()
 	flags.StringVarP(&o.prompt, "prompt", "p", "", "the text to continue")
 	flags.StringVarP(&o.file, "file", "f", "", "file with the text to continue; - is standard input")
 	flags.StringVar(&o.ids, "ids", "", "file of token ids separated by blanks, commas or newlines; - is standard input")
 	flags.BoolVar(&o.special, "special", false, "read the names of special tokens in the text, such as <|start|>, as these tokens")
 	flags.IntVarP(&o.max, "predict", "n", -1, "most tokens to generate (-1: until the model ends the text or the context is full)")
-	flags.Float64Var(&o.sampling.Temp, "temp", 1, "temperature; 0 takes the most probable token")
-	flags.IntVar(&o.sampling.TopK, "top-k", 0, "choose among this many tokens only (0: all)")
-	flags.Float64Var(&o.sampling.TopP, "top-p", 1, "choose among the tokens that make up this probability")
-	flags.Float64Var(&o.sampling.MinP, "min-p", 0, "choose among tokens at least this probable, relative to the best")
-	flags.Int64Var(&o.seed, "seed", -1, "seed of the random choices (-1: a different one each time)")
 	flags.BoolVar(&o.ignoreEOS, "ignore-eos", false, "go on when the model ends the text")
 	flags.BoolVar(&o.json, "json", false, "print one JSON object at the end instead of text")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
@@ -101,15 +95,8 @@ func (r *runner) prepare(dir string) error {
 	if r.max < -1 {
 		return fmt.Errorf("--predict %d: give a number of tokens, or -1", r.max)
 	}
-	if r.seed < -1 {
-		return fmt.Errorf("--seed %d: give a number from 0, or -1", r.seed)
-	}
-	if r.seed == -1 {
-		r.seed = rand.Int64N(1 << 32)
-	}
-	r.sampling.Seed = uint64(r.seed)
 	var err error
-	if r.sampler, err = sample.New(r.sampling); err != nil {
+	if r.sampler, err = r.sampling.sampler(); err != nil {
 		return err
 	}
 	if r.ids != "" {
@@ -183,7 +170,7 @@ func (r *runner) run(ctx context.Context) error {
 	if r.json {
 		return r.report(ids, text.all.String(), finish, &t)
 	}
-	t.summary(r.log, r.seed, finish)
+	t.summary(r.log, r.sampling.seed, finish)
 	return text.err
 }
 
@@ -243,7 +230,7 @@ func (r *runner) report(ids []int, text string, finish infer.Finish, t *timings)
 		Seed   int64        `json:"seed"`
 		Prompt int          `json:"prompt_tokens"`
 		*timingFigures
-	}{IDs: ids, Finish: finish, Seed: r.seed, Prompt: len(r.input), timingFigures: t.figures()}
+	}{IDs: ids, Finish: finish, Seed: r.sampling.seed, Prompt: len(r.input), timingFigures: t.figures()}
 	if object.IDs == nil {
 		object.IDs = []int{}
 	}

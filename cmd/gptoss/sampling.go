@@ -1,0 +1,40 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+
+	"github.com/spf13/cobra"
+
+	"expertfs/infer/sample"
+)
+
+// samplingFlags are the flags of every command that chooses tokens.
+type samplingFlags struct {
+	params sample.Params
+	seed   int64 // -1 until sampler has chosen one
+}
+
+// addSamplingFlags declares the flags on cmd.
+func addSamplingFlags(cmd *cobra.Command) *samplingFlags {
+	f := &samplingFlags{}
+	flags := cmd.Flags()
+	flags.Float64Var(&f.params.Temp, "temp", 1, "temperature; 0 takes the most probable token")
+	flags.IntVar(&f.params.TopK, "top-k", 0, "choose among this many tokens only (0: all)")
+	flags.Float64Var(&f.params.TopP, "top-p", 1, "choose among the tokens that make up this probability")
+	flags.Float64Var(&f.params.MinP, "min-p", 0, "choose among tokens at least this probable, relative to the best")
+	flags.Int64Var(&f.seed, "seed", -1, "seed of the random choices (-1: a different one each time)")
+	return f
+}
+
+// sampler returns a new sampler as the flags say.
+func (f *samplingFlags) sampler() (*sample.Sampler, error) {
+	if f.seed < -1 {
+		return nil, fmt.Errorf("--seed %d: give a number from 0, or -1", f.seed)
+	}
+	if f.seed == -1 {
+		f.seed = rand.Int64N(1 << 32)
+	}
+	f.params.Seed = uint64(f.seed)
+	return sample.New(f.params)
+}
