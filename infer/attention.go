@@ -20,7 +20,8 @@ func (e *Engine) prepareAngles(first, n int) {
 // that follow those in s.
 func (e *Engine) attention(l int, s *Session, n int) error {
 	c, w, layer := e.cfg, &e.work, e.layers[l]
-	if err := e.normalize(0, n, layer.AttnNorm); err != nil {
+	w.normed = resize(w.normed, n*c.Hidden)
+	if err := e.normalize(w.normed, 0, n, layer.AttnNorm); err != nil {
 		return err
 	}
 	if err := e.prepare(&w.in, w.normed, n, c.Hidden, e.denseAct()); err != nil {

@@ -2,6 +2,7 @@ package infer
 
 import (
 	"errors"
+	"slices"
 	"sync"
 
 	"expertfs/checkpoint/config"
@@ -22,6 +23,7 @@ type Engine struct {
 	rope      *rope
 	pool      *pool
 	experts   *expertStore
+	predictor *predictor
 
 	mu     sync.Mutex // held while a session computes; guards what follows
 	work   workspace
@@ -73,13 +75,15 @@ func (e *Engine) load() (err error) {
 	if err != nil {
 		return err
 	}
-	keep := e.set.mapBytes
-	if keep == MapAuto {
-		if keep, err = keepBytes(e.folder); err != nil {
-			return err
-		}
+	keep, short, err := keepBytes(e.folder)
+	if err != nil {
+		return err
+	}
+	if e.set.mapBytes != MapAuto {
+		keep = e.set.mapBytes
 	}
 	e.experts = newExpertStore(e.folder, hints, keep)
+	e.predictor = newPredictor(e.set.prefetch, e.cfg.Layers, e.cfg.Experts, short)
 	if e.embedding, err = e.folder.Embedding(); err != nil {
 		return err
 	}
@@ -117,6 +121,7 @@ func (e *Engine) Stats() Stats {
 	s, x := e.stats, e.experts.stats
 	s.Waited, s.Used, s.Opened, s.OpenedBytes = x.Waited, x.Used, x.Opened, x.OpenedBytes
 	s.HintsLost = e.experts.hints.Lost()
+	s.Prediction = slices.Clone(e.predictor.counts)
 	return s
 }
 
@@ -147,4 +152,15 @@ func (e *Engine) freeWeights() error {
 		all = append(all, e.head.Close())
 	}
 	return errors.Join(all...)
+}
+
+// Parameters is the number of the model's weights.
+func (e *Engine) Parameters() int64 {
+	c := e.cfg
+	h, i, q := int64(c.Hidden), int64(c.Intermediate), int64(c.QKVRows())
+	heads := int64(c.Heads)
+	expert := 2*i*(h+1) + h*(i+1)
+	attention := q*(h+1) + heads + h*(heads*int64(c.HeadDim)+1)
+	layer := 2*h + attention + int64(c.Experts)*(h+1+expert)
+	return int64(c.Layers)*layer + 2*int64(c.Vocab)*h + h
 }

@@ -36,8 +36,9 @@ type unit struct {
 // mixture adds layer l's mixture of experts to the residual stream of the n
 // tokens from position first on.
 func (e *Engine) mixture(l, first, n int) error {
-	w, layer := &e.work, e.layers[l]
-	if err := e.normalize(0, n, layer.MLPNorm); err != nil {
+	w := &e.work
+	w.normed = resize(w.normed, n*e.cfg.Hidden)
+	if err := e.normalize(w.normed, 0, n, e.layers[l].MLPNorm); err != nil {
 		return err
 	}
 	if err := e.route(l, first, n); err != nil {
@@ -55,19 +56,11 @@ func (e *Engine) mixture(l, first, n int) error {
 	return e.combine(n)
 }
 
-// route chooses the experts of n tokens and their weights. The router works in
-// float32 whatever the activations are: it is small, and a wrong choice costs
-// more than rounding.
+// route chooses the experts of n tokens and their weights.
 func (e *Engine) route(l, first, n int) error {
-	w, m, layer, k := &e.work, &e.work.moe, e.layers[l], e.cfg.TopK
-	if err := e.prepare(&w.in, w.normed, n, e.cfg.Hidden, kernel.F32); err != nil {
-		return err
-	}
-	rows := e.cfg.Experts
+	m, k, rows := &e.work.moe, e.cfg.TopK, e.cfg.Experts
 	m.logits = resize(m.logits, n*rows)
-	if err := e.mul(m.logits, &layer.Gate, rows, 2*e.cfg.Hidden, &w.in, func(t, lo, hi int) {
-		kernel.Add(m.logits[t*rows+lo:t*rows+hi], layer.GateBias[lo:hi])
-	}); err != nil {
+	if err := e.routerLogits(m.logits, e.work.normed, l, n, &e.work.in); err != nil {
 		return err
 	}
 	m.chosen, m.weight = resize(m.chosen, n*k), resize(m.weight, n*k)
@@ -82,6 +75,7 @@ func (e *Engine) route(l, first, n int) error {
 			e.hooks.OnRoute(l, first+t, chosen)
 		}
 	}
+	e.predictor.judge(l, m.chosen)
 	return nil
 }
 
@@ -122,6 +116,12 @@ func (e *Engine) runExperts(l, n int) error {
 		}
 		if err := e.gather(n); err != nil {
 			return err
+		}
+		if done == 0 {
+			// Only now, so that the opens of this layer come first.
+			if err := e.predict(l+1, n); err != nil {
+				return err
+			}
 		}
 		err := e.runUnits()
 		for i := range m.units {

@@ -2,13 +2,11 @@ package infer
 
 import "expertfs/infer/kernel"
 
-// normalize writes the normed residual stream of n tokens, from token first on,
-// to the workspace.
-func (e *Engine) normalize(first, n int, weight []float32) error {
-	w, h := &e.work, e.cfg.Hidden
-	w.normed = resize(w.normed, n*h)
+// normalize writes n tokens of the residual stream, from token first on, to
+// dst, normed and scaled by weight.
+func (e *Engine) normalize(dst []float32, first, n int, weight []float32) error {
+	x, h := e.work.x, e.cfg.Hidden
 	return e.pool.run(n, func(_, t int) {
-		x := w.x[(first+t)*h : (first+t+1)*h]
-		kernel.RMSNorm(w.normed[t*h:(t+1)*h], x, weight, float32(e.cfg.RMSEps))
+		kernel.RMSNorm(dst[t*h:(t+1)*h], x[(first+t)*h:(first+t+1)*h], weight, float32(e.cfg.RMSEps))
 	})
 }

@@ -32,17 +32,6 @@ const (
 // MapAuto lets the folder decide how much stays mapped.
 const MapAuto = -1
 
-// prefetchMode says when hints about the next layer are sent.
-type prefetchMode int
-
-const (
-	prefetchAuto prefetchMode = iota
-	prefetchOn
-	prefetchOff
-)
-
-var prefetchModes = map[string]prefetchMode{"auto": prefetchAuto, "on": prefetchOn, "off": prefetchOff}
-
 // settings are checked Options.
 type settings struct {
 	act      kernel.Act

@@ -10,14 +10,23 @@ type Stats struct {
 	Used        int64         // experts used, each once per layer and batch
 	Opened      int64         // of these, opened; the others were still mapped
 	OpenedBytes int64
-	HintsLost   int // writes of hints that the mount did not take
+	HintsLost   int          // writes of hints that the mount did not take
+	Prediction  []Prediction // of the experts of each layer; nothing is guessed for the first
 }
 
 // Sub returns what was counted since the earlier state o.
 func (s Stats) Sub(o Stats) Stats {
-	return Stats{
+	d := Stats{
 		Tokens: s.Tokens - o.Tokens, Elapsed: s.Elapsed - o.Elapsed, Waited: s.Waited - o.Waited,
 		Used: s.Used - o.Used, Opened: s.Opened - o.Opened, OpenedBytes: s.OpenedBytes - o.OpenedBytes,
 		HintsLost: s.HintsLost - o.HintsLost,
 	}
+	for l, p := range s.Prediction {
+		if l < len(o.Prediction) {
+			q := o.Prediction[l]
+			p = Prediction{p.Guessed - q.Guessed, p.Right - q.Right, p.Hinted - q.Hinted}
+		}
+		d.Prediction = append(d.Prediction, p)
+	}
+	return d
 }

@@ -17,7 +17,8 @@ func (e *Engine) logits(s *Session, n int, last bool, each func(int, []float32))
 	w, h, v := &e.work, e.cfg.Hidden, e.cfg.Vocab
 	for first < n {
 		count := min(logitsTogether, n-first)
-		if err := e.normalize(first, count, e.head.Norm); err != nil {
+		w.normed = resize(w.normed, count*h)
+		if err := e.normalize(w.normed, first, count, e.head.Norm); err != nil {
 			return err
 		}
 		if err := e.prepare(&w.in, w.normed, count, h, e.denseAct()); err != nil {

@@ -17,6 +17,7 @@ func main() {
 		SilenceErrors: true,
 	}
 	root.AddCommand(commands()...)
+	root.SetArgs(spellOut(os.Args[1:]))
 	if err := root.Execute(); err != nil {
 		fmt.Fprintln(os.Stderr, "gptoss:", err)
 		os.Exit(1)
@@ -26,6 +27,7 @@ func main() {
 // commands lists every subcommand; each is made in a file of its own name.
 func commands() []*cobra.Command {
 	return []*cobra.Command{
+		newBenchCommand(),
 		newRunCommand(),
 		newScoreCommand(),
 	}

@@ -19,14 +19,20 @@ type modelFlags struct {
 
 // addModelFlags declares the flags on cmd.
 func addModelFlags(cmd *cobra.Command) *modelFlags {
+	f := addCommonFlags(cmd)
+	cmd.Flags().IntVarP(&f.options.Threads, "threads", "t", 0, "threads that compute (default: all processors)")
+	cmd.Flags().IntVarP(&f.options.Batch, "batch-size", "b", infer.DefaultBatch, "most prompt tokens computed together")
+	return f
+}
+
+// addCommonFlags declares those that are no lists in bench.
+func addCommonFlags(cmd *cobra.Command) *modelFlags {
 	f := &modelFlags{}
 	flags := cmd.Flags()
 	flags.StringVarP(&f.dir, "model", "m", "", "model folder: an expertfs mount or a plain copy of one (required)")
 	flags.StringVar(&f.options.Act, "act", infer.DefaultAct, "precision of activations: f32, bf16 or int8")
 	flags.StringVar(&f.options.Dense, "dense", infer.DefaultDense, "attention and unembedding as they are (bf16), or int8 made at load")
-	flags.IntVarP(&f.options.Threads, "threads", "t", 0, "threads that compute (default: all processors)")
 	flags.IntVarP(&f.options.Context, "ctx-size", "c", 0, "most tokens in the context (default: what the model allows)")
-	flags.IntVarP(&f.options.Batch, "batch-size", "b", infer.DefaultBatch, "most prompt tokens computed together")
 	flags.StringVar(&f.mapBytes, "map-bytes", "auto", "experts kept mapped between uses, as a size")
 	flags.StringVar(&f.options.Prefetch, "prefetch", "auto", "hints about the next layer's experts: auto, on or off")
 	return f

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 )
 
 // Hints tells a mount which experts are used and which will be. Lines are
@@ -15,7 +16,9 @@ type Hints struct {
 	f      *os.File
 	folder *Folder
 	buf    []byte
-	lost   int
+	lost   atomic.Int64
+	later  chan []byte // lines that a goroutine writes
+	done   chan struct{}
 }
 
 // maxHints is when the gathered lines are written even unasked.
@@ -31,7 +34,9 @@ func (f *Folder) Hints() (*Hints, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Hints{f: file, folder: f}, nil
+	h := &Hints{f: file, folder: f, later: make(chan []byte, 1), done: make(chan struct{})}
+	go h.writeLater()
+	return h, nil
 }
 
 // Step says that the router chose these experts in layer, for one token or for
@@ -41,21 +46,48 @@ func (h *Hints) Step(layer int, experts []int) { h.line("step", layer, experts) 
 // Touch says that experts which stayed mapped are used again.
 func (h *Hints) Touch(layer int, experts []int) { h.line("touch", layer, experts) }
 
-// Prefetch says that experts will probably be opened soon.
-func (h *Hints) Prefetch(layer int, experts []int) { h.line("prefetch", layer, experts) }
+// Prefetch says that experts will probably be opened soon. The line is written
+// in the background, and dropped when the one before is still being written: the
+// computation does not wait for a guess.
+func (h *Hints) Prefetch(layer int, experts []int) {
+	if h == nil || len(experts) == 0 {
+		return
+	}
+	select {
+	case h.later <- h.append(nil, "prefetch", layer, experts):
+	default:
+	}
+}
+
+func (h *Hints) writeLater() {
+	defer close(h.done)
+	for lines := range h.later {
+		h.write(lines)
+	}
+}
 
 func (h *Hints) line(verb string, layer int, experts []int) {
 	if h == nil || len(experts) == 0 {
 		return
 	}
-	h.buf = append(h.buf, verb...)
-	for _, e := range experts {
-		h.buf = append(h.buf, ' ')
-		h.buf = h.folder.expertName(h.buf, layer, e)
-	}
-	h.buf = append(h.buf, '\n')
+	h.buf = h.append(h.buf, verb, layer, experts)
 	if len(h.buf) > maxHints {
 		h.Flush()
+	}
+}
+
+func (h *Hints) append(dst []byte, verb string, layer int, experts []int) []byte {
+	dst = append(dst, verb...)
+	for _, e := range experts {
+		dst = append(dst, ' ')
+		dst = h.folder.expertName(dst, layer, e)
+	}
+	return append(dst, '\n')
+}
+
+func (h *Hints) write(lines []byte) {
+	if _, err := h.f.Write(lines); err != nil {
+		h.lost.Add(1)
 	}
 }
 
@@ -64,9 +96,7 @@ func (h *Hints) Flush() {
 	if h == nil || len(h.buf) == 0 {
 		return
 	}
-	if _, err := h.f.Write(h.buf); err != nil {
-		h.lost++
-	}
+	h.write(h.buf)
 	h.buf = h.buf[:0]
 }
 
@@ -75,7 +105,7 @@ func (h *Hints) Lost() int {
 	if h == nil {
 		return 0
 	}
-	return h.lost
+	return int(h.lost.Load())
 }
 
 // Close writes what is gathered and closes the file.
@@ -84,5 +114,7 @@ func (h *Hints) Close() error {
 		return nil
 	}
 	h.Flush()
+	close(h.later)
+	<-h.done
 	return h.f.Close()
 }

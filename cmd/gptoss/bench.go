@@ -1,0 +1,229 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"expertfs/infer"
+)
+
+// benchOptions are the flags of bench. Lists are tried in all combinations.
+type benchOptions struct {
+	prompts, generates []int
+	threads            []int
+	batches, ubatches  []int
+	repetitions        int
+	noWarmup           bool
+	format             string
+	traces             []string
+	perLayer           bool
+}
+
+func newBenchCommand() *cobra.Command {
+	var o benchOptions
+	cmd := &cobra.Command{
+		Use:   "bench --model DIR",
+		Short: "Measure the speed of prompt evaluation and of generation",
+		Long: `Bench measures prompt evaluation (pp) and generation (tg) with random tokens, as
+llama-bench does, and prints its columns: tokens per second as mean and standard
+deviation. It adds where the time went and what the storage did: waiting for
+experts, the mount's hit rate, bytes read from the drive per token.
+
+With --routing the experts are those of recorded traces instead of the router's
+choice, so that synthetic weights see the locality of a real model.`,
+		Args: cobra.NoArgs,
+	}
+	model := addCommonFlags(cmd)
+	flags := cmd.Flags()
+	flags.IntSliceVarP(&o.prompts, "n-prompt", "p", []int{512}, "prompt tokens (0: none)")
+	flags.IntSliceVarP(&o.generates, "n-gen", "n", []int{128}, "generated tokens (0: none)")
+	flags.IntVarP(&o.repetitions, "repetitions", "r", 5, "times that each test is run")
+	flags.IntSliceVarP(&o.threads, "threads", "t", []int{0}, "threads that compute (0: all processors)")
+	flags.IntSliceVarP(&o.batches, "batch-size", "b", []int{2048}, "most tokens handed over together")
+	flags.IntSliceVar(&o.ubatches, "ubatch-size", []int{infer.DefaultBatch}, "most tokens computed together (also -ub)")
+	flags.BoolVar(&o.noWarmup, "no-warmup", false, "do not run each test once before measuring")
+	flags.StringVarP(&o.format, "output", "o", "md", "md, csv, json or jsonl")
+	flags.StringSliceVar(&o.traces, "routing", nil, "recorded routing (CSV, .gz accepted) to use in place of the router's choice")
+	flags.BoolVar(&o.perLayer, "per-layer", false, "also print how well each layer's experts were predicted")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		context.AfterFunc(ctx, stop)
+		out, err := newBenchWriter(o.format, cmd.OutOrStdout(), o.perLayer)
+		if err != nil {
+			return err
+		}
+		if err := o.check(); err != nil {
+			return err
+		}
+		return errors.Join(o.run(ctx, model, out), out.close())
+	}
+	return cmd
+}
+
+// spellOut replaces llama-bench's option of two letters after one dash, which
+// would be read as two options.
+func spellOut(args []string) []string {
+	args = slices.Clone(args)
+	for i, a := range args {
+		if a == "-ub" && args[0] == "bench" {
+			args[i] = "--ubatch-size"
+		}
+	}
+	return args
+}
+
+func (o *benchOptions) check() error {
+	if o.repetitions < 1 {
+		return fmt.Errorf("--repetitions %d: must be 1 or more", o.repetitions)
+	}
+	for _, list := range []struct {
+		name   string
+		values []int
+		least  int
+	}{
+		{"n-prompt", o.prompts, 0}, {"n-gen", o.generates, 0}, {"threads", o.threads, 0},
+		{"batch-size", o.batches, 1}, {"ubatch-size", o.ubatches, 1},
+	} {
+		for _, v := range list.values {
+			if v < list.least {
+				return fmt.Errorf("--%s %d: must be %d or more", list.name, v, list.least)
+			}
+		}
+	}
+	return nil
+}
+
+// run opens the model once for each set of its parameters and runs all tests.
+func (o *benchOptions) run(ctx context.Context, model *modelFlags, out benchWriter) error {
+	for _, threads := range o.threads {
+		for _, batch := range o.batches {
+			for _, ubatch := range o.ubatches {
+				model.options.Threads = threads
+				model.options.Batch = min(batch, ubatch)
+				b := &bench{benchOptions: o, ctx: ctx, dir: model.dir, batch: batch, ubatch: ubatch, flags: model}
+				if err := b.runAll(out); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// bench is the tests with one loaded model.
+type bench struct {
+	*benchOptions
+	ctx           context.Context
+	dir           string
+	flags         *modelFlags
+	batch, ubatch int
+
+	engine   *infer.Engine
+	size     modelSize
+	recorded *routing // nil: the router chooses
+	replayed int      // tokens of earlier sessions that recorded routing was used for
+	random   *rand.Rand
+}
+
+func (b *bench) runAll(out benchWriter) (err error) {
+	if b.engine, err = b.flags.open(); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.engine.Close()) }()
+	c := b.engine.Config()
+	if b.size, err = sizeOf(b.dir, b.engine); err != nil {
+		return err
+	}
+	if len(b.traces) > 0 {
+		if b.recorded, err = readRouting(b.traces, c.Layers, c.Experts, c.TopK); err != nil {
+			return err
+		}
+		b.engine.SetHooks(infer.Hooks{Route: func(layer, position int, experts []int) {
+			b.recorded.replay(b.replayed+position, layer, experts)
+		}})
+	}
+	b.random = rand.New(rand.NewPCG(1, 2))
+	for _, n := range b.prompts {
+		if err := b.test(n, 0, out); err != nil {
+			return err
+		}
+	}
+	for _, n := range b.generates {
+		if err := b.test(0, n, out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// test measures prompt evaluation or generation, whichever is not 0.
+func (b *bench) test(prompt, generate int, out benchWriter) error {
+	if prompt+generate == 0 {
+		return nil
+	}
+	s := b.engine.NewSession()
+	if !b.noWarmup {
+		warm := min(generate, 1) // as llama-bench does
+		if err := b.once(s, prompt, warm); err != nil {
+			return err
+		}
+	}
+	r := benchResult{bench: b, prompt: prompt, generate: generate, start: time.Now()}
+	before, drive, err := b.counters()
+	if err != nil {
+		return err
+	}
+	for range b.repetitions {
+		began := time.Now()
+		if err := b.once(s, prompt, generate); err != nil {
+			return err
+		}
+		r.samples = append(r.samples, time.Since(began))
+	}
+	after, driveAfter, err := b.counters()
+	if err != nil {
+		return err
+	}
+	r.stats, r.drive = after.Sub(before), driveAfter.sub(drive)
+	return out.write(&r)
+}
+
+func (b *bench) counters() (infer.Stats, driveStats, error) {
+	drive, err := readDriveStats(b.dir)
+	return b.engine.Stats(), drive, err
+}
+
+// once runs one repetition, from an empty session.
+func (b *bench) once(s *infer.Session, prompt, generate int) error {
+	b.replayed += s.Len()
+	s.Reset()
+	if prompt > 0 {
+		if err := s.Append(b.ctx, b.tokens(prompt), nil); err != nil {
+			return err
+		}
+	}
+	for range generate {
+		if err := s.Append(b.ctx, b.tokens(1), nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *bench) tokens(n int) []int {
+	ids := make([]int, n)
+	for i := range ids {
+		ids[i] = b.random.IntN(b.engine.Config().Vocab)
+	}
+	return ids
+}

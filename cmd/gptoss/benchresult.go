@@ -1,0 +1,196 @@
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"expertfs/infer"
+	"expertfs/infer/kernel"
+)
+
+// benchResult is one test's samples and what happened in them.
+type benchResult struct {
+	*bench
+	prompt, generate int
+	start            time.Time
+	samples          []time.Duration // of the whole test, one per repetition
+	stats            infer.Stats
+	drive            driveStats
+}
+
+// name is the test as llama-bench calls it.
+func (r *benchResult) name() string {
+	if r.prompt > 0 {
+		return fmt.Sprintf("pp%d", r.prompt)
+	}
+	return fmt.Sprintf("tg%d", r.generate)
+}
+
+// speeds are the tokens per second of each repetition.
+func (r *benchResult) speeds() []float64 {
+	var v []float64
+	for _, d := range r.samples {
+		v = append(v, float64(r.prompt+r.generate)/d.Seconds())
+	}
+	return v
+}
+
+// meanDeviation is the mean and the standard deviation of a sample.
+func meanDeviation(v []float64) (mean, deviation float64) {
+	for _, x := range v {
+		mean += x / float64(len(v))
+	}
+	if len(v) < 2 {
+		return mean, 0
+	}
+	for _, x := range v {
+		deviation += (x - mean) * (x - mean)
+	}
+	return mean, math.Sqrt(deviation / float64(len(v)-1))
+}
+
+// benchRecord is a test in the machine-readable formats: llama-bench's keys
+// first, then ours. Times are in nanoseconds, averages per repetition.
+type benchRecord struct {
+	BuildCommit   string    `json:"build_commit"`
+	CPUInfo       string    `json:"cpu_info"`
+	Backends      string    `json:"backends"`
+	ModelFilename string    `json:"model_filename"`
+	ModelType     string    `json:"model_type"`
+	ModelSize     int64     `json:"model_size"`
+	ModelParams   int64     `json:"model_n_params"`
+	Batch         int       `json:"n_batch"`
+	UBatch        int       `json:"n_ubatch"`
+	Threads       int       `json:"n_threads"`
+	Prompt        int       `json:"n_prompt"`
+	Gen           int       `json:"n_gen"`
+	Depth         int       `json:"n_depth"`
+	TestTime      string    `json:"test_time"`
+	AvgNS         int64     `json:"avg_ns"`
+	StddevNS      int64     `json:"stddev_ns"`
+	AvgTS         float64   `json:"avg_ts"`
+	StddevTS      float64   `json:"stddev_ts"`
+	SamplesNS     []int64   `json:"samples_ns"`
+	SamplesTS     []float64 `json:"samples_ts"`
+
+	Act           string            `json:"act"`
+	Dense         string            `json:"dense"`
+	Routing       string            `json:"routing"`               // "router" or "recorded"
+	HitRate       *float64          `json:"hit_rate"`              // of the mount; null for a plain folder
+	DriveBytes    float64           `json:"drive_bytes_per_token"` // read from the drive
+	ExpertsOpened float64           `json:"opens_per_token"`       // the others were still mapped
+	ComputeNS     int64             `json:"compute_ns_per_token"`  // all but the next two
+	WaitNS        int64             `json:"wait_ns_per_token"`     // nothing to compute, for want of an expert
+	RestNS        int64             `json:"rest_ns_per_token"`     // outside of the model: choosing tokens, measuring
+	Hinted        float64           `json:"hints_per_token"`       // experts that the mount was told to prefetch
+	Prediction    []layerPrediction `json:"prediction"`            // by layer, where guesses were made
+}
+
+// layerPrediction is how well the experts of one layer were guessed.
+type layerPrediction struct {
+	Layer     int     `json:"layer"`
+	Precision float64 `json:"precision"` // share of the guesses that were chosen
+	Recall    float64 `json:"recall"`    // share of the chosen that were guessed
+}
+
+func (r *benchResult) record() benchRecord {
+	tokens := float64(r.stats.Tokens)
+	total := time.Duration(0)
+	var ns []int64
+	var nsFloat []float64
+	for _, d := range r.samples {
+		total += d
+		ns = append(ns, int64(d))
+		nsFloat = append(nsFloat, float64(d))
+	}
+	rec := benchRecord{
+		BuildCommit: buildCommit(), CPUInfo: cpuInfo(), Backends: "CPU/" + kernel.Name(),
+		ModelFilename: r.dir, ModelType: r.size.name, ModelSize: r.size.bytes, ModelParams: r.size.params,
+		Batch: r.batch, UBatch: r.ubatch, Threads: r.engine.Threads(),
+		Prompt: r.prompt, Gen: r.generate, TestTime: r.start.UTC().Format(time.RFC3339),
+		SamplesNS: ns, SamplesTS: r.speeds(),
+		Act: r.flags.options.Act, Dense: r.flags.options.Dense, Routing: "router",
+		DriveBytes:    float64(r.drive.bytesRead) / tokens,
+		ExpertsOpened: float64(r.stats.Opened) / tokens,
+		ComputeNS:     int64(float64(r.stats.Elapsed-r.stats.Waited) / tokens),
+		WaitNS:        int64(float64(r.stats.Waited) / tokens),
+		RestNS:        int64(float64(total-r.stats.Elapsed) / tokens),
+	}
+	avg, dev := meanDeviation(nsFloat)
+	rec.AvgNS, rec.StddevNS = int64(avg), int64(dev)
+	rec.AvgTS, rec.StddevTS = meanDeviation(rec.SamplesTS)
+	if r.recorded != nil {
+		rec.Routing = "recorded"
+	}
+	if rate, ok := r.drive.hitRate(); ok {
+		rec.HitRate = &rate
+	}
+	for l, p := range r.stats.Prediction {
+		rec.Hinted += float64(p.Hinted) / tokens
+		if p.Guessed > 0 { // as many are guessed as chosen, so that both shares are one
+			share := float64(p.Right) / float64(p.Guessed)
+			rec.Prediction = append(rec.Prediction, layerPrediction{l, share, share})
+		}
+	}
+	return rec
+}
+
+// modelSize describes a model as llama-bench does.
+type modelSize struct {
+	name   string
+	bytes  int64
+	params int64
+}
+
+// sizeOf adds up the folder's weight files.
+func sizeOf(dir string, e *infer.Engine) (modelSize, error) {
+	m := modelSize{params: e.Parameters()}
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || filepath.Ext(path) != ".safetensors" {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil {
+			m.bytes += info.Size()
+		}
+		return err
+	})
+	m.name = fmt.Sprintf("gpt-oss %s MXFP4 MoE", strings.ReplaceAll(humanize.SIWithDigits(float64(m.params), 0, ""), " ", ""))
+	return m, err
+}
+
+// buildCommit is the commit that the program was built from, "" if unknown.
+func buildCommit() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return s.Value[:min(len(s.Value), 9)]
+		}
+	}
+	return ""
+}
+
+// cpuInfo is the processor's name.
+func cpuInfo() string {
+	text, err := os.ReadFile("/proc/cpuinfo")
+	if err == nil {
+		for line := range strings.Lines(string(text)) {
+			if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == "model name" {
+				return strings.TrimSpace(value)
+			}
+		}
+	}
+	return runtime.GOARCH
+}

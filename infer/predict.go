@@ -1,0 +1,144 @@
+package infer
+
+import "expertfs/infer/kernel"
+
+// prefetchMode says when hints about the next layer are sent.
+type prefetchMode int
+
+const (
+	prefetchAuto prefetchMode = iota // on a mount that is short of RAM, in layers where guesses are good
+	prefetchOn                       // always; on a plain folder guesses are only counted
+	prefetchOff
+)
+
+var prefetchModes = map[string]prefetchMode{"auto": prefetchAuto, "on": prefetchOn, "off": prefetchOff}
+
+// predictor guesses which experts the next layer will choose, by applying that
+// layer's router to the residual stream as it is before this layer's experts:
+// what they and the next attention will add is small beside what is there.
+type predictor struct {
+	on   bool // guesses are made
+	auto bool // hints are sent only where guesses are good
+	n    int  // tokens that were guessed for
+
+	normed  []float32
+	logits  []float32
+	in      input
+	guesses []int  // [n][k]
+	wanted  []int  // the guessed experts, ascending, each once
+	seen    []bool // [E], scratch
+
+	recent []float64 // by layer: share of right guesses, recent ones counting more
+	counts []Prediction
+}
+
+// Prediction counts the guesses for one layer. As many experts are guessed as
+// are chosen, so that Right/Guessed is both precision and recall of the guesses.
+type Prediction struct {
+	Guessed int64 // experts guessed
+	Right   int64 // of these, chosen by the router
+	Hinted  int64 // experts that the mount was told to prefetch
+}
+
+const (
+	// goodGuesses is the share of right guesses from which hints are sent. A
+	// right one hides a part of a load behind the computation; a wrong one takes
+	// the drive for a whole load, and an expert's place in RAM.
+	goodGuesses = 0.6
+	// recentGuesses is the weight of the latest batch in the recent share.
+	recentGuesses = 1.0 / 64
+	// maxHinted bounds the experts that a batch of tokens wants ahead.
+	maxHinted = 8
+)
+
+// newPredictor returns a predictor; short says that the folder is a mount that
+// has no room for all experts.
+func newPredictor(mode prefetchMode, layers, experts int, short bool) *predictor {
+	p := &predictor{
+		on: mode == prefetchOn || mode == prefetchAuto && short, auto: mode == prefetchAuto,
+		seen: make([]bool, experts), recent: make([]float64, layers), counts: make([]Prediction, layers),
+	}
+	for l := range p.recent {
+		p.recent[l] = 1 // until it is known better
+	}
+	return p
+}
+
+// predict guesses the experts of layer l for the n tokens of the batch, and
+// tells the mount.
+func (e *Engine) predict(l, n int) error {
+	p, k, rows := e.predictor, e.cfg.TopK, e.cfg.Experts
+	p.n = 0
+	if !p.on || l == len(e.layers) {
+		return nil
+	}
+	layer := e.layers[l]
+	p.normed, p.logits = resize(p.normed, n*e.cfg.Hidden), resize(p.logits, n*rows)
+	if err := e.normalize(p.normed, 0, n, layer.MLPNorm); err != nil {
+		return err
+	}
+	if err := e.routerLogits(p.logits, p.normed, l, n, &p.in); err != nil {
+		return err
+	}
+	p.n, p.guesses = n, resize(p.guesses, n*k)
+	for t := range n {
+		topK(p.guesses[t*k:(t+1)*k], p.logits[t*rows:(t+1)*rows])
+	}
+	if p.auto && p.recent[l] < goodGuesses {
+		return nil
+	}
+	p.distinct()
+	if n > 1 {
+		p.wanted = p.wanted[:min(len(p.wanted), maxHinted)]
+	}
+	p.counts[l].Hinted += int64(len(p.wanted))
+	e.experts.hints.Prefetch(l, p.wanted)
+	return nil
+}
+
+// distinct fills in wanted.
+func (p *predictor) distinct() {
+	clear(p.seen)
+	for _, x := range p.guesses {
+		p.seen[x] = true
+	}
+	p.wanted = p.wanted[:0]
+	for x, is := range p.seen {
+		if is {
+			p.wanted = append(p.wanted, x)
+		}
+	}
+}
+
+// judge compares the guesses for layer l with what was chosen there.
+func (p *predictor) judge(l int, chosen []int) {
+	if p.n == 0 {
+		return
+	}
+	k := len(p.guesses) / p.n
+	right := 0
+	for i, x := range p.guesses {
+		t := i / k
+		for _, y := range chosen[t*k : (t+1)*k] {
+			if x == y {
+				right++
+			}
+		}
+	}
+	p.counts[l].Guessed += int64(len(p.guesses))
+	p.counts[l].Right += int64(right)
+	p.recent[l] += recentGuesses * (float64(right)/float64(len(p.guesses)) - p.recent[l])
+}
+
+// routerLogits writes the router's scores of layer l for n normed rows of x.
+// The router works in float32 whatever the activations are: it is small, and a
+// wrong choice costs more than rounding.
+func (e *Engine) routerLogits(dst, x []float32, l, n int, in *input) error {
+	layer, rows := e.layers[l], e.cfg.Experts
+	if err := e.prepare(in, x, n, e.cfg.Hidden, kernel.F32); err != nil {
+		return err
+	}
+	return e.mul(dst, &layer.Gate, rows, 2*e.cfg.Hidden, in, func(t, lo, hi int) {
+		kernel.Add(dst[t*rows+lo:t*rows+hi], layer.GateBias[lo:hi])
+	})
+}
