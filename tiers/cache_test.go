@@ -3,6 +3,7 @@ package tiers
 import (
 	"context"
 	"io"
+	"os"
 	"testing"
 	"time"
 
@@ -13,7 +14,13 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(mapperEnv) != "" {
+		mapFile()
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // deadline turns a hang into a failure.
 const deadline = 2 * time.Minute

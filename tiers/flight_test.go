@@ -10,10 +10,11 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
+	"pgregory.net/rapid"
 )
 
 // eventually waits for a condition that others bring about.
-func eventually(t testing.TB, condition func() bool) {
+func eventually(t rapid.TB, condition func() bool) {
 	t.Helper()
 	for end := time.Now().Add(deadline); !condition(); runtime.Gosched() {
 		if time.Now().After(end) {

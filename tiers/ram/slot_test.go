@@ -63,7 +63,7 @@ func startReader(t *testing.T, s *Slot) *reader {
 	file := os.NewFile(uintptr(dup), "slot")
 	defer file.Close()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), readerEnv+"=1")
+	cmd.Env = append(os.Environ(), readerEnv+"=1", "GORACE=atexit_sleep_ms=0")
 	cmd.ExtraFiles = []*os.File{file}
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()

@@ -1,0 +1,313 @@
+package nvme
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+	"unsafe"
+
+	"expertfs/checkpoint"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// onDisk copies the model embedded in the program to a folder and opens it.
+func onDisk(t *testing.T) *checkpoint.Checkpoint {
+	t.Helper()
+	tiny := embeddedModel(t)
+	dir := t.TempDir()
+	for _, f := range append(slices.Clone(tiny.Files()), tiny.Small()...) {
+		data := make([]byte, f.Size())
+		_, err := io.ReadFull(io.NewSectionReader(f, 0, f.Size()), data)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, f.Name()), data, 0o600))
+	}
+	return openCheckpoint(t, dir)
+}
+
+func embeddedModel(t *testing.T) *checkpoint.Checkpoint { return openCheckpoint(t, "embed:tiny") }
+
+func openCheckpoint(t *testing.T, path string) *checkpoint.Checkpoint {
+	t.Helper()
+	ck, err := checkpoint.Open(path)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, ck.Close()) })
+	return ck
+}
+
+func openReader(t *testing.T, ck *checkpoint.Checkpoint, o Options) *Reader {
+	t.Helper()
+	r, err := Open(ck.Files(), o)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, r.Close()) })
+	return r
+}
+
+// bytesOf reads a view in the plainest way.
+func bytesOf(t *testing.T, ck *checkpoint.Checkpoint, v *checkpoint.View) []byte {
+	t.Helper()
+	data := slices.Clone(v.Header)
+	for _, e := range v.Extents {
+		part := make([]byte, e.Len)
+		_, err := io.ReadFull(io.NewSectionReader(ck.Files()[e.File], e.Off, e.Len), part)
+		require.NoError(t, err)
+		data = append(data, part...)
+	}
+	return data
+}
+
+// buffer makes a source one that reads without O_DIRECT.
+func buffer(s Source) Source {
+	if d, ok := s.(*directFile); ok {
+		fd, err := unix.Open(d.Path(), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			panic(err)
+		}
+		d.Close()
+		return &bufferedFile{file{d.File, fd}}
+	}
+	return s
+}
+
+func TestEveryWayToReadGivesTheSameBytes(t *testing.T) {
+	disk, tiny := onDisk(t), embeddedModel(t)
+	for name, c := range map[string]struct {
+		ck *checkpoint.Checkpoint
+		o  Options
+	}{
+		"direct":       {disk, Options{}},
+		"small pieces": {disk, Options{Chunk: 1000, Workers: 3}},
+		"buffered":     {disk, Options{Wrap: buffer}},
+		"memory":       {tiny, Options{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := openReader(t, c.ck, c.o)
+			t.Log(r.Mechanism())
+			views := []*checkpoint.View{c.ck.Expert(0, 0), c.ck.Expert(3, 31), c.ck.Dense(1), c.ck.Embedding(), c.ck.Unembedding()}
+			var read int64
+			for _, v := range views {
+				got := make([]byte, v.Size())
+				j := r.Start(v, got, 0, Demand)
+				<-j.Done()
+				require.NoError(t, j.Err())
+				require.True(t, bytes.Equal(bytesOf(t, c.ck, v), got))
+				read += v.Size() - int64(len(v.Header))
+			}
+			require.GreaterOrEqual(t, r.BytesRead(), read)
+		})
+	}
+}
+
+func TestReadAtIsAReaderAt(t *testing.T) {
+	ck := onDisk(t)
+	r := openReader(t, ck, Options{Chunk: 5000})
+	v := ck.Expert(1, 2)
+	want := bytesOf(t, ck, v)
+	rng := rand.New(rand.NewPCG(1, 1))
+	for range 300 {
+		off := rng.Int64N(v.Size() + 10)
+		got := make([]byte, rng.IntN(20_000))
+		n, err := r.ReadAt(context.Background(), v, got, off)
+		expect, expectErr := bytes.NewReader(want).ReadAt(slices.Clone(got), off)
+		require.Equal(t, expect, n)
+		require.Equal(t, expectErr, err)
+		require.True(t, bytes.Equal(want[min(off, v.Size()):min(off+int64(n), v.Size())], got[:n]))
+	}
+	_, err := r.ReadAt(context.Background(), v, make([]byte, 1), -1)
+	require.ErrorIs(t, err, unix.EINVAL)
+}
+
+// script is a source whose reads wait for the test.
+type script struct {
+	Source
+	started chan int64    // offsets, in the order of the reads
+	goOn    chan struct{} // one for each read
+}
+
+func (s script) ReadAt(p []byte, off int64) (int, error) {
+	s.started <- off
+	<-s.goOn
+	return s.Source.ReadAt(p, off)
+}
+
+// scripted is a reader of one worker, whose reads wait for the test.
+func scripted(t *testing.T, ck *checkpoint.Checkpoint) (*Reader, script) {
+	s := script{started: make(chan int64, 1000), goOn: make(chan struct{}, 1000)}
+	r := openReader(t, ck, Options{Workers: 1, Wrap: func(source Source) Source {
+		s.Source = source
+		return s
+	}})
+	t.Cleanup(sync.OnceFunc(func() { close(s.goOn) })) // before r is closed
+	return r, s
+}
+
+// start starts a job for one expert.
+func start(ck *checkpoint.Checkpoint, r *Reader, expert int, class Class) *Job {
+	v := ck.Expert(0, expert)
+	return r.Start(v, make([]byte, v.Size()), 0, class)
+}
+
+// firstRead is the offset of the first read of an expert.
+func firstRead(ck *checkpoint.Checkpoint, expert int) int64 {
+	return ck.Expert(0, expert).Extents[0].Off
+}
+
+func TestDemandComesBeforePrefetch(t *testing.T) {
+	ck := embeddedModel(t)
+	r, s := scripted(t, ck)
+	busy := start(ck, r, 0, Demand)
+	require.Equal(t, firstRead(ck, 0), <-s.started)
+	guess, promoted, demand := start(ck, r, 1, Prefetch), start(ck, r, 2, Prefetch), start(ck, r, 3, Demand)
+	promoted.Promote()
+	for range 24 {
+		s.goOn <- struct{}{}
+	}
+	for _, j := range []*Job{busy, demand, promoted, guess} {
+		<-j.Done()
+		require.NoError(t, j.Err())
+	}
+	var order []int64
+	for range 23 {
+		order = append(order, <-s.started)
+	}
+	require.Equal(t, []int64{firstRead(ck, 3), firstRead(ck, 2), firstRead(ck, 1)}, []int64{order[5], order[11], order[17]})
+}
+
+func TestPrefetchesCanBeDroppedUntilTheyBegin(t *testing.T) {
+	ck := embeddedModel(t)
+	r, s := scripted(t, ck)
+	begun := start(ck, r, 0, Prefetch)
+	<-s.started
+	waiting, wanted := start(ck, r, 1, Prefetch), start(ck, r, 2, Prefetch)
+	wanted.Promote()
+	require.False(t, begun.Drop())
+	require.False(t, wanted.Drop())
+	require.True(t, waiting.Drop())
+	require.False(t, waiting.Drop())
+	<-waiting.Done()
+	require.ErrorIs(t, waiting.Err(), ErrDropped)
+	for range 12 {
+		s.goOn <- struct{}{}
+	}
+	<-begun.Done()
+	<-wanted.Done()
+	require.NoError(t, begun.Err())
+	require.NoError(t, wanted.Err())
+}
+
+func TestACallerThatGivesUpGetsItsMemoryBack(t *testing.T) {
+	ck := embeddedModel(t)
+	r, s := scripted(t, ck)
+	ctx, cancel := context.WithCancel(context.Background())
+	errs := make(chan error)
+	go func() {
+		v := ck.Expert(0, 0)
+		_, err := r.ReadAt(ctx, v, make([]byte, v.Size()), 0)
+		errs <- err
+	}()
+	<-s.started
+	cancel()
+	s.goOn <- struct{}{} // the read under way must end first
+	require.ErrorIs(t, <-errs, context.Canceled)
+	require.Empty(t, s.started, "the rest is not read")
+}
+
+func TestCloseEndsJobs(t *testing.T) {
+	ck := embeddedModel(t)
+	s := script{started: make(chan int64, 1000), goOn: make(chan struct{}, 1000)}
+	r, err := Open(ck.Files(), Options{Workers: 1, Wrap: func(source Source) Source {
+		s.Source = source
+		return s
+	}})
+	require.NoError(t, err)
+	begun, waiting := start(ck, r, 0, Demand), start(ck, r, 1, Demand)
+	<-s.started
+	closed := make(chan error)
+	go func() { closed <- r.Close() }()
+	<-waiting.Done()
+	require.ErrorIs(t, waiting.Err(), ErrClosed)
+	s.goOn <- struct{}{}
+	require.NoError(t, <-closed)
+	<-begun.Done()
+	require.ErrorIs(t, begun.Err(), ErrClosed)
+	late := start(ck, r, 2, Demand)
+	<-late.Done()
+	require.ErrorIs(t, late.Err(), ErrClosed)
+}
+
+func TestReadsFailWhenTheFileChanges(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(t *testing.T, path string)
+		err    string
+	}{
+		"truncated": {func(t *testing.T, path string) { require.NoError(t, os.Truncate(path, 5000)) }, "unexpected EOF"},
+		"replaced": {func(t *testing.T, path string) {
+			data, err := os.ReadFile(path)
+			require.NoError(t, err)
+			require.NoError(t, os.WriteFile(path+".new", data, 0o600))
+			require.NoError(t, os.Rename(path+".new", path))
+		}, "replaced"},
+		"rewritten": {func(t *testing.T, path string) {
+			require.NoError(t, os.Chtimes(path, time.Time{}, time.Unix(1, 0)))
+		}, "modified"},
+		"removed": {func(t *testing.T, path string) { require.NoError(t, os.Remove(path)) }, "no such file"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ck := onDisk(t)
+			r := openReader(t, ck, Options{})
+			c.change(t, ck.Files()[0].Path())
+			j := start(ck, r, 5, Demand)
+			<-j.Done()
+			require.ErrorContains(t, j.Err(), c.err)
+			require.ErrorContains(t, j.Err(), "model.safetensors")
+		})
+	}
+}
+
+func TestAReplacedFileIsNotOpened(t *testing.T) {
+	ck := onDisk(t)
+	require.NoError(t, os.Truncate(ck.Files()[0].Path(), 5000))
+	_, err := Open(ck.Files(), Options{})
+	require.ErrorContains(t, err, "model.safetensors")
+}
+
+func TestThePageCacheStaysOut(t *testing.T) {
+	ck := onDisk(t)
+	r := openReader(t, ck, Options{})
+	if r.Mechanism() != direct {
+		t.Skip("no O_DIRECT in the temporary folder: ", r.Mechanism())
+	}
+	f, err := os.Open(ck.Files()[0].Path())
+	require.NoError(t, err)
+	defer f.Close()
+	require.NoError(t, f.Sync())
+	require.NoError(t, unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED))
+	for expert := range 32 {
+		j := start(ck, r, expert, Demand)
+		<-j.Done()
+		require.NoError(t, j.Err())
+	}
+	// The pages of layer 0's largest tensor, all of whose experts were read.
+	extents := [2]checkpoint.Extent{ck.Expert(0, 0).Extents[0], ck.Expert(0, 31).Extents[0]}
+	page := int64(os.Getpagesize())
+	from := (extents[0].Off + page - 1) / page * page
+	to := (extents[1].Off + extents[1].Len) / page * page
+	mem, err := unix.Mmap(int(f.Fd()), from, int(to-from), unix.PROT_READ, unix.MAP_SHARED)
+	require.NoError(t, err)
+	defer unix.Munmap(mem)
+	cached := make([]byte, (to-from)/page)
+	_, _, errno := unix.Syscall(unix.SYS_MINCORE, uintptr(unsafe.Pointer(&mem[0])), uintptr(len(mem)), uintptr(unsafe.Pointer(&cached[0])))
+	require.Zero(t, errno)
+	require.Equal(t, make([]byte, len(cached)), cached, "pages in the page cache")
+}
