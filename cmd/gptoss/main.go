@@ -30,5 +30,8 @@ func commands() []*cobra.Command {
 		newBenchCommand(),
 		newRunCommand(),
 		newScoreCommand(),
+		newChatCommand(),
+		newServeCommand(),
+		newTokenizeCommand(),
 	}
 }

@@ -1,0 +1,230 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"expertfs/infer"
+	"expertfs/infer/harmony"
+	"expertfs/infer/sample"
+)
+
+func newChatCommand() *cobra.Command {
+	c := &chat{}
+	var effort string
+	cmd := &cobra.Command{
+		Use:   "chat --model DIR",
+		Short: "Talk with the model",
+		Long: `Chat asks for messages and shows the model's answers; /? in a chat lists its
+commands. If standard input is not a terminal, all of it is one message, and
+the answer goes to standard output.
+
+The model's reasoning is hidden unless --show-thinking is given. Ctrl-C stops
+an answer, a second one the program.`,
+		Args: cobra.NoArgs,
+	}
+	model := addModelFlags(cmd)
+	c.sampling = addSamplingFlags(cmd)
+	format := addConversationFlags(cmd)
+	flags := cmd.Flags()
+	flags.StringVar(&c.system, "system", "", "instructions that the model is to follow")
+	flags.StringVar(&effort, "reasoning-effort", string(harmony.Medium), "how much the model reasons: low, medium or high")
+	flags.BoolVar(&c.showThinking, "show-thinking", false, "show the model's reasoning")
+	flags.IntVarP(&c.max, "predict", "n", -1, "most tokens of an answer (-1: as many as the context holds)")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
+		if c.effort, err = harmony.ParseEffort(effort); err != nil {
+			return err
+		}
+		if c.max < -1 {
+			return fmt.Errorf("--predict %d: give a number of tokens, or -1", c.max)
+		}
+		if c.sampler, err = c.sampling.sampler(); err != nil {
+			return err
+		}
+		m, err := openChatModel(model)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, m.close()) }()
+		c.model = m
+		if c.opening, err = format.opening(m.tokens); err != nil {
+			return err
+		}
+		if c.encoding, err = harmony.NewEncoding(m.tokens); err != nil {
+			return err
+		}
+		c.out, c.notes = cmd.OutOrStdout(), cmd.ErrOrStderr()
+		if term.IsTerminal(int(os.Stdin.Fd())) {
+			return c.loop(cmd.Context(), newTerminalInput(os.Stdin, os.Stdout))
+		}
+		return c.once(cmd.Context(), cmd.InOrStdin())
+	}
+	return cmd
+}
+
+// chat is a conversation and its settings.
+type chat struct {
+	model    *chatModel
+	encoding *harmony.Encoding
+	opening  func(harmony.Effort) []harmony.Message
+
+	sampling     *samplingFlags
+	sampler      *sample.Sampler
+	system       string
+	effort       harmony.Effort
+	showThinking bool
+	max          int
+
+	history    []harmony.Message
+	out, notes io.Writer // answers; everything else
+}
+
+// once answers all of in as one message.
+func (c *chat) once(ctx context.Context, in io.Reader) error {
+	text, err := io.ReadAll(in)
+	if err != nil {
+		return err
+	}
+	message := strings.TrimSpace(string(text))
+	if message == "" {
+		return errors.New("standard input is empty: there is no message to answer")
+	}
+	return c.say(ctx, message)
+}
+
+// say sends a message and shows the answer. Both are added to the history,
+// unless it fails.
+func (c *chat) say(ctx context.Context, text string) error {
+	asked := append(c.history[:len(c.history):len(c.history)],
+		harmony.Message{Header: harmony.Header{Role: harmony.User}, Content: text})
+	prompt, err := c.prompt(asked)
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the program
+
+	a := &answer{parser: c.encoding.NewParser(), out: c.out, showThinking: c.showThinking}
+	if f, ok := c.notes.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		a.screen = f
+	}
+	_, finish, err := c.model.complete(ctx, prompt, infer.Generation{
+		Max: c.max, Stop: c.model.tokens.StopIDs(), Sample: c.sampler.Sample, Emit: a.push,
+	})
+	a.end()
+	if err = errors.Join(err, a.err); err != nil {
+		return err
+	}
+	c.history = append(asked, a.parser.Messages()...)
+	switch {
+	case finish == infer.FinishCancelled:
+		fmt.Fprintln(c.notes, "(stopped)")
+	case finish == infer.FinishLength:
+		fmt.Fprintln(c.notes, "(cut off: no room for more tokens)")
+	case a.stray != nil:
+		fmt.Fprintf(c.notes, "(ended: %v)\n", a.stray)
+	}
+	return nil
+}
+
+// prompt renders the conversation with its settings.
+func (c *chat) prompt(messages []harmony.Message) ([]int, error) {
+	all := c.opening(c.effort)
+	if c.system != "" {
+		all = append(all, harmony.DeveloperMessage(c.system))
+	}
+	ids, err := c.encoding.Prompt(append(all, messages...))
+	if err != nil {
+		return nil, err
+	}
+	if room := c.model.engine.Context(); len(ids) >= room {
+		return nil, fmt.Errorf("the conversation has %d tokens and the context %d: start a new one with /clear, or raise --ctx-size", len(ids), room)
+	}
+	return ids, nil
+}
+
+// answer shows the messages of the assistant as they come.
+type answer struct {
+	parser       *harmony.Parser
+	out          io.Writer
+	showThinking bool
+	screen       io.Writer // a terminal, or nil
+
+	waiting  bool // the screen says that there is hidden reasoning
+	thinking bool // the text shown last was reasoning
+	midLine  bool // it did not end with a newline
+	stray    error
+	err      error // of out
+}
+
+// push takes a token and tells whether more is wanted.
+func (a *answer) push(id int) bool {
+	text, err := a.parser.Push(id)
+	a.stray = err
+	a.show(text)
+	return a.err == nil && err == nil
+}
+
+// end shows what was held back.
+func (a *answer) end() {
+	a.show(a.parser.Finish())
+	a.wait(false)
+	if a.midLine {
+		a.write("\n")
+	}
+}
+
+// show writes text of the current message, if it is for the user to see.
+func (a *answer) show(text string) {
+	h := a.parser.Header()
+	thinking := h.Channel == harmony.Analysis
+	if text == "" || h.Recipient != "" {
+		return
+	}
+	a.wait(thinking && !a.showThinking)
+	if thinking && !a.showThinking {
+		return
+	}
+	if thinking != a.thinking {
+		if a.midLine {
+			a.write("\n")
+		}
+		if thinking {
+			a.write("(thinking)\n")
+		} else {
+			a.write("(answer)\n")
+		}
+		a.thinking = thinking
+	}
+	a.write(text)
+}
+
+// wait puts a word on the screen while there is nothing else to see.
+func (a *answer) wait(waiting bool) {
+	if a.screen == nil || waiting == a.waiting {
+		return
+	}
+	a.waiting = waiting
+	if waiting {
+		fmt.Fprint(a.screen, "thinking...")
+	} else {
+		fmt.Fprint(a.screen, "\r\x1b[K") // erases the line
+	}
+}
+
+func (a *answer) write(text string) {
+	a.midLine = !strings.HasSuffix(text, "\n")
+	if a.err == nil {
+		_, a.err = io.WriteString(a.out, text)
+	}
+}
