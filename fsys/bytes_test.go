@@ -170,7 +170,7 @@ func TestEveryByte(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.config.Slots = tenth
-			tiny.compareWithin(t, c.config, 2)
+			tiny.compareWithin(t, c.config, 1)
 		})
 	}
 	t.Run("one processor", func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -81,7 +82,8 @@ func Mount(mountpoint string, c *tiers.Cache, ck *checkpoint.Checkpoint, o Optio
 	}
 	server, err := fuse.NewServer(f, mountpoint, f.mountOptions())
 	if err != nil {
-		return nil, fmt.Errorf("mount %s: %w", mountpoint, err)
+		// go-fuse ends some of its messages with a newline.
+		return nil, fmt.Errorf("mount %s: %s", mountpoint, strings.TrimSpace(err.Error()))
 	}
 	f.server = server
 	go func() {

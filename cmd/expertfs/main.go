@@ -28,6 +28,13 @@ func execute(args []string) error {
 		Short:         "Mount a GPT-OSS checkpoint: every expert is a file",
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		Args:          cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return withCode(exitUsage, fmt.Errorf("unknown command %q; expertfs --help lists them", args[0]))
+			}
+			return cmd.Help()
+		},
 	}
 	root.AddCommand(commands()...)
 	for _, c := range append(root.Commands(), root) {
@@ -36,9 +43,6 @@ func execute(args []string) error {
 	root.SetArgs(args[1:])
 	if filepath.Base(args[0]) == mountHelper {
 		root.SetArgs(mountHelperArgs(args[1:]))
-	}
-	if _, _, err := root.Find(args[1:]); err != nil {
-		return withCode(exitUsage, err)
 	}
 	return root.Execute()
 }

@@ -64,12 +64,12 @@ func (c *mountConfig) checkSystem(log *slog.Logger) error {
 	if _, err := os.Stat(device); err != nil {
 		return withCode(exitNoDevice, fmt.Errorf("%w: is the kernel's module fuse loaded (modprobe fuse), and the device passed into the container (--device /dev/fuse)?", err))
 	}
+	if err := unix.Access(device, unix.R_OK|unix.W_OK); err != nil {
+		return withCode(exitNoDevice, fmt.Errorf("%s: %w", device, err))
+	}
 	if os.Geteuid() != 0 {
 		_, err := mountpoint.Fusermount()
 		return err
-	}
-	if err := unix.Access(device, unix.R_OK|unix.W_OK); err != nil {
-		return withCode(exitNoDevice, fmt.Errorf("%s: %w", device, err))
 	}
 	return nil
 }

@@ -31,6 +31,11 @@ func serve(c *mountConfig, announce func(ready) error) (err error) {
 		return checkpointError(c.checkpoint, err)
 	}
 	defer func() { err = errors.Join(err, ck.Close()) }()
+	// A signal that comes while the mount is made is dealt with when it serves.
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
+
 	backings := fsys.NewBackings(log)
 	cache, err := c.openCache(ck, backings, log)
 	if err != nil {
@@ -51,7 +56,7 @@ func serve(c *mountConfig, announce func(ready) error) (err error) {
 		return errors.Join(err, fs.Unmount())
 	}
 	notify(log, sd.SdNotifyReady)
-	waitUnmounted(fs, point, log)
+	waitUnmounted(fs, point, signals, log)
 	notify(log, sd.SdNotifyStopping)
 	return nil
 }
@@ -99,14 +104,10 @@ func notify(log *slog.Logger, state string) {
 	}
 }
 
-// waitUnmounted returns when the mount is gone. On SIGINT or SIGTERM it
-// unmounts; when the mount is busy it is detached, and this program serves
-// those who use it until they let go. A second signal ends the program at once,
-// and they get errors.
-func waitUnmounted(fs *fsys.FS, point string, log *slog.Logger) {
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	defer signal.Stop(signals)
+// waitUnmounted returns when the mount is gone. A signal takes it down; when it
+// is busy it is detached, and this program serves those who use it until they
+// let go. A second signal ends the program at once, and they get errors.
+func waitUnmounted(fs *fsys.FS, point string, signals <-chan os.Signal, log *slog.Logger) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

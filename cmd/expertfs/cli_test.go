@@ -1,0 +1,225 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"expertfs/fsys/mountpoint"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The tests run the program as users do: the test binary, started again with
+// this variable set, is the program.
+const programEnv = "EXPERTFS_TEST_PROGRAM"
+
+// patience turns a hang into a failure; poll is how often to look meanwhile.
+const (
+	patience = 2 * time.Minute
+	poll     = 10 * time.Millisecond
+)
+
+func TestMain(m *testing.M) {
+	if _, ok := os.LookupEnv(programEnv); ok {
+		main()
+		return
+	}
+	os.Exit(runTests(m))
+}
+
+// runTests fails when tests leave mounts of theirs behind.
+func runTests(m *testing.M) int {
+	code := m.Run()
+	mounts, err := mountpoint.List()
+	if err != nil {
+		panic(err)
+	}
+	for _, mount := range mounts {
+		if strings.Contains(mount.Point, testFolder) {
+			fmt.Println("left mounted:", mount.Point)
+			code = 1
+		}
+	}
+	return code
+}
+
+// testFolder is in the path of every mount point of these tests.
+var testFolder = fmt.Sprintf("expertfs-cli-%d", os.Getpid())
+
+// program makes a command of the program.
+func program(args ...string) *exec.Cmd {
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Env = append(os.Environ(), programEnv+"=1")
+	return cmd
+}
+
+// result is what a command has printed and ended with.
+type result struct {
+	code        int
+	out, errors string
+}
+
+// run runs the program to its end.
+func run(t *testing.T, args ...string) result {
+	t.Helper()
+	return finish(t, program(args...))
+}
+
+func finish(t *testing.T, cmd *exec.Cmd) result {
+	t.Helper()
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	require.NoError(t, cmd.Start())
+	timer := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
+	defer timer.Stop()
+	err := cmd.Wait()
+	var exit *exec.ExitError
+	if err != nil {
+		require.True(t, errors.As(err, &exit), "%v", err)
+	}
+	return result{cmd.ProcessState.ExitCode(), out.String(), errs.String()}
+}
+
+// newPoint makes an empty folder to mount on, free of symlinks, and makes sure
+// that nothing is mounted on it in the end.
+func newPoint(t *testing.T) string {
+	t.Helper()
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	require.NoError(t, err)
+	point := filepath.Join(dir, testFolder)
+	require.NoError(t, os.Mkdir(point, 0o755))
+	t.Cleanup(func() {
+		if _, err := mountpoint.Find(point); err == nil {
+			require.NoError(t, mountpoint.Unmount(point, true))
+		}
+	})
+	return point
+}
+
+func needMounts(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("mounts directly, which needs root")
+	}
+	f, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
+	if err != nil {
+		t.Skip("no FUSE here: ", err)
+	}
+	require.NoError(t, f.Close())
+}
+
+// mountTiny mounts the embedded model in the background.
+func mountTiny(t *testing.T, flags ...string) string {
+	t.Helper()
+	needMounts(t)
+	point := newPoint(t)
+	r := run(t, append(append([]string{"mount", "--ram", "4MiB"}, flags...), "embed:tiny", point)...)
+	require.Equal(t, result{0, point + "\n" + point + "/.expertfs\n", ""}, r)
+	return point
+}
+
+func TestUsageErrors(t *testing.T) {
+	for _, args := range []string{
+		"no-such-command", "mount", "mount a", "mount a b c", "mount --no-such-flag a b", "mount --ram much embed:tiny m",
+		"mount --policy no-such-policy embed:tiny m", "mount -o no_such_option embed:tiny m", "mount -o ram embed:tiny m",
+		"mount -o ro=1 embed:tiny m", "mount --log-level loud embed:tiny m", "mount --mechanism magic embed:tiny m",
+		"umount", "status a b", "version x",
+	} {
+		r := run(t, strings.Fields(args)...)
+		require.Equal(t, exitUsage, r.code, args)
+		require.True(t, strings.HasPrefix(r.errors, "expertfs: "), "%s: %q", args, r.errors)
+		require.Empty(t, r.out, args)
+	}
+}
+
+func TestHelp(t *testing.T) {
+	r := run(t)
+	require.Zero(t, r.code)
+	require.Contains(t, r.out, "mount")
+	r = run(t, "help", "exit-codes")
+	require.Zero(t, r.code)
+	for _, m := range exitMeanings {
+		require.Contains(t, r.out, fmt.Sprintf("%2d  %s\n", m.code, m.meaning))
+	}
+	r = run(t, "version")
+	require.Zero(t, r.code)
+	require.Regexp(t, `^expertfs \S+.* go1\.`, r.out)
+	require.NotContains(t, run(t, "mount", "--help").out, "--memfd")
+}
+
+func TestExitCodesDiffer(t *testing.T) {
+	seen := make(map[int]bool)
+	for _, m := range exitMeanings {
+		require.False(t, seen[m.code], m.code)
+		seen[m.code] = true
+	}
+}
+
+func TestMountErrors(t *testing.T) {
+	needMounts(t)
+	point := newPoint(t)
+	empty := t.TempDir()
+	full := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(full, "file"), nil, 0o644))
+	for _, c := range []struct {
+		code int
+		text string
+		args []string
+	}{
+		{exitNoCheckpoint, "no-such-model", []string{filepath.Join(empty, "no-such-model"), point}},
+		{exitNoCheckpoint, "embed:other", []string{"embed:other", point}},
+		{exitBadCheckpoint, full, []string{full, point}},
+		{exitPointMissing, "does not exist", []string{"embed:tiny", filepath.Join(empty, "missing")}},
+		{exitPointNotDir, "not a directory", []string{"embed:tiny", filepath.Join(full, "file")}},
+		{exitPointNotEmpty, `"file"`, []string{"embed:tiny", full}},
+		{exitSmallBudget, "4 experts x", []string{"--ram", "64KiB", "embed:tiny", point}},
+	} {
+		for _, extra := range [][]string{{"mount"}, {"mount", "-f"}} {
+			r := run(t, append(extra, c.args...)...)
+			require.Equal(t, c.code, r.code, r.errors)
+			require.Equal(t, 1, strings.Count(r.errors, "expertfs: "), r.errors)
+			require.Contains(t, r.errors, c.text)
+			require.Empty(t, r.out)
+		}
+	}
+	require.NoError(t, mountpoint.Check(point), "nothing is left of the failures")
+}
+
+func TestMountAndUmount(t *testing.T) {
+	point := mountTiny(t)
+	r := run(t, "mount", "embed:tiny", point)
+	require.Equal(t, exitPointMounted, r.code, r.errors)
+
+	var report struct{ PID int }
+	text, err := os.ReadFile(filepath.Join(point, ".expertfs/stats.json"))
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(text, &report))
+	comm, err := os.Readlink(fmt.Sprintf("/proc/%d/cwd", report.PID))
+	require.NoError(t, err)
+	require.Equal(t, "/", comm, "the server must not keep a folder busy")
+
+	require.Equal(t, result{0, "", ""}, run(t, "umount", point))
+	state, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", report.PID))
+	require.True(t, err != nil || bytes.Contains(state, []byte("State:\tZ")), "umount waits for the server")
+	require.NoError(t, mountpoint.Check(point))
+	require.Equal(t, exitNotMounted, run(t, "umount", point).code)
+	require.Equal(t, exitPointMissing, run(t, "umount", point+"-missing").code)
+}
+
+func TestSmallBudgetIsWarnedOf(t *testing.T) {
+	needMounts(t)
+	point := newPoint(t)
+	r := run(t, "mount", "--ram", "200KiB", "embed:tiny", point)
+	require.Zero(t, r.code)
+	require.Contains(t, r.errors, "warning: the RAM budget of 200 KiB is below what one token uses, 4 layers x 4 experts x 36 KiB = 576 KiB")
+	require.Equal(t, 1, strings.Count(r.errors, "warning"))
+	require.Zero(t, run(t, "umount", point).code)
+}
