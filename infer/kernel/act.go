@@ -62,12 +62,14 @@ type Batch struct {
 }
 
 // int8Rows are vectors of Int8 activations. The number of blocks is padded to a
-// multiple of 4 by blocks of zeros.
+// multiple of 4 by blocks of zeros. What blocks have one of stands side by side
+// for all vectors, as kernels for batches want it.
 type int8Rows struct {
+	n      int       // vectors
 	blocks int       // blocks of a vector, padding included
 	q      []int8    // [n][blocks][32], a block being its 16 even, then its 16 odd elements
-	scale  []float32 // [n][blocks]
-	corr   []int32   // [n][blocks]: -128 times the sum of the block's integers
+	scale  []float32 // [blocks][n]
+	corr   []int32   // [blocks][n]: -128 times the sum of the block's integers
 }
 
 // Reset makes b a batch of n vectors of cols elements, whose contents are
@@ -76,7 +78,7 @@ func (b *Batch) Reset(n, cols int, act Act) {
 	b.n, b.cols, b.act = n, cols, act
 	if act == Int8 {
 		nb := paddedBlocks(cols)
-		b.ints.blocks = nb
+		b.ints.n, b.ints.blocks = n, nb
 		b.ints.q = resize(b.ints.q, n*nb*blockLen)
 		b.ints.scale = resize(b.ints.scale, n*nb)
 		b.ints.corr = resize(b.ints.corr, n*nb)
@@ -94,7 +96,7 @@ func (b *Batch) Set(i int, x []float32) {
 		panic(fmt.Sprintf("kernel: vector %d of %d elements set in a batch of %d of %d", i, len(x), b.n, b.cols))
 	}
 	if b.act == Int8 {
-		active.quantize(b.ints.vector(i), x)
+		active.quantize(b.ints, i, x)
 		return
 	}
 	dst := b.floats[i*padded(b.cols):][:padded(b.cols)]
@@ -111,26 +113,20 @@ func (b *Batch) Set(i int, x []float32) {
 // Gather makes b the batch of src's vectors at the given indices, in that order.
 func (b *Batch) Gather(src *Batch, indices []int) {
 	b.Reset(len(indices), src.cols, src.act)
-	nb, p := src.ints.blocks, padded(src.cols)
-	for to, from := range indices {
-		if src.act == Int8 {
-			copy(b.ints.q[to*nb*blockLen:][:nb*blockLen], src.ints.q[from*nb*blockLen:])
-			copy(b.ints.scale[to*nb:][:nb], src.ints.scale[from*nb:])
-			copy(b.ints.corr[to*nb:][:nb], src.ints.corr[from*nb:])
-			continue
+	if src.act != Int8 {
+		p := padded(src.cols)
+		for to, from := range indices {
+			copy(b.floats[to*p:][:p], src.floats[from*p:])
 		}
-		copy(b.floats[to*p:][:p], src.floats[from*p:])
+		return
 	}
-}
-
-// vector returns vector i alone.
-func (r int8Rows) vector(i int) int8Rows {
-	nb := r.blocks
-	return int8Rows{
-		blocks: nb,
-		q:      r.q[i*nb*blockLen : (i+1)*nb*blockLen],
-		scale:  r.scale[i*nb : (i+1)*nb],
-		corr:   r.corr[i*nb : (i+1)*nb],
+	nb := src.ints.blocks
+	for to, from := range indices {
+		copy(b.ints.q[to*nb*blockLen:][:nb*blockLen], src.ints.q[from*nb*blockLen:])
+		for k := range nb {
+			b.ints.scale[k*b.n+to] = src.ints.scale[k*src.n+from]
+			b.ints.corr[k*b.n+to] = src.ints.corr[k*src.n+from]
+		}
 	}
 }
 

@@ -4,31 +4,73 @@ package kernel
 func mxfp4Int8AVX512(dst *[4]float32, w, s *byte, rowStep, nb int, q *int8, scale *float32, corr *int32)
 
 //go:noescape
-func q8VecAVX512(dst *[tileRows]float32, data *int8, scales *uint16, nb int, q *int8, scale *float32, corr *int32)
+func mxfp4FloatAVX512(dst *[4]float32, w, s *byte, rowStep, nb int, x *float32, table *[256]float32)
 
 //go:noescape
 func bf16VecAVX512(dst *[4]float32, w *byte, rowStep, cols int, x *float32)
 
-// avx512 needs AVX-512 F, BW, DQ, VL, VBMI and VNNI.
+//go:noescape
+func bf16BatchAVX512(dst *float32, stride int, w *byte, rowStep, cols int, x *float32, xStep int)
+
+//go:noescape
+func q8VecAVX512(dst *[tileRows]float32, data *int8, scales *uint16, nb int, q *int8, scale *float32, corr *int32, step int)
+
+//go:noescape
+func q8BatchAVX512(dst *float32, stride int, data *int8, scales *uint16, nb int, q *int8, qStep int, scale *float32, corr *int32, step int)
+
+//go:noescape
+func mxfp4BF16AVX512(dst, blocks, scales *byte, nb int, table *[256]float32)
+
+//go:noescape
+func mxfp4TileAVX512(data *int8, blocks *byte, nb, groups int, mask uint16)
+
+//go:noescape
+func scaleTileAVX512(dst *uint16, scales *byte, nb, groups int)
+
+// avx512 needs AVX-512 F, BW, DQ, VL, VBMI and VNNI. What it does not replace is
+// as in avx2.
 var avx512 = func() *tier {
 	k := *avx2
 	k.name = "avx512"
-	k.bf16Vec = func(dst []float32, w []byte, cols int, x []float32) {
-		fourRows(dst, func(out *[4]float32, r, step int) {
-			bf16VecAVX512(out, &w[r*cols*2], step*cols*2, cols, &x[0])
-		})
-	}
-	k.mxfp4Int8 = func(dst []float32, blocks, scales []byte, x int8Rows) {
-		nb := len(scales) / max(len(dst), 1)
-		fourRows(dst, func(out *[4]float32, r, step int) {
-			mxfp4Int8AVX512(out, &blocks[r*nb*halfBlock], &scales[r*nb], step*nb, nb, &x.q[0], &x.scale[0], &x.corr[0])
-		})
-	}
-	k.q8Vec = func(dst *[tileRows]float32, data []int8, scales []uint16, x int8Rows, nb int) {
-		q8VecAVX512(dst, &data[0], &scales[0], nb, &x.q[0], &x.scale[0], &x.corr[0])
-	}
+	k.bf16Vec = bf16VecWide
+	k.mxfp4Float = mxfp4FloatWide
+	k.mxfp4Int8 = mxfp4Int8Wide
+	k.q8Vec = q8VecWide
+	k.unpacks = true
+	k.bf16Batch = bf16BatchWide
+	k.q8Batch = q8BatchWide
+	k.mxfp4BF16 = mxfp4BF16Wide
+	k.mxfp4Tile = mxfp4TileWide
 	return &k
 }()
+
+// e8m0Table has the values of all scales.
+var e8m0Table = func() (t [256]float32) {
+	for s := range t {
+		t[s] = e8m0(byte(s))
+	}
+	return t
+}()
+
+func bf16VecWide(dst []float32, w []byte, cols int, x []float32) {
+	fourRows(dst, func(out *[4]float32, r, step int) {
+		bf16VecAVX512(out, &w[r*cols*2], step*cols*2, cols, &x[0])
+	})
+}
+
+func mxfp4FloatWide(dst []float32, blocks, scales []byte, x []float32) {
+	nb := len(scales) / len(dst)
+	fourRows(dst, func(out *[4]float32, r, step int) {
+		mxfp4FloatAVX512(out, &blocks[r*nb*halfBlock], &scales[r*nb], step*nb, nb, &x[0], &e8m0Table)
+	})
+}
+
+func mxfp4Int8Wide(dst []float32, blocks, scales []byte, x int8Rows) {
+	nb := len(scales) / len(dst)
+	fourRows(dst, func(out *[4]float32, r, step int) {
+		mxfp4Int8AVX512(out, &blocks[r*nb*halfBlock], &scales[r*nb], step*nb, nb, &x.q[0], &x.scale[0], &x.corr[0])
+	})
+}
 
 // fourRows calls f for dst's elements four at a time, r being the first of them
 // and step 1. The last ones that do not make four it calls for one by one, with
@@ -42,5 +84,70 @@ func fourRows(dst []float32, f func(out *[4]float32, r, step int)) {
 		var out [4]float32
 		f(&out, r, 0)
 		dst[r] = out[0]
+	}
+}
+
+func q8VecWide(dst *[tileRows]float32, data []int8, scales []uint16, x int8Rows, i, nb int) {
+	q8VecAVX512(dst, &data[0], &scales[0], nb, &x.q[i*x.blocks*blockLen], &x.scale[i], &x.corr[i], 4*x.n)
+}
+
+// q8BatchWide takes 8 vectors at a time. Those left over are taken with some
+// that were done before, or one by one where there are no 8.
+func q8BatchWide(dst []float32, stride int, data []int8, scales []uint16, x int8Rows, nb int) {
+	const group = 8
+	if x.n < group {
+		for i := range x.n {
+			q8VecWide((*[tileRows]float32)(dst[i*stride:]), data, scales, x, i, nb)
+		}
+		return
+	}
+	qStep := x.blocks * blockLen
+	for i := 0; i < x.n; i += group {
+		i = min(i, x.n-group)
+		q8BatchAVX512(&dst[i*stride], 4*stride, &data[0], &scales[0], nb, &x.q[i*qStep], qStep, &x.scale[i], &x.corr[i], 4*x.n)
+	}
+}
+
+// bf16BatchWide takes 3 vectors at a time, as q8BatchWide takes 8.
+func bf16BatchWide(dst []float32, stride int, w []byte, cols int, x []float32, n int) {
+	const group = 3
+	p := padded(cols)
+	for r := 0; r < panelRows; r += 4 {
+		rows := w[r*cols*2:]
+		if n < group {
+			for i := range n {
+				bf16VecAVX512((*[4]float32)(dst[i*stride+r:]), &rows[0], cols*2, cols, &x[i*p])
+			}
+			continue
+		}
+		for i := 0; i < n; i += group {
+			i = min(i, n-group)
+			bf16BatchAVX512(&dst[i*stride+r], 4*stride, &rows[0], cols*2, cols, &x[i*p], 4*p)
+		}
+	}
+}
+
+func mxfp4BF16Wide(dst []byte, blocks, scales []byte) {
+	mxfp4BF16AVX512(&dst[0], &blocks[0], &scales[0], len(scales), &e8m0Table)
+}
+
+func mxfp4TileWide(data []int8, tileScales []uint16, blocks, scales []byte) {
+	nb := len(scales) / tileRows
+	groups, left := nb/4, nb%4
+	if groups > 0 {
+		mxfp4TileAVX512(&data[0], &blocks[0], nb, groups, 0xffff)
+		scaleTileAVX512(&tileScales[0], &scales[0], nb, groups)
+	}
+	if left == 0 {
+		return
+	}
+	// A group of 4 blocks is written, so it goes through a buffer.
+	var last [4 * tileBlock]int8
+	mxfp4TileAVX512(&last[0], &blocks[groups*4*halfBlock], nb, 1, 1<<(4*left)-1)
+	copy(data[groups*4*tileBlock:], last[:])
+	for b := groups * 4; b < nb; b++ {
+		for r := range tileRows {
+			tileScales[b*tileRows+r] = toBF16(e8m0(scales[r*nb+b]) / 2)
+		}
 	}
 }

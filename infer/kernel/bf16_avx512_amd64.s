@@ -9,13 +9,27 @@
 	VFMADD231PS Z8, Z11, e     \
 	VFMADD231PS Z9, Z10, o
 
-// Sums 16 pairs down to 4 lanes: x, the lower part of e.
-#define FOLD(e, o, ye, xe) \
+// Sums 16 pairs down to the lower 4 lanes of y, the lower half of e.
+#define FOLD(e, o, y) \
 	VADDPS        o, e, e      \
-	VEXTRACTF64X4 $1, e, Y8    \
-	VADDPS        Y8, ye, ye   \
-	VEXTRACTF128  $1, ye, X8   \
-	VADDPS        X8, xe, xe
+	VEXTRACTF64X4 $1, e, Y31   \
+	VADDPS        Y31, y, y    \
+	VEXTRACTF32X4 $1, y, X31   \
+	VADDPS        Y31, y, y
+
+// Sums four rows' four lanes each, as halves, and stores the four sums. X3 is 0.
+#define FINISH(a, b, c, d, out) \
+	VUNPCKLPS b, a, X1    \
+	VUNPCKHPS b, a, X5    \
+	VADDPS    X5, X1, X1  \
+	VUNPCKLPS d, c, X5    \
+	VUNPCKHPS d, c, X7    \
+	VADDPS    X7, X5, X5  \
+	VUNPCKLPD X5, X1, X7  \
+	VUNPCKHPD X5, X1, X1  \
+	VADDPS    X1, X7, X7  \
+	VADDPS    X3, X7, X7  \
+	VMOVUPS   X7, out
 
 // func bf16VecAVX512(dst *[4]float32, w *byte, rowStep, cols int, x *float32)
 // Four rows, rowStep bytes apart, of cols columns each, times one vector.
@@ -68,24 +82,109 @@ full:
 	SUBQ       $32, CX
 	JNZ        loop
 
-	FOLD(Z0, Z1, Y0, X0)
-	FOLD(Z2, Z3, Y2, X2)
-	FOLD(Z4, Z5, Y4, X4)
-	FOLD(Z6, Z7, Y6, X6)
+	FOLD(Z0, Z1, Y0)
+	FOLD(Z2, Z3, Y2)
+	FOLD(Z4, Z5, Y4)
+	FOLD(Z6, Z7, Y6)
+	MOVQ dst+0(FP), AX
+	VXORPS X3, X3, X3
+	FINISH(X0, X2, X4, X6, (AX))
+	VZEROUPPER
+	RET
 
-	// Four rows' four lanes each: add upper to lower half, and again.
-	VUNPCKLPS X2, X0, X1
-	VUNPCKHPS X2, X0, X3
-	VUNPCKLPS X6, X4, X5
-	VUNPCKHPS X6, X4, X7
-	VADDPS    X3, X1, X1
-	VADDPS    X7, X5, X5
-	VUNPCKLPD X5, X1, X0
-	VUNPCKHPD X5, X1, X2
-	VADDPS    X2, X0, X0
-	VXORPS    X1, X1, X1
-	VADDPS    X1, X0, X0
-	MOVQ      dst+0(FP), AX
-	VMOVUPS   X0, (AX)
+// One row's 32 columns: the even ones to Z24, the odd ones to Z25, for Z26 to
+// Z31, the activations of three vectors.
+#define ROW3(w, e0, o0, e1, o1, e2, o2) \
+	VMOVDQU16.Z w, K1, Z24     \
+	VMOVDQU16.Z w, K2, Z25     \
+	VPSLLD      $16, Z24, Z24  \
+	VFMADD231PS Z26, Z24, e0   \
+	VFMADD231PS Z27, Z25, o0   \
+	VFMADD231PS Z28, Z24, e1   \
+	VFMADD231PS Z29, Z25, o1   \
+	VFMADD231PS Z30, Z24, e2   \
+	VFMADD231PS Z31, Z25, o2
+
+#define ZERO8(a, b, c, d, e, f, g, h) \
+	VPXORD a, a, a \
+	VPXORD b, b, b \
+	VPXORD c, c, c \
+	VPXORD d, d, d \
+	VPXORD e, e, e \
+	VPXORD f, f, f \
+	VPXORD g, g, g \
+	VPXORD h, h, h
+
+// func bf16BatchAVX512(dst *float32, stride int, w *byte, rowStep, cols int, x *float32, xStep int)
+// Four rows times three vectors. stride, rowStep and xStep are in bytes.
+TEXT ·bf16BatchAVX512(SB), NOSPLIT, $0-56
+	MOVQ dst+0(FP), AX
+	MOVQ stride+8(FP), BX
+	MOVQ w+16(FP), SI
+	MOVQ rowStep+24(FP), R8
+	MOVQ cols+32(FP), CX
+	MOVQ x+40(FP), DX
+	MOVQ xStep+48(FP), R10
+	LEAQ (R8)(R8*2), R9
+
+	MOVL  $-1, R11
+	KMOVD R11, K1
+	MOVL  $0xaaaaaaaa, R12
+	KMOVD R12, K2
+	ZERO8(Z0, Z1, Z2, Z3, Z4, Z5, Z6, Z7)
+	ZERO8(Z8, Z9, Z10, Z11, Z12, Z13, Z14, Z15)
+	ZERO8(Z16, Z17, Z18, Z19, Z20, Z21, Z22, Z23)
+
+loop:
+	CMPQ CX, $32
+	JGE  full
+
+	// Less than 32 columns are left: mask what is beyond.
+	MOVL  $1, R11
+	SHLL  CX, R11
+	DECL  R11
+	KMOVD R11, K1
+	ANDL  R11, R12
+	KMOVD R12, K2
+	MOVQ  $32, CX
+
+full:
+	VMOVUPS (DX), Z26
+	VMOVUPS 64(DX), Z27
+	VMOVUPS (DX)(R10*1), Z28
+	VMOVUPS 64(DX)(R10*1), Z29
+	VMOVUPS (DX)(R10*2), Z30
+	VMOVUPS 64(DX)(R10*2), Z31
+	ROW3((SI), Z0, Z1, Z2, Z3, Z4, Z5)
+	ROW3((SI)(R8*1), Z6, Z7, Z8, Z9, Z10, Z11)
+	ROW3((SI)(R8*2), Z12, Z13, Z14, Z15, Z16, Z17)
+	ROW3((SI)(R9*1), Z18, Z19, Z20, Z21, Z22, Z23)
+	ADDQ    $64, SI
+	SUBQ    $-128, DX
+	SUBQ    $32, CX
+	JNZ     loop
+
+	FOLD(Z0, Z1, Y0)
+	FOLD(Z2, Z3, Y2)
+	FOLD(Z4, Z5, Y4)
+	FOLD(Z6, Z7, Y6)
+	FOLD(Z8, Z9, Y8)
+	FOLD(Z10, Z11, Y10)
+	FOLD(Z12, Z13, Y12)
+	FOLD(Z14, Z15, Y14)
+	FOLD(Z16, Z17, Y16)
+	FOLD(Z18, Z19, Y18)
+	FOLD(Z20, Z21, Y20)
+	FOLD(Z22, Z23, Y22)
+	VXORPS X3, X3, X3
+	VMOVUPS Y18, Y13
+	FINISH(X0, X6, X12, X13, (AX))
+	ADDQ BX, AX
+	VMOVUPS Y20, Y13
+	FINISH(X2, X8, X14, X13, (AX))
+	ADDQ BX, AX
+	VMOVUPS Y16, Y12
+	VMOVUPS Y22, Y13
+	FINISH(X4, X10, X12, X13, (AX))
 	VZEROUPPER
 	RET

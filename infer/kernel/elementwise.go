@@ -119,7 +119,7 @@ func Exp(x float32) float32 {
 		p = float32(p*r) + c
 	}
 	p = (float32(p*float32(r*r)) + r) + 1
-	return math.Float32frombits(math.Float32bits(p) + math.Float32bits(t)<<23)
+	return p * math.Float32frombits(math.Float32bits(t)<<23+0x3f800000)
 }
 
 // The constants of Exp. exp0 to exp5 are the polynomial (e^r - 1 - r) / r^2 for

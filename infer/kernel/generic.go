@@ -8,13 +8,9 @@ import "math"
 var generic = &tier{
 	name:       "generic",
 	bf16Vec:    bf16VecGeneric,
-	bf16Batch:  bf16BatchGeneric,
 	mxfp4Float: mxfp4FloatGeneric,
 	mxfp4Int8:  mxfp4Int8Generic,
-	mxfp4BF16:  mxfp4BF16Generic,
-	mxfp4Tile:  mxfp4TileGeneric,
 	q8Vec:      q8VecGeneric,
-	q8Batch:    q8BatchGeneric,
 	quantize:   quantizeGeneric,
 
 	swiglu:          swigluGeneric,
@@ -89,14 +85,8 @@ func bf16Dot(row []byte, x []float32) float32 {
 	return acc.sum()
 }
 
-func bf16BatchGeneric(dst []float32, stride, rows int, w []byte, cols int, x []float32, n int) {
-	for i := range n {
-		bf16VecGeneric(dst[i*stride:][:rows], w, cols, x[i*padded(cols):])
-	}
-}
-
 func mxfp4FloatGeneric(dst []float32, blocks, scales []byte, x []float32) {
-	nb := len(scales) / max(len(dst), 1)
+	nb := len(scales) / len(dst)
 	for r := range dst {
 		var acc floatLanes
 		for b := range nb {
@@ -111,18 +101,6 @@ func mxfp4FloatGeneric(dst []float32, blocks, scales []byte, x []float32) {
 	}
 }
 
-// mxfp4BF16Generic unpacks rows to bfloat16, which is exact.
-func mxfp4BF16Generic(dst []byte, blocks, scales []byte) {
-	for b, s := range scales {
-		scale := e8m0(s)
-		for k, v := range blocks[b*halfBlock:][:halfBlock] {
-			lo, hi := toBF16(fp4[v&15]*scale), toBF16(fp4[v>>4]*scale)
-			at := dst[(b*halfBlock+k)*4:][:4]
-			at[0], at[1], at[2], at[3] = byte(lo), byte(lo>>8), byte(hi), byte(hi>>8)
-		}
-	}
-}
-
 // intLanes are the accumulators of integer activations.
 type intLanes [4]float32
 
@@ -133,7 +111,7 @@ func (l *intLanes) add(block int, dot int32, weightScale, scale float32) {
 func (l *intLanes) sum() float32 { return ((l[0] + l[2]) + (l[1] + l[3])) + 0 }
 
 func mxfp4Int8Generic(dst []float32, blocks, scales []byte, x int8Rows) {
-	nb := len(scales) / max(len(dst), 1)
+	nb := len(scales) / len(dst)
 	for r := range dst {
 		var acc intLanes
 		for b := range nb {
@@ -148,29 +126,16 @@ func mxfp4Int8Generic(dst []float32, blocks, scales []byte, x int8Rows) {
 	}
 }
 
-// mxfp4TileGeneric unpacks up to 16 rows of nb blocks into a tile of Q8.
-func mxfp4TileGeneric(data []int8, tileScales []uint16, blocks, scales []byte, nb int) {
-	for r := range len(scales) / nb {
-		for b := range nb {
-			tileScales[b*tileRows+r] = toBF16(e8m0(scales[r*nb+b]) / 2)
-			out := data[b*tileBlock:]
-			for k, v := range blocks[(r*nb+b)*halfBlock:][:halfBlock] {
-				out[tileAt(r, 2*k)] = fp4Doubled[v&15]
-				out[tileAt(r, 2*k+1)] = fp4Doubled[v>>4]
-			}
-		}
-	}
-}
-
-func q8VecGeneric(dst *[tileRows]float32, data []int8, scales []uint16, x int8Rows, nb int) {
+func q8VecGeneric(dst *[tileRows]float32, data []int8, scales []uint16, x int8Rows, i, nb int) {
 	var acc [tileRows]intLanes
+	q := x.q[i*x.blocks*blockLen:]
 	for b := range nb {
 		var dot [tileRows]int32
 		for k, v := range data[b*tileBlock : (b+1)*tileBlock] {
-			dot[k/4%tileRows] += int32(v) * int32(x.q[b*blockLen+k/(4*tileRows)*4+k%4])
+			dot[k/4%tileRows] += int32(v) * int32(q[b*blockLen+k/(4*tileRows)*4+k%4])
 		}
 		for r := range acc {
-			acc[r].add(b, dot[r], fromBF16(scales[b*tileRows+r]), x.scale[b])
+			acc[r].add(b, dot[r], fromBF16(scales[b*tileRows+r]), x.scale[b*x.n+i])
 		}
 	}
 	for r := range acc {
@@ -178,20 +143,13 @@ func q8VecGeneric(dst *[tileRows]float32, data []int8, scales []uint16, x int8Ro
 	}
 }
 
-func q8BatchGeneric(dst []float32, stride, rows int, data []int8, scales []uint16, x int8Rows, n, nb int) {
-	var tile [tileRows]float32
-	for i := range n {
-		q8VecGeneric(&tile, data, scales, x.vector(i), nb)
-		copy(dst[i*stride:][:rows], tile[:])
-	}
-}
-
-// quantizeGeneric prepares x as Int8: a block's scale is its largest magnitude
+// quantizeGeneric prepares x as vector i of dst: a block's scale is its largest magnitude
 // over 127, and its integers are rounded to the nearest, ties to even. A block
 // below 2^-100 counts as zeros; one with an infinity or a NaN has the scale NaN
 // and integers 0.
-func quantizeGeneric(dst int8Rows, x []float32) {
+func quantizeGeneric(dst int8Rows, i int, x []float32) {
 	var block [blockLen]float32
+	out := dst.q[i*dst.blocks*blockLen:]
 	for b := range dst.blocks {
 		splitBlock(block[:], x[min(b*blockLen, len(x)):])
 		var largest uint32
@@ -205,10 +163,10 @@ func quantizeGeneric(dst int8Rows, x []float32) {
 			if inverse != 0 {
 				q = roundToInt8(float32(f * inverse))
 			}
-			dst.q[b*blockLen+k] = q
+			out[b*blockLen+k] = q
 			sum += int32(q)
 		}
-		dst.scale[b], dst.corr[b] = scale, -128*sum
+		dst.scale[b*dst.n+i], dst.corr[b*dst.n+i] = scale, -128*sum
 	}
 }
 

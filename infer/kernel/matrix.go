@@ -5,9 +5,10 @@ import "fmt"
 // Scratch is working memory of MulBatch. The zero value is ready; one must not
 // be used by two calls at a time.
 type Scratch struct {
-	bf16   []byte // a panel of rows in bfloat16
-	ints   []int8 // a panel of rows in the layout of Q8
-	scales []uint16
+	bf16   []byte   // a panel of rows in bfloat16
+	ints   []int8   // a panel of rows in the layout of Q8
+	scales []uint16 // and their scales
+	one    Vec
 }
 
 // MXFP4 is a matrix of 4-bit floats with a scale for every 32 columns, as
@@ -23,6 +24,9 @@ type MXFP4 struct {
 // threads at will. x has any precision.
 func (m *MXFP4) MulVec(dst []float32, x *Vec, lo, hi int) {
 	checkRange(m.Rows, m.Cols, &x.b, lo, hi)
+	if lo == hi {
+		return
+	}
 	blocks, scales := m.rows(lo, hi)
 	if x.b.act == Int8 {
 		active.mxfp4Int8(dst[lo:hi], blocks, scales, x.b.ints)
@@ -31,35 +35,54 @@ func (m *MXFP4) MulVec(dst []float32, x *Vec, lo, hi int) {
 	active.mxfp4Float(dst[lo:hi], blocks, scales, x.b.floats)
 }
 
-// batchRows is how many rows are unpacked at a time for a batch.
-const batchRows = 16
-
-// unpackFrom is the number of vectors from which it pays to unpack rows before
-// multiplying.
-const unpackFrom = 4
+const (
+	// panelRows rows are unpacked at a time for a batch.
+	panelRows = tileRows
+	// unpackFrom is the number of vectors from which unpacking pays.
+	unpackFrom = 4
+	// cachedRows rows are multiplied by one vector after the other: few enough to
+	// stay in a cache.
+	cachedRows = 128
+	// cachedBytes of vectors are multiplied by all rows before the next.
+	cachedBytes = 512 << 10
+)
 
 // MulBatch sets dst[i*stride+r] to row r times vector i of x, for lo <= r < hi.
-// Rows may be split over threads at will; the work is done 16 rows at a time.
+// Rows may be split over threads at will, best at multiples of 16.
 func (m *MXFP4) MulBatch(dst []float32, stride int, x *Batch, lo, hi int, s *Scratch) {
 	checkRange(m.Rows, m.Cols, x, lo, hi)
-	if x.n < unpackFrom {
-		x.each(func(i int, v *Vec) { m.MulVec(dst[i*stride:], v, lo, hi) })
-		return
+	unpack := m.unpackInt8
+	if x.act != Int8 {
+		unpack = m.unpackFloat
 	}
-	nb := m.Cols / blockLen
-	for r := lo; r < hi; r += batchRows {
-		end := min(r+batchRows, hi)
-		blocks, scales := m.rows(r, end)
-		if x.act == Int8 {
-			s.ints, s.scales = resize(s.ints, nb*tileBlock), resize(s.scales, nb*tileRows)
-			active.mxfp4Tile(s.ints, s.scales, blocks, scales, nb)
-			active.q8Batch(dst[r:], stride, end-r, s.ints, s.scales, x.ints, x.n, nb)
-			continue
+	if x.n >= unpackFrom && active.unpacks {
+		for ; lo+panelRows <= hi; lo += panelRows {
+			unpack(dst, stride, x, lo, s)
 		}
-		s.bf16 = resize(s.bf16, batchRows*m.Cols*2)
-		active.mxfp4BF16(s.bf16, blocks, scales)
-		active.bf16Batch(dst[r:], stride, end-r, s.bf16, m.Cols, x.floats, x.n)
 	}
+	for r := lo; r < hi; r += cachedRows {
+		for i := range x.n {
+			s.one.b.Gather(x, []int{i})
+			m.MulVec(dst[i*stride:], &s.one, r, min(r+cachedRows, hi))
+		}
+	}
+}
+
+// unpackInt8 multiplies 16 rows, from row r on, as a tile of Q8.
+func (m *MXFP4) unpackInt8(dst []float32, stride int, x *Batch, r int, s *Scratch) {
+	nb := m.Cols / blockLen
+	blocks, scales := m.rows(r, r+panelRows)
+	s.ints, s.scales = resize(s.ints, nb*tileBlock), resize(s.scales, nb*tileRows)
+	active.mxfp4Tile(s.ints, s.scales, blocks, scales)
+	active.q8Batch(dst[r:], stride, s.ints, s.scales, x.ints, nb)
+}
+
+// unpackFloat multiplies 16 rows, from row r on, as rows of bfloat16.
+func (m *MXFP4) unpackFloat(dst []float32, stride int, x *Batch, r int, s *Scratch) {
+	blocks, scales := m.rows(r, r+panelRows)
+	s.bf16 = resize(s.bf16, panelRows*m.Cols*2)
+	active.mxfp4BF16(s.bf16, blocks, scales)
+	active.bf16Batch(dst[r:], stride, s.bf16, m.Cols, x.floats, x.n)
 }
 
 func (m *MXFP4) rows(lo, hi int) (blocks, scales []byte) {
@@ -78,7 +101,7 @@ type BF16 struct {
 func (m *BF16) MulVec(dst []float32, x *Vec, lo, hi int) {
 	checkRange(m.Rows, m.Cols, &x.b, lo, hi)
 	mustBeFloat(x.b.act)
-	active.bf16Vec(dst[lo:hi], m.Data[lo*m.Cols*2:hi*m.Cols*2], m.Cols, x.b.floats)
+	active.bf16Vec(dst[lo:hi], m.rows(lo, hi), m.Cols, x.b.floats)
 }
 
 // MulBatch sets dst[i*stride+r] to row r times vector i of x, for lo <= r < hi.
@@ -86,25 +109,26 @@ func (m *BF16) MulVec(dst []float32, x *Vec, lo, hi int) {
 func (m *BF16) MulBatch(dst []float32, stride int, x *Batch, lo, hi int, _ *Scratch) {
 	checkRange(m.Rows, m.Cols, x, lo, hi)
 	mustBeFloat(x.act)
-	for r := lo; r < hi; r += batchRows {
-		end := min(r+batchRows, hi)
-		active.bf16Batch(dst[r:], stride, end-r, m.Data[r*m.Cols*2:end*m.Cols*2], m.Cols, x.floats, x.n)
+	p := padded(m.Cols)
+	chunk := max(cachedBytes/(4*p), 1)
+	for from := 0; from < x.n; from += chunk {
+		to := min(from+chunk, x.n)
+		r := lo
+		if active.unpacks {
+			for ; r+panelRows <= hi; r += panelRows {
+				active.bf16Batch(dst[from*stride+r:], stride, m.rows(r, r+panelRows), m.Cols, x.floats[from*p:to*p], to-from)
+			}
+		}
+		for ; r < hi; r += cachedRows {
+			end := min(r+cachedRows, hi)
+			for i := from; i < to; i++ {
+				active.bf16Vec(dst[i*stride+r:i*stride+end], m.rows(r, end), m.Cols, x.floats[i*p:])
+			}
+		}
 	}
 }
 
-// each calls f with every vector of b as a Vec.
-func (b *Batch) each(f func(i int, v *Vec)) {
-	v := &Vec{Batch{n: 1, cols: b.cols, act: b.act}}
-	p := padded(b.cols)
-	for i := range b.n {
-		if b.act == Int8 {
-			v.b.ints = b.ints.vector(i)
-		} else {
-			v.b.floats = b.floats[i*p : (i+1)*p]
-		}
-		f(i, v)
-	}
-}
+func (m *BF16) rows(lo, hi int) []byte { return m.Data[lo*m.Cols*2 : hi*m.Cols*2] }
 
 func mustBeFloat(a Act) {
 	if a == Int8 {

@@ -106,33 +106,36 @@ func (m *Q8) MulVec(dst []float32, x *Vec, lo, hi int) {
 	checkRange(m.rows, m.cols, &x.b, lo, hi)
 	mustBeInt8(x.b.act)
 	m.eachTile(lo, hi, func(r, skip, n int, data []int8, scales []uint16) {
-		if n == tileRows {
-			active.q8Vec((*[tileRows]float32)(dst[r:]), data, scales, x.b.ints, m.blocks)
-			return
-		}
-		var tile [tileRows]float32
-		active.q8Vec(&tile, data, scales, x.b.ints, m.blocks)
-		copy(dst[r:r+n], tile[skip:])
+		m.mulTile(dst[r:r+n], skip, data, scales, x.b.ints, 0)
 	})
 }
 
 // MulBatch sets dst[i*stride+r] to row r times vector i of x, for lo <= r < hi.
 // Rows may be split over threads at will, best at multiples of 16. The
 // precision of x is Int8.
-func (m *Q8) MulBatch(dst []float32, stride int, x *Batch, lo, hi int, s *Scratch) {
+func (m *Q8) MulBatch(dst []float32, stride int, x *Batch, lo, hi int, _ *Scratch) {
 	checkRange(m.rows, m.cols, x, lo, hi)
 	mustBeInt8(x.act)
 	m.eachTile(lo, hi, func(r, skip, n int, data []int8, scales []uint16) {
-		if skip == 0 {
-			active.q8Batch(dst[r:], stride, n, data, scales, x.ints, x.n, m.blocks)
+		if n == tileRows && active.unpacks {
+			active.q8Batch(dst[r:], stride, data, scales, x.ints, m.blocks)
 			return
 		}
-		var tile [tileRows]float32
 		for i := range x.n {
-			active.q8Vec(&tile, data, scales, x.ints.vector(i), m.blocks)
-			copy(dst[i*stride+r:][:n], tile[skip:])
+			m.mulTile(dst[i*stride+r:][:n], skip, data, scales, x.ints, i)
 		}
 	})
+}
+
+// mulTile sets dst to rows of a tile, from row skip on, times vector i of x.
+func (m *Q8) mulTile(dst []float32, skip int, data []int8, scales []uint16, x int8Rows, i int) {
+	if len(dst) == tileRows {
+		active.q8Vec((*[tileRows]float32)(dst), data, scales, x, i, m.blocks)
+		return
+	}
+	var tile [tileRows]float32
+	active.q8Vec(&tile, data, scales, x, i, m.blocks)
+	copy(dst, tile[skip:])
 }
 
 // eachTile calls f for every tile that has rows of lo to hi: n rows from row r,

@@ -14,26 +14,30 @@ type tier struct {
 	// bf16Vec sets dst[r] to row r of w ([len(dst)][cols][2]) times x
 	// ([padded cols], even and odd elements split).
 	bf16Vec func(dst []float32, w []byte, cols int, x []float32)
-	// bf16Batch does so for n vectors: dst[i*stride+r].
-	bf16Batch func(dst []float32, stride, rows int, w []byte, cols int, x []float32, n int)
 
-	// mxfp4Float and mxfp4Int8 set dst[r] to row r times x; the rows have
-	// len(scales)/len(dst) blocks.
+	// mxfp4Float and mxfp4Int8 set dst[r] to row r times x, which is one vector;
+	// the rows have len(scales)/len(dst) blocks.
 	mxfp4Float func(dst []float32, blocks, scales []byte, x []float32)
 	mxfp4Int8  func(dst []float32, blocks, scales []byte, x int8Rows)
-	// mxfp4BF16 unpacks blocks to bfloat16, mxfp4Tile up to 16 rows of nb blocks
-	// to a tile of Q8 (what rows are missing is left as it was).
+
+	// q8Vec sets dst to a tile of nb blocks times vector i of x.
+	q8Vec func(dst *[tileRows]float32, data []int8, scales []uint16, x int8Rows, i, nb int)
+
+	// unpacks says that there are the following functions for batches. Without
+	// them the vectors of a batch are multiplied one by one.
+	unpacks bool
+	// bf16Batch sets dst[i*stride+r] to row r of 16 rows w times vector i of the n
+	// vectors x.
+	bf16Batch func(dst []float32, stride int, w []byte, cols int, x []float32, n int)
+	// q8Batch sets dst[i*stride+r] to row r of a tile of nb blocks times vector i
+	// of x.
+	q8Batch func(dst []float32, stride int, data []int8, scales []uint16, x int8Rows, nb int)
+	// mxfp4BF16 and mxfp4Tile unpack 16 rows to bfloat16 and to a tile of Q8.
 	mxfp4BF16 func(dst []byte, blocks, scales []byte)
-	mxfp4Tile func(data []int8, tileScales []uint16, blocks, scales []byte, nb int)
+	mxfp4Tile func(data []int8, tileScales []uint16, blocks, scales []byte)
 
-	// q8Vec sets dst to a tile of nb blocks times x.
-	q8Vec func(dst *[tileRows]float32, data []int8, scales []uint16, x int8Rows, nb int)
-	// q8Batch does so for n vectors, and stores only the first rows rows of the
-	// tile: dst[i*stride+r].
-	q8Batch func(dst []float32, stride, rows int, data []int8, scales []uint16, x int8Rows, n, nb int)
-
-	// quantize prepares x, of at most dst.blocks blocks, as Int8.
-	quantize func(dst int8Rows, x []float32)
+	// quantize prepares x as vector i of dst, of which it has at most the length.
+	quantize func(dst int8Rows, i int, x []float32)
 
 	// swiglu, dots and addWeighted are as the exported functions of their names;
 	// expSum sets s[i] to Exp(s[i]-m) and returns the sum of that in 8 parts.
