@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync/atomic"
+	"syscall"
 )
 
 // Hints tells a mount which experts are used and which will be. Lines are
@@ -28,7 +29,7 @@ const maxHints = 16 << 10
 // there is none or it may not be written.
 func (f *Folder) Hints() (*Hints, error) {
 	file, err := os.OpenFile(filepath.Join(f.dir, ".expertfs", "hints"), os.O_WRONLY, 0)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
 		return nil, nil
 	}
 	if err != nil {
