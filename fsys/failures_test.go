@@ -160,9 +160,7 @@ func TestServerKilled(t *testing.T) {
 	set(t, gate)
 	waiting, _ := reader(t, s.expert(0, 1))
 	require.Eventually(t, func() bool { return s.report().Cache.LoadingBytes > 0 }, patience, time.Millisecond)
-	require.NoError(t, s.cmd.Process.Kill())
-	<-s.ended
-	s.ended = nil
+	s.kill()
 	require.Error(t, waiting.Wait(), "a reader that waits gets an error")
 
 	require.True(t, mountpoint.Stale(s.point))

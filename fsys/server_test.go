@@ -212,6 +212,7 @@ func mount(t *testing.T, c serverConfig, env ...string) *server {
 	line, err := bufio.NewReader(out).ReadString('\n')
 	go func() { s.ended <- s.cmd.Wait() }()
 	t.Cleanup(func() {
+		defer s.detach()
 		s.unmount()
 		if t.Failed() {
 			t.Logf("the server's log:\n%s", s.log.Bytes())
@@ -239,13 +240,21 @@ func (s *server) unmount() {
 	s.ended = nil
 }
 
-// kill ends the server as a crash does, and takes the dead mount down.
+// kill ends the server as a crash does.
 func (s *server) kill() {
 	s.t.Helper()
 	require.NoError(s.t, s.cmd.Process.Kill())
 	<-s.ended
 	s.ended = nil
-	s.t.Cleanup(func() { require.NoError(s.t, mountpoint.Unmount(s.point, true)) })
+}
+
+// detach takes down what is still mounted when a test has failed or has killed
+// its server.
+func (s *server) detach() {
+	s.t.Helper()
+	if _, err := mountpoint.Find(s.point); err == nil {
+		require.NoError(s.t, mountpoint.Unmount(s.point, true))
+	}
 }
 
 func (s *server) path(name ...string) string {
