@@ -10,6 +10,15 @@ import (
 )
 
 func main() {
+	root := newRoot()
+	root.SetArgs(spellOut(os.Args[1:]))
+	if err := root.Execute(); err != nil {
+		fmt.Fprintln(os.Stderr, "gptoss:", err)
+		os.Exit(1)
+	}
+}
+
+func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "gptoss",
 		Short:         "Run a GPT-OSS model whose experts are files",
@@ -17,11 +26,7 @@ func main() {
 		SilenceErrors: true,
 	}
 	root.AddCommand(commands()...)
-	root.SetArgs(spellOut(os.Args[1:]))
-	if err := root.Execute(); err != nil {
-		fmt.Fprintln(os.Stderr, "gptoss:", err)
-		os.Exit(1)
-	}
+	return root
 }
 
 // commands lists every subcommand; each is made in a file of its own name.

@@ -40,7 +40,9 @@ func Load(modelDir string) (*Tokenizer, error) {
 func loadVocabulary(path string) (*Tokenizer, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return O200kHarmony(), nil
+		// The file may be missing, but not the folder.
+		_, err := os.Stat(filepath.Dir(path))
+		return O200kHarmony(), err
 	}
 	if err != nil {
 		return nil, err

@@ -193,6 +193,14 @@ func TestStopIDsOfGenerationConfig(t *testing.T) {
 	}
 }
 
+func TestLoadWithoutFolder(t *testing.T) {
+	tok, err := Load(t.TempDir())
+	require.NoError(t, err)
+	require.Equal(t, "o200k_harmony", tok.Name())
+	_, err = Load(filepath.Join(t.TempDir(), "none"))
+	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
 func BenchmarkEncode(b *testing.B) {
 	tok := O200kHarmony()
 	text, err := os.ReadFile("tokenizer_test.go")

@@ -1,0 +1,210 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"expertfs/infer"
+	"expertfs/infer/harmony"
+	"expertfs/infer/tokenizer"
+)
+
+// openTiny loads the small model.
+func openTiny(t *testing.T, dir string) *chatModel {
+	t.Helper()
+	m, err := openChatModel(&modelFlags{dir: dir, mapBytes: "auto", options: infer.Options{Context: 600}})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, m.close()) })
+	return m
+}
+
+// TestChatOnce compares with the sample that was taken when the model was
+// trained.
+func TestChatOnce(t *testing.T) {
+	out, notes, err := runCommand(t, "Tell me of the white whale\n", "chat", "--model", tinyTree(t), "--temp", "0", "--act", "f32")
+	require.NoError(t, err)
+	require.Equal(t, "they that the whale's boats were not the only way of the whale. The whale is a very long, but a little man of the whale.\n", out)
+	require.Empty(t, notes)
+}
+
+func TestChatErrors(t *testing.T) {
+	dir := tinyTree(t)
+	for want, args := range map[string][]string{
+		"no model given":          {},
+		"reasoning effort":        {"--model", dir, "--reasoning-effort", "extreme"},
+		"--predict -2":            {"--model", dir, "-n", "-2"},
+		"temperature -1":          {"--model", dir, "--temp", "-1"},
+		"--system-message":        {"--model", dir, "--system-message", "maybe"},
+		"standard input is empty": {"--model", dir},
+		"the conversation has 26 tokens and the context 10": {"--model", dir, "--ctx-size", "10", "--system", "x"},
+	} {
+		stdin := ""
+		if strings.HasPrefix(want, "the conversation") {
+			stdin = "hello"
+		}
+		_, _, err := runCommand(t, stdin, append([]string{"chat"}, args...)...)
+		require.ErrorContains(t, err, want)
+	}
+}
+
+// typed is a user who types lines, and leaves when there are no more.
+type typed struct {
+	lines   []string
+	prompts []string
+}
+
+func (u *typed) readLine(prompt string) (string, error) {
+	u.prompts = append(u.prompts, prompt)
+	if len(u.lines) == 0 {
+		return "", io.EOF
+	}
+	line := u.lines[0]
+	u.lines = u.lines[1:]
+	return line, nil
+}
+
+func newTestChat(t *testing.T, m *chatModel) (c *chat, out, notes *strings.Builder) {
+	t.Helper()
+	out, notes = &strings.Builder{}, &strings.Builder{}
+	c = &chat{model: m, effort: harmony.Medium, max: 12, out: out, notes: notes, sampling: &samplingFlags{}}
+	var err error
+	c.encoding, err = harmony.NewEncoding(m.tokens)
+	require.NoError(t, err)
+	c.opening = func(harmony.Effort) []harmony.Message { return nil }
+	c.sampler, err = c.sampling.sampler()
+	require.NoError(t, err)
+	return c, out, notes
+}
+
+func TestChatLoop(t *testing.T) {
+	c, out, notes := newTestChat(t, openTiny(t, tinyTree(t)))
+	user := &typed{lines: []string{
+		"", "  Tell me of the white whale ", `"""In the`, "", `beginning"""`,
+		"/set parameter temperature 0.5", "/set parameter top_k 3", "/set parameter seed 7", "/set parameter max_tokens 9",
+		"/set system Be brief.", "/set effort low", "/set thinking on", "/show", "/clear", "Hello",
+	}}
+	require.NoError(t, c.loop(t.Context(), user))
+	require.Contains(t, user.prompts, "... ")
+	require.Contains(t, out.String(), "temperature  0.5\ntop_k        3\ntop_p        0\nmin_p        0\nseed         7\nmax_tokens   9\n"+
+		"effort       low\nthinking     on\nsystem       Be brief.\nmessages     4\n")
+	require.Equal(t, 3, strings.Count(notes.String(), "(cut off"), notes.String())
+	require.Len(t, c.history, 2, "the message after /clear and its answer")
+	require.Equal(t, "Hello", c.history[0].Content)
+	require.Equal(t, harmony.Final, c.history[1].Channel)
+}
+
+func TestChatHistoryIsShownToTheModel(t *testing.T) {
+	c, _, _ := newTestChat(t, openTiny(t, tinyTree(t)))
+	require.NoError(t, c.say(t.Context(), "one\n\ntwo"))
+	c.system = "Be kind."
+	ids, err := c.prompt(c.history)
+	require.NoError(t, err)
+	require.Equal(t, "<|start|>developer<|message|># Instructions\n\nBe kind.<|end|><|start|>user<|message|>one\n\ntwo<|end|>"+
+		"<|start|>assistant<|channel|>final<|message|>"+c.history[1].Content+"<|end|><|start|>assistant", c.model.tokens.Decode(ids))
+}
+
+func TestChatCommandErrors(t *testing.T) {
+	c, _, _ := newTestChat(t, &chatModel{tokens: tokenizer.O200kHarmony()})
+	before := *c.sampling
+	for line, want := range map[string]string{
+		"/nothing":                      "no command /nothing",
+		"/set":                          "no such setting",
+		"/set parameter heat 1":         `no parameter "heat"`,
+		"/set parameter temperature":    `temperature ""`,
+		"/set parameter temperature -1": "must be 0 or more",
+		"/set parameter top_k x":        `top_k "x"`,
+		"/set parameter seed -5":        "--seed -5",
+		"/set parameter max_tokens -2":  "or -1",
+		"/set effort none":              "not low, medium or high",
+		"/set thinking maybe":           "on or off",
+	} {
+		require.ErrorContains(t, c.command(line), want, line)
+	}
+	require.Equal(t, before, *c.sampling)
+}
+
+func TestChatLoopEnds(t *testing.T) {
+	c, out, notes := newTestChat(t, &chatModel{tokens: tokenizer.O200kHarmony()})
+	require.NoError(t, c.loop(t.Context(), &typed{lines: []string{"/?", "/nothing", "/bye", "not read"}}))
+	require.Contains(t, out.String(), "/set parameter")
+	require.Contains(t, notes.String(), "error: there is no command /nothing")
+	require.NoError(t, c.loop(t.Context(), &typed{lines: []string{`"""never closed`}}))
+}
+
+// say pushes the tokens of text to an answer and returns what is shown.
+func show(t *testing.T, a *answer, text string) string {
+	t.Helper()
+	tokens := tokenizer.O200kHarmony()
+	encoding, err := harmony.NewEncoding(tokens)
+	require.NoError(t, err)
+	var out strings.Builder
+	a.parser, a.out = encoding.NewParser(), &out
+	for _, id := range tokens.EncodeSpecial(text) {
+		if !a.push(id) {
+			break
+		}
+	}
+	a.end()
+	return out.String()
+}
+
+func TestAnswerShowsChannels(t *testing.T) {
+	const text = "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>commentary to=functions.f<|message|>{}<|call|>" +
+		"<|start|>assistant<|channel|>final<|message|>Yes.\n<|return|>"
+	require.Equal(t, "Yes.\n", show(t, &answer{}, text))
+	require.Equal(t, "(thinking)\nHm.\n(answer)\nYes.\n", show(t, &answer{showThinking: true}, text))
+	var screen strings.Builder
+	require.Equal(t, "Yes.\n", show(t, &answer{screen: &screen}, text))
+	require.Equal(t, "thinking...\r\x1b[K", screen.String())
+
+	a := &answer{}
+	require.Equal(t, "Yes\n", show(t, a, "<|message|>Yes<|end|>stray"))
+	require.ErrorContains(t, a.stray, "between two messages")
+}
+
+// brokenPipe is an output whose reader has gone.
+type brokenPipe struct{}
+
+func (brokenPipe) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+
+func TestAnswerEndsWithItsReader(t *testing.T) {
+	c, _, _ := newTestChat(t, openTiny(t, tinyTree(t)))
+	c.out = brokenPipe{}
+	require.ErrorIs(t, c.say(t.Context(), "Hello"), io.ErrClosedPipe)
+	require.Empty(t, c.history)
+}
+
+// TestPromptsShareTheirBeginning: what is kept from one prompt to the next
+// does not change the result.
+func TestPromptsShareTheirBeginning(t *testing.T) {
+	dir := tinyTree(t)
+	kept := openTiny(t, dir)
+	greedy := func(m *chatModel, prompt []int) []int {
+		s, err := (&samplingFlags{}).sampler()
+		require.NoError(t, err)
+		ids, _, err := m.complete(t.Context(), prompt, infer.Generation{Max: 8, Sample: s.Sample})
+		require.NoError(t, err)
+		return ids
+	}
+	text := kept.tokens.Encode(strings.Repeat("In the beginning of the war the whale was white. ", 12))
+	for _, prompt := range [][]int{text[:40], text[:90], text[:90], text[:30], text, append(text[:10:10], text[50:90]...), text[:1]} {
+		fresh := openTiny(t, dir)
+		require.Equal(t, greedy(fresh, prompt), greedy(kept, prompt))
+		require.Equal(t, kept.session.Len(), len(kept.held))
+	}
+	_, _, err := kept.complete(t.Context(), []int{1, 5000}, infer.Generation{})
+	require.ErrorContains(t, err, "5000")
+	require.Equal(t, kept.session.Len(), len(kept.held))
+	require.Equal(t, greedy(openTiny(t, dir), text[:20]), greedy(kept, text[:20]))
+}
+
+func TestVocabularyMustFitTheModel(t *testing.T) {
+	dir := tinyTree(t)
+	require.NoError(t, errors.Join(removeFile(dir, "tokenizer.json"), removeFile(dir, "generation_config.json")))
+	_, err := openChatModel(&modelFlags{dir: dir, mapBytes: "auto"})
+	require.ErrorContains(t, err, "needs a tokenizer.json of its own")
+}
