@@ -72,21 +72,6 @@ func mxfp4Int8Wide(dst []float32, blocks, scales []byte, x int8Rows) {
 	})
 }
 
-// fourRows calls f for dst's elements four at a time, r being the first of them
-// and step 1. The last ones that do not make four it calls for one by one, with
-// step 0: the four rows are then one, and so are the results.
-func fourRows(dst []float32, f func(out *[4]float32, r, step int)) {
-	r := 0
-	for ; r+4 <= len(dst); r += 4 {
-		f((*[4]float32)(dst[r:]), r, 1)
-	}
-	for ; r < len(dst); r++ {
-		var out [4]float32
-		f(&out, r, 0)
-		dst[r] = out[0]
-	}
-}
-
 func q8VecWide(dst *[tileRows]float32, data []int8, scales []uint16, x int8Rows, i, nb int) {
 	q8VecAVX512(dst, &data[0], &scales[0], nb, &x.q[i*x.blocks*blockLen], &x.scale[i], &x.corr[i], 4*x.n)
 }

@@ -26,11 +26,15 @@ func swigluGeneric(dst, a []float32, limit, alpha float32) {
 
 func expSumGeneric(s []float32, m float32) float32 {
 	var parts partLanes
+	parts.addExp(s, m)
+	return parts.sum()
+}
+
+func (l *partLanes) addExp(s []float32, m float32) {
 	for i, f := range s {
 		s[i] = Exp(f - m)
-		parts[i%8] += s[i]
+		l[i%8] += s[i]
 	}
-	return parts.sum()
 }
 
 func dotsF32Generic(dst, q, keys []float32, scale float32) {

@@ -1,0 +1,145 @@
+#include "textflag.h"
+
+// Four keys, R8 bytes apart at SI, times the query at DX, of which a step takes
+// 8 elements: the sums Y0 to Y3, and the results to DI.
+#define REDUCE \
+	VEXTRACTF128 $1, Y0, X4      \
+	VEXTRACTF128 $1, Y1, X5      \
+	VEXTRACTF128 $1, Y2, X6      \
+	VEXTRACTF128 $1, Y3, X7      \
+	VADDPS       X4, X0, X0      \
+	VADDPS       X5, X1, X1      \
+	VADDPS       X6, X2, X2      \
+	VADDPS       X7, X3, X3      \
+	VUNPCKLPS    X1, X0, X4      \
+	VUNPCKHPS    X1, X0, X5      \
+	VUNPCKLPS    X3, X2, X6      \
+	VUNPCKHPS    X3, X2, X7      \
+	VADDPS       X5, X4, X4      \
+	VADDPS       X7, X6, X6      \
+	VUNPCKLPD    X6, X4, X0      \
+	VUNPCKHPD    X6, X4, X1      \
+	VADDPS       X1, X0, X0      \
+	VBROADCASTSS scale+40(FP), X1 \
+	VMULPS       X1, X0, X0      \
+	VMOVUPS      X0, (DI)
+
+#define START \
+	MOVQ  dst+0(FP), DI      \
+	MOVQ  q+8(FP), DX        \
+	MOVQ  keys+16(FP), SI    \
+	MOVQ  step+24(FP), R8    \
+	MOVQ  n+32(FP), CX       \
+	LEAQ  (R8)(R8*2), R9     \
+	VXORPS Y0, Y0, Y0        \
+	VXORPS Y1, Y1, Y1        \
+	VXORPS Y2, Y2, Y2        \
+	VXORPS Y3, Y3, Y3
+
+// func dotsF32AVX2(dst *[4]float32, q, keys *float32, step, n int, scale float32)
+// Four keys of n groups of 8 elements, step bytes apart.
+TEXT ·dotsF32AVX2(SB), NOSPLIT, $0-44
+	START
+
+loop:
+	VMOVUPS     (DX), Y8
+	VFMADD231PS (SI), Y8, Y0
+	VFMADD231PS (SI)(R8*1), Y8, Y1
+	VFMADD231PS (SI)(R8*2), Y8, Y2
+	VFMADD231PS (SI)(R9*1), Y8, Y3
+	ADDQ        $32, SI
+	ADDQ        $32, DX
+	DECQ        CX
+	JNZ         loop
+	REDUCE
+	VZEROUPPER
+	RET
+
+#define WIDE(m, y) \
+	VPMOVZXWD m, y      \
+	VPSLLD    $16, y, y
+
+// func dotsBF16AVX2(dst *[4]float32, q *float32, keys *uint16, step, n int, scale float32)
+TEXT ·dotsBF16AVX2(SB), NOSPLIT, $0-44
+	START
+
+loop:
+	VMOVUPS     (DX), Y8
+	WIDE((SI), Y4)
+	WIDE((SI)(R8*1), Y5)
+	WIDE((SI)(R8*2), Y6)
+	WIDE((SI)(R9*1), Y7)
+	VFMADD231PS Y4, Y8, Y0
+	VFMADD231PS Y5, Y8, Y1
+	VFMADD231PS Y6, Y8, Y2
+	VFMADD231PS Y7, Y8, Y3
+	ADDQ        $16, SI
+	ADDQ        $32, DX
+	DECQ        CX
+	JNZ         loop
+	REDUCE
+	VZEROUPPER
+	RET
+
+// func addWeightedF32AVX2(dst, w, values *float32, step, n int)
+// 32 elements of dst and of each of n values, which are step bytes apart.
+TEXT ·addWeightedF32AVX2(SB), NOSPLIT, $0-40
+	MOVQ    dst+0(FP), DI
+	MOVQ    w+8(FP), DX
+	MOVQ    values+16(FP), SI
+	MOVQ    step+24(FP), R8
+	MOVQ    n+32(FP), CX
+	VMOVUPS (DI), Y0
+	VMOVUPS 32(DI), Y1
+	VMOVUPS 64(DI), Y2
+	VMOVUPS 96(DI), Y3
+
+loop:
+	VBROADCASTSS (DX), Y8
+	VFMADD231PS  (SI), Y8, Y0
+	VFMADD231PS  32(SI), Y8, Y1
+	VFMADD231PS  64(SI), Y8, Y2
+	VFMADD231PS  96(SI), Y8, Y3
+	ADDQ         $4, DX
+	ADDQ         R8, SI
+	DECQ         CX
+	JNZ          loop
+	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y2, 64(DI)
+	VMOVUPS      Y3, 96(DI)
+	VZEROUPPER
+	RET
+
+// func addWeightedBF16AVX2(dst, w *float32, values *uint16, step, n int)
+TEXT ·addWeightedBF16AVX2(SB), NOSPLIT, $0-40
+	MOVQ    dst+0(FP), DI
+	MOVQ    w+8(FP), DX
+	MOVQ    values+16(FP), SI
+	MOVQ    step+24(FP), R8
+	MOVQ    n+32(FP), CX
+	VMOVUPS (DI), Y0
+	VMOVUPS 32(DI), Y1
+	VMOVUPS 64(DI), Y2
+	VMOVUPS 96(DI), Y3
+
+loop:
+	VBROADCASTSS (DX), Y8
+	WIDE((SI), Y4)
+	WIDE(16(SI), Y5)
+	WIDE(32(SI), Y6)
+	WIDE(48(SI), Y7)
+	VFMADD231PS  Y4, Y8, Y0
+	VFMADD231PS  Y5, Y8, Y1
+	VFMADD231PS  Y6, Y8, Y2
+	VFMADD231PS  Y7, Y8, Y3
+	ADDQ         $4, DX
+	ADDQ         R8, SI
+	DECQ         CX
+	JNZ          loop
+	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y2, 64(DI)
+	VMOVUPS      Y3, 96(DI)
+	VZEROUPPER
+	RET

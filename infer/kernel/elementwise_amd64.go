@@ -1,0 +1,130 @@
+package kernel
+
+import "unsafe"
+
+//go:noescape
+func sum64AVX2(b *byte, n int) uint64
+
+//go:noescape
+func expSumAVX2(s *float32, n int, m float32, parts *[8]float32)
+
+//go:noescape
+func swigluAVX2(dst, a *float32, n int, limit, alpha float32)
+
+//go:noescape
+func quantizeAVX2(q *int8, scale *float32, corr *int32, step int, x *float32, n int)
+
+//go:noescape
+func dotsF32AVX2(dst *[4]float32, q, keys *float32, step, n int, scale float32)
+
+//go:noescape
+func dotsBF16AVX2(dst *[4]float32, q *float32, keys *uint16, step, n int, scale float32)
+
+//go:noescape
+func addWeightedF32AVX2(dst, w, values *float32, step, n int)
+
+//go:noescape
+func addWeightedBF16AVX2(dst, w *float32, values *uint16, step, n int)
+
+func sum64Fast(b []byte) uint64 {
+	const group = 128
+	n := len(b) / group
+	if n == 0 {
+		return sum64Generic(b)
+	}
+	return sum64AVX2(unsafe.SliceData(b), n) + sum64Generic(b[n*group:])
+}
+
+func expSumFast(s []float32, m float32) float32 {
+	var parts partLanes
+	whole := len(s) / 8 * 8
+	if whole > 0 {
+		expSumAVX2(&s[0], whole/8, m, (*[8]float32)(&parts))
+	}
+	parts.addExp(s[whole:], m)
+	return parts.sum()
+}
+
+func swigluFast(dst, a []float32, limit, alpha float32) {
+	whole := len(dst) / 8 * 8
+	if whole > 0 {
+		swigluAVX2(&dst[0], &a[0], whole/8, limit, alpha)
+	}
+	swigluGeneric(dst[whole:], a[2*whole:], limit, alpha)
+}
+
+func quantizeFast(dst int8Rows, i int, x []float32) {
+	out := dst.q[i*dst.blocks*blockLen:]
+	whole := len(x) / blockLen
+	if whole > 0 {
+		quantizeAVX2(&out[0], &dst.scale[i], &dst.corr[i], 4*dst.n, &x[0], whole)
+	}
+	for b := whole; b < dst.blocks; b++ {
+		var block [blockLen]float32
+		copy(block[:], x[min(b*blockLen, len(x)):])
+		at := b*dst.n + i
+		quantizeAVX2(&out[b*blockLen], &dst.scale[at], &dst.corr[at], 0, &block[0], 1)
+	}
+}
+
+// The attention kernels take rows of whole groups; others are rare enough to be
+// left to the portable code.
+
+func dotsF32Fast(dst, q, keys []float32, scale float32) {
+	dim := len(q)
+	if dim%8 != 0 {
+		dotsF32Generic(dst, q, keys, scale)
+		return
+	}
+	fourRows(dst, func(out *[4]float32, r, step int) {
+		dotsF32AVX2(out, &q[0], &keys[r*dim], step*dim*4, dim/8, scale)
+	})
+}
+
+func dotsBF16Fast(dst, q []float32, keys []uint16, scale float32) {
+	dim := len(q)
+	if dim%8 != 0 {
+		dotsBF16Generic(dst, q, keys, scale)
+		return
+	}
+	fourRows(dst, func(out *[4]float32, r, step int) {
+		dotsBF16AVX2(out, &q[0], &keys[r*dim], step*dim*2, dim/8, scale)
+	})
+}
+
+func addWeightedF32Fast(dst, w, values []float32) {
+	dim := len(dst)
+	if dim%32 != 0 || len(w) == 0 {
+		addWeightedF32Generic(dst, w, values)
+		return
+	}
+	for at := 0; at < dim; at += 32 {
+		addWeightedF32AVX2(&dst[at], &w[0], &values[at], dim*4, len(w))
+	}
+}
+
+func addWeightedBF16Fast(dst, w []float32, values []uint16) {
+	dim := len(dst)
+	if dim%32 != 0 || len(w) == 0 {
+		addWeightedBF16Generic(dst, w, values)
+		return
+	}
+	for at := 0; at < dim; at += 32 {
+		addWeightedBF16AVX2(&dst[at], &w[0], &values[at], dim*2, len(w))
+	}
+}
+
+// fourRows calls f for dst's elements four at a time, r being the first of them
+// and step 1. The last ones that do not make four it calls for one by one, with
+// step 0: the four rows are then one, and so are the results.
+func fourRows(dst []float32, f func(out *[4]float32, r, step int)) {
+	r := 0
+	for ; r+4 <= len(dst); r += 4 {
+		f((*[4]float32)(dst[r:]), r, 1)
+	}
+	for ; r < len(dst); r++ {
+		var out [4]float32
+		f(&out, r, 0)
+		dst[r] = out[0]
+	}
+}
