@@ -1,16 +1,64 @@
 package kernel
 
-// avx2 needs AVX2 and FMA.
-var avx2 = func() *tier {
-	k := *generic
-	k.name = "avx2"
-	k.quantize = quantizeFast
-	k.swiglu = swigluFast
-	k.expSum = expSumFast
-	k.dotsF32 = dotsF32Fast
-	k.dotsBF16 = dotsBF16Fast
-	k.addWeightedF32 = addWeightedF32Fast
-	k.addWeightedBF16 = addWeightedBF16Fast
-	k.sum64 = sum64Fast
-	return &k
-}()
+//go:noescape
+func bf16VecAVX2(dst *float32, w *byte, n int, x *float32)
+
+//go:noescape
+func mxfp4FloatAVX2(dst *float32, w, s *byte, nb int, x *float32, table *[256]float32)
+
+//go:noescape
+func mxfp4Int8AVX2(dst *[4]float32, w, s *byte, rowStep, nb int, q *int8, scale *float32, corr *int32)
+
+//go:noescape
+func q8VecAVX2(dst *[tileRows]float32, data *int8, scales *uint16, nb int, q *int8, scale *float32, step int)
+
+// avx2 needs AVX2 and FMA. Matrices of odd shapes, which models do not have, it
+// leaves to the portable code.
+var avx2 = &tier{
+	name:       "avx2",
+	bf16Vec:    bf16VecNarrow,
+	mxfp4Float: mxfp4FloatNarrow,
+	mxfp4Int8:  mxfp4Int8Narrow,
+	q8Vec:      q8VecNarrow,
+	quantize:   quantizeFast,
+
+	swiglu:          swigluFast,
+	expSum:          expSumFast,
+	dotsF32:         dotsF32Fast,
+	dotsBF16:        dotsBF16Fast,
+	addWeightedF32:  addWeightedF32Fast,
+	addWeightedBF16: addWeightedBF16Fast,
+	sum64:           sum64Fast,
+}
+
+func bf16VecNarrow(dst []float32, w []byte, cols int, x []float32) {
+	if cols%blockLen != 0 {
+		bf16VecGeneric(dst, w, cols, x)
+		return
+	}
+	for r := range dst {
+		bf16VecAVX2(&dst[r], &w[r*cols*2], cols/blockLen, &x[0])
+	}
+}
+
+func mxfp4FloatNarrow(dst []float32, blocks, scales []byte, x []float32) {
+	nb := len(scales) / len(dst)
+	for r := range dst {
+		mxfp4FloatAVX2(&dst[r], &blocks[r*nb*halfBlock], &scales[r*nb], nb, &x[0], &e8m0Table)
+	}
+}
+
+func mxfp4Int8Narrow(dst []float32, blocks, scales []byte, x int8Rows) {
+	nb := len(scales) / len(dst)
+	if nb%2 != 0 {
+		mxfp4Int8Generic(dst, blocks, scales, x)
+		return
+	}
+	fourRows(dst, func(out *[4]float32, r, step int) {
+		mxfp4Int8AVX2(out, &blocks[r*nb*halfBlock], &scales[r*nb], step*nb, nb, &x.q[0], &x.scale[0], &x.corr[0])
+	})
+}
+
+func q8VecNarrow(dst *[tileRows]float32, data []int8, scales []uint16, x int8Rows, i, nb int) {
+	q8VecAVX2(dst, &data[0], &scales[0], nb, &x.q[i*x.blocks*blockLen], &x.scale[i], 4*x.n)
+}

@@ -1,8 +1,10 @@
 #include "textflag.h"
 
+// Float activations.
+
 // One row's 32 columns at w: even ones to the sums e, odd ones to o.
 // Z8 and Z9 have the even and odd activations.
-#define ROW(w, e, o) \
+#define BF16ROW(w, e, o) \
 	VMOVDQU16.Z w, K1, Z10     \
 	VPSLLD      $16, Z10, Z11  \
 	VPANDD      Z31, Z10, Z10  \
@@ -72,10 +74,10 @@ full:
 	PREFETCHT0 (R13)(R9*1)
 	VMOVUPS    (DX), Z8
 	VMOVUPS    64(DX), Z9
-	ROW((SI), Z0, Z1)
-	ROW((SI)(R8*1), Z2, Z3)
-	ROW((SI)(R8*2), Z4, Z5)
-	ROW((SI)(R9*1), Z6, Z7)
+	BF16ROW((SI), Z0, Z1)
+	BF16ROW((SI)(R8*1), Z2, Z3)
+	BF16ROW((SI)(R8*2), Z4, Z5)
+	BF16ROW((SI)(R9*1), Z6, Z7)
 	ADDQ       $64, SI
 	ADDQ       $64, R13
 	SUBQ       $-128, DX
@@ -94,7 +96,7 @@ full:
 
 // One row's 32 columns: the even ones to Z24, the odd ones to Z25, for Z26 to
 // Z31, the activations of three vectors.
-#define ROW3(w, e0, o0, e1, o1, e2, o2) \
+#define BATCHROW(w, e0, o0, e1, o1, e2, o2) \
 	VMOVDQU16.Z w, K1, Z24     \
 	VMOVDQU16.Z w, K2, Z25     \
 	VPSLLD      $16, Z24, Z24  \
@@ -155,10 +157,10 @@ full:
 	VMOVUPS 64(DX)(R10*1), Z29
 	VMOVUPS (DX)(R10*2), Z30
 	VMOVUPS 64(DX)(R10*2), Z31
-	ROW3((SI), Z0, Z1, Z2, Z3, Z4, Z5)
-	ROW3((SI)(R8*1), Z6, Z7, Z8, Z9, Z10, Z11)
-	ROW3((SI)(R8*2), Z12, Z13, Z14, Z15, Z16, Z17)
-	ROW3((SI)(R9*1), Z18, Z19, Z20, Z21, Z22, Z23)
+	BATCHROW((SI), Z0, Z1, Z2, Z3, Z4, Z5)
+	BATCHROW((SI)(R8*1), Z6, Z7, Z8, Z9, Z10, Z11)
+	BATCHROW((SI)(R8*2), Z12, Z13, Z14, Z15, Z16, Z17)
+	BATCHROW((SI)(R9*1), Z18, Z19, Z20, Z21, Z22, Z23)
 	ADDQ    $64, SI
 	SUBQ    $-128, DX
 	SUBQ    $32, CX
@@ -186,5 +188,108 @@ full:
 	VMOVUPS Y16, Y12
 	VMOVUPS Y22, Y13
 	FINISH(X4, X10, X12, X13, (AX))
+	VZEROUPPER
+	RET
+
+// The 16 values of a 4-bit float.
+DATA fp4Values<>+0(SB)/8, $0x3f00000000000000
+DATA fp4Values<>+8(SB)/8, $0x3fc000003f800000
+DATA fp4Values<>+16(SB)/8, $0x4040000040000000
+DATA fp4Values<>+24(SB)/8, $0x40c0000040800000
+DATA fp4Values<>+32(SB)/8, $0xbf00000000000000
+DATA fp4Values<>+40(SB)/8, $0xbfc00000bf800000
+DATA fp4Values<>+48(SB)/8, $0xc0400000c0000000
+DATA fp4Values<>+56(SB)/8, $0xc0c00000c0800000
+GLOBL fp4Values<>(SB), RODATA|NOPTR, $64
+
+// One row's 32 columns: even and odd ones to the sums e and o. Z8 and Z9 have
+// the even and odd activations.
+#define MXFP4ROW(w, s, e, o) \
+	MOVBLZX     s, AX                   \
+	VMULPS.BCST (BX)(AX*4), Z31, Z10    \
+	VPMOVZXBD   w, Z11                  \
+	VPSRLD      $4, Z11, Z12            \
+	VPERMPS     Z10, Z11, Z11           \
+	VPERMPS     Z10, Z12, Z12           \
+	VFMADD231PS Z8, Z11, e              \
+	VFMADD231PS Z9, Z12, o
+
+// func mxfp4FloatAVX512(dst *[4]float32, w, s *byte, rowStep, nb int, x *float32, table *[256]float32)
+// Four rows, rowStep blocks apart, of nb blocks each, times one vector.
+TEXT ·mxfp4FloatAVX512(SB), NOSPLIT, $0-56
+	MOVQ    w+8(FP), SI
+	MOVQ    s+16(FP), DI
+	MOVQ    rowStep+24(FP), R10
+	MOVQ    nb+32(FP), CX
+	MOVQ    x+40(FP), DX
+	MOVQ    table+48(FP), BX
+	LEAQ    (R10)(R10*2), R11
+	MOVQ    R10, R8
+	SHLQ    $4, R8
+	LEAQ    (R8)(R8*2), R9
+	LEAQ    (SI)(R8*4), R13
+	VMOVUPS fp4Values<>(SB), Z31
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+
+loop:
+	PREFETCHT0 (R13)
+	PREFETCHT0 (R13)(R8*1)
+	PREFETCHT0 (R13)(R8*2)
+	PREFETCHT0 (R13)(R9*1)
+	VMOVUPS    (DX), Z8
+	VMOVUPS    64(DX), Z9
+	MXFP4ROW((SI), (DI), Z0, Z1)
+	MXFP4ROW((SI)(R8*1), (DI)(R10*1), Z2, Z3)
+	MXFP4ROW((SI)(R8*2), (DI)(R10*2), Z4, Z5)
+	MXFP4ROW((SI)(R9*1), (DI)(R11*1), Z6, Z7)
+	ADDQ       $16, SI
+	ADDQ       $16, R13
+	INCQ       DI
+	SUBQ       $-128, DX
+	DECQ       CX
+	JNZ        loop
+
+	FOLD(Z0, Z1, Y0)
+	FOLD(Z2, Z3, Y2)
+	FOLD(Z4, Z5, Y4)
+	FOLD(Z6, Z7, Y6)
+	MOVQ   dst+0(FP), AX
+	VXORPS X3, X3, X3
+	FINISH(X0, X2, X4, X6, (AX))
+	VZEROUPPER
+	RET
+
+// func mxfp4BF16AVX512(dst, blocks, scales *byte, nb int, table *[256]float32)
+// Unpacks nb blocks to bfloat16; table has the values of the scales.
+TEXT ·mxfp4BF16AVX512(SB), NOSPLIT, $0-40
+	MOVQ    dst+0(FP), DI
+	MOVQ    blocks+8(FP), SI
+	MOVQ    scales+16(FP), DX
+	MOVQ    nb+24(FP), CX
+	MOVQ    table+32(FP), BX
+	VMOVUPS fp4Values<>(SB), Z31
+
+loop:
+	MOVBLZX     (DX), AX
+	VMULPS.BCST (BX)(AX*4), Z31, Z0 // the 16 values under this scale
+	VPMOVZXBD   (SI), Z1
+	VPSRLD      $4, Z1, Z2
+	VPERMPS     Z0, Z1, Z1          // looks at 4 bits of an index
+	VPERMPS     Z0, Z2, Z2
+	VPSRLD      $16, Z1, Z1
+	VPORD       Z1, Z2, Z2
+	VMOVDQU64   Z2, (DI)
+	ADDQ        $64, DI
+	ADDQ        $16, SI
+	INCQ        DX
+	DECQ        CX
+	JNZ         loop
 	VZEROUPPER
 	RET
