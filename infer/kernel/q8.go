@@ -33,7 +33,7 @@ type Q8 struct {
 func QuantizeQ8(m BF16) *Q8 {
 	tiles := (m.Rows + tileRows - 1) / tileRows
 	q := &Q8{rows: m.Rows, cols: m.Cols, blocks: padded(m.Cols) / blockLen}
-	q.data = alignedInt8(tiles * q.blocks * tileBlock)
+	q.data = hugeInt8(q, tiles*q.blocks*tileBlock)
 	q.scales = make([]uint16, tiles*q.blocks*tileRows)
 	var wg sync.WaitGroup
 	threads := runtime.GOMAXPROCS(0)
@@ -103,6 +103,7 @@ func roundToInt8(f float32) int8 {
 // MulVec sets dst[r] to row r times x, for lo <= r < hi. Rows may be split over
 // threads at will, best at multiples of 16. The precision of x is Int8.
 func (m *Q8) MulVec(dst []float32, x *Vec, lo, hi int) {
+	defer runtime.KeepAlive(m)
 	checkRange(m.rows, m.cols, &x.b, lo, hi)
 	mustBeInt8(x.b.act)
 	m.eachTile(lo, hi, func(r, skip, n int, data []int8, scales []uint16) {
@@ -114,6 +115,7 @@ func (m *Q8) MulVec(dst []float32, x *Vec, lo, hi int) {
 // Rows may be split over threads at will, best at multiples of 16. The
 // precision of x is Int8.
 func (m *Q8) MulBatch(dst []float32, stride int, x *Batch, lo, hi int, _ *Scratch) {
+	defer runtime.KeepAlive(m)
 	checkRange(m.rows, m.cols, x, lo, hi)
 	mustBeInt8(x.act)
 	m.eachTile(lo, hi, func(r, skip, n int, data []int8, scales []uint16) {

@@ -10,6 +10,9 @@ func supported() []*tier {
 		tiers = append(tiers, avx2)
 		if x.HasAVX512F && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX512VL && x.HasAVX512VBMI && x.HasAVX512VNNI {
 			tiers = append(tiers, avx512)
+			if amxAllowed() {
+				tiers = append(tiers, amx)
+			}
 		}
 	}
 	return tiers
