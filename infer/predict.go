@@ -29,6 +29,7 @@ type predictor struct {
 	seen    []bool // [E], scratch
 
 	recent []float64 // by layer: share of right guesses, recent ones counting more
+	judged []int     // by layer: batches that recent is made of
 	counts []Prediction
 }
 
@@ -45,8 +46,10 @@ const (
 	// right one hides a part of a load behind the computation; a wrong one takes
 	// the drive for a whole load, and an expert's place in RAM.
 	goodGuesses = 0.6
-	// recentGuesses is the weight of the latest batch in the recent share.
-	recentGuesses = 1.0 / 64
+	// recentBatches is about how many batches the recent share covers, and
+	// trialBatches how many are only guessed and judged before hints are sent.
+	recentBatches = 64
+	trialBatches  = 8
 	// maxHinted bounds the experts that a batch of tokens wants ahead.
 	maxHinted = 8
 )
@@ -54,14 +57,16 @@ const (
 // newPredictor returns a predictor; short says that the folder is a mount that
 // has no room for all experts.
 func newPredictor(mode prefetchMode, layers, experts int, short bool) *predictor {
-	p := &predictor{
+	return &predictor{
 		on: mode == prefetchOn || mode == prefetchAuto && short, auto: mode == prefetchAuto,
-		seen: make([]bool, experts), recent: make([]float64, layers), counts: make([]Prediction, layers),
+		seen:   make([]bool, experts),
+		recent: make([]float64, layers), judged: make([]int, layers), counts: make([]Prediction, layers),
 	}
-	for l := range p.recent {
-		p.recent[l] = 1 // until it is known better
-	}
-	return p
+}
+
+// trusted tells whether guesses for layer l are worth a hint.
+func (p *predictor) trusted(l int) bool {
+	return !p.auto || p.judged[l] >= trialBatches && p.recent[l] >= goodGuesses
 }
 
 // predict guesses the experts of layer l for the n tokens of the batch, and
@@ -84,7 +89,7 @@ func (e *Engine) predict(l, n int) error {
 	for t := range n {
 		topK(p.guesses[t*k:(t+1)*k], p.logits[t*rows:(t+1)*rows])
 	}
-	if p.auto && p.recent[l] < goodGuesses {
+	if !p.trusted(l) {
 		return nil
 	}
 	p.distinct()
@@ -127,7 +132,8 @@ func (p *predictor) judge(l int, chosen []int) {
 	}
 	p.counts[l].Guessed += int64(len(p.guesses))
 	p.counts[l].Right += int64(right)
-	p.recent[l] += recentGuesses * (float64(right)/float64(len(p.guesses)) - p.recent[l])
+	p.judged[l] = min(p.judged[l]+1, recentBatches)
+	p.recent[l] += (float64(right)/float64(len(p.guesses)) - p.recent[l]) / float64(p.judged[l])
 }
 
 // routerLogits writes the router's scores of layer l for n normed rows of x.
