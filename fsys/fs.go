@@ -28,6 +28,7 @@ type Options struct {
 	// one there is no passthrough.
 	Backings *Backings
 
+	Source  string // how the checkpoint was named, shown in .expertfs/stats.json
 	Version string // shown in .expertfs/version
 	Log     *slog.Logger
 }

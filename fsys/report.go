@@ -13,6 +13,7 @@ type Report struct {
 	Version    string `json:"version"`
 	PID        int    `json:"pid"` // of the server
 	Mountpoint string `json:"mountpoint"`
+	Checkpoint string `json:"checkpoint"` // Options.Source
 	Model      string `json:"model"`
 	Layout     string `json:"layout"` // of the checkpoint
 	Layers     int    `json:"layers"`
@@ -44,6 +45,7 @@ func (f *FS) Report() Report {
 		Version:    f.options.Version,
 		PID:        os.Getpid(),
 		Mountpoint: f.mountpoint,
+		Checkpoint: f.options.Source,
 		Model:      f.ck.Name(),
 		Layout:     f.ck.Layout().String(),
 		Layers:     f.tree.layers,

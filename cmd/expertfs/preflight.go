@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"expertfs/fsys"
 	"expertfs/fsys/budget"
@@ -33,8 +34,8 @@ func (c *mountConfig) validate() error {
 	default:
 		return withCode(exitUsage, fmt.Errorf("--mechanism %q: want %s or %s", m, fsys.Direct, fsys.Cached))
 	}
-	for _, path := range []*string{&c.point, &c.logFile} {
-		if *path == "" {
+	for _, path := range []*string{&c.checkpoint, &c.point, &c.logFile} {
+		if *path == "" || strings.HasPrefix(*path, "embed:") {
 			continue
 		}
 		abs, err := filepath.Abs(*path)

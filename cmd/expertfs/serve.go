@@ -88,6 +88,7 @@ func (c *mountConfig) fsOptions(backings *fsys.Backings, log *slog.Logger) fsys.
 		ReadOnly:   c.readOnly,
 		Mechanism:  fsys.Mechanism(c.mechanism),
 		Backings:   backings,
+		Source:     c.checkpoint,
 		Version:    version(),
 		Log:        log,
 	}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"expertfs/cmd/expertfs/internal/bench"
+	"expertfs/fsys/mountpoint"
+
+	"github.com/spf13/cobra"
+)
+
+func newBenchCommand() *cobra.Command {
+	var o bench.Options
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "bench MOUNTPOINT",
+		Short: "Measure a mount beside the limits of the machine",
+		Long: `Measure on a mount what a hit and a miss cost, each beside its limit in the same
+run: the same bytes in a plain tmpfs file, in the page cache, read with O_DIRECT.
+Experts come in random order and every byte is touched. Nobody else should use the
+mount meanwhile. Where nearly all experts fit into the mount's RAM budget, it is
+lowered for the misses and put back.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			m, err := mountpoint.Find(args[0])
+			if err != nil {
+				return err
+			}
+			if mountpoint.Stale(m.Point) {
+				return fmt.Errorf("%s: %w", m.Point, mountpoint.ErrStale)
+			}
+			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			result, err := bench.Run(ctx, m.Point, o)
+			if err != nil {
+				return err
+			}
+			if !asJSON {
+				return result.Write(cmd.OutOrStdout())
+			}
+			e := json.NewEncoder(cmd.OutOrStdout())
+			e.SetIndent("", "  ")
+			return e.Encode(result)
+		},
+	}
+	f := cmd.Flags()
+	f.IntVar(&o.Rounds, "rounds", 5, "how often each measure is repeated")
+	f.IntVar(&o.Experts, "experts", 0, "experts in the working set of hits (default: as many as make 512 MiB)")
+	f.StringVar(&o.Scratch, "scratch", "", "`FOLDER` on the drive for a plain copy of some experts (default: the checkpoint's)")
+	f.Uint64Var(&o.Seed, "seed", 1, "seed of the random orders")
+	f.BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}

@@ -1,0 +1,114 @@
+package bench
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"expertfs/checkpoint"
+	"expertfs/fsys"
+	"expertfs/fsys/budget"
+)
+
+// Mount is the mount that is measured. Its experts are numbered layer by layer.
+type Mount struct {
+	point   string
+	ck      *checkpoint.Checkpoint
+	layers  int
+	experts int // of each layer
+	size    int // of an expert, in bytes
+	first   fsys.Report
+}
+
+// openMount looks at the mount at point. The checkpoint that it shows is read
+// for the limits and for what is right.
+func openMount(point string) (*Mount, error) {
+	m := &Mount{point: point}
+	r, err := m.report()
+	if err != nil {
+		return nil, err
+	}
+	m.layers, m.experts, m.size, m.first = r.Layers, r.Experts, int(r.ExpertSize), r
+	if m.ck, err = checkpoint.Open(r.Checkpoint); err != nil {
+		return nil, fmt.Errorf("the checkpoint behind the mount: %w", err)
+	}
+	return m, nil
+}
+
+func (m *Mount) close() error { return m.ck.Close() }
+
+// total is the number of experts.
+func (m *Mount) total() int { return m.layers * m.experts }
+
+// open implements source.
+func (m *Mount) open(e int) (int, error) { return files(m.path).open(e) }
+
+// path is the file of expert e.
+func (m *Mount) path(e int) string {
+	return filepath.Join(m.point, "layers", padded(e/m.experts, m.layers), "experts", padded(e%m.experts, m.experts)+".safetensors")
+}
+
+// padded spells n as the tree does, where numbers run below limit.
+func padded(n, limit int) string {
+	return fmt.Sprintf("%0*d", max(2, len(strconv.Itoa(limit-1))), n)
+}
+
+func (m *Mount) control(name string) string { return filepath.Join(m.point, ".expertfs", name) }
+
+// report reads the mount's figures.
+func (m *Mount) report() (r fsys.Report, err error) {
+	text, err := os.ReadFile(m.control("stats.json"))
+	if err != nil {
+		return r, err
+	}
+	return r, json.Unmarshal(text, &r)
+}
+
+// resident tells of each expert whether it is in RAM.
+func (m *Mount) resident() ([]bool, error) {
+	text, err := os.ReadFile(m.control("experts.tsv"))
+	if err != nil {
+		return nil, err
+	}
+	table := csv.NewReader(strings.NewReader(string(text)))
+	table.Comma = '\t'
+	rows, err := table.ReadAll()
+	if err != nil || len(rows) != 1+m.total() {
+		return nil, errors.Join(fmt.Errorf("experts.tsv has %d lines, want %d", len(rows), 1+m.total()), err)
+	}
+	in := make([]bool, m.total())
+	for e, row := range rows[1:] {
+		in[e] = row[2] == "ram"
+	}
+	return in, nil
+}
+
+// setRAM changes the mount's budget.
+func (m *Mount) setRAM(bytes int64) error {
+	err := os.WriteFile(m.control("ram"), []byte(budget.Format(bytes)), 0)
+	if err != nil {
+		return fmt.Errorf("set the mount's RAM budget to %s: %w", budget.Format(bytes), err)
+	}
+	return nil
+}
+
+// view is where expert e lies in the checkpoint.
+func (m *Mount) view(e int) *checkpoint.View { return m.ck.Expert(e/m.experts, e%m.experts) }
+
+// content reads expert e from the checkpoint into buf, which has its size.
+func (m *Mount) content(e int, buf []byte) error {
+	v := m.view(e)
+	at := copy(buf, v.Header)
+	for _, x := range v.Extents {
+		if _, err := m.ck.Files()[x.File].ReadAt(buf[at:at+int(x.Len)], x.Off); err != nil {
+			return err
+		}
+		at += int(x.Len)
+	}
+	return nil
+}

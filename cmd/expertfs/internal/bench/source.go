@@ -1,0 +1,151 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+)
+
+// source is a set of files that hold the same experts somewhere: in the mount,
+// in a plain tmpfs, in a folder on the drive.
+type source interface {
+	// open opens the file of expert e for reading.
+	open(e int) (fd int, err error)
+}
+
+// files is a source whose files have paths.
+type files func(e int) string
+
+func (f files) open(e int) (int, error) {
+	fd, err := unix.Open(f(e), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("%s: %w", f(e), err)
+	}
+	return fd, nil
+}
+
+// reader is a thread of reading.
+type reader struct {
+	size int    // of an expert, in bytes
+	buf  []byte // what pread reads into, on huge pages where there are any
+}
+
+func newReader(size int) (*reader, error) {
+	buf, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	if err != nil {
+		return nil, fmt.Errorf("memory for a reader: %w", err)
+	}
+	_ = unix.Madvise(buf, unix.MADV_HUGEPAGE) // not everywhere to be had
+	clear(buf)
+	return &reader{size, buf}, nil
+}
+
+func (r *reader) close() error { return unix.Munmap(r.buf) }
+
+// openClose opens and closes a file.
+func (r *reader) openClose(s source, e int) error {
+	fd, err := s.open(e)
+	if err != nil {
+		return err
+	}
+	return unix.Close(fd)
+}
+
+// readMapped maps a file, reads all of it and returns its sum.
+func (r *reader) readMapped(s source, e int) (uint64, error) {
+	fd, err := s.open(e)
+	if err != nil {
+		return 0, err
+	}
+	mem, err := unix.Mmap(fd, 0, r.size, unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil {
+		unix.Close(fd)
+		return 0, fmt.Errorf("mmap: %w", err)
+	}
+	sum := Sum(mem)
+	return sum, errors.Join(unix.Munmap(mem), unix.Close(fd))
+}
+
+// pread reads a file whole by pread(2), which copies and so touches all of it.
+func (r *reader) pread(s source, e int) error {
+	fd, err := s.open(e)
+	if err != nil {
+		return err
+	}
+	for off := 0; off < r.size; {
+		n, err := unix.Pread(fd, r.buf[off:], int64(off))
+		if err == unix.EINTR {
+			continue
+		}
+		if err == nil && n == 0 {
+			err = fmt.Errorf("file ends at %d of %d bytes", off, r.size)
+		}
+		if err != nil {
+			unix.Close(fd)
+			return err
+		}
+		off += n
+	}
+	return unix.Close(fd)
+}
+
+// readers are those that work at the same time.
+type readers []*reader
+
+func newReaders(n, size int) (readers, error) {
+	var all readers
+	for range n {
+		r, err := newReader(size)
+		if err != nil {
+			return nil, errors.Join(err, all.close())
+		}
+		all = append(all, r)
+	}
+	return all, nil
+}
+
+func (rs readers) close() error {
+	var errs []error
+	for _, r := range rs {
+		errs = append(errs, r.close())
+	}
+	return errors.Join(errs...)
+}
+
+// round has the readers use each expert once, and adds the time to a measure:
+// of every use if there is one reader, else of the round divided by the uses.
+func (rs readers) round(ctx context.Context, experts []int, to *Measure, do func(r *reader, e int) error) error {
+	queue := make(chan int, len(experts))
+	for _, e := range experts {
+		queue <- e
+	}
+	close(queue)
+	group, ctx := errgroup.WithContext(ctx)
+	began := time.Now()
+	for _, r := range rs {
+		group.Go(func() error {
+			for e := range queue {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				one := time.Now()
+				if err := do(r, e); err != nil {
+					return err
+				}
+				if len(rs) == 1 {
+					to.Times = append(to.Times, time.Since(one))
+				}
+			}
+			return nil
+		})
+	}
+	err := group.Wait()
+	if len(rs) > 1 {
+		to.Times = append(to.Times, time.Since(began)/time.Duration(len(experts)))
+	}
+	return err
+}
