@@ -22,10 +22,11 @@ type Options struct {
 	Prefetch string // "auto", "on" or "off": hints about the next layer; "" is "auto"
 }
 
-// What an option that is left out means.
+// What an option that is left out means: the fastest precisions, which stay
+// within the bounds of docs/numerics.md.
 const (
-	DefaultAct   = "f32"
-	DefaultDense = "bf16"
+	DefaultAct   = "int8"
+	DefaultDense = "int8"
 	DefaultBatch = 512
 )
 
