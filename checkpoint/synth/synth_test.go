@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"io"
-	"os"
 	"path/filepath"
 	"testing"
 
@@ -90,11 +89,4 @@ func TestSizeIsWhatIsWritten(t *testing.T) {
 		got += f.Size()
 	}
 	require.Equal(t, want, got)
-}
-
-func TestRefusesFolderInUse(t *testing.T) {
-	dir := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "mine"), nil, 0o600))
-	require.ErrorContains(t, Write(context.Background(), dir, small(t)), "is not empty")
-	require.FileExists(t, filepath.Join(dir, "mine"))
 }
