@@ -107,6 +107,12 @@ func (e *Engine) Context() int { return e.set.context }
 // Threads is the number of threads that compute.
 func (e *Engine) Threads() int { return e.set.threads }
 
+// Act is the precision of activations: "f32", "bf16" or "int8".
+func (e *Engine) Act() string { return e.set.act.String() }
+
+// Dense is the precision of attention and unembedding: "bf16" or "int8".
+func (e *Engine) Dense() string { return e.set.dense.String() }
+
 // SetHooks replaces the engine's hooks.
 func (e *Engine) SetHooks(h Hooks) {
 	e.mu.Lock()

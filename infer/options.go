@@ -14,7 +14,7 @@ import (
 // Options says how an Engine computes. The zero value is a good choice.
 type Options struct {
 	Act      string // activations: "f32", "bf16" or "int8"; "" is DefaultAct
-	Dense    string // attention and unembedding: "bf16" or "int8"; "" is DefaultDense
+	Dense    string // attention and unembedding: "bf16" or "int8"; "" goes with Act
 	Threads  int    // 0: as many as the Go runtime uses
 	Context  int    // most tokens in a session; 0: as many as the model allows
 	Batch    int    // most tokens computed together; 0: DefaultBatch
@@ -22,11 +22,10 @@ type Options struct {
 	Prefetch string // "auto", "on" or "off": hints about the next layer; "" is "auto"
 }
 
-// What an option that is left out means: the fastest precisions, which stay
-// within the bounds of docs/numerics.md.
+// What an option that is left out means. The precisions are the fastest ones,
+// which stay within the bounds of docs/numerics.md.
 const (
 	DefaultAct   = "int8"
-	DefaultDense = "int8"
 	DefaultBatch = 512
 )
 
@@ -52,7 +51,7 @@ func (o Options) check(modelContext int) (settings, error) {
 	if s.act, err = choose("act", o.Act, DefaultAct, map[string]kernel.Act{"f32": kernel.F32, "bf16": kernel.BF16Act, "int8": kernel.Int8}); err != nil {
 		return s, err
 	}
-	if s.dense, err = choose("dense", o.Dense, DefaultDense, map[string]weights.Precision{"bf16": weights.BF16, "int8": weights.Int8}); err != nil {
+	if s.dense, err = choose("dense", o.Dense, defaultDense(s.act), map[string]weights.Precision{"bf16": weights.BF16, "int8": weights.Int8}); err != nil {
 		return s, err
 	}
 	if s.prefetch, err = choose("prefetch", o.Prefetch, "auto", prefetchModes); err != nil {
@@ -76,6 +75,15 @@ func (o Options) check(modelContext int) (settings, error) {
 		return s, fmt.Errorf("a batch of %d tokens: it must be between 1 and %d", s.batch, maxBatch)
 	}
 	return s, nil
+}
+
+// defaultDense does not round weights for somebody who asked for more exact
+// activations than the default.
+func defaultDense(act kernel.Act) string {
+	if act == kernel.Int8 {
+		return "int8"
+	}
+	return "bf16"
 }
 
 const (

@@ -118,7 +118,7 @@ func (r *benchResult) record() benchRecord {
 		Batch: r.batch, UBatch: r.ubatch, Threads: r.engine.Threads(),
 		Prompt: r.prompt, Gen: r.generate, TestTime: r.start.UTC().Format(time.RFC3339),
 		SamplesNS: ns, SamplesTS: r.speeds(),
-		Act: r.flags.options.Act, Dense: r.flags.options.Dense, Routing: "router",
+		Act: r.engine.Act(), Dense: r.engine.Dense(), Routing: "router",
 		DriveBytes:    float64(r.drive.bytesRead) / tokens,
 		ExpertsOpened: float64(r.stats.Opened) / tokens,
 		ComputeNS:     int64(float64(r.stats.Elapsed-r.stats.Waited) / tokens),

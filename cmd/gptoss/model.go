@@ -31,7 +31,7 @@ func addCommonFlags(cmd *cobra.Command) *modelFlags {
 	flags := cmd.Flags()
 	flags.StringVarP(&f.dir, "model", "m", "", "model folder: an expertfs mount or a plain copy of one (required)")
 	flags.StringVar(&f.options.Act, "act", infer.DefaultAct, "precision of activations: f32, bf16 or int8")
-	flags.StringVar(&f.options.Dense, "dense", infer.DefaultDense, "attention and unembedding as they are (bf16), or int8 made at load")
+	flags.StringVar(&f.options.Dense, "dense", "", "attention and unembedding as they are (bf16), or int8 made at load (default: int8 with --act int8, else bf16)")
 	flags.IntVarP(&f.options.Context, "ctx-size", "c", 0, "most tokens in the context (default: what the model allows)")
 	flags.StringVar(&f.mapBytes, "map-bytes", "auto", "experts kept mapped between uses, as a size")
 	flags.StringVar(&f.options.Prefetch, "prefetch", "auto", "hints about the next layer's experts: auto, on or off")

@@ -13,6 +13,14 @@ const (
 	Int8
 )
 
+// String returns the name that options use.
+func (p Precision) String() string {
+	if p == Int8 {
+		return "int8"
+	}
+	return "bf16"
+}
+
 // Matrix is a dense matrix of either precision; dst, lo and hi as in package
 // kernel: the caller splits rows over threads.
 type Matrix interface {
