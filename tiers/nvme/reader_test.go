@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -218,6 +219,11 @@ func TestACallerThatGivesUpGetsItsMemoryBack(t *testing.T) {
 	}()
 	<-s.started
 	cancel()
+	for queued := true; queued; runtime.Gosched() { // until the rest is given up
+		r.mu.Lock()
+		queued = len(r.queues[Demand]) > 0
+		r.mu.Unlock()
+	}
 	s.goOn <- struct{}{} // the read under way must end first
 	require.ErrorIs(t, <-errs, context.Canceled)
 	require.Empty(t, s.started, "the rest is not read")
