@@ -26,7 +26,18 @@ type maker func(s Shape, seed uint64, p *params) Policy
 
 // makers lists every policy by its name.
 var makers = map[string]maker{
-	"lru": func(Shape, uint64, *params) Policy { return newLRU() },
+	"arc":       func(s Shape, _ uint64, _ *params) Policy { return newARC(s) },
+	"ewma":      func(s Shape, _ uint64, p *params) Policy { return newEWMA(s, p) },
+	"fifo":      func(Shape, uint64, *params) Policy { return newFIFO() },
+	"lfu":       func(s Shape, _ uint64, p *params) Policy { return newLFU(s, p) },
+	"lru":       func(Shape, uint64, *params) Policy { return newLRU() },
+	"lru-layer": func(s Shape, _ uint64, _ *params) Policy { return newLRULayer(s) },
+	"markov":    func(s Shape, _ uint64, p *params) Policy { return newMarkov(s, p) },
+	"pin":       func(s Shape, _ uint64, _ *params) Policy { return newPin(s) },
+	"random":    func(_ Shape, seed uint64, _ *params) Policy { return newRandom(seed) },
+	"s3fifo":    func(s Shape, _ uint64, p *params) Policy { return newS3FIFO(s, p) },
+	"ttl":       func(s Shape, _ uint64, p *params) Policy { return newTTL(s, p) },
+	"watermark": func(s Shape, _ uint64, p *params) Policy { return newWatermark(s, p) },
 }
 
 // Names lists the policies in alphabetical order.

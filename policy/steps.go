@@ -20,12 +20,14 @@ type Steps struct {
 
 	announced []Key // the keys of the step announced last
 	group     []Key // accesses not announced, all of one layer
+	found     bool  // the step being emitted was not announced
 }
 
 // Announce takes a step that the reader itself gave.
 func (s *Steps) Announce(layer int, used []Key) {
 	s.Flush()
 	s.announced = append(s.announced[:0], used...)
+	s.found = false
 	s.Emit(layer, used)
 }
 
@@ -35,13 +37,14 @@ func (s *Steps) Access(k Key) {
 	if slices.Contains(s.announced, k) {
 		return
 	}
-	s.announced = s.announced[:0]
 	if n := len(s.group); n > 0 {
 		if s.group[n-1] == k {
 			return
 		}
 		if s.group[0].Layer != k.Layer || slices.Contains(s.group, k) {
 			s.Flush()
+			// A whole step went by since: the reader no longer announces.
+			s.announced = s.announced[:0]
 		}
 	}
 	s.group = append(s.group, k)
@@ -50,10 +53,15 @@ func (s *Steps) Access(k Key) {
 // Flush ends the group in progress, as at the end of a recording.
 func (s *Steps) Flush() {
 	if len(s.group) > 0 {
+		s.found = true
 		s.Emit(int(s.group[0].Layer), s.group)
 		s.group = s.group[:0]
 	}
 }
+
+// Found tells, while a step is emitted, that it was found in the order of
+// accesses and not announced.
+func (s *Steps) Found() bool { return s.found }
 
 // Active tells whether k belongs to the step in progress.
 func (s *Steps) Active(k Key) bool {

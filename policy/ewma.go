@@ -1,0 +1,74 @@
+package policy
+
+import (
+	"iter"
+	"math"
+)
+
+// ewma estimates the chance that an expert is used at a visit of its layer by
+// an exponentially weighted moving average over the visits, and values it by
+// chance x exp(-gamma D), D being the layers until the next visit: the form of
+// the predictor of the two-level MoE cache (Shinnku Nikaidou, 2025). The clock
+// of the average is local to the layer; a visit that does not use an expert is
+// evidence too.
+type ewma struct {
+	ranking
+	alpha, gamma float64
+	last         int // the layer visited last
+	buf          []int
+}
+
+func newEWMA(s Shape, p *params) *ewma {
+	e := &ewma{
+		ranking: newRanking(s),
+		alpha:   p.float("alpha", 0.05, 0.0001, 1),
+		gamma:   p.float("gamma", 0.02, 0, 10),
+	}
+	e.Warm(NewHeat(s))
+	return e
+}
+
+func (p *ewma) Step(layer int, used []Key) {
+	if layer < 0 || layer >= p.shape.Layers {
+		return
+	}
+	p.last = layer
+	p.average(p.layer(layer), layer, used)
+}
+
+// average takes a step into the averages of its layer.
+func (p *ewma) average(rates []float32, layer int, used []Key) {
+	keep, add := float32(1-p.alpha), float32(p.alpha)
+	for e := range rates {
+		rates[e] *= keep
+	}
+	p.buf = p.shape.chosen(p.buf[:0], layer, used)
+	for _, e := range p.buf {
+		rates[e] += add
+	}
+}
+
+// Warm begins with the rates of an earlier run.
+func (p *ewma) Warm(h *Heat) {
+	for l := range p.shape.Layers {
+		scores := p.layer(l)
+		for e := range scores {
+			scores[e] = h.Rate(Key{uint16(l), uint16(e)})
+		}
+	}
+}
+
+func (p *ewma) Victims() iter.Seq[Key] { return p.victims(p.discount) }
+
+// discount is the factor for the layers until the next visit.
+func (p *ewma) discount(layer int) float32 {
+	return float32(math.Exp(-p.gamma * float64(p.shape.distance(p.last, layer))))
+}
+
+// Value is the chance at the next visit.
+func (p *ewma) Value(k Key) float64 {
+	if !p.shape.contains(k) {
+		return 0
+	}
+	return min(max(float64(p.scores[p.index(k)]), 0), 1)
+}

@@ -1,0 +1,96 @@
+package policy
+
+import "iter"
+
+// lruLayer gives each layer an equal part of the budget and keeps an LRU order
+// in each: mixtral-offloading (Eliseev and Mazur, arXiv 2312.17238), and most
+// engines that stream experts. The circle of the layers then does no harm, at
+// the price that no layer can lend to another.
+//
+// A part binds as the choice of the layer to take from: the one whose
+// residents, with the one that is about to come, exceed its part the most.
+type lruLayer struct {
+	shape   Shape
+	layers  []lru
+	bytes   []int64       // of the residents, by layer
+	size    map[Key]int64 // of each resident
+	current int           // the layer visited last, where a key is about to come
+	alien   lru           // residents outside the model
+}
+
+func newLRULayer(s Shape) *lruLayer {
+	p := &lruLayer{shape: s, layers: make([]lru, s.Layers), bytes: make([]int64, s.Layers), size: map[Key]int64{}, alien: *newLRU()}
+	for l := range p.layers {
+		p.layers[l] = *newLRU()
+	}
+	return p
+}
+
+// list is the order that k belongs to.
+func (p *lruLayer) list(k Key) *lru {
+	if !p.shape.contains(k) {
+		return &p.alien
+	}
+	return &p.layers[k.Layer]
+}
+
+func (p *lruLayer) Insert(k Key, bytes int64) {
+	p.list(k).Insert(k, bytes)
+	if p.shape.contains(k) {
+		p.bytes[k.Layer] += bytes - p.size[k]
+		p.size[k] = bytes
+		p.current = int(k.Layer)
+	}
+}
+
+func (p *lruLayer) Touch(k Key) {
+	p.list(k).Touch(k)
+	if p.shape.contains(k) {
+		p.current = int(k.Layer)
+	}
+}
+
+func (p *lruLayer) Remove(k Key) {
+	p.list(k).Remove(k)
+	if p.shape.contains(k) {
+		p.bytes[k.Layer] -= p.size[k]
+		delete(p.size, k)
+	}
+}
+
+func (p *lruLayer) Victims() iter.Seq[Key] {
+	return func(yield func(Key) bool) {
+		for k := range p.alien.Victims() {
+			if !yield(k) {
+				return
+			}
+		}
+		heads := make([]*node[Key], len(p.layers))
+		left := make([]int64, len(p.layers))
+		for l := range p.layers {
+			heads[l], left[l] = p.layers[l].order.front, p.bytes[l]
+		}
+		left[p.current] += p.shape.ExpertBytes
+		for {
+			layer := none
+			for l, n := range heads {
+				if n != nil && (layer == none || left[l] > left[layer]) {
+					layer = l
+				}
+			}
+			if layer == none || !yield(heads[layer].value) {
+				return
+			}
+			left[layer] -= p.size[heads[layer].value]
+			heads[layer] = heads[layer].next
+		}
+	}
+}
+
+func (p *lruLayer) Step(layer int, _ []Key) {
+	if layer >= 0 && layer < p.shape.Layers {
+		p.current = layer
+	}
+}
+
+func (p *lruLayer) Resize(int64) {}

@@ -1,0 +1,64 @@
+package policy
+
+import (
+	"cmp"
+	"slices"
+)
+
+// pin keeps the experts that are used most in the long run, and never forgets:
+// the expert caches that pin a hot set (Fiddler, arXiv 2402.07033, and the hot
+// lists of many engines). With the heat of an earlier run it wants the hottest
+// loaded at once and keeps them; without, it learns them as it goes. Where all
+// experts fit it is the whole model in RAM.
+type pin struct {
+	ranking
+	heat *Heat
+}
+
+func newPin(s Shape) *pin {
+	return &pin{ranking: newRanking(s), heat: NewHeat(s)}
+}
+
+func (p *pin) Step(layer int, used []Key) {
+	if layer < 0 || layer >= p.shape.Layers {
+		return
+	}
+	p.heat.Step(layer, used)
+	p.show(layer)
+}
+
+// show makes the scores of a layer its heat.
+func (p *pin) show(layer int) {
+	copy(p.layer(layer), p.heat.rates[layer*p.shape.Experts:])
+}
+
+// Warm begins with a copy of the heat, which counts as much as it is old.
+func (p *pin) Warm(h *Heat) {
+	for l := range p.shape.Layers {
+		for e := range p.shape.Experts {
+			k := Key{uint16(l), uint16(e)}
+			p.heat.Set(k, h.Rate(k), h.Visits(l))
+		}
+		p.show(l)
+	}
+}
+
+// Wanted lists as many of the hottest experts as fit.
+func (p *pin) Wanted() []Key {
+	keys := make([]Key, 0, len(p.scores))
+	for l := range p.shape.Layers {
+		for e := range p.shape.Experts {
+			keys = append(keys, Key{uint16(l), uint16(e)})
+		}
+	}
+	slices.SortStableFunc(keys, func(a, b Key) int {
+		return cmp.Compare(p.scores[p.index(b)], p.scores[p.index(a)])
+	})
+	return keys[:min(len(keys), p.shape.Capacity())]
+}
+
+// Resize changes how many experts are wanted.
+func (p *pin) Resize(budget int64) { p.shape.Budget = budget }
+
+// Value is the long-run share of visits that use k.
+func (p *pin) Value(k Key) float64 { return float64(p.heat.Rate(k)) }

@@ -1,0 +1,200 @@
+package policy
+
+import (
+	"iter"
+	"math"
+)
+
+// ranking orders residents by scores that are kept for every expert of the
+// model, resident or not. Its operations cost the same however many experts
+// are resident: a change touches one expert, the best victim of a layer is
+// found by one pass over the layer's experts when it is asked for, and the
+// layers are merged by comparing their best.
+//
+// Where experts differ in size, their scores are divided by the size, so that
+// scores must not be negative.
+//
+// Keys outside the model are residents without a score. They go first, in
+// order of use.
+type ranking struct {
+	shape  Shape
+	scores []float32 // experts of layer 0, then of layer 1, ...
+	weight []float32 // ExpertBytes / bytes of a resident; 0 where not resident
+	best   []int32   // for each layer: its best victim, none, or unknown
+	alien  lru
+}
+
+const (
+	none    = -1 // no expert of the layer is resident
+	unknown = -2
+)
+
+func newRanking(s Shape) ranking {
+	r := ranking{
+		shape:  s,
+		scores: make([]float32, s.Layers*s.Experts),
+		weight: make([]float32, s.Layers*s.Experts),
+		best:   make([]int32, s.Layers),
+		alien:  *newLRU(),
+	}
+	for l := range r.best {
+		r.best[l] = none
+	}
+	return r
+}
+
+func (r *ranking) index(k Key) int { return int(k.Layer)*r.shape.Experts + int(k.Expert) }
+
+// resident tells whether k is resident and of this model.
+func (r *ranking) resident(k Key) bool {
+	return r.shape.contains(k) && r.weight[r.index(k)] > 0
+}
+
+// Insert makes k a resident of a size; part of Policy.
+func (r *ranking) Insert(k Key, bytes int64) {
+	if !r.shape.contains(k) {
+		r.alien.Insert(k, bytes)
+		return
+	}
+	r.weight[r.index(k)] = r.shape.weight(bytes)
+	r.best[k.Layer] = unknown
+}
+
+// Touch is part of Policy. It matters only to experts without a score.
+func (r *ranking) Touch(k Key) { r.alien.Touch(k) }
+
+// Remove is part of Policy.
+func (r *ranking) Remove(k Key) {
+	if !r.shape.contains(k) {
+		r.alien.Remove(k)
+		return
+	}
+	r.weight[r.index(k)] = 0
+	r.best[k.Layer] = unknown
+}
+
+// Resize is part of Policy: scores do not depend on the budget.
+func (r *ranking) Resize(int64) {}
+
+// weight is what a score is multiplied by to get one per byte.
+func (s Shape) weight(bytes int64) float32 {
+	if bytes <= 0 || s.ExpertBytes <= 0 {
+		return 1
+	}
+	return float32(float64(s.ExpertBytes) / float64(bytes))
+}
+
+// set changes the score of one expert.
+func (r *ranking) set(layer, expert int, score float32) {
+	r.scores[layer*r.shape.Experts+expert] = score
+	r.best[layer] = unknown
+}
+
+// layer returns the scores of a layer, to be changed.
+func (r *ranking) layer(layer int) []float32 {
+	r.best[layer] = unknown
+	return r.scores[layer*r.shape.Experts:][:r.shape.Experts]
+}
+
+// after finds the resident of a layer that follows a score and an expert in
+// the order of victims.
+func (r *ranking) after(layer int, score float32, expert int) int {
+	found, lowest := none, float32(math.Inf(1))
+	base := layer * r.shape.Experts
+	weights := r.weight[base:][:r.shape.Experts]
+	for e, s := range r.scores[base:][:r.shape.Experts] {
+		if weights[e] == 0 {
+			continue
+		}
+		s *= weights[e]
+		if s < score || s == score && e <= expert {
+			continue
+		}
+		if found == none || s < lowest {
+			found, lowest = e, s
+		}
+	}
+	return found
+}
+
+// first is the best victim of a layer.
+func (r *ranking) first(layer int) int {
+	if r.best[layer] == unknown {
+		r.best[layer] = int32(r.after(layer, float32(math.Inf(-1)), none))
+	}
+	return int(r.best[layer])
+}
+
+// victims yields the residents by score x scale of the layer, lowest first.
+func (r *ranking) victims(scale func(layer int) float32) iter.Seq[Key] {
+	return func(yield func(Key) bool) {
+		for k := range r.alien.Victims() {
+			if !yield(k) {
+				return
+			}
+		}
+		type head struct {
+			expert       int
+			score, scale float32
+		}
+		heads := make([]head, r.shape.Layers)
+		advance := func(layer, expert int) {
+			h := &heads[layer]
+			if h.expert = expert; expert != none {
+				i := layer*r.shape.Experts + expert
+				h.score = r.scores[i] * r.weight[i]
+			}
+		}
+		for l := range heads {
+			heads[l].scale = scale(l)
+			advance(l, r.first(l))
+		}
+		for {
+			layer, lowest := none, float32(0)
+			for l := range heads {
+				h := &heads[l]
+				if s := h.score * h.scale; h.expert != none && (layer == none || s < lowest) {
+					layer, lowest = l, s
+				}
+			}
+			if layer == none {
+				return
+			}
+			h := &heads[layer]
+			if !yield(Key{uint16(layer), uint16(h.expert)}) {
+				return
+			}
+			advance(layer, r.after(layer, h.score, h.expert))
+		}
+	}
+}
+
+// level is the scale of a ranking whose scores are compared as they are.
+func level(int) float32 { return 1 }
+
+// Victims is part of Policy, for policies that compare scores as they are.
+func (r *ranking) Victims() iter.Seq[Key] { return r.victims(level) }
+
+// chosen appends the experts of a step to dst, each once, without those that
+// are not of its layer.
+func (s Shape) chosen(dst []int, layer int, used []Key) []int {
+	for i, k := range used {
+		if int(k.Layer) != layer || !s.contains(k) {
+			continue
+		}
+		seen := false
+		for _, earlier := range used[:i] {
+			seen = seen || earlier == k
+		}
+		if !seen {
+			dst = append(dst, int(k.Expert))
+		}
+	}
+	return dst
+}
+
+// distance is the number of layers from one to the next visit of another, 1
+// for the layer that follows and Layers for the same again.
+func (s Shape) distance(from, to int) int {
+	return (to-from+s.Layers-1)%s.Layers + 1
+}

@@ -1,0 +1,195 @@
+package replay
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+
+	"expertfs/policy"
+	"expertfs/policy/sim"
+	"expertfs/policy/trace"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Belady is the name of the offline optimum among policy names.
+const Belady = "belady"
+
+// Stream is a recording to be replayed, as often as wanted and by several
+// goroutines at once.
+type Stream struct {
+	Shape    policy.Shape // the Budget is set for each run
+	Steps    []trace.Step
+	Tokens   int64
+	Accesses int64
+}
+
+// NewStream makes a stream of steps. Every key must be within the shape.
+func NewStream(s policy.Shape, steps []trace.Step) (*Stream, error) {
+	if s.ExpertBytes <= 0 {
+		return nil, fmt.Errorf("replay: experts of %d bytes", s.ExpertBytes)
+	}
+	st := &Stream{Shape: s, Steps: steps}
+	for i, step := range steps {
+		for _, k := range step.Used {
+			if int(k.Layer) >= s.Layers || int(k.Expert) >= s.Experts {
+				return nil, fmt.Errorf("replay: layer %d expert %d is not of a model of %d x %d experts", k.Layer, k.Expert, s.Layers, s.Experts)
+			}
+		}
+		st.Accesses += int64(len(step.Used))
+		if i == 0 || step.Token != steps[i-1].Token {
+			st.Tokens++
+		}
+	}
+	return st, nil
+}
+
+// Total is the bytes of all experts.
+func (s *Stream) Total() int64 {
+	return int64(s.Shape.Layers) * int64(s.Shape.Experts) * s.Shape.ExpertBytes
+}
+
+// Run replays the stream through one policy, from an empty RAM, and returns
+// the number of hits. The spec may be Belady.
+func (s *Stream) Run(spec string, budget int64, seed uint64) (hits int64, err error) {
+	shape := s.Shape
+	shape.Budget = budget
+	if spec == Belady {
+		return s.belady(shape.Capacity()), nil
+	}
+	c, err := sim.New(spec, shape, seed)
+	if err != nil {
+		return 0, err
+	}
+	Play(s.Steps, c)
+	return c.Hits(), nil
+}
+
+// Play lets caches take part in a recording, all in the same way as a live
+// cache does: announced steps come before their accesses, found ones after.
+func Play(steps []trace.Step, caches ...*sim.Cache) {
+	grouping := policy.Steps{Emit: func(layer int, used []policy.Key) {
+		for _, c := range caches {
+			c.Step(layer, used)
+		}
+	}}
+	for _, step := range steps {
+		if !step.Opened {
+			grouping.Announce(step.Layer, step.Used)
+		}
+		for _, k := range step.Used {
+			grouping.Access(k)
+			for _, c := range caches {
+				c.Access(k, &grouping)
+			}
+		}
+	}
+	grouping.Flush()
+}
+
+// Result is what one policy reached with one budget.
+type Result struct {
+	Policy            string  `json:"policy"`
+	RAMFraction       float64 `json:"ram_fraction"` // of the bytes of all experts
+	RAMBytes          int64   `json:"ram_bytes"`
+	HitRate           float64 `json:"hit_rate"`     // of the accesses, 0 to 1
+	BeladyShare       float64 `json:"belady_share"` // hits per hit of the offline optimum
+	Tokens            int64   `json:"tokens"`
+	Accesses          int64   `json:"accesses"`
+	Hits              int64   `json:"hits"`
+	MissesPerToken    float64 `json:"misses_per_token"`
+	MissBytesPerToken float64 `json:"miss_bytes_per_token"`
+	// SecondsPerToken is the time to read the misses, if a bandwidth is known.
+	SecondsPerToken float64 `json:"miss_seconds_per_token,omitempty"`
+}
+
+// Table runs every spec at every budget, as many at a time as there are
+// processors, and returns the results by spec, then budget. A bandwidth in
+// bytes per second, if positive, turns misses into time.
+func (s *Stream) Table(ctx context.Context, specs []string, budgets []int64, bandwidth float64, seed uint64) ([]Result, error) {
+	hits := make([][]int64, len(specs)+1) // the last row is Belady's
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i, spec := range append(append([]string(nil), specs...), Belady) {
+		hits[i] = make([]int64, len(budgets))
+		for j, budget := range budgets {
+			group.Go(func() (err error) {
+				if ctx.Err() != nil {
+					return ctx.Err()
+				}
+				hits[i][j], err = s.Run(spec, budget, seed)
+				return err
+			})
+		}
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	var table []Result
+	for i, spec := range specs {
+		for j, budget := range budgets {
+			table = append(table, s.result(spec, budget, hits[i][j], hits[len(specs)][j], bandwidth))
+		}
+	}
+	return table, nil
+}
+
+func (s *Stream) result(spec string, budget, hits, belady int64, bandwidth float64) Result {
+	r := Result{
+		Policy:      spec,
+		RAMFraction: float64(budget) / float64(s.Total()),
+		RAMBytes:    budget,
+		Tokens:      s.Tokens,
+		Accesses:    s.Accesses,
+		Hits:        hits,
+		HitRate:     ratio(hits, s.Accesses),
+		BeladyShare: 1,
+	}
+	if belady > 0 {
+		r.BeladyShare = ratio(hits, belady)
+	}
+	r.MissesPerToken = ratio(s.Accesses-hits, s.Tokens)
+	r.MissBytesPerToken = r.MissesPerToken * float64(s.Shape.ExpertBytes)
+	if bandwidth > 0 {
+		r.SecondsPerToken = r.MissBytesPerToken / bandwidth
+	}
+	return r
+}
+
+func ratio(a, b int64) float64 {
+	if b == 0 {
+		return 0
+	}
+	return float64(a) / float64(b)
+}
+
+// RAMFor finds the smallest budget, in whole experts, with which a policy
+// reaches a hit rate. ok is false where even all experts in RAM do not, as
+// the first use of each is a miss. It bisects: more RAM is taken to be no
+// worse.
+func (s *Stream) RAMFor(ctx context.Context, spec string, rate float64, seed uint64) (budget int64, ok bool, err error) {
+	enough := func(experts int) (bool, error) {
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+		hits, err := s.Run(spec, int64(experts)*s.Shape.ExpertBytes, seed)
+		return ratio(hits, s.Accesses) >= rate, err
+	}
+	low, high := 0, s.Shape.Layers*s.Shape.Experts // low is too little, high enough
+	if ok, err := enough(high); !ok || err != nil {
+		return 0, false, err
+	}
+	for high-low > 1 {
+		middle := (low + high) / 2
+		ok, err := enough(middle)
+		if err != nil {
+			return 0, false, err
+		}
+		if ok {
+			high = middle
+		} else {
+			low = middle
+		}
+	}
+	return int64(high) * s.Shape.ExpertBytes, true, nil
+}

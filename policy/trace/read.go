@@ -1,0 +1,229 @@
+package trace
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"expertfs/policy"
+)
+
+// Meta is what a recording says about itself, zero where it does not.
+type Meta struct {
+	Layers, Experts, TopK int
+	ExpertBytes           int64
+}
+
+// Step is one line of a trace.
+type Step struct {
+	Token  int64
+	Layer  int
+	Used   []policy.Key
+	Opened bool // the step was found in the order of opens
+}
+
+// maxIndex bounds layers and experts to what a policy.Key can express.
+const maxIndex = 1<<16 - 1
+
+// Reader reads the steps of one trace.
+type Reader struct {
+	name  string
+	lines *bufio.Scanner
+	line  int
+	meta  Meta
+	opens bool
+}
+
+// NewReader reads a trace, plain or compressed. The name is for errors.
+func NewReader(r io.Reader, name string) (*Reader, error) {
+	buffered := bufio.NewReaderSize(r, 1<<16)
+	var text io.Reader = buffered
+	// Peek fails at the end of files shorter than two bytes; those are plain.
+	if magic, _ := buffered.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
+		unzipped, err := gzip.NewReader(buffered)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		text = unzipped
+	}
+	lines := bufio.NewScanner(text)
+	lines.Buffer(make([]byte, 0, 1<<16), 1<<20)
+	return &Reader{name: name, lines: lines}, nil
+}
+
+// Meta is what the comments read so far have told.
+func (r *Reader) Meta() Meta { return r.meta }
+
+// Next returns the next step, io.EOF after the last. Errors name the file and
+// the line.
+func (r *Reader) Next() (Step, error) {
+	for r.lines.Scan() {
+		r.line++
+		text := strings.TrimSpace(r.lines.Text())
+		if text == "" {
+			continue
+		}
+		if comment, ok := strings.CutPrefix(text, "#"); ok {
+			r.comment(comment)
+			continue
+		}
+		step, err := parse(text)
+		if err != nil {
+			return Step{}, fmt.Errorf("%s:%d: %w", r.name, r.line, err)
+		}
+		step.Opened = r.opens
+		return step, nil
+	}
+	if err := r.lines.Err(); err != nil {
+		return Step{}, fmt.Errorf("%s:%d: %w", r.name, r.line+1, err)
+	}
+	return Step{}, io.EOF
+}
+
+// comment takes the keys it knows from a comment. Words it does not
+// understand are prose.
+func (r *Reader) comment(text string) {
+	for word := range strings.FieldsSeq(text) {
+		key, value, _ := strings.Cut(word, "=")
+		switch key {
+		case "steps":
+			r.opens = value == "opens"
+		case "layers":
+			setPositive(&r.meta.Layers, value)
+		case "experts":
+			setPositive(&r.meta.Experts, value)
+		case "top-k":
+			setPositive(&r.meta.TopK, value)
+		case "expert-bytes":
+			if n, err := strconv.ParseInt(value, 10, 64); err == nil && n > 0 {
+				r.meta.ExpertBytes = n
+			}
+		}
+	}
+}
+
+func setPositive(to *int, text string) {
+	if n, err := strconv.Atoi(text); err == nil && n > 0 && n <= maxIndex {
+		*to = n
+	}
+}
+
+var errFields = errors.New("want token,layer,expert,...")
+
+func parse(text string) (Step, error) {
+	token, rest, ok := strings.Cut(text, ",")
+	if !ok {
+		return Step{}, errFields
+	}
+	layer, rest, ok := strings.Cut(rest, ",")
+	if !ok {
+		return Step{}, errFields
+	}
+	var s Step
+	var err error
+	if s.Token, err = strconv.ParseInt(strings.TrimSpace(token), 10, 64); err != nil {
+		return Step{}, fmt.Errorf("token %q is not a number", token)
+	}
+	if s.Layer, err = index("layer", layer); err != nil {
+		return Step{}, err
+	}
+	s.Used = make([]policy.Key, 0, strings.Count(rest, ",")+1)
+	for field := range strings.SplitSeq(rest, ",") {
+		e, err := index("expert", field)
+		if err != nil {
+			return Step{}, err
+		}
+		s.Used = append(s.Used, policy.Key{Layer: uint16(s.Layer), Expert: uint16(e)})
+	}
+	return s, nil
+}
+
+func index(what, field string) (int, error) {
+	n, err := strconv.Atoi(strings.TrimSpace(field))
+	if err != nil || n < 0 || n > maxIndex {
+		return 0, fmt.Errorf("%s %q is not a number from 0 to %d", what, field, maxIndex)
+	}
+	return n, nil
+}
+
+// Load reads whole files as one stream. Tokens are renumbered to count on from
+// file to file, from 0; a token is new when its number changes or its layer
+// does not come after the one before. Meta is taken from the comments, and
+// where they are silent Layers and TopK from the steps.
+func Load(paths ...string) ([]Step, Meta, error) {
+	var steps []Step
+	var meta Meta
+	token := int64(-1)
+	for _, path := range paths {
+		m, err := loadFile(path, &steps, &token)
+		if err != nil {
+			return nil, Meta{}, err
+		}
+		if meta, err = merge(meta, m); err != nil {
+			return nil, Meta{}, fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	layers, topK := 0, 0
+	for _, s := range steps {
+		layers = max(layers, s.Layer+1)
+		if topK == 0 || len(s.Used) < topK {
+			topK = len(s.Used) // a longer one is a batch
+		}
+	}
+	if meta.Layers == 0 {
+		meta.Layers = layers
+	}
+	if meta.TopK == 0 {
+		meta.TopK = topK
+	}
+	return steps, meta, nil
+}
+
+func loadFile(path string, steps *[]Step, token *int64) (Meta, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return Meta{}, err
+	}
+	defer f.Close()
+	r, err := NewReader(f, path)
+	if err != nil {
+		return Meta{}, err
+	}
+	var last Step
+	for first := true; ; first = false {
+		s, err := r.Next()
+		if err == io.EOF {
+			return r.Meta(), nil
+		}
+		if err != nil {
+			return Meta{}, err
+		}
+		if first || s.Token != last.Token || s.Layer <= last.Layer {
+			*token++
+		}
+		last = s
+		s.Token = *token
+		*steps = append(*steps, s)
+	}
+}
+
+// merge joins what two recordings of one stream say.
+func merge(a, b Meta) (Meta, error) {
+	for _, f := range []struct {
+		name string
+		a, b *int
+	}{{"layers", &a.Layers, &b.Layers}, {"experts", &a.Experts, &b.Experts}, {"top-k", &a.TopK, &b.TopK}} {
+		if *f.a != 0 && *f.b != 0 && *f.a != *f.b {
+			return a, fmt.Errorf("it is of a model with %s=%d, the traces before it of one with %d", f.name, *f.b, *f.a)
+		}
+		*f.a = max(*f.a, *f.b)
+	}
+	a.ExpertBytes = max(a.ExpertBytes, b.ExpertBytes)
+	return a, nil
+}
