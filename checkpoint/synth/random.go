@@ -94,6 +94,19 @@ var scalesRMS = math.Sqrt((0.25 + 1 + 1 + 4) / 4)
 // alike: (0 + .25 + 1 + 2.25 + 4 + 9 + 16 + 36) / 8, and its root.
 var codesRMS = math.Sqrt(68.5 / 8)
 
+// bfloat16sInWord is how many values of normal make a word.
+const bfloat16sInWord = 4
+
+// joined is a up to word n and b from there on.
+func joined(a words, n uint64, b words) words {
+	return func(i uint64) uint64 {
+		if i < n {
+			return a(i)
+		}
+		return b(i)
+	}
+}
+
 // bfloat16 rounds v to the nearest bfloat16, ties to even. v is finite.
 func bfloat16(v float64) uint16 {
 	bits := math.Float32bits(float32(v))

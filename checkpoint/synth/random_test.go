@@ -25,6 +25,15 @@ func TestFillIsRandomAccess(t *testing.T) {
 	})
 }
 
+// bfloat16s decodes a tensor.
+func bfloat16s(data []byte) []float64 {
+	values := make([]float64, len(data)/2)
+	for i := range values {
+		values[i] = float64(math.Float32frombits(uint32(binary.LittleEndian.Uint16(data[2*i:])) << 16))
+	}
+	return values
+}
+
 // moments returns mean and standard deviation.
 func moments(values []float64) (mean, std float64) {
 	for _, v := range values {
@@ -40,11 +49,7 @@ func moments(values []float64) (mean, std float64) {
 func TestNormalHasItsMoments(t *testing.T) {
 	data := make([]byte, 2*100_000)
 	normal(streamKey(3, "x"), 1, 0.25).fill(data, 0)
-	values := make([]float64, len(data)/2)
-	for i := range values {
-		values[i] = float64(math.Float32frombits(uint32(binary.LittleEndian.Uint16(data[2*i:])) << 16))
-	}
-	mean, std := moments(values)
+	mean, std := moments(bfloat16s(data))
 	require.InDelta(t, 1, mean, 0.01)
 	require.InDelta(t, 0.25, std, 0.01)
 }

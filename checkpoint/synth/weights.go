@@ -7,12 +7,28 @@ import (
 	"expertfs/checkpoint/config"
 )
 
-// Spread of the router's weights and biases. The ratio sets how uneven the
-// experts are used: about 4.3 bits of entropy for top-4 of 32, where the
-// published 20b model has about as much and 5 bits are uniform.
+// The constants below were chosen by running such models: with them the 24 layers
+// of one use their experts with an entropy of 4.2 bits (5 are uniform), choose
+// 45% of a token's experts again for the next token, and 29% for the 64th after
+// it. The published 20b model does so with 4.0 bits, 45% and 32%.
 const (
+	// The router's weights and biases: the ratio sets how uneven the experts'
+	// shares are over a long text.
 	gateStd     = 1.5
 	gateBiasStd = 0.7 * gateStd
+
+	// A bias that all queries and keys share. The rotary embedding turns it away with
+	// distance, so that a token attends to the ones just before it. What attention
+	// adds thus changes slowly from token to token, and the experts with it.
+	localBias = 1.5
+
+	// Queries and keys are small, lest their products outweigh the bias. The values
+	// are as small, and attention averages them; its gain makes up for both.
+	qkvStd        = 0.5
+	attentionGain = 10
+
+	// Experts' outputs are averaged as well, by the weights of the router.
+	expertGain = 2
 )
 
 // contents returns the stream of bytes of one tensor, by OpenAI's name.
@@ -37,8 +53,11 @@ func contents(c *config.Config, seed uint64, tensor string) words {
 	case "norm.scale", "attn.norm.scale", "mlp.norm.scale":
 		return normal(key, 1, 0.1)
 	case "attn.qkv.weight":
-		return normal(key, 0, 1/math.Sqrt(hidden))
-	case "attn.qkv.bias", "mlp.mlp1_bias":
+		return normal(key, 0, qkvStd/math.Sqrt(hidden))
+	case "attn.qkv.bias":
+		queriesAndKeys := uint64(c.HeadDim*(c.Heads+c.KVHeads)) / bfloat16sInWord
+		return joined(normal(key, localBias, 0.1), queriesAndKeys, normal(key, 0, 0.1))
+	case "mlp.mlp1_bias":
 		return normal(key, 0, 0.1)
 	case "attn.sinks":
 		return normal(key, 0, 1)
@@ -59,13 +78,6 @@ func contents(c *config.Config, seed uint64, tensor string) words {
 	}
 	panic("synth: no contents for tensor " + tensor)
 }
-
-// Gains that make up for what lies before a projection: attention averages
-// values away, and experts are averaged by their weights.
-const (
-	attentionGain = 2
-	expertGain    = 2
-)
 
 // exponent returns the power of two that gives MXFP4 weights of uniform codes
 // a standard deviation near std.
