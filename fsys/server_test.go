@@ -202,7 +202,8 @@ func mount(t *testing.T, c serverConfig, env ...string) *server {
 	text, err := json.Marshal(c)
 	require.NoError(t, err)
 	s := &server{t: t, point: c.Point, cmd: exec.Command(os.Args[0]), ended: make(chan error, 1)}
-	s.cmd.Env = append(append(os.Environ(), serverEnv+"="+string(text)), env...)
+	// A binary with the race detector sleeps for a second at its end, by default.
+	s.cmd.Env = append(append(os.Environ(), serverEnv+"="+string(text), "GORACE=atexit_sleep_ms=0"), env...)
 	s.cmd.Stderr = &s.log
 	s.stop, err = s.cmd.StdinPipe()
 	require.NoError(t, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -17,6 +18,8 @@ import (
 func newBenchCommand() *cobra.Command {
 	var o bench.Options
 	var asJSON bool
+	var routing string
+	var tokens int
 	cmd := &cobra.Command{
 		Use:   "bench MOUNTPOINT",
 		Short: "Measure a mount beside the limits of the machine",
@@ -24,7 +27,10 @@ func newBenchCommand() *cobra.Command {
 run: the same bytes in a plain tmpfs file, in the page cache, read with O_DIRECT.
 Experts come in random order and every byte is touched. Nobody else should use the
 mount meanwhile. Where nearly all experts fit into the mount's RAM budget, it is
-lowered for the misses and put back.`,
+lowered for the misses and put back.
+
+With --routing, use experts as a recorded trace says instead, and print what a
+token costs.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			m, err := mountpoint.Find(args[0])
@@ -36,7 +42,12 @@ lowered for the misses and put back.`,
 			}
 			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
-			result, err := bench.Run(ctx, m.Point, o)
+			var result interface{ Write(io.Writer) error }
+			if routing != "" {
+				result, err = bench.Replay(ctx, m.Point, routing, tokens)
+			} else {
+				result, err = bench.Run(ctx, m.Point, o)
+			}
 			if err != nil {
 				return err
 			}
@@ -53,6 +64,8 @@ lowered for the misses and put back.`,
 	f.IntVar(&o.Experts, "experts", 0, "experts in the working set of hits (default: as many as make 512 MiB)")
 	f.StringVar(&o.Scratch, "scratch", "", "`FOLDER` on the drive for a plain copy of some experts (default: the checkpoint's)")
 	f.Uint64Var(&o.Seed, "seed", 1, "seed of the random orders")
+	f.StringVar(&routing, "routing", "", "replay the recorded routing in `FILE` (CSV, may be gzipped)")
+	f.IntVar(&tokens, "tokens", 0, "with --routing, end after so many tokens (default: all)")
 	f.BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }

@@ -53,3 +53,26 @@ func TestBench(t *testing.T) {
 
 	require.Equal(t, exitNotMounted, run(t, "bench", point).code)
 }
+
+// TestBenchRouting replays a trace whose hits can be counted by hand.
+func TestBenchRouting(t *testing.T) {
+	point := mountTiny(t)
+	trace := filepath.Join(t.TempDir(), "trace.csv")
+	require.NoError(t, os.WriteFile(trace, []byte("# two tokens; layer 9 is of another model\n"+
+		"0,0,1,2\n0,1,3,4\n0,9,1,2\n1,0,2,5\n1,1,4,3\n2,0,7,8\n"), 0o644))
+	r := run(t, "bench", "--routing", trace, "--tokens", "2", "--json", point)
+	require.Zero(t, r.code, r.errors)
+	var got bench.Routing
+	require.NoError(t, json.Unmarshal([]byte(r.out), &got))
+	require.Equal(t, 2, got.Tokens)
+	require.Equal(t, 8, got.Uses)
+	require.Equal(t, 3.0/8, got.HitRate)
+	require.Positive(t, got.PerToken)
+	require.Contains(t, run(t, "bench", "--routing", trace, point).out, "3 tokens of 4 layers, 10 uses of experts")
+
+	require.NoError(t, os.WriteFile(trace, []byte("0,0,32\n"), 0o644))
+	require.NotZero(t, run(t, "bench", "--routing", trace, point).code)
+	require.NoError(t, os.WriteFile(trace, []byte("0,9,1\n"), 0o644))
+	require.NotZero(t, run(t, "bench", "--routing", trace, point).code)
+	require.Zero(t, run(t, "umount", point).code)
+}

@@ -57,7 +57,8 @@ var testFolder = fmt.Sprintf("expertfs-cli-%d", os.Getpid())
 // program makes a command of the program.
 func program(args ...string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0], args...)
-	cmd.Env = append(os.Environ(), programEnv+"=1")
+	// A binary with the race detector sleeps for a second at its end, by default.
+	cmd.Env = append(os.Environ(), programEnv+"=1", "GORACE=atexit_sleep_ms=0")
 	return cmd
 }
 
