@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -39,6 +40,7 @@ an answer, a second one the program.`,
 	flags.StringVar(&c.system, "system", "", "instructions that the model is to follow")
 	flags.StringVar(&effort, "reasoning-effort", string(harmony.Medium), "how much the model reasons: low, medium or high")
 	flags.BoolVar(&c.showThinking, "show-thinking", false, "show the model's reasoning")
+	flags.BoolVarP(&c.verbose, "verbose", "v", false, "show the speed after each answer")
 	flags.IntVarP(&c.max, "predict", "n", -1, "most tokens of an answer (-1: as many as the context holds)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
 		if c.effort, err = harmony.ParseEffort(effort); err != nil {
@@ -82,6 +84,7 @@ type chat struct {
 	system       string
 	effort       harmony.Effort
 	showThinking bool
+	verbose      bool
 	max          int
 
 	history    []harmony.Message
@@ -118,7 +121,8 @@ func (c *chat) say(ctx context.Context, text string) error {
 	if f, ok := c.notes.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		a.screen = f
 	}
-	_, finish, err := c.model.complete(ctx, prompt, infer.Generation{
+	began, before := time.Now(), c.model.engine.Stats()
+	ids, finish, err := c.model.complete(ctx, prompt, infer.Generation{
 		Max: c.max, Stop: c.model.tokens.StopIDs(), Sample: c.sampler.Sample, Emit: a.push,
 	})
 	a.end()
@@ -126,11 +130,16 @@ func (c *chat) say(ctx context.Context, text string) error {
 		return err
 	}
 	c.history = append(asked, a.parser.Messages()...)
+	if c.verbose && len(ids) > 0 {
+		used := c.model.engine.Stats().Sub(before)
+		fmt.Fprintf(c.notes, "(%d tokens, the first after %.0f ms, then %.2f tokens/s; experts: %d used, %d opened, %.0f ms waited for)\n",
+			len(ids), ms(a.first.Sub(began)), perSecond(len(ids)-1, time.Since(a.first)), used.Used, used.Opened, ms(used.Waited))
+	}
 	switch {
 	case finish == infer.FinishCancelled:
 		fmt.Fprintln(c.notes, "(stopped)")
 	case finish == infer.FinishLength:
-		fmt.Fprintln(c.notes, "(cut off: no room for more tokens)")
+		fmt.Fprintln(c.notes, "(cut off at the most tokens allowed)")
 	case a.stray != nil:
 		fmt.Fprintf(c.notes, "(ended: %v)\n", a.stray)
 	}
@@ -160,15 +169,19 @@ type answer struct {
 	showThinking bool
 	screen       io.Writer // a terminal, or nil
 
-	waiting  bool // the screen says that there is hidden reasoning
-	thinking bool // the text shown last was reasoning
-	midLine  bool // it did not end with a newline
+	first    time.Time // when the first token came
+	waiting  bool      // the screen says that there is hidden reasoning
+	thinking bool      // the text shown last was reasoning
+	midLine  bool      // it did not end with a newline
 	stray    error
 	err      error // of out
 }
 
 // push takes a token and tells whether more is wanted.
 func (a *answer) push(id int) bool {
+	if a.first.IsZero() {
+		a.first = time.Now()
+	}
 	text, err := a.parser.Push(id)
 	a.stray = err
 	a.show(text)

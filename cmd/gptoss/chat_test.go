@@ -85,13 +85,14 @@ func TestChatLoop(t *testing.T) {
 	user := &typed{lines: []string{
 		"", "  Tell me of the white whale ", `"""In the`, "", `beginning"""`,
 		"/set parameter temperature 0.5", "/set parameter top_k 3", "/set parameter seed 7", "/set parameter max_tokens 9",
-		"/set system Be brief.", "/set effort low", "/set thinking on", "/show", "/clear", "Hello",
+		"/set system Be brief.", "/set effort low", "/set thinking on", "/set verbose on", "/show", "/clear", "Hello",
 	}}
 	require.NoError(t, c.loop(t.Context(), user))
 	require.Contains(t, user.prompts, "... ")
 	require.Contains(t, out.String(), "temperature  0.5\ntop_k        3\ntop_p        0\nmin_p        0\nseed         7\nmax_tokens   9\n"+
 		"effort       low\nthinking     on\nsystem       Be brief.\nmessages     4\n")
 	require.Equal(t, 3, strings.Count(notes.String(), "(cut off"), notes.String())
+	require.Equal(t, 1, strings.Count(notes.String(), "(9 tokens, the first after "))
 	require.Len(t, c.history, 2, "the message after /clear and its answer")
 	require.Equal(t, "Hello", c.history[0].Content)
 	require.Equal(t, harmony.Final, c.history[1].Channel)
@@ -200,6 +201,25 @@ func TestPromptsShareTheirBeginning(t *testing.T) {
 	require.ErrorContains(t, err, "5000")
 	require.Equal(t, kept.session.Len(), len(kept.held))
 	require.Equal(t, greedy(openTiny(t, dir), text[:20]), greedy(kept, text[:20]))
+}
+
+func TestConversationOpening(t *testing.T) {
+	tiny, err := tokenizer.Load("../../checkpoint/tiny")
+	require.NoError(t, err)
+	for _, c := range []struct {
+		flags conversationFlags
+		of    *tokenizer.Tokenizer
+		want  []harmony.Message
+	}{
+		{conversationFlags{"auto", "2025-06-28"}, tokenizer.O200kHarmony(), []harmony.Message{harmony.SystemMessage(harmony.Low, "2025-06-28")}},
+		{conversationFlags{"auto", "none"}, tiny, nil},
+		{conversationFlags{"on", "none"}, tiny, []harmony.Message{harmony.SystemMessage(harmony.Low, "")}},
+		{conversationFlags{"off", "none"}, tokenizer.O200kHarmony(), nil},
+	} {
+		opening, err := c.flags.opening(c.of)
+		require.NoError(t, err)
+		require.Equal(t, c.want, opening(harmony.Low))
+	}
 }
 
 func TestVocabularyMustFitTheModel(t *testing.T) {

@@ -77,7 +77,7 @@ func addConversationFlags(cmd *cobra.Command) *conversationFlags {
 	f := &conversationFlags{}
 	cmd.Flags().StringVar(&f.systemMessage, "system-message", "auto",
 		"begin with the system message that the published models were trained on: on, off or auto (on for their vocabulary)")
-	cmd.Flags().StringVar(&f.date, "date", time.Now().Format(time.DateOnly), "date in the system message; may be empty")
+	cmd.Flags().StringVar(&f.date, "date", "today", "date in the system message, as 2006-01-02; none leaves it out")
 	return f
 }
 
@@ -92,9 +92,23 @@ func (f *conversationFlags) opening(t *tokenizer.Tokenizer) (func(harmony.Effort
 	case f.systemMessage == "off", f.systemMessage == "auto" && start != startOfPublished:
 		return func(harmony.Effort) []harmony.Message { return nil }, nil
 	case f.systemMessage == "on", f.systemMessage == "auto":
+		date, err := f.systemDate()
 		return func(e harmony.Effort) []harmony.Message {
-			return []harmony.Message{harmony.SystemMessage(e, f.date)}
-		}, nil
+			return []harmony.Message{harmony.SystemMessage(e, date)}
+		}, err
 	}
 	return nil, fmt.Errorf("--system-message %q is not on, off or auto", f.systemMessage)
+}
+
+func (f *conversationFlags) systemDate() (string, error) {
+	switch f.date {
+	case "none":
+		return "", nil
+	case "today":
+		return time.Now().Format(time.DateOnly), nil
+	}
+	if _, err := time.Parse(time.DateOnly, f.date); err != nil {
+		return "", fmt.Errorf("--date %q is not today, none or like 2006-01-02", f.date)
+	}
+	return f.date, nil
 }

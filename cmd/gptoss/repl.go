@@ -104,6 +104,7 @@ const chatHelp = `/set parameter NAME VALUE  temperature, top_k, top_p, min_p, s
 /set system TEXT           instructions for the model; none if TEXT is empty
 /set effort LEVEL          low, medium or high
 /set thinking on|off       show the model's reasoning, or not
+/set verbose on|off        show the speed after each answer, or not
 /show                      show the settings
 /clear                     forget the conversation
 /bye                       leave, as does Ctrl-D
@@ -161,11 +162,15 @@ func (c *chat) set(what, value string) error {
 			c.effort = effort
 		}
 		return err
-	case "thinking":
+	case "thinking", "verbose":
 		if value != "on" && value != "off" {
-			return errors.New("/set thinking takes on or off")
+			return fmt.Errorf("/set %s takes on or off", what)
 		}
-		c.showThinking = value == "on"
+		if what == "thinking" {
+			c.showThinking = value == "on"
+		} else {
+			c.verbose = value == "on"
+		}
 		return nil
 	}
 	return fmt.Errorf("/set %s: there is no such setting; /? lists them", what)

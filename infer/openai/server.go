@@ -57,7 +57,14 @@ func (s *Server) Handler() http.Handler {
 		e.status = http.StatusNotFound
 		writeError(w, e)
 	})
-	return mux
+	// A web page that its user visits must not be able to use the model.
+	sameOrigin := http.NewCrossOriginProtection()
+	sameOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		e := badRequest("", "requests from pages of other origins are refused")
+		e.status = http.StatusForbidden
+		writeError(w, e)
+	}))
+	return sameOrigin.Handler(mux)
 }
 
 type modelList struct {

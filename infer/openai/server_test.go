@@ -286,6 +286,19 @@ func TestOtherPaths(t *testing.T) {
 	}
 }
 
+func TestPagesOfOtherOriginsAreRefused(t *testing.T) {
+	server, _ := start(t, &scripted{says: "x<|return|>"})
+	for origin, want := range map[string]int{"https://example.org": http.StatusForbidden, server.URL: http.StatusOK} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+"/v1/completions", strings.NewReader(`{"prompt": "x"}`))
+		require.NoError(t, err)
+		req.Header.Set("Origin", origin)
+		resp, err := http.DefaultClient.Do(req)
+		require.NoError(t, err)
+		resp.Body.Close()
+		require.Equal(t, want, resp.StatusCode, origin)
+	}
+}
+
 func TestModelErrors(t *testing.T) {
 	server, _ := start(t, &scripted{says: "some text", err: errors.New("layer 3, expert 7: gone")})
 	status, answer := post(t, server, "/v1/completions", `{"prompt": "x"}`)
