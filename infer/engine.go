@@ -75,15 +75,12 @@ func (e *Engine) load() (err error) {
 	if err != nil {
 		return err
 	}
-	keep, short, err := keepBytes(e.folder)
+	keep, err := newKeeper(e.folder, e.set.mapBytes)
 	if err != nil {
-		return err
-	}
-	if e.set.mapBytes != MapAuto {
-		keep = e.set.mapBytes
+		return errors.Join(err, hints.Close())
 	}
 	e.experts = newExpertStore(e.folder, hints, keep)
-	e.predictor = newPredictor(e.set.prefetch, e.cfg.Layers, e.cfg.Experts, short)
+	e.predictor = newPredictor(e.set.prefetch, e.cfg.Layers, e.cfg.Experts, keep.short)
 	if e.embedding, err = e.folder.Embedding(); err != nil {
 		return err
 	}

@@ -55,7 +55,7 @@ func TestSameBytesHoweverComputed(t *testing.T) {
 	for _, act := range []string{"f32", "bf16", "int8"} {
 		for _, dense := range []string{"bf16", "int8"} {
 			t.Run(act+"-"+dense, func(t *testing.T) {
-				o := Options{Act: act, Dense: dense, Threads: 1, Batch: 64, MapBytes: MapAuto}
+				o := Options{Act: act, Dense: dense, Threads: 1, Batch: 64}
 				want := allLogits(t, open(t, tree, o).NewSession(), ids)
 				for _, change := range []struct {
 					name string
@@ -64,7 +64,7 @@ func TestSameBytesHoweverComputed(t *testing.T) {
 					{"threads", func(o *Options) { o.Threads = 3 }},
 					{"token by token", func(o *Options) { o.Batch = 1 }},
 					{"odd batches", func(o *Options) { o.Batch, o.Threads = 7, 2 }},
-					{"nothing mapped", func(o *Options) { o.MapBytes, o.Batch = 0, 1 }},
+					{"nothing mapped", func(o *Options) { o.MapBytes, o.Batch = MapNone, 1 }},
 					{"little mapped", func(o *Options) { o.MapBytes, o.Batch, o.Threads = 70_000, 1, 2 }},
 				} {
 					changed := o
@@ -176,7 +176,7 @@ func TestBrokenExperts(t *testing.T) {
 		{"not a number", "tensor mlp2_weight.scales: scale of row 3, block 1 is 255", spoilScale},
 	} {
 		t.Run(x.name, func(t *testing.T) {
-			e := open(t, tree, Options{MapBytes: 0})
+			e := open(t, tree, Options{MapBytes: MapNone})
 			for expert := range 8 {
 				path := filepath.Join(layer, "experts", fmt.Sprintf("%02d.safetensors", expert))
 				whole, err := os.ReadFile(path)
@@ -212,7 +212,7 @@ func spoilScale(t *testing.T, path string) {
 // A file that shrinks while it is mapped is an error, not a crash.
 func TestFileCutWhileMapped(t *testing.T) {
 	_, tree := randomModel(t, smallConfig(), 3)
-	e := open(t, tree, Options{Threads: 2, MapBytes: MapAuto})
+	e := open(t, tree, Options{Threads: 2})
 	s := e.NewSession()
 	ids := randomIDs(rand.New(rand.NewPCG(1, 2)), 30, 131)
 	require.NoError(t, s.Append(context.Background(), ids, nil))

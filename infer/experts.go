@@ -16,7 +16,7 @@ import (
 type expertStore struct {
 	folder *weights.Folder
 	hints  *weights.Hints // nil on a plain folder
-	limit  int64          // bytes kept mapped beside the experts in use
+	keep   *keeper        // bounds what stays mapped beside the experts in use
 
 	kept      map[expertKey]*heldExpert
 	recent    *list.List // of *heldExpert, the least recently used first
@@ -26,6 +26,8 @@ type expertStore struct {
 	arrived chan *heldExpert // from the goroutines that open
 	opening int              // asked for and not received from arrived
 	busy    []*heldExpert    // to be asked for again, see again
+
+	refaults refaults // of a plain folder
 
 	stats Stats // Waited, Used, Opened and OpenedBytes
 }
@@ -44,9 +46,9 @@ type heldExpert struct {
 // maxOpening bounds how many experts are being opened at a time.
 const maxOpening = 16
 
-func newExpertStore(folder *weights.Folder, hints *weights.Hints, limit int64) *expertStore {
+func newExpertStore(folder *weights.Folder, hints *weights.Hints, keep *keeper) *expertStore {
 	return &expertStore{
-		folder: folder, hints: hints, limit: limit,
+		folder: folder, hints: hints, keep: keep,
 		kept: make(map[expertKey]*heldExpert), recent: list.New(),
 		arrived: make(chan *heldExpert, maxOpening),
 	}
@@ -81,7 +83,11 @@ func (s *expertStore) request(layer, expert int) {
 		s.recent.Remove(h.place)
 		s.keptBytes -= h.expert.Bytes()
 		h.place = nil
-		s.ready = append(s.ready, h)
+		if s.refaults.active() {
+			s.background(h, h.refresh)
+		} else {
+			s.ready = append(s.ready, h)
+		}
 		return
 	}
 	s.open(&heldExpert{key: k})
@@ -89,22 +95,27 @@ func (s *expertStore) request(layer, expert int) {
 
 // open starts opening h.
 func (s *expertStore) open(h *heldExpert) {
+	s.background(h, func() error { return h.open(s.folder) })
+}
+
+// background does something to h on a goroutine, from which next receives it.
+func (s *expertStore) background(h *heldExpert, f func() error) {
 	s.opening++
 	go func() {
-		h.expert, h.err = openExpert(s.folder, h.key)
+		h.err = guard(f)
 		s.arrived <- h
 	}()
 }
 
-// openExpert opens and maps an expert. Its header and scales are read through
-// the mapping, so a fault on the way is an error like any other.
-func openExpert(folder *weights.Folder, k expertKey) (x *weights.Expert, err error) {
-	err = guard(func() error {
-		x, err = folder.Expert(k.layer, k.expert)
-		return err
-	})
-	return x, err
+// open opens and maps the expert. Its header and scales are read through the
+// mapping, so it can fault.
+func (h *heldExpert) open(folder *weights.Folder) (err error) {
+	h.expert, err = folder.Expert(h.key.layer, h.key.expert)
+	return err
 }
+
+// refresh brings the mapped expert's pages back.
+func (h *heldExpert) refresh() error { return h.expert.Refresh() }
 
 // next returns one of the experts asked for, waiting for it if wait is set; nil
 // when none is there (or none was asked for).
@@ -123,15 +134,33 @@ func (s *expertStore) next(wait bool) (*heldExpert, error) {
 			return nil, nil
 		}
 		if h.err == nil {
-			s.stats.Opened++
-			s.stats.OpenedBytes += h.expert.Bytes()
-			s.kept[h.key] = h
+			s.admit(h)
 			return h, nil
 		}
-		if err := s.again(h); err != nil {
+		if err := errors.Join(s.drop(h), s.again(h)); err != nil {
 			return nil, err
 		}
 	}
+}
+
+// admit enters an expert that was opened, and does nothing to one that was
+// mapped before.
+func (s *expertStore) admit(h *heldExpert) {
+	if s.kept[h.key] == h {
+		return
+	}
+	s.stats.Opened++
+	s.stats.OpenedBytes += h.expert.Bytes()
+	s.kept[h.key] = h
+}
+
+// drop forgets an expert that was mapped and cannot be brought back.
+func (s *expertStore) drop(h *heldExpert) error {
+	if s.kept[h.key] != h {
+		return nil
+	}
+	delete(s.kept, h.key)
+	return h.expert.Close()
 }
 
 // receive takes one expert from the goroutines that open.
@@ -162,6 +191,7 @@ func (s *expertStore) again(h *heldExpert) error {
 	if !errors.Is(h.err, unix.EBUSY) || h.alone {
 		return h.err
 	}
+	s.keep.lower(s.keptBytes)
 	if err := s.shrink(0); err != nil {
 		return err
 	}
@@ -180,15 +210,30 @@ func (s *expertStore) retry() {
 	}
 }
 
+// endBatch is called when a batch of tokens is done.
+func (s *expertStore) endBatch() error {
+	s.hints.Flush()
+	if s.hints == nil {
+		s.refaults.look()
+	}
+	if err := s.keep.tick(); err != nil {
+		return err
+	}
+	return s.shrink(s.keep.limit)
+}
+
 // abandon gives back what was asked for and not received, after an error.
 func (s *expertStore) abandon() error {
 	var all []error
 	s.busy = s.busy[:0]
 	for s.opening > 0 {
-		if h := s.receive(true); h.err == nil {
-			s.kept[h.key] = h
-			s.ready = append(s.ready, h)
+		h := s.receive(true)
+		if h.err != nil {
+			all = append(all, s.drop(h)) // the first error is the one that counts
+			continue
 		}
+		s.admit(h)
+		s.ready = append(s.ready, h)
 	}
 	for _, h := range s.ready {
 		all = append(all, s.release(h))
@@ -206,7 +251,7 @@ func (s *expertStore) close() error {
 func (s *expertStore) release(h *heldExpert) error {
 	h.place = s.recent.PushBack(h)
 	s.keptBytes += h.expert.Bytes()
-	return s.shrink(s.limit)
+	return s.shrink(s.keep.limit)
 }
 
 // shrink unmaps experts that are not in use, those unused for longest first,

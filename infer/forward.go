@@ -52,8 +52,7 @@ func (e *Engine) forward(ctx context.Context, s *Session, ids []int, last bool, 
 	s.n += n
 	e.stats.Tokens += n
 	e.stats.Elapsed += time.Since(began)
-	e.experts.hints.Flush()
-	return nil
+	return e.experts.endBatch()
 }
 
 // inLayer says where an error happened.

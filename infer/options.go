@@ -18,7 +18,7 @@ type Options struct {
 	Threads  int    // 0: as many as the Go runtime uses
 	Context  int    // most tokens in a session; 0: as many as the model allows
 	Batch    int    // most tokens computed together; 0: DefaultBatch
-	MapBytes int64  // experts kept mapped between uses, in bytes; MapAuto: chosen by the folder
+	MapBytes int64  // experts kept mapped between uses, in bytes; or MapAuto, MapNone
 	Prefetch string // "auto", "on" or "off": hints about the next layer; "" is "auto"
 }
 
@@ -29,8 +29,11 @@ const (
 	DefaultBatch = 512
 )
 
-// MapAuto lets the folder decide how much stays mapped.
-const MapAuto = -1
+// Values of Options.MapBytes that are no sizes.
+const (
+	MapAuto = 0  // what suits the folder: see keepBytes
+	MapNone = -1 // every expert is unmapped after its use
+)
 
 // settings are checked Options.
 type settings struct {

@@ -44,13 +44,15 @@ func (f *modelFlags) open() (*infer.Engine, error) {
 		return nil, errors.New("no model given: use --model DIR")
 	}
 	o := f.options
-	o.MapBytes = infer.MapAuto
 	if f.mapBytes != "auto" {
 		n, err := humanize.ParseBytes(f.mapBytes)
 		if err != nil || n > 1<<60 {
 			return nil, fmt.Errorf("--map-bytes %q is neither auto nor a size such as 2GiB", f.mapBytes)
 		}
 		o.MapBytes = int64(n)
+		if n == 0 {
+			o.MapBytes = infer.MapNone
+		}
 	}
 	return infer.Open(f.dir, o)
 }

@@ -29,11 +29,11 @@ func (f *Folder) Budget() (bytes int64, ok bool, err error) {
 	return int64(n), true, nil
 }
 
-// ExpertBytes is about what all experts of the model take.
-func (f *Folder) ExpertBytes() (int64, error) {
+// ExpertSize is the size of an expert's file in bytes.
+func (f *Folder) ExpertSize() (int64, error) {
 	st, err := os.Stat(f.expertPath(0, 0))
 	if err != nil {
 		return 0, err
 	}
-	return st.Size() * int64(f.cfg.Layers) * int64(f.cfg.Experts), nil
+	return st.Size(), nil
 }

@@ -47,10 +47,16 @@ func (f *Folder) Expert(layer, expert int) (*Expert, error) {
 		return nil, err
 	}
 	e := &Expert{Layer: layer, Index: expert, file: file}
+	located := false
+	defer func() { // also when reading the mapping faults
+		if !located {
+			file.close()
+		}
+	}()
 	if err := e.locate(f); err != nil {
-		file.close()
 		return nil, err
 	}
+	located = true
 	return e, nil
 }
 

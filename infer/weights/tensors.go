@@ -24,11 +24,17 @@ func (f *Folder) openFile(path string) (*file, error) {
 	if err != nil {
 		return nil, err
 	}
+	opened := false
+	defer func() { // also when reading the mapping faults
+		if !opened {
+			m.close()
+		}
+	}()
 	h, err := f.headers.read(m.data)
 	if err != nil {
-		m.close()
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	opened = true
 	return &file{mapping: m, path: path, header: h}, nil
 }
 
