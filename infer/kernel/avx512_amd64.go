@@ -93,21 +93,22 @@ func q8BatchWide(dst []float32, stride int, data []int8, scales []uint16, x int8
 	}
 }
 
-// bf16BatchWide takes 3 vectors at a time, as q8BatchWide takes 8.
-func bf16BatchWide(dst []float32, stride int, w []byte, cols int, x []float32, n int) {
-	const group = 3
+// bf16BatchWide takes 3 rows and 4 vectors at a time. Those left over are taken
+// with some that were done before, or one by one where there are not enough.
+func bf16BatchWide(dst []float32, stride, rows int, w []byte, cols int, x []float32, n int) {
+	const rowGroup, group = 3, 4
 	p := padded(cols)
-	for r := 0; r < panelRows; r += 4 {
-		rows := w[r*cols*2:]
-		if n < group {
-			for i := range n {
-				bf16VecAVX512((*[4]float32)(dst[i*stride+r:]), &rows[0], cols*2, cols, &x[i*p])
-			}
-			continue
+	if rows < rowGroup || n < group {
+		for i := range n {
+			bf16VecWide(dst[i*stride:][:rows], w, cols, x[i*p:])
 		}
+		return
+	}
+	for r := 0; r < rows; r += rowGroup {
+		r = min(r, rows-rowGroup)
 		for i := 0; i < n; i += group {
 			i = min(i, n-group)
-			bf16BatchAVX512(&dst[i*stride+r], 4*stride, &rows[0], cols*2, cols, &x[i*p], 4*p)
+			bf16BatchAVX512(&dst[i*stride+r], 4*stride, &w[r*cols*2], cols*2, cols, &x[i*p], 4*p)
 		}
 	}
 }

@@ -2,110 +2,33 @@
 
 // Float activations.
 
-// One row's 32 columns at w: even ones to the sums e, odd ones to o.
-// Z8 and Z9 have the even and odd activations.
-#define BF16ROW(w, e, o) \
-	VMOVDQU16.Z w, K1, Z10     \
-	VPSLLD      $16, Z10, Z11  \
-	VPANDD      Z31, Z10, Z10  \
-	VFMADD231PS Z8, Z11, e     \
-	VFMADD231PS Z9, Z10, o
+DATA upperHalf<>+0(SB)/4, $0xffff0000
+GLOBL upperHalf<>(SB), RODATA|NOPTR, $4
 
-// Sums 16 pairs down to the lower 4 lanes of y, the lower half of e.
-#define FOLD(e, o, y) \
-	VADDPS        o, e, e      \
-	VEXTRACTF64X4 $1, e, Y31   \
-	VADDPS        Y31, y, y    \
-	VEXTRACTF32X4 $1, y, X31   \
-	VADDPS        Y31, y, y
+// Loads of a whole group of 32 columns, and of one of which K1 has the columns.
+#define WHOLE(w, z) VMOVDQU64 w, z
+#define PART(w, z) VMOVDQU16.Z w, K1, z
 
-// Sums four rows' four lanes each, as halves, and stores the four sums. X3 is 0.
-#define FINISH(a, b, c, d, out) \
-	VUNPCKLPS b, a, X1    \
-	VUNPCKHPS b, a, X5    \
-	VADDPS    X5, X1, X1  \
-	VUNPCKLPS d, c, X5    \
-	VUNPCKHPS d, c, X7    \
-	VADDPS    X7, X5, X5  \
-	VUNPCKLPD X5, X1, X7  \
-	VUNPCKHPD X5, X1, X1  \
-	VADDPS    X1, X7, X7  \
-	VADDPS    X3, X7, X7  \
-	VMOVUPS   X7, out
+// One row's 32 columns: the even ones to e, the odd ones to o.
+#define LOADROW(LOAD, w, e, o) \
+	LOAD(w, e)                            \
+	VPANDD.BCST upperHalf<>(SB), e, o     \
+	VPSLLD      $16, e, e
 
-// func bf16VecAVX512(dst *[4]float32, w *byte, rowStep, cols int, x *float32)
-// Four rows, rowStep bytes apart, of cols columns each, times one vector.
-TEXT ·bf16VecAVX512(SB), NOSPLIT, $0-40
-	MOVQ w+8(FP), SI
-	MOVQ rowStep+16(FP), R8
-	MOVQ cols+24(FP), CX
-	MOVQ x+32(FP), DX
-	LEAQ (R8)(R8*2), R9
-	LEAQ (SI)(R8*4), R13    // the next four rows
+// One row's 32 columns times the even and odd activations in Z8 and Z9: even
+// products to the sums e, odd ones to o.
+#define BF16ROW(LOAD, w, e, o) \
+	LOADROW(LOAD, w, Z10, Z11)  \
+	VFMADD231PS Z8, Z10, e      \
+	VFMADD231PS Z9, Z11, o
 
-	MOVL         $0xffff0000, AX
-	VPBROADCASTD AX, Z31
-	MOVL         $-1, AX
-	KMOVD        AX, K1
-	VPXORD       Z0, Z0, Z0
-	VPXORD       Z1, Z1, Z1
-	VPXORD       Z2, Z2, Z2
-	VPXORD       Z3, Z3, Z3
-	VPXORD       Z4, Z4, Z4
-	VPXORD       Z5, Z5, Z5
-	VPXORD       Z6, Z6, Z6
-	VPXORD       Z7, Z7, Z7
-
-loop:
-	CMPQ CX, $32
-	JGE  full
-
-	// Less than 32 columns are left: mask what is beyond.
-	MOVL  $1, AX
-	SHLL  CX, AX
-	DECL  AX
-	KMOVD AX, K1
-	MOVQ  $32, CX
-
-full:
-	PREFETCHT0 (R13)
-	PREFETCHT0 (R13)(R8*1)
-	PREFETCHT0 (R13)(R8*2)
-	PREFETCHT0 (R13)(R9*1)
-	VMOVUPS    (DX), Z8
-	VMOVUPS    64(DX), Z9
-	BF16ROW((SI), Z0, Z1)
-	BF16ROW((SI)(R8*1), Z2, Z3)
-	BF16ROW((SI)(R8*2), Z4, Z5)
-	BF16ROW((SI)(R9*1), Z6, Z7)
-	ADDQ       $64, SI
-	ADDQ       $64, R13
-	SUBQ       $-128, DX
-	SUBQ       $32, CX
-	JNZ        loop
-
-	FOLD(Z0, Z1, Y0)
-	FOLD(Z2, Z3, Y2)
-	FOLD(Z4, Z5, Y4)
-	FOLD(Z6, Z7, Y6)
-	MOVQ dst+0(FP), AX
-	VXORPS X3, X3, X3
-	FINISH(X0, X2, X4, X6, (AX))
-	VZEROUPPER
-	RET
-
-// One row's 32 columns: the even ones to Z24, the odd ones to Z25, for Z26 to
-// Z31, the activations of three vectors.
-#define BATCHROW(w, e0, o0, e1, o1, e2, o2) \
-	VMOVDQU16.Z w, K1, Z24     \
-	VMOVDQU16.Z w, K2, Z25     \
-	VPSLLD      $16, Z24, Z24  \
-	VFMADD231PS Z26, Z24, e0   \
-	VFMADD231PS Z27, Z25, o0   \
-	VFMADD231PS Z28, Z24, e1   \
-	VFMADD231PS Z29, Z25, o1   \
-	VFMADD231PS Z30, Z24, e2   \
-	VFMADD231PS Z31, Z25, o2
+#define FOURROWS(LOAD) \
+	VMOVUPS (DX), Z8                      \
+	VMOVUPS 64(DX), Z9                    \
+	BF16ROW(LOAD, (SI), Z0, Z1)           \
+	BF16ROW(LOAD, (SI)(R8*1), Z2, Z3)     \
+	BF16ROW(LOAD, (SI)(R8*2), Z4, Z5)     \
+	BF16ROW(LOAD, (SI)(R9*1), Z6, Z7)
 
 #define ZERO8(a, b, c, d, e, f, g, h) \
 	VPXORD a, a, a \
@@ -117,8 +40,100 @@ full:
 	VPXORD g, g, g \
 	VPXORD h, h, h
 
+// Sets K1 to the columns that are left when CX is them less 32.
+#define MASK \
+	ADDQ  $32, CX   \
+	MOVL  $1, R11   \
+	SHLL  CX, R11   \
+	DECL  R11       \ // 0 if none are left
+	KMOVD R11, K1
+
+// Sums 16 pairs down to the lower 4 lanes of y, the lower half of e.
+#define FOLD(e, o, y) \
+	VADDPS        o, e, e      \
+	VEXTRACTF64X4 $1, e, Y31   \
+	VADDPS        Y31, y, y    \
+	VEXTRACTF32X4 $1, y, X31   \
+	VADDPS        Y31, y, y
+
+// Sums four rows' four lanes each, as halves, to X7. X3 is 0; X1 and X5 are lost.
+#define FINISH(a, b, c, d) \
+	VUNPCKLPS b, a, X1    \
+	VUNPCKHPS b, a, X5    \
+	VADDPS    X5, X1, X1  \
+	VUNPCKLPS d, c, X5    \
+	VUNPCKHPS d, c, X7    \
+	VADDPS    X7, X5, X5  \
+	VUNPCKLPD X5, X1, X7  \
+	VUNPCKHPD X5, X1, X1  \
+	VADDPS    X1, X7, X7  \
+	VADDPS    X3, X7, X7
+
+// func bf16VecAVX512(dst *[4]float32, w *byte, rowStep, cols int, x *float32)
+// Four rows, rowStep bytes apart, of cols columns each, times one vector.
+TEXT ·bf16VecAVX512(SB), NOSPLIT, $0-40
+	MOVQ w+8(FP), SI
+	MOVQ rowStep+16(FP), R8
+	MOVQ cols+24(FP), CX
+	MOVQ x+32(FP), DX
+	LEAQ (R8)(R8*2), R9
+	LEAQ (SI)(R8*4), R13    // the next four rows
+	ZERO8(Z0, Z1, Z2, Z3, Z4, Z5, Z6, Z7)
+	SUBQ $32, CX
+	JL   part
+
+loop:
+	PREFETCHT0 (R13)
+	PREFETCHT0 (R13)(R8*1)
+	PREFETCHT0 (R13)(R8*2)
+	PREFETCHT0 (R13)(R9*1)
+	FOURROWS(WHOLE)
+	ADDQ       $64, SI
+	ADDQ       $64, R13
+	SUBQ       $-128, DX
+	SUBQ       $32, CX
+	JGE        loop
+
+part:
+	MASK
+	JZ done
+	FOURROWS(PART)
+
+done:
+	FOLD(Z0, Z1, Y0)
+	FOLD(Z2, Z3, Y2)
+	FOLD(Z4, Z5, Y4)
+	FOLD(Z6, Z7, Y6)
+	MOVQ dst+0(FP), AX
+	VXORPS X3, X3, X3
+	FINISH(X0, X2, X4, X6)
+	VMOVUPS X7, (AX)
+	VZEROUPPER
+	RET
+
+// One vector's 32 elements at xe and xo times three rows, which are in Z24 to
+// Z29, to the sums of even and odd products of each row.
+#define THREEROWS(xe, xo, e0, o0, e1, o1, e2, o2) \
+	VMOVUPS     xe, Z30       \
+	VMOVUPS     xo, Z31       \
+	VFMADD231PS Z30, Z24, e0  \
+	VFMADD231PS Z31, Z25, o0  \
+	VFMADD231PS Z30, Z26, e1  \
+	VFMADD231PS Z31, Z27, o1  \
+	VFMADD231PS Z30, Z28, e2  \
+	VFMADD231PS Z31, Z29, o2
+
+#define FOURVECTORS(LOAD) \
+	LOADROW(LOAD, (SI), Z24, Z25)                                     \
+	LOADROW(LOAD, (SI)(R8*1), Z26, Z27)                               \
+	LOADROW(LOAD, (SI)(R8*2), Z28, Z29)                               \
+	THREEROWS((DX), 64(DX), Z0, Z1, Z2, Z3, Z4, Z5)                   \
+	THREEROWS((DX)(R10*1), 64(DX)(R10*1), Z6, Z7, Z8, Z9, Z10, Z11)   \
+	THREEROWS((DX)(R10*2), 64(DX)(R10*2), Z12, Z13, Z14, Z15, Z16, Z17) \
+	THREEROWS((DX)(R13*1), 64(DX)(R13*1), Z18, Z19, Z20, Z21, Z22, Z23)
+
 // func bf16BatchAVX512(dst *float32, stride int, w *byte, rowStep, cols int, x *float32, xStep int)
-// Four rows times three vectors. stride, rowStep and xStep are in bytes.
+// Three rows times four vectors. stride, rowStep and xStep are in bytes.
 TEXT ·bf16BatchAVX512(SB), NOSPLIT, $0-56
 	MOVQ dst+0(FP), AX
 	MOVQ stride+8(FP), BX
@@ -127,45 +142,28 @@ TEXT ·bf16BatchAVX512(SB), NOSPLIT, $0-56
 	MOVQ cols+32(FP), CX
 	MOVQ x+40(FP), DX
 	MOVQ xStep+48(FP), R10
-	LEAQ (R8)(R8*2), R9
+	LEAQ (R10)(R10*2), R13
 
-	MOVL  $-1, R11
-	KMOVD R11, K1
-	MOVL  $0xaaaaaaaa, R12
-	KMOVD R12, K2
 	ZERO8(Z0, Z1, Z2, Z3, Z4, Z5, Z6, Z7)
 	ZERO8(Z8, Z9, Z10, Z11, Z12, Z13, Z14, Z15)
 	ZERO8(Z16, Z17, Z18, Z19, Z20, Z21, Z22, Z23)
 
+	SUBQ $32, CX
+	JL   part
+
 loop:
-	CMPQ CX, $32
-	JGE  full
+	FOURVECTORS(WHOLE)
+	ADDQ $64, SI
+	SUBQ $-128, DX
+	SUBQ $32, CX
+	JGE  loop
 
-	// Less than 32 columns are left: mask what is beyond.
-	MOVL  $1, R11
-	SHLL  CX, R11
-	DECL  R11
-	KMOVD R11, K1
-	ANDL  R11, R12
-	KMOVD R12, K2
-	MOVQ  $32, CX
+part:
+	MASK
+	JZ done
+	FOURVECTORS(PART)
 
-full:
-	VMOVUPS (DX), Z26
-	VMOVUPS 64(DX), Z27
-	VMOVUPS (DX)(R10*1), Z28
-	VMOVUPS 64(DX)(R10*1), Z29
-	VMOVUPS (DX)(R10*2), Z30
-	VMOVUPS 64(DX)(R10*2), Z31
-	BATCHROW((SI), Z0, Z1, Z2, Z3, Z4, Z5)
-	BATCHROW((SI)(R8*1), Z6, Z7, Z8, Z9, Z10, Z11)
-	BATCHROW((SI)(R8*2), Z12, Z13, Z14, Z15, Z16, Z17)
-	BATCHROW((SI)(R9*1), Z18, Z19, Z20, Z21, Z22, Z23)
-	ADDQ    $64, SI
-	SUBQ    $-128, DX
-	SUBQ    $32, CX
-	JNZ     loop
-
+done:
 	FOLD(Z0, Z1, Y0)
 	FOLD(Z2, Z3, Y2)
 	FOLD(Z4, Z5, Y4)
@@ -178,16 +176,22 @@ full:
 	FOLD(Z18, Z19, Y18)
 	FOLD(Z20, Z21, Y20)
 	FOLD(Z22, Z23, Y22)
+
+	// The fourth lane is not ours to write.
+	MOVL   $7, R11
+	KMOVD  R11, K1
 	VXORPS X3, X3, X3
-	VMOVUPS Y18, Y13
-	FINISH(X0, X6, X12, X13, (AX))
-	ADDQ BX, AX
-	VMOVUPS Y20, Y13
-	FINISH(X2, X8, X14, X13, (AX))
-	ADDQ BX, AX
-	VMOVUPS Y16, Y12
-	VMOVUPS Y22, Y13
-	FINISH(X4, X10, X12, X13, (AX))
+	FINISH(X0, X2, X4, X4)
+	VMOVUPS X7, K1, (AX)
+	ADDQ    BX, AX
+	FINISH(X6, X8, X10, X10)
+	VMOVUPS X7, K1, (AX)
+	ADDQ    BX, AX
+	FINISH(X12, X14, X16, X16)
+	VMOVUPS X7, K1, (AX)
+	ADDQ    BX, AX
+	FINISH(X18, X20, X22, X22)
+	VMOVUPS X7, K1, (AX)
 	VZEROUPPER
 	RET
 
@@ -262,7 +266,8 @@ loop:
 	FOLD(Z6, Z7, Y6)
 	MOVQ   dst+0(FP), AX
 	VXORPS X3, X3, X3
-	FINISH(X0, X2, X4, X6, (AX))
+	FINISH(X0, X2, X4, X6)
+	VMOVUPS X7, (AX)
 	VZEROUPPER
 	RET
 

@@ -1,6 +1,9 @@
 package kernel
 
-import "fmt"
+import (
+	"fmt"
+	"iter"
+)
 
 // Scratch is working memory of MulBatch. The zero value is ready; one must not
 // be used by two calls at a time.
@@ -36,10 +39,10 @@ func (m *MXFP4) MulVec(dst []float32, x *Vec, lo, hi int) {
 }
 
 const (
-	// panelRows rows are unpacked at a time for a batch.
-	panelRows = tileRows
 	// unpackFrom is the number of vectors from which unpacking pays.
 	unpackFrom = 4
+	// floatPanel rows are unpacked at a time to bfloat16.
+	floatPanel = 48
 	// cachedRows rows are multiplied by one vector after the other: few enough to
 	// stay in a cache.
 	cachedRows = 128
@@ -51,19 +54,21 @@ const (
 // Rows may be split over threads at will, best at multiples of 16.
 func (m *MXFP4) MulBatch(dst []float32, stride int, x *Batch, lo, hi int, s *Scratch) {
 	checkRange(m.Rows, m.Cols, x, lo, hi)
-	unpack := m.unpackInt8
-	if x.act != Int8 {
-		unpack = m.unpackFloat
-	}
-	if x.n >= unpackFrom && active.unpacks {
-		for ; lo+panelRows <= hi; lo += panelRows {
-			unpack(dst, stride, x, lo, s)
+	switch {
+	case x.n < unpackFrom || !active.unpacks:
+	case x.act == Int8:
+		for ; lo+tileRows <= hi; lo += tileRows {
+			m.unpackInt8(dst[lo:], stride, x, lo, s)
+		}
+	default:
+		for ; lo < hi; lo = min(lo+floatPanel, hi) {
+			m.unpackFloat(dst[lo:], stride, x, lo, min(lo+floatPanel, hi), s)
 		}
 	}
-	for r := lo; r < hi; r += cachedRows {
+	for ; lo < hi; lo = min(lo+cachedRows, hi) {
 		for i := range x.n {
 			s.one.b.Gather(x, []int{i})
-			m.MulVec(dst[i*stride:], &s.one, r, min(r+cachedRows, hi))
+			m.MulVec(dst[i*stride:], &s.one, lo, min(lo+cachedRows, hi))
 		}
 	}
 }
@@ -71,18 +76,23 @@ func (m *MXFP4) MulBatch(dst []float32, stride int, x *Batch, lo, hi int, s *Scr
 // unpackInt8 multiplies 16 rows, from row r on, as a tile of Q8.
 func (m *MXFP4) unpackInt8(dst []float32, stride int, x *Batch, r int, s *Scratch) {
 	nb := m.Cols / blockLen
-	blocks, scales := m.rows(r, r+panelRows)
-	s.ints, s.scales = resize(s.ints, nb*tileBlock), resize(s.scales, nb*tileRows)
+	blocks, scales := m.rows(r, r+tileRows)
+	if n := nb * tileBlock; len(s.ints) < n {
+		s.ints, s.scales = alignedInt8(n), make([]uint16, nb*tileRows)
+	}
 	active.mxfp4Tile(s.ints, s.scales, blocks, scales)
-	active.q8Batch(dst[r:], stride, s.ints, s.scales, x.ints, nb)
+	active.q8Batch(dst, stride, s.ints, s.scales, x.ints, nb)
 }
 
-// unpackFloat multiplies 16 rows, from row r on, as rows of bfloat16.
-func (m *MXFP4) unpackFloat(dst []float32, stride int, x *Batch, r int, s *Scratch) {
-	blocks, scales := m.rows(r, r+panelRows)
-	s.bf16 = resize(s.bf16, panelRows*m.Cols*2)
+// unpackFloat multiplies the rows from lo to hi as bfloat16.
+func (m *MXFP4) unpackFloat(dst []float32, stride int, x *Batch, lo, hi int, s *Scratch) {
+	blocks, scales := m.rows(lo, hi)
+	s.bf16 = resize(s.bf16, (hi-lo)*m.Cols*2)
 	active.mxfp4BF16(s.bf16, blocks, scales)
-	active.bf16Batch(dst[r:], stride, s.bf16, m.Cols, x.floats, x.n)
+	p := padded(m.Cols)
+	for from, to := range x.chunks(p) {
+		active.bf16Batch(dst[from*stride:], stride, hi-lo, s.bf16, m.Cols, x.floats[from*p:], to-from)
+	}
 }
 
 func (m *MXFP4) rows(lo, hi int) (blocks, scales []byte) {
@@ -110,19 +120,27 @@ func (m *BF16) MulBatch(dst []float32, stride int, x *Batch, lo, hi int, _ *Scra
 	checkRange(m.Rows, m.Cols, x, lo, hi)
 	mustBeFloat(x.act)
 	p := padded(m.Cols)
-	chunk := max(cachedBytes/(4*p), 1)
-	for from := 0; from < x.n; from += chunk {
-		to := min(from+chunk, x.n)
-		r := lo
-		if active.unpacks {
-			for ; r+panelRows <= hi; r += panelRows {
-				active.bf16Batch(dst[from*stride+r:], stride, m.rows(r, r+panelRows), m.Cols, x.floats[from*p:to*p], to-from)
-			}
-		}
-		for ; r < hi; r += cachedRows {
+	for from, to := range x.chunks(p) {
+		for r := lo; r < hi; r += cachedRows {
 			end := min(r+cachedRows, hi)
+			if active.unpacks {
+				active.bf16Batch(dst[from*stride+r:], stride, end-r, m.rows(r, end), m.Cols, x.floats[from*p:], to-from)
+				continue
+			}
 			for i := from; i < to; i++ {
 				active.bf16Vec(dst[i*stride+r:i*stride+end], m.rows(r, end), m.Cols, x.floats[i*p:])
+			}
+		}
+	}
+}
+
+// chunks are the ranges of vectors of p floats to take at a time.
+func (b *Batch) chunks(p int) iter.Seq2[int, int] {
+	size := max(cachedBytes/(4*max(p, 1)), 1)
+	return func(yield func(from, to int) bool) {
+		for from := 0; from < b.n; from += size {
+			if !yield(from, min(from+size, b.n)) {
+				return
 			}
 		}
 	}

@@ -4,36 +4,44 @@
 #define LDTILECFG_AX BYTE $0xc4; BYTE $0xe2; BYTE $0x78; BYTE $0x49; BYTE $0x00
 #define TILERELEASE  BYTE $0xc4; BYTE $0xe2; BYTE $0x78; BYTE $0x49; BYTE $0xc0
 #define TILEZERO_0   BYTE $0xc4; BYTE $0xe2; BYTE $0x7b; BYTE $0x49; BYTE $0xc0
-// TILELOADD (DX)(R9*1), TMM4
+#define TILEZERO_1   BYTE $0xc4; BYTE $0xe2; BYTE $0x7b; BYTE $0x49; BYTE $0xc8
+// TILELOADD (DX)(R9*1), TMM4 and TMM5
 #define TILELOADD_4  BYTE $0xc4; BYTE $0xa2; BYTE $0x7b; BYTE $0x4b; BYTE $0x24; BYTE $0x0a
-// TILELOADD (SI)(R10*1), TMM6
+#define TILELOADD_5  BYTE $0xc4; BYTE $0xa2; BYTE $0x7b; BYTE $0x4b; BYTE $0x2c; BYTE $0x0a
+// TILELOADD (SI)(R10*1), TMM6 and TMM7
 #define TILELOADD_6  BYTE $0xc4; BYTE $0xa2; BYTE $0x7b; BYTE $0x4b; BYTE $0x34; BYTE $0x16
-// TDPBSSD TMM6, TMM4, TMM0
-#define TDPBSSD      BYTE $0xc4; BYTE $0xe2; BYTE $0x4b; BYTE $0x5e; BYTE $0xc4
-// TILESTORED TMM0, (DI)(R10*1)
+#define TILELOADD_7  BYTE $0xc4; BYTE $0xa2; BYTE $0x7b; BYTE $0x4b; BYTE $0x3c; BYTE $0x16
+// TDPBSSD TMM6, TMM4, TMM0 and TMM7, TMM5, TMM1
+#define TDPBSSD_0    BYTE $0xc4; BYTE $0xe2; BYTE $0x4b; BYTE $0x5e; BYTE $0xc4
+#define TDPBSSD_1    BYTE $0xc4; BYTE $0xe2; BYTE $0x43; BYTE $0x5e; BYTE $0xcd
+// TILESTORED TMM0, (DI)(R10*1) and TMM1, (R12)(R10*1)
 #define TILESTORED_0 BYTE $0xc4; BYTE $0xa2; BYTE $0x7a; BYTE $0x4b; BYTE $0x04; BYTE $0x17
+#define TILESTORED_1 BYTE $0xc4; BYTE $0x82; BYTE $0x7a; BYTE $0x4b; BYTE $0x0c; BYTE $0x14
 
-// TMM0: 16 vectors x 16 rows of int32. TMM4: 16 vectors x 32 columns of int8.
-// TMM6: 32 columns, in groups of 4, x 16 rows of int8.
+// TMM0 and TMM1: 16 vectors x 16 rows of int32. TMM4 and TMM5: 16 vectors x 32
+// columns of int8. TMM6 and TMM7: 32 columns, in groups of 4, x 16 rows of int8.
 DATA tiles<>+0(SB)/8, $1
 DATA tiles<>+8(SB)/8, $0
-DATA tiles<>+16(SB)/8, $0x0000000000000040
-DATA tiles<>+24(SB)/8, $0x0000004000000020
+DATA tiles<>+16(SB)/8, $0x0000000000400040
+DATA tiles<>+24(SB)/8, $0x0040004000200020
 DATA tiles<>+32(SB)/8, $0
 DATA tiles<>+40(SB)/8, $0
-DATA tiles<>+48(SB)/8, $0x0008001000000010
+DATA tiles<>+48(SB)/8, $0x0808101000001010
 DATA tiles<>+56(SB)/8, $0
 GLOBL tiles<>(SB), RODATA|NOPTR, $64
 
-// One block's products of 16 rows and 16 vectors to memory at DI.
-#define MULTIPLY \
-	TILEZERO_0          \
-	TILELOADD_4         \
-	TILELOADD_6         \
-	TDPBSSD             \
-	TILESTORED_0        \
-	ADDQ $2048, SI      \
+// The next block's products of 16 rows and 16 vectors to a buffer.
+#define MULTIPLY(zero, loadA, loadB, dot, store) \
+	zero           \
+	loadA          \
+	loadB          \
+	dot            \
+	store          \
+	ADDQ $2048, SI \
 	SUBQ $-128, DX
+
+#define MULTIPLY0 MULTIPLY(TILEZERO_0, TILELOADD_4, TILELOADD_6, TDPBSSD_0, TILESTORED_0)
+#define MULTIPLY1 MULTIPLY(TILEZERO_1, TILELOADD_5, TILELOADD_7, TDPBSSD_1, TILESTORED_1)
 
 // Vector i's products at buf: acc += products * weight scales * activation scale.
 #define VECTOR(buf, i, acc, t, u) \
@@ -115,18 +123,25 @@ pass:
 	ZERO4(Z12, Z13, Z14, Z15)
 	CMPQ  CX, $0
 	JLE   next
-	MULTIPLY
-	JMP   more
+	MULTIPLY0
 
 loop:
-	XCHGQ DI, R12
-	MULTIPLY
-	SCALE(R12)
-
-more:
 	SUBQ $4, CX
-	JG   loop
+	JLE  last0
+	MULTIPLY1
 	SCALE(DI)
+	SUBQ $4, CX
+	JLE  last1
+	MULTIPLY0
+	SCALE(R12)
+	JMP  loop
+
+last0:
+	SCALE(DI)
+	JMP next
+
+last1:
+	SCALE(R12)
 
 next:
 	STORE4(0, Z0, Z1, Z2, Z3)

@@ -26,13 +26,12 @@ type tier struct {
 	// unpacks says that there are the following functions for batches. Without
 	// them the vectors of a batch are multiplied one by one.
 	unpacks bool
-	// bf16Batch sets dst[i*stride+r] to row r of 16 rows w times vector i of the n
-	// vectors x.
-	bf16Batch func(dst []float32, stride int, w []byte, cols int, x []float32, n int)
+	// bf16Batch sets dst[i*stride+r] to row r of w times vector i of the n vectors x.
+	bf16Batch func(dst []float32, stride, rows int, w []byte, cols int, x []float32, n int)
 	// q8Batch sets dst[i*stride+r] to row r of a tile of nb blocks times vector i
 	// of x.
 	q8Batch func(dst []float32, stride int, data []int8, scales []uint16, x int8Rows, nb int)
-	// mxfp4BF16 and mxfp4Tile unpack 16 rows to bfloat16 and to a tile of Q8.
+	// mxfp4BF16 unpacks blocks to bfloat16, mxfp4Tile 16 rows to a tile of Q8.
 	mxfp4BF16 func(dst []byte, blocks, scales []byte)
 	mxfp4Tile func(data []int8, tileScales []uint16, blocks, scales []byte)
 
