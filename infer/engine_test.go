@@ -221,7 +221,7 @@ func TestFileCutWhileMapped(t *testing.T) {
 	for _, path := range paths {
 		require.NoError(t, os.Truncate(path, 0))
 	}
-	require.ErrorContains(t, s.Append(context.Background(), ids, nil), "cannot be read any more")
+	require.ErrorContains(t, s.Append(context.Background(), ids, nil), "cannot be read")
 }
 
 func TestFolderThatIsNoTree(t *testing.T) {

@@ -80,9 +80,9 @@ func TestHintsTellWhatIsUsed(t *testing.T) {
 
 func TestPrefetchHints(t *testing.T) {
 	_, tree := randomModel(t, smallConfig(), 3)
-	hints := asMount(t, tree, "100kB")
 	ids := randomIDs(rand.New(rand.NewPCG(1, 2)), 40, 131)
 	for mode, wanted := range map[string]bool{"on": true, "off": false} {
+		hints := asMount(t, tree, "100kB")
 		e, err := Open(tree, Options{Batch: 1, Prefetch: mode})
 		require.NoError(t, err)
 		require.NoError(t, e.NewSession().Append(context.Background(), ids, nil))
