@@ -40,6 +40,8 @@ func (c *Cache) SetBudget(budget int64) error {
 	}
 	c.setBudget(budget)
 	c.policy.Resize(budget)
+	c.want()
+	c.observer.add(event{kind: resized, budget: budget})
 	dying := c.trim()
 	c.dispatch()
 	c.wake()

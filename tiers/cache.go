@@ -43,6 +43,16 @@ type Options struct {
 	MaxWait       time.Duration // how long an open waits for a slot; 0 is DefaultMaxWait
 	PrefetchBytes int64         // bound on prefetches under way; 0 is the default
 
+	// Trace, when set, gets every step: opened tells that it was found in the
+	// order of opens, not announced. It is called by one goroutine, in order,
+	// for the last time before Close returns.
+	Trace func(layer int, used []policy.Key, opened bool)
+	// Ghosts are policies of which Stats tells what they would have hit.
+	Ghosts []string
+	// Heat is what an earlier run has learned, nil for nothing. It belongs to
+	// the cache until that is closed.
+	Heat *policy.Heat
+
 	NoHuge   bool     // do without huge pages
 	Memfd    bool     // do without a tmpfs
 	SlotHook SlotHook // may be nil
@@ -78,8 +88,10 @@ type Cache struct {
 	policy  policy.Policy
 	spec    string
 	steps   policy.Steps
-	experts [][]*entry // by layer and expert
-	denses  []*entry   // by layer, the unembedding last
+	heat    *policy.Heat
+	wanted  []policy.Key // by the policy, not loaded yet
+	experts [][]*entry   // by layer and expert
+	denses  []*entry     // by layer, the unembedding last
 	budget  int64
 
 	slots     int // of experts, those about to be made or closed included
@@ -87,6 +99,7 @@ type Cache struct {
 	lastSlots int64
 	draining  bool  // the high watermark was passed, the low one not reached
 	uses      int64 // of files, to rank them
+	announced bool  // the step being taken was announced by the reader
 	free      []*ram.Slot
 	residents int
 	held      int       // residents with handles
@@ -94,6 +107,8 @@ type Cache struct {
 	guesses   []*load   // prefetches under way
 	noBirth   time.Time // no new slots until then: memory was short
 	counters  counters
+
+	observer *observer // nil when nobody observes
 
 	running sync.WaitGroup // loads under way
 	kick    chan struct{}  // wakes the keeper
@@ -165,7 +180,14 @@ func (c *Cache) open() (err error) {
 		c.options.PrefetchBytes = 2 * int64(config.TopK) * c.charge
 	}
 	c.steps.Emit = c.stepped
-	return c.usePolicy(c.options.Policy)
+	if c.heat = c.options.Heat; c.heat == nil {
+		c.heat = policy.NewHeat(c.shape)
+	}
+	if err := c.usePolicy(c.options.Policy); err != nil {
+		return err
+	}
+	c.observer, err = newObserver(c.options, c.shape)
+	return err
 }
 
 func (c *Cache) defaults() {
@@ -230,9 +252,13 @@ func (c *Cache) Close() error {
 	for _, l := range line {
 		c.end(l, ErrClosed)
 	}
+	c.steps.Flush()
 	c.unlock()
 	close(c.stop)
 	c.keeper.Wait()
+	if lost := c.observer.close(); lost > 0 {
+		c.log.Warn("the trace and the ghosts were too slow for the reader", "events lost", lost)
+	}
 	c.resizing.Lock()
 	defer c.resizing.Unlock()
 	return c.release()

@@ -3,7 +3,6 @@ package tiers
 import (
 	"time"
 
-	"expertfs/policy"
 	"expertfs/tiers/ram"
 )
 
@@ -63,9 +62,10 @@ func (c *Cache) over() bool { return int64(c.slots)*c.charge > c.budget }
 // inUse is the number of slots that hold an expert or wait for one.
 func (c *Cache) inUse() int { return c.slots - c.dying - len(c.free) }
 
-// above tells whether the slots in use exceed a share of the budget.
+// above tells whether the slots in use exceed a share of the budget. All of it
+// is never exceeded.
 func (c *Cache) above(share float64) bool {
-	return float64(c.inUse())*float64(c.charge) > share*float64(c.budget)
+	return share < 1 && float64(c.inUse())*float64(c.charge) > share*float64(c.budget)
 }
 
 // trim returns the slots to close because the budget has shrunk, and evicts
@@ -81,7 +81,7 @@ func (c *Cache) trim() (dying []*ram.Slot) {
 		}
 		c.dying++
 	}
-	if c.options.High < 1 && c.above(c.options.High) {
+	if c.above(c.options.High) {
 		c.draining = true
 	}
 	if c.draining {
@@ -115,6 +115,7 @@ func (c *Cache) keep() {
 		c.expire(time.Now())
 		dying := c.trim()
 		c.dispatch()
+		c.warm()
 		var again <-chan time.Time
 		if len(c.line) > 0 || c.over() || c.draining {
 			again = time.After(poll)
@@ -152,7 +153,7 @@ func (c *Cache) wake() {
 
 // wakeIfAbove has the keeper evict where there is cause to.
 func (c *Cache) wakeIfAbove() {
-	if c.over() || c.options.High < 1 && c.above(c.options.High) {
+	if c.over() || c.above(c.options.High) {
 		c.wake()
 	}
 }
@@ -171,31 +172,4 @@ func (c *Cache) expire(now time.Time) {
 		c.counters.busy++
 		c.leaveLine(l, err)
 	}
-}
-
-// SetPolicy changes the policy. Residents stay; the new policy is told of them
-// in the order of their use.
-func (c *Cache) SetPolicy(spec string) error {
-	c.mu.Lock()
-	defer c.unlock()
-	return c.usePolicy(spec)
-}
-
-// PolicySpec returns the policy in use, as it was given.
-func (c *Cache) PolicySpec() string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.spec
-}
-
-func (c *Cache) usePolicy(spec string) error {
-	p, err := policy.New(spec, c.shape, c.options.Seed)
-	if err != nil {
-		return err
-	}
-	for _, e := range c.byUse() {
-		p.Insert(e.key, c.charge)
-	}
-	c.policy, c.spec = p, spec
-	return nil
 }

@@ -18,7 +18,7 @@ func (c *Cache) Touch(keys ...policy.Key) {
 	c.mu.Lock()
 	defer c.unlock()
 	for _, k := range keys {
-		if e := c.expert(k); e != nil && e.slot != nil {
+		if e := c.expert(k); e != nil && e.slot != nil && !c.closed {
 			c.steps.Access(k)
 			c.use(e)
 			c.hit(e)
@@ -31,15 +31,27 @@ func (c *Cache) Touch(keys ...policy.Key) {
 func (c *Cache) Step(layer int, keys []policy.Key) {
 	c.mu.Lock()
 	defer c.unlock()
+	if c.closed {
+		return
+	}
+	c.steps.Flush() // what was found before
+	c.announced = true
 	c.steps.Announce(layer, keys)
+	c.announced = false
 }
 
 // stepped takes a step, announced or found. Guesses about its layer that were
 // wrong, and that the drive has not begun with, are too late for it.
-func (c *Cache) stepped(layer int, used []policy.Key) {
-	c.policy.Step(layer, used)
+func (c *Cache) stepped(layer int, keys []policy.Key) {
+	kind := stepFound
+	if c.announced {
+		kind = stepAnnounced
+	}
+	c.observer.add(event{kind: kind, layer: layer, keys: keys})
+	c.heat.Step(layer, keys)
+	c.policy.Step(layer, keys)
 	for _, l := range c.guesses {
-		if int(l.e.key.Layer) == layer && !slices.Contains(used, l.e.key) {
+		if int(l.e.key.Layer) == layer && !l.warming && !slices.Contains(keys, l.e.key) {
 			l.late = true
 			if l.job != nil {
 				l.job.Drop()
@@ -98,7 +110,9 @@ func (c *Cache) worth(e *entry) bool {
 // promote makes a guess a load that a reader waits for. It came too late to be
 // a hit.
 func (c *Cache) promote(l *load) {
-	c.counters.late++
+	if !l.warming {
+		c.counters.late++
+	}
 	l.class = nvme.Demand
 	l.late = false
 	c.unguess(l)

@@ -25,6 +25,7 @@ type load struct {
 	short    error     // why no slot could be made, nil if none had to be
 	job      *nvme.Job // from when the reading begins
 	late     bool      // a prefetch that came to nothing
+	warming  bool      // a prefetch that the policy wants
 
 	over bool
 	err  error         // set when over
@@ -226,6 +227,7 @@ func (c *Cache) finish(l *load, err error) {
 	}
 	c.end(l, err)
 	c.dispatch()
+	c.warm()
 	c.wakeIfAbove()
 }
 
@@ -237,7 +239,7 @@ func (c *Cache) settle(l *load) {
 	c.counters.loads++
 	c.counters.latency.add(time.Since(l.began))
 	if !e.dense {
-		e.guess = l.class == nvme.Prefetch
+		e.guess = l.class == nvme.Prefetch && !l.warming
 		c.residents++
 		c.policy.Insert(e.key, c.charge)
 	}

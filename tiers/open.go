@@ -173,12 +173,14 @@ func (c *Cache) hit(e *entry) {
 		c.counters.useful++
 	}
 	c.policy.Touch(e.key)
+	c.observer.add(event{kind: used, key: e.key})
 }
 
 // miss counts the use of a file that is not in RAM.
 func (c *Cache) miss(e *entry) {
 	if !e.dense {
 		c.counters.misses++
+		c.observer.add(event{kind: used, key: e.key})
 	}
 }
 

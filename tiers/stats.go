@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"expertfs/policy"
+	"expertfs/policy/shadow"
 )
 
 // Stats are figures since the cache was made. Bytes in RAM are those that
@@ -44,6 +45,7 @@ type Stats struct {
 	Errors   map[string]int64 `json:"errors"` // failed reads by errno
 	Latency  Histogram        `json:"load_latency"`
 	Prefetch PrefetchStats    `json:"prefetch"`
+	Ghosts   []shadow.Entry   `json:"ghosts,omitempty"` // what other policies would have hit
 }
 
 // PrefetchStats count guesses. Those in RAM or on the way already do not count.
@@ -83,6 +85,7 @@ func (c *Cache) Stats() Stats {
 	if err != nil {
 		c.log.Warn("no figures from the kernel", "err", err)
 	}
+	ghosts := c.observer.report()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n := &c.counters
@@ -98,6 +101,7 @@ func (c *Cache) Stats() Stats {
 		BytesRead: c.reader.BytesRead(),
 		Errors:    maps.Clone(n.errors), Latency: n.latency,
 		Prefetch: PrefetchStats{n.prefetches, n.dropped, n.useful, n.late, n.wasted},
+		Ghosts:   ghosts,
 	}
 	m, why := c.ram.Mechanism()
 	s.Mechanism, s.Why = m.String(), why

@@ -1,0 +1,140 @@
+package tiers
+
+import (
+	"bytes"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"expertfs/policy"
+	"expertfs/policy/replay"
+	"expertfs/policy/trace"
+
+	"github.com/stretchr/testify/require"
+)
+
+// routing is what a router with a taste chooses: for each of some tokens, four
+// experts of each layer.
+func routing(tokens int) [][]policy.Key {
+	rng := rand.New(rand.NewPCG(3, 3))
+	var steps [][]policy.Key
+	for range tokens {
+		for layer := range 4 {
+			var used []policy.Key
+			for len(used) < 4 {
+				k := key(layer, min(rng.IntN(32), rng.IntN(32)))
+				if !slices.Contains(used, k) {
+					used = append(used, k)
+				}
+			}
+			steps = append(steps, used)
+		}
+	}
+	return steps
+}
+
+// record runs a routing through a cache and returns its hits, those of its
+// ghosts, and the trace.
+func record(t *testing.T, spec string, slots int, announce bool) (live Stats, recorded []byte) {
+	t.Helper()
+	ck := tiny(t)
+	var text bytes.Buffer
+	w := trace.NewWriter(&text, false, trace.Meta{Layers: 4, Experts: 32, TopK: 4})
+	c, err := New(ck, Options{
+		Budget: int64(slots) * pages(ck.ExpertSize()), Policy: spec, Seed: 5,
+		Trace: w.Step, Ghosts: []string{spec, "fifo"},
+	})
+	require.NoError(t, err)
+	for _, used := range routing(25) {
+		if announce {
+			c.Step(int(used[0].Layer), used)
+		}
+		for _, k := range used {
+			open(t, c, k).Release()
+		}
+	}
+	live = c.Stats()
+	require.NoError(t, c.Close())
+	live.Ghosts = c.observer.report() // all events have been passed on
+	require.NoError(t, w.Close())
+	return live, text.Bytes()
+}
+
+// TestTheLiveCacheAgreesWithAReplay holds the cache, its ghosts, and the replay
+// of its trace to the same number of hits.
+func TestTheLiveCacheAgreesWithAReplay(t *testing.T) {
+	const slots = 40
+	for _, spec := range policy.Names() {
+		for _, announce := range []bool{true, false} {
+			live, recorded := record(t, spec, slots, announce)
+			r, err := trace.NewReader(bytes.NewReader(recorded), "trace")
+			require.NoError(t, err)
+			var steps []trace.Step
+			for {
+				s, err := r.Next()
+				if err == io.EOF {
+					break
+				}
+				require.NoError(t, err)
+				require.Equal(t, !announce, s.Opened)
+				steps = append(steps, s)
+			}
+			require.Len(t, steps, 100)
+			shape := policy.Shape{Layers: 4, Experts: 32, TopK: 4, ExpertBytes: live.SlotBytes}
+			stream, err := replay.NewStream(shape, steps)
+			require.NoError(t, err)
+			hits, err := stream.Run(spec, slots*live.SlotBytes, 5)
+			require.NoError(t, err)
+			require.EqualValues(t, 400, live.Hits+live.Misses)
+			require.Len(t, live.Ghosts, 2)
+			require.Equal(t, hits, live.Ghosts[0].Hits, "%s, announced: %v", spec, announce)
+			if spec == "pin" {
+				// It loads before the first use what a replay does not.
+				continue
+			}
+			require.Equal(t, hits, live.Hits, "%s, announced: %v", spec, announce)
+		}
+	}
+}
+
+func TestAPolicyThatWantsExpertsGetsThem(t *testing.T) {
+	ck := tiny(t)
+	heat := policy.NewHeat(policy.Shape{Layers: 4, Experts: 32, TopK: 4})
+	var hot []policy.Key
+	for layer := range 4 {
+		for expert := range 4 {
+			hot = append(hot, key(layer, 2*expert+1))
+		}
+	}
+	for range 50 {
+		for layer := range 4 {
+			heat.Step(layer, hot[4*layer:4*layer+4])
+		}
+	}
+	c := newCache(t, ck, 16, Options{Policy: "pin", Heat: heat})
+	eventually(t, func() bool { return c.Stats().Resident == 16 })
+	require.Equal(t, hot, c.Resident())
+	require.Zero(t, c.Stats().Prefetch)
+	for _, k := range hot {
+		h := open(t, c, k)
+		require.Equal(t, bytesOf(t, ck, ck.Expert(int(k.Layer), int(k.Expert))), h.Bytes())
+		h.Release()
+	}
+	require.EqualValues(t, 16, c.Stats().Hits)
+
+	require.NoError(t, c.SetBudget(128*c.charge))
+	eventually(t, func() bool { return c.Stats().Resident == 128 })
+	require.Zero(t, c.Stats().Evictions)
+}
+
+func TestHeatIsLearnedForTheNextRun(t *testing.T) {
+	ck := tiny(t)
+	c := newCache(t, ck, 8, Options{})
+	for range 3 {
+		c.Step(1, []policy.Key{key(1, 5)})
+	}
+	require.NoError(t, c.Close())
+	require.Equal(t, 3, c.Heat().Visits(1))
+	require.Greater(t, c.Heat().Rate(key(1, 5)), c.Heat().Rate(key(1, 6)))
+}
