@@ -43,28 +43,25 @@ type hfModel struct {
 	ByteFallback            bool           `json:"byte_fallback"`
 	IgnoreMerges            bool           `json:"ignore_merges"`
 	Vocab                   map[string]int `json:"vocab"`
-	Merges                  []hfMerge      `json:"merges"`
+	Merges                  hfMerges       `json:"merges"`
 }
 
-// hfMerge is a pair of tokens, written as a list or as one string with a
-// blank between.
-type hfMerge [2]string
+// hfMerges are pairs of tokens, each written as a list or as one string with
+// a blank between.
+type hfMerges [][]string
 
-func (m *hfMerge) UnmarshalJSON(data []byte) error {
-	var pair []string
-	if len(data) > 0 && data[0] == '"' {
-		var s string
-		if err := json.Unmarshal(data, &s); err != nil {
-			return err
-		}
-		pair = strings.Split(s, " ")
-	} else if err := json.Unmarshal(data, &pair); err != nil {
+func (m *hfMerges) UnmarshalJSON(data []byte) error {
+	if json.Unmarshal(data, (*[][]string)(m)) == nil {
+		return nil
+	}
+	var lines []string
+	if err := json.Unmarshal(data, &lines); err != nil {
 		return err
 	}
-	if len(pair) != 2 {
-		return fmt.Errorf("merge %s is not a pair", data)
+	*m = make(hfMerges, len(lines))
+	for i, line := range lines {
+		(*m)[i] = strings.Split(line, " ")
 	}
-	*m = hfMerge(pair)
 	return nil
 }
 
@@ -158,6 +155,9 @@ func (m *hfModel) vocabulary() (*vocabulary, error) {
 func (m *hfModel) pairs() (pairMerges, error) {
 	pairs := make(pairMerges, len(m.Merges))
 	for rank, merge := range m.Merges {
+		if len(merge) != 2 {
+			return nil, fmt.Errorf("merge %d of %q is not a pair", rank, merge)
+		}
 		left, okLeft := m.Vocab[merge[0]]
 		right, okRight := m.Vocab[merge[1]]
 		joined, okJoined := m.Vocab[merge[0]+merge[1]]

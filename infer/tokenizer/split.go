@@ -7,7 +7,9 @@ import (
 )
 
 // o200kPattern is the pattern that split implements, as tokenizer.json spells
-// it. The comments below call its alternatives, in order, lower word, upper
+// it. What is a letter is decided by the Unicode version of Go's tables: an
+// implementation with newer ones may split characters added since otherwise.
+// The comments below call its alternatives, in order, lower word, upper
 // word, number, symbols, line ends, spaces before a space, and spaces.
 const o200kPattern = `[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?` +
 	`|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?` +
