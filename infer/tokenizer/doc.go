@@ -16,7 +16,7 @@
 //
 // o200k.bin.gz holds the 199,998 tokens of o200k_base in the order of their
 // ids, which is also the order of merges. The source is o200k_base.tiktoken
-// of OpenAI's tiktoken (MIT licence, Copyright (c) 2022 OpenAI, Shantanu
-// Jain; see LICENSE.o200k), as the Go module
-// github.com/pkoukk/tiktoken-go-loader v0.0.2 carries it. The program in gen checks the source's SHA-256 and writes the file.
+// of OpenAI's tiktoken (MIT; see LICENSE.o200k), as it is carried by the Go
+// module github.com/pkoukk/tiktoken-go-loader v0.0.2. The program in gen
+// checks the source's SHA-256 and writes the file.
 package tokenizer
