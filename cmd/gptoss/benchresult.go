@@ -119,6 +119,7 @@ func (r *benchResult) record() benchRecord {
 		Prompt: r.prompt, Gen: r.generate, TestTime: r.start.UTC().Format(time.RFC3339),
 		SamplesNS: ns, SamplesTS: r.speeds(),
 		Act: r.engine.Act(), Dense: r.engine.Dense(), Routing: "router",
+		Prediction:    []layerPrediction{},
 		DriveBytes:    float64(r.drive.bytesRead) / tokens,
 		ExpertsOpened: float64(r.stats.Opened) / tokens,
 		ComputeNS:     int64(float64(r.stats.Elapsed-r.stats.Waited) / tokens),

@@ -10,10 +10,10 @@ import (
 	"unicode"
 )
 
-// readIDs reads token ids from a file, or from standard input if path is "-".
-// They are separated by blanks, commas or newlines.
-func readIDs(path string) ([]int, error) {
-	in := io.Reader(os.Stdin)
+// readIDs reads token ids from a file, or from stdin if path is "-". They are
+// separated by blanks, commas or newlines.
+func readIDs(path string, stdin io.Reader) ([]int, error) {
+	in := stdin
 	if path != "-" {
 		f, err := os.Open(path)
 		if err != nil {

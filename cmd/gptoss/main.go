@@ -7,12 +7,18 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+
+	"expertfs/infer/kernel"
 )
 
 func main() {
-	root := newRoot()
-	root.SetArgs(spellOut(os.Args[1:]))
-	if err := root.Execute(); err != nil {
+	err := kernel.Err()
+	if err == nil {
+		root := newRoot()
+		root.SetArgs(spellOut(os.Args[1:]))
+		err = root.Execute()
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "gptoss:", err)
 		os.Exit(1)
 	}
@@ -38,5 +44,6 @@ func commands() []*cobra.Command {
 		newChatCommand(),
 		newServeCommand(),
 		newTokenizeCommand(),
+		newVersionCommand(),
 	}
 }

@@ -54,7 +54,7 @@ the context ends the generation.`,
 	flags.BoolVar(&o.ignoreEOS, "ignore-eos", false, "go on when the model ends the text")
 	flags.BoolVar(&o.json, "json", false, "print one JSON object at the end instead of text")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
-		r := &runner{runOptions: o, out: cmd.OutOrStdout(), log: cmd.ErrOrStderr()}
+		r := &runner{runOptions: o, in: cmd.InOrStdin(), out: cmd.OutOrStdout(), log: cmd.ErrOrStderr()}
 		if err := r.prepare(model.dir); err != nil {
 			return err
 		}
@@ -73,6 +73,7 @@ the context ends the generation.`,
 type runner struct {
 	runOptions
 	engine  *infer.Engine
+	in      io.Reader
 	out     io.Writer
 	log     io.Writer
 	tokens  *tokenizer.Tokenizer // nil with --ids
@@ -100,7 +101,7 @@ func (r *runner) prepare(dir string) error {
 		return err
 	}
 	if r.ids != "" {
-		r.input, err = readIDs(r.ids)
+		r.input, err = readIDs(r.ids, r.in)
 		return err
 	}
 	if dir == "" {
@@ -113,7 +114,7 @@ func (r *runner) prepare(dir string) error {
 func (r *runner) encode(dir string) (err error) {
 	text := r.prompt
 	if r.file != "" {
-		if text, err = readText(r.file); err != nil {
+		if text, err = readText(r.file, r.in); err != nil {
 			return err
 		}
 	}
@@ -131,11 +132,11 @@ func (r *runner) encode(dir string) (err error) {
 	return nil
 }
 
-func readText(path string) (string, error) {
+func readText(path string, stdin io.Reader) (string, error) {
 	var data []byte
 	var err error
 	if path == "-" {
-		data, err = io.ReadAll(os.Stdin)
+		data, err = io.ReadAll(stdin)
 	} else {
 		data, err = os.ReadFile(path)
 	}

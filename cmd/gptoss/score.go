@@ -32,7 +32,7 @@ the first), and what the model would have put after it.`,
 		if idsPath == "" {
 			return errors.New("no text given: use --ids FILE")
 		}
-		ids, err := readIDs(idsPath)
+		ids, err := readIDs(idsPath, cmd.InOrStdin())
 		if err != nil {
 			return err
 		}

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"compress/gzip"
+	"encoding/csv"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestBenchFormats(t *testing.T) {
+	dir := tinyTree(t)
+	bench := func(args ...string) string {
+		out, _, err := runCommand(t, "", append([]string{"bench", "-m", dir, "-p", "6", "-n", "3", "-r", "2", "-t", "1"}, args...)...)
+		require.NoError(t, err, args)
+		return out
+	}
+
+	var array []map[string]any
+	require.NoError(t, json.Unmarshal([]byte(bench("-o", "json", "--prefetch", "on")), &array))
+	require.Len(t, array, 2)
+	for i, x := range array {
+		require.EqualValues(t, []int{6, 0}[i], x["n_prompt"])
+		require.EqualValues(t, []int{0, 3}[i], x["n_gen"])
+		require.EqualValues(t, 1, x["n_threads"])
+		require.Positive(t, x["avg_ts"])
+		require.Len(t, x["samples_ns"], 2)
+		require.Len(t, x["samples_ts"], 2)
+		require.Nil(t, x["hit_rate"], "a plain folder has no cache that counts")
+		require.Len(t, x["prediction"], 3, "nothing comes before the first of 4 layers")
+		require.EqualValues(t, 8433760, x["model_n_params"])
+	}
+
+	lines := strings.Split(strings.TrimSpace(bench("-o", "jsonl")), "\n")
+	require.Len(t, lines, 2)
+	require.True(t, json.Valid([]byte(lines[1])))
+
+	rows, err := csv.NewReader(strings.NewReader(bench("-o", "csv"))).ReadAll()
+	require.NoError(t, err)
+	require.Len(t, rows, 3)
+	require.Contains(t, rows[0], "avg_ts")
+
+	table := bench("-o", "md", "--per-layer", "--prefetch", "on")
+	require.Regexp(t, `\| gpt-oss 8M MXFP4 MoE \| .* \| pp6 \| [0-9.]+ ± [0-9.]+ \|`, table)
+	require.Regexp(t, `\| tg3 \| [0-9.]+ ± [0-9.]+ \| - \|`, table)
+	require.Regexp(t, `(?m)^\| 3 \| [0-9.]+% \| [0-9.]+% \|$`, table)
+}
+
+func TestBenchCombinations(t *testing.T) {
+	dir := tinyTree(t)
+	out, _, err := runCommand(t, "", "bench", "-m", dir, "-p", "0,4", "-n", "1,2", "-t", "1,2", "-b", "8", "--ubatch-size", "2,4",
+		"-r", "1", "-o", "jsonl", "--no-warmup")
+	require.NoError(t, err)
+	require.Len(t, strings.Split(strings.TrimSpace(out), "\n"), 3*2*2)
+}
+
+func TestSpellOut(t *testing.T) {
+	require.Equal(t, []string{"bench", "--ubatch-size", "4"}, spellOut([]string{"bench", "-ub", "4"}))
+	require.Equal(t, []string{"run", "-p", "-ub"}, spellOut([]string{"run", "-p", "-ub"}))
+	require.Empty(t, spellOut(nil))
+}
+
+func TestBenchErrors(t *testing.T) {
+	dir := tinyTree(t)
+	for want, args := range map[string][]string{
+		`--output "sql" is not one of`: {"-o", "sql"},
+		"--repetitions 0":              {"-r", "0"},
+		"--n-prompt -1":                {"-p", "-1"},
+		"--batch-size 0":               {"-b", "0"},
+		"do not fit":                   {"-p", "2000"},
+	} {
+		_, _, err := runCommand(t, "", append([]string{"bench", "-m", dir}, args...)...)
+		require.ErrorContains(t, err, want, args)
+	}
+}
+
+// Recorded routing replaces the router's choice.
+func TestBenchRouting(t *testing.T) {
+	dir := tinyTree(t)
+	trace := filepath.Join(t.TempDir(), "trace.csv.gz")
+	f, err := os.Create(trace)
+	require.NoError(t, err)
+	z := gzip.NewWriter(f)
+	_, err = z.Write([]byte("# one token\n7,0,1,2,3,4\n7,1,5,6,7,8\n7,2,9,10,11,12\n7,3,13,14,15,16\n7,4,99,98,97,96\n"))
+	require.NoError(t, err)
+	require.NoError(t, z.Close())
+	require.NoError(t, f.Close())
+	out, _, err := runCommand(t, "", "bench", "-m", dir, "-p", "0", "-n", "10", "-r", "1", "-o", "jsonl", "--no-warmup", "--routing", trace)
+	require.NoError(t, err)
+	var record benchRecord
+	require.NoError(t, json.Unmarshal([]byte(out), &record))
+	require.Equal(t, "recorded", record.Routing)
+	require.Equal(t, 1.6, record.ExpertsOpened, "16 experts in 10 tokens")
+
+	r, err := readRouting([]string{trace, trace}, 4, 32, 2)
+	require.NoError(t, err)
+	require.Equal(t, 2, r.tokens())
+	experts := make([]int, 2)
+	r.replay(5, 3, experts)
+	require.Equal(t, []int{13, 14}, experts)
+}
+
+func TestRoutingErrors(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "trace.csv")
+	for text, want := range map[string]string{
+		"":                              "no routing",
+		"0,0,1":                         "line 1: 1 experts, the model uses 2",
+		"0,0,1,x":                       `line 1: "x" is not a number`,
+		"0,0,1,9":                       "line 1: expert 9, the model has 8",
+		"0,0,1,1":                       "line 1: expert 1 twice",
+		"0,1,1,2":                       "line 1: layer 1 where layer 0 is expected",
+		"0,0,1,2\n0,0,1,2":              "line 2: layer 0 where layer 1 is expected",
+		"0,0,1,2\n0,1,1,2\n1,0,1,2\n\n": "the last token has 1 layers, the model has 2",
+	} {
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+		_, err := readRouting([]string{path}, 2, 8, 2)
+		require.ErrorContains(t, err, want, "%q", text)
+	}
+}
+
+// A mount's own counters are used where there are some.
+func TestDriveStatsOfAMount(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(dir, ".expertfs"), 0o700))
+	report := `{"version": "x", "cache": {"hits": 30, "misses": 8, "joins": 2, "bytes_read": 1000}}`
+	require.NoError(t, os.WriteFile(filepath.Join(dir, ".expertfs", "stats.json"), []byte(report), 0o600))
+	s, err := readDriveStats(dir)
+	require.NoError(t, err)
+	rate, ok := s.hitRate()
+	require.True(t, ok)
+	require.Equal(t, 0.75, rate)
+	s = s.sub(driveStats{mounted: true, hits: 30, misses: 10, bytesRead: 400})
+	require.EqualValues(t, 600, s.bytesRead)
+	_, ok = s.hitRate()
+	require.False(t, ok, "nothing was used")
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestRunText(t *testing.T) {
+	dir := tinyTree(t)
+	args := []string{"run", "--model", dir, "-n", "20", "--temp", "0.8", "--seed", "7"}
+	text, notes, err := runCommand(t, "", append(args, "-p", "In the beginning")...)
+	require.NoError(t, err)
+	require.NotEmpty(t, strings.TrimSpace(text))
+	require.Regexp(t, `decode .* 20 tokens .*\(length, seed 7\)`, notes)
+	require.Regexp(t, `experts +\d+ used, \d+ opened`, notes)
+
+	same, _, err := runCommand(t, "In the beginning", append(args, "-f", "-")...)
+	require.NoError(t, err)
+	require.Equal(t, text, same, "one seed is one text")
+}
+
+func TestRunIDs(t *testing.T) {
+	dir := tinyTree(t)
+	args := []string{"run", "--model", dir, "--act", "f32", "--ids", "-", "-n", "8", "--temp", "0"}
+	out, _, err := runCommand(t, "1776, 259\n1836 1198", append(args, "--json")...)
+	require.NoError(t, err)
+	var object struct {
+		IDs    []int   `json:"ids"`
+		Text   *string `json:"text"`
+		Finish string  `json:"finish_reason"`
+		Prompt int     `json:"prompt_tokens"`
+		Used   int     `json:"experts_used"`
+	}
+	require.NoError(t, json.Unmarshal([]byte(out), &object))
+	require.Len(t, object.IDs, 8)
+	require.Nil(t, object.Text)
+	require.Equal(t, "length", object.Finish)
+	require.Equal(t, 4, object.Prompt)
+	require.GreaterOrEqual(t, object.Used, 4*4*8)
+
+	plain, _, err := runCommand(t, "1776 259 1836 1198", args...)
+	require.NoError(t, err)
+	require.Equal(t, object.IDs, mustIDs(t, plain))
+}
+
+func mustIDs(t *testing.T, text string) []int {
+	t.Helper()
+	ids, err := parseIDs(strings.NewReader(text))
+	require.NoError(t, err)
+	return ids
+}
+
+// The model ends the text at a stop token, unless told to go on.
+func TestRunStops(t *testing.T) {
+	dir := tinyTree(t)
+	prompt := "<|start|>user<|message|>Tell me of the white whale<|end|><|start|>assistant<|channel|>final<|message|>"
+	args := []string{"run", "--model", dir, "--special", "-p", prompt, "--temp", "0", "-n", "200", "--json", "--act", "f32"}
+	out, _, err := runCommand(t, "", args...)
+	require.NoError(t, err)
+	require.Contains(t, out, `"finish_reason":"stop"`)
+	out, _, err = runCommand(t, "", append(args, "--ignore-eos")...)
+	require.NoError(t, err)
+	require.Contains(t, out, `"finish_reason":"length"`)
+}
+
+func TestRunErrors(t *testing.T) {
+	dir := tinyTree(t)
+	for want, args := range map[string][]string{
+		"give the text by one of":                    {},
+		"one of --prompt, --file":                    {"-p", "a", "--ids", "-"},
+		"--predict -2":                               {"-p", "a", "-n", "-2"},
+		"temperature -1":                             {"-p", "a", "--temp", "-1"},
+		"the text is empty":                          {"-f", "-"},
+		`act "f64" is not one of bf16, f32, int8`:    {"-p", "a", "--act", "f64"},
+		`dense "q4" is not one of bf16, int8`:        {"-p", "a", "--dense", "q4"},
+		`--map-bytes "many" is neither auto nor`:     {"-p", "a", "--map-bytes", "many"},
+		"2 tokens do not fit: the context has 1":     {"-p", "In the", "-c", "1"},
+		"no such file or directory":                  {"-f", "/does/not/exist"},
+		"-1 threads":                                 {"-p", "a", "-t", "-1"},
+		"a context of 9999999 tokens: the model":     {"-p", "a", "-c", "9999999"},
+		`unknown flag: --nonsense`:                   {"--nonsense"},
+		"invalid argument \"x\" for \"-n, --predict": {"-n", "x"},
+	} {
+		_, _, err := runCommand(t, "", append([]string{"run", "--model", dir}, args...)...)
+		require.ErrorContains(t, err, want, args)
+	}
+	_, _, err := runCommand(t, "", "run", "-p", "a")
+	require.ErrorContains(t, err, "no model given: use --model DIR")
+	_, _, err = runCommand(t, "5 9999", "run", "--model", dir, "--ids", "-")
+	require.ErrorContains(t, err, "id 9999 is outside of the vocabulary (0 to 2047)")
+	_, _, err = runCommand(t, "5 six", "run", "--model", dir, "--ids", "-")
+	require.ErrorContains(t, err, `line 1: "six" is not a token id`)
+}
+
+func TestParseIDs(t *testing.T) {
+	require.Equal(t, []int{1, 2, 3, 4, 5}, mustIDs(t, " 1, 2,3\r\n\n4\t5"))
+	for text, want := range map[string]string{
+		"": "no token ids", "1\n-2": "line 2", "1.5": `"1.5" is not`, "99999999999": "is not a token id",
+	} {
+		_, err := parseIDs(strings.NewReader(text))
+		require.ErrorContains(t, err, want)
+	}
+}
+
+func TestVersion(t *testing.T) {
+	out, _, err := runCommand(t, "", "version", "-v")
+	require.NoError(t, err)
+	require.Regexp(t, `^gptoss .*\nkernels \w+ \(of generic`, out)
+}

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"expertfs/infer/kernel"
+)
+
+func newVersionCommand() *cobra.Command {
+	var verbose bool
+	cmd := &cobra.Command{
+		Use:   "version",
+		Short: "Print the version, and with -v the kernels in use",
+		Args:  cobra.NoArgs,
+		Run: func(cmd *cobra.Command, _ []string) {
+			out := cmd.OutOrStdout()
+			fmt.Fprintln(out, "gptoss", version(), runtime.Version())
+			if verbose {
+				fmt.Fprintf(out, "kernels %s (of %s; %s chooses)\n", kernel.Name(), strings.Join(kernel.Names(), ", "), kernel.Variable)
+				fmt.Fprintf(out, "threads %d\n", runtime.GOMAXPROCS(0))
+			}
+		},
+	}
+	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "also print which kernels this processor has")
+	return cmd
+}
+
+// version is the module's version, or the commit it was built from.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "(unknown build)"
+	}
+	if commit := buildCommit(); commit != "" && info.Main.Version == "(devel)" {
+		return commit
+	}
+	return info.Main.Version
+}
