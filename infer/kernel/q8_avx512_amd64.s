@@ -9,14 +9,14 @@
 // One block of the tile: acc += products * weight scales * activation scale.
 #define BLOCK(acc) \
 	VPBROADCASTD (R12), Z4       \
-	PREFETCHT0   4096(SI)        \
-	PREFETCHT0   4160(SI)        \
-	PREFETCHT0   4224(SI)        \
-	PREFETCHT0   4288(SI)        \
-	PREFETCHT0   4352(SI)        \
-	PREFETCHT0   4416(SI)        \
-	PREFETCHT0   4480(SI)        \
-	PREFETCHT0   4544(SI)        \
+	PREFETCHT0   2048(SI)        \
+	PREFETCHT0   2112(SI)        \
+	PREFETCHT0   2176(SI)        \
+	PREFETCHT0   2240(SI)        \
+	PREFETCHT0   2304(SI)        \
+	PREFETCHT0   2368(SI)        \
+	PREFETCHT0   2432(SI)        \
+	PREFETCHT0   2496(SI)        \
 	GROUP(0)                     \
 	GROUP(1)                     \
 	GROUP(2)                     \

@@ -32,12 +32,28 @@ func TestZZ(t *testing.T) {
 			o := (i / len(bf)) % 4 * (4 << 20)
 			Sum64(d[o : o+4<<20])
 		})
+		trial("sum64 2t", 300, 16<<20, func(i int) {
+			d := bf[i%len(bf)].(*BF16).Data
+			split(2, 16<<20, func(lo, hi int) { Sum64(d[lo:hi]) })
+		})
+		for _, f := range fs {
+			var x Vec
+			x.Set(newSource(plain).floats(benchCols), f.act)
+			for _, k := range supported()[1:] {
+				if k.name == "amx" { continue }
+				use(k, func() {
+					trial(f.name+"/"+k.name+" 2t", 300, f.bytes, func(i int) {
+						split(2, benchRows, func(lo, hi int) { f.matrices[i%len(f.matrices)].MulVec(dst, &x, lo, hi) })
+					})
+				})
+			}
+		}
 		for _, f := range fs {
 			var x Vec
 			x.Set(newSource(plain).floats(benchCols), f.act)
 			const rows = 1440
 			for _, k := range supported() {
-				if k.name == "generic" {
+				if k.name == "generic" || k.name == "amx" {
 					continue
 				}
 				use(k, func() {
