@@ -36,8 +36,8 @@ type Options struct {
 	Seed   uint64 // for the policies that draw random numbers
 
 	// High and Low are shares of the budget: a background task evicts when
-	// more than High is in use, until Low is. By default both are 1, see
-	// watermarks in evict.go.
+	// more than High is in use, until Low is. By default both are 1: see
+	// Watermarks in evict.go.
 	High, Low float64
 
 	MaxWait       time.Duration // how long an open waits for a slot; 0 is DefaultMaxWait

@@ -10,6 +10,12 @@ import (
 // whose unmapping nobody tells.
 const poll = 5 * time.Millisecond
 
+// Watermarks: a miss finds its victim itself, in 0.1 to 5 us by the policy and
+// half a us for the lease, where the load takes some ms. Slots kept ready
+// spare it that and hold fewer experts, so both marks are at the whole budget
+// unless asked for. They help where many victims are mapped and must be passed
+// over.
+
 // batch bounds the evictions for the watermarks that are done while readers
 // wait for the lock.
 const batch = 16

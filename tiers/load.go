@@ -190,20 +190,25 @@ func (c *Cache) birth(e *entry, size int64) (*ram.Slot, error) {
 // stillborn puts a load that was to get a new slot and got none back to the head
 // of the line, where the next free slot finds it. c.mu is not held.
 func (c *Cache) stillborn(l *load, err error) {
-	err = c.failed(l.e, err)
+	if l.e.dense {
+		err = c.failed(l.e, err)
+		c.mu.Lock()
+		defer c.unlock()
+		c.finish(l, err)
+		return
+	}
+	c.log.Warn("no memory for another slot", "for", l.e.name, "err", err)
 	c.mu.Lock()
 	defer c.unlock()
-	if l.e.dense {
-		c.finish(l, err)
-		return
-	}
+	c.counters.errors[errnoName(err)]++
 	c.slots--
 	c.noBirth = time.Now().Add(retryBirth)
+	l.short = &LoadError{l.e.name, err}
 	if l.waiters == 0 || c.closed {
-		c.finish(l, err)
+		c.finish(l, l.short)
 		return
 	}
-	l.short = err
+	c.unguess(l)
 	c.line = slices.Insert(c.line, 0, l)
 	c.dispatch()
 	c.wake()
