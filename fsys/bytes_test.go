@@ -30,35 +30,45 @@ type model struct {
 
 func openModel(t *testing.T, path string) *model {
 	t.Helper()
-	ck, err := checkpoint.Open(path)
+	m, err := loadModel(path)
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, ck.Close()) })
+	t.Cleanup(func() { require.NoError(t, m.ck.Close()) })
+	return m
+}
+
+func loadModel(path string) (*model, error) {
+	ck, err := checkpoint.Open(path)
+	if err != nil {
+		return nil, err
+	}
 	m := &model{path, ck, make(map[string][]byte)}
-	add := func(name string, v *checkpoint.View) {
+	views := map[string]*checkpoint.View{
+		"dense/embedding.safetensors": ck.Embedding(), "dense/unembedding.safetensors": ck.Unembedding(),
+	}
+	for l := range ck.Config().Layers {
+		dir := fmt.Sprintf("layers/%02d", l)
+		views[dir+"/dense.safetensors"] = ck.Dense(l)
+		for e := range ck.Config().Experts {
+			views[fmt.Sprintf("%s/experts/%02d.safetensors", dir, e)] = ck.Expert(l, e)
+		}
+	}
+	for name, v := range views {
 		b := bytes.Clone(v.Header)
 		for _, e := range v.Extents {
 			part := make([]byte, e.Len)
-			_, err := ck.Files()[e.File].ReadAt(part, e.Off)
-			require.NoError(t, err)
+			if _, err := ck.Files()[e.File].ReadAt(part, e.Off); err != nil {
+				return nil, err
+			}
 			b = append(b, part...)
 		}
 		m.files[name] = b
 	}
-	add("dense/embedding.safetensors", ck.Embedding())
-	add("dense/unembedding.safetensors", ck.Unembedding())
-	for l := range ck.Config().Layers {
-		dir := fmt.Sprintf("layers/%02d", l)
-		add(dir+"/dense.safetensors", ck.Dense(l))
-		for e := range ck.Config().Experts {
-			add(fmt.Sprintf("%s/experts/%02d.safetensors", dir, e), ck.Expert(l, e))
+	for _, f := range ck.Small() {
+		if m.files[f.Name()], err = io.ReadAll(io.NewSectionReader(f, 0, f.Size())); err != nil {
+			return nil, err
 		}
 	}
-	for _, f := range ck.Small() {
-		b, err := io.ReadAll(io.NewSectionReader(f, 0, f.Size()))
-		require.NoError(t, err)
-		m.files[f.Name()] = b
-	}
-	return m
+	return m, nil
 }
 
 // bigModel has experts of more than 2 MiB, so that slots can have huge pages.
@@ -83,22 +93,25 @@ var ways = []way{{"pread", os.ReadFile}, {"mmap", readMapped}, {"direct", readDi
 
 // readMapped reads through a mapping that outlives the descriptor.
 func readMapped(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	mem, err := unix.Mmap(int(f.Fd()), 0, int(info.Size()), unix.PROT_READ, unix.MAP_SHARED)
-	if cerr := f.Close(); err == nil && cerr != nil {
-		return nil, cerr
-	}
+	mem, err := mapFile(path)
 	if err != nil {
 		return nil, err
 	}
 	return bytes.Clone(mem), unix.Munmap(mem)
+}
+
+// mapFile maps a file and closes it.
+func mapFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	return unix.Mmap(int(f.Fd()), 0, int(info.Size()), unix.PROT_READ, unix.MAP_SHARED)
 }
 
 // readDirect reads with O_DIRECT, into memory aligned as drives want it.

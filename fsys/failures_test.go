@@ -2,11 +2,13 @@ package fsys_test
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"syscall"
 	"testing"
@@ -40,6 +42,10 @@ func TestFailedLoads(t *testing.T) {
 	}
 	_, err = os.ReadFile(s.path("dense/embedding.safetensors"))
 	require.ErrorIs(t, err, unix.EIO)
+	mem, err := mapFile(s.path("dense/embedding.safetensors"))
+	require.NoError(t, err)
+	require.True(t, faults(mem), "a mapping of it raises SIGBUS")
+	require.NoError(t, unix.Munmap(mem))
 	got, err := os.ReadFile(s.expert(0, 0))
 	require.NoError(t, err, "what is in RAM needs no drive")
 	require.Equal(t, want, got)
@@ -47,6 +53,13 @@ func TestFailedLoads(t *testing.T) {
 
 	require.NoError(t, os.Remove(fail))
 	require.NoError(t, m.compare(s, ways, 1, 1, func() error { return nil }))
+}
+
+// faults tells whether touching memory raises SIGBUS.
+func faults(mem []byte) (yes bool) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() { yes = recover() != nil }()
+	return bytes.Count(mem, []byte{0}) < 0
 }
 
 func TestBusyWhenAllSlotsAreHeld(t *testing.T) {

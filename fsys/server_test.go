@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -37,6 +38,13 @@ func TestMain(m *testing.M) {
 	if text, ok := os.LookupEnv(serverEnv); ok {
 		if err := runServer(text); err != nil {
 			fmt.Fprintln(os.Stderr, "server:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	if text, ok := os.LookupEnv(readerEnv); ok {
+		if err := runReader(text); err != nil {
+			fmt.Fprintln(os.Stderr, "reader:", err)
 			os.Exit(1)
 		}
 		return
@@ -81,8 +89,9 @@ type serverConfig struct {
 	ReadOnly   bool
 	MaxWait    time.Duration
 
-	Gate string // while this file exists, reads of the drive wait
-	Fail string // while this file exists, reads of the drive fail
+	Gate   string  // while this file exists, reads of the drive wait
+	Fail   string  // while this file exists, reads of the drive fail
+	Faults float64 // share of the drive's reads that fail, are short or take long
 }
 
 // runServer serves until its stdin ends.
@@ -91,7 +100,7 @@ func runServer(text string) error {
 	if err := json.Unmarshal([]byte(text), &c); err != nil {
 		return err
 	}
-	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: c.logLevel()}))
 	ck, err := checkpoint.Open(c.Checkpoint)
 	if err != nil {
 		return err
@@ -129,10 +138,16 @@ func (c serverConfig) cacheOptions(ck *checkpoint.Checkpoint, hook tiers.SlotHoo
 	o := tiers.Options{
 		Budget: slots * slotBytes(ck.ExpertSize()), Memfd: c.Memfd, NoHuge: c.NoHuge, MaxWait: c.MaxWait, SlotHook: hook, Log: log,
 	}
-	if c.Gate != "" || c.Fail != "" {
-		o.NVMe.Wrap = func(s nvme.Source) nvme.Source { return switchedSource{s, c.Gate, c.Fail} }
-	}
+	o.NVMe.Wrap = func(s nvme.Source) nvme.Source { return badDrive{s, c} }
 	return o
+}
+
+// logLevel keeps a log of injected faults short.
+func (c serverConfig) logLevel() slog.Level {
+	if c.Faults > 0 {
+		return slog.LevelError + 1
+	}
+	return slog.LevelError
 }
 
 // slotBytes is what an expert takes in RAM: whole pages.
@@ -141,20 +156,32 @@ func slotBytes(size int64) int64 {
 	return (size + page - 1) / page * page
 }
 
-// switchedSource is a drive that the tests make slow or broken.
-type switchedSource struct {
+// badDrive is a drive that the tests make slow or broken.
+type badDrive struct {
 	nvme.Source
-	gate, fail string
+	serverConfig
 }
 
-func (s switchedSource) ReadAt(p []byte, off int64) (int, error) {
-	for exists(s.gate) {
+func (d badDrive) ReadAt(p []byte, off int64) (int, error) {
+	for exists(d.Gate) {
 		time.Sleep(time.Millisecond)
 	}
-	if exists(s.fail) {
+	if exists(d.Fail) {
 		return 0, syscall.EIO
 	}
-	return s.Source.ReadAt(p, off)
+	if rand.Float64() < d.Faults {
+		switch rand.IntN(4) {
+		case 0:
+			return 0, syscall.EIO
+		case 1:
+			return 0, syscall.ENOMEM
+		case 2:
+			n, err := d.Source.ReadAt(p, off)
+			return n / 2, err
+		}
+		time.Sleep(rand.N(10 * time.Millisecond))
+	}
+	return d.Source.ReadAt(p, off)
 }
 
 func exists(path string) bool {

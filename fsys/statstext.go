@@ -22,6 +22,10 @@ func (r Report) Text() []byte {
 	for _, errno := range slices.Sorted(maps.Keys(r.Cache.Errors)) {
 		fmt.Fprintf(&b, "expertfs_load_errors_total{errno=%q} %d\n", errno, r.Cache.Errors[errno])
 	}
+	for _, g := range r.Cache.Ghosts {
+		fmt.Fprintf(&b, "expertfs_shadow_hits_total{policy=%q} %d\n", g.Policy, g.Hits)
+		fmt.Fprintf(&b, "expertfs_shadow_accesses_total{policy=%q} %d\n", g.Policy, g.Accesses)
+	}
 	r.latencies(&b)
 	return b.Bytes()
 }
@@ -40,6 +44,9 @@ func (r Report) summary(b *bytes.Buffer) {
 		humanize.IBytes(uint64(c.Used)), humanize.IBytes(uint64(c.Budget)), c.Resident, humanize.IBytes(uint64(c.DenseBytes)))
 	if opens := c.Hits + c.Misses + c.Joins; opens > 0 {
 		fmt.Fprintf(b, "# hit rate: %.1f%% of %d expert accesses\n", 100*float64(c.Hits)/float64(opens), opens)
+	}
+	for _, g := range c.Ghosts {
+		fmt.Fprintf(b, "# hit rate had the policy been %s: %.1f%%\n", g.Policy, 100*g.HitRate)
 	}
 }
 
