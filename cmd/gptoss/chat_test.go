@@ -10,6 +10,7 @@ import (
 
 	"expertfs/infer"
 	"expertfs/infer/harmony"
+	"expertfs/infer/sample"
 	"expertfs/infer/tokenizer"
 )
 
@@ -184,8 +185,8 @@ func TestAnswerEndsWithItsReader(t *testing.T) {
 func TestPromptsShareTheirBeginning(t *testing.T) {
 	dir := tinyTree(t)
 	kept := openTiny(t, dir)
-	greedy := func(m *chatModel, prompt []int) []int {
-		s, err := (&samplingFlags{}).sampler()
+	answer := func(m *chatModel, prompt []int) []int {
+		s, err := (&samplingFlags{params: sample.Params{Temp: 1}, seed: 5}).sampler()
 		require.NoError(t, err)
 		ids, _, err := m.complete(t.Context(), prompt, infer.Generation{Max: 8, Sample: s.Sample})
 		require.NoError(t, err)
@@ -194,13 +195,13 @@ func TestPromptsShareTheirBeginning(t *testing.T) {
 	text := kept.tokens.Encode(strings.Repeat("In the beginning of the war the whale was white. ", 12))
 	for _, prompt := range [][]int{text[:40], text[:90], text[:90], text[:30], text, append(text[:10:10], text[50:90]...), text[:1]} {
 		fresh := openTiny(t, dir)
-		require.Equal(t, greedy(fresh, prompt), greedy(kept, prompt))
+		require.Equal(t, answer(fresh, prompt), answer(kept, prompt))
 		require.Equal(t, kept.session.Len(), len(kept.held))
 	}
 	_, _, err := kept.complete(t.Context(), []int{1, 5000}, infer.Generation{})
 	require.ErrorContains(t, err, "5000")
 	require.Equal(t, kept.session.Len(), len(kept.held))
-	require.Equal(t, greedy(openTiny(t, dir), text[:20]), greedy(kept, text[:20]))
+	require.Equal(t, answer(openTiny(t, dir), text[:20]), answer(kept, text[:20]))
 }
 
 func TestConversationOpening(t *testing.T) {
