@@ -111,7 +111,7 @@ func (s *stops) UnmarshalJSON(data []byte) error {
 }
 
 // maxBody is the most bytes that a request may have.
-const maxBody = 32 << 20
+const maxBody = 8 << 20
 
 // decode reads the body of a request into v and refuses fields that v lacks.
 func decode(w http.ResponseWriter, r *http.Request, v any) error {
