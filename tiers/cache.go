@@ -21,51 +21,6 @@ var (
 	ErrRange  = errors.New("tiers: the model has no such file")
 )
 
-// SlotHook is told of the slots of both kinds of files. Born comes before
-// anybody can open the slot, Dead before it is closed, each once. Both may be
-// called from several goroutines, and must not call the cache.
-type SlotHook interface {
-	Born(*ram.Slot)
-	Dead(*ram.Slot)
-}
-
-// Options of a Cache. Only Budget must be set.
-type Options struct {
-	Budget int64  // bytes for experts
-	Policy string // of eviction, as policy.New reads it; "" is policy.Default
-	Seed   uint64 // for the policies that draw random numbers
-
-	// High and Low are shares of the budget: a background task evicts when
-	// more than High is in use, until Low is. By default both are 1: see
-	// Watermarks in evict.go.
-	High, Low float64
-
-	MaxWait       time.Duration // how long an open waits for a slot; 0 is DefaultMaxWait
-	PrefetchBytes int64         // bound on prefetches under way; 0 is the default
-
-	// Trace, when set, gets every step: opened tells that it was found in the
-	// order of opens, not announced. It is called by one goroutine, in order,
-	// for the last time before Close returns.
-	Trace func(layer int, used []policy.Key, opened bool)
-	// Ghosts are policies of which Stats tells what they would have hit.
-	Ghosts []string
-	// Heat is what an earlier run has learned, nil for nothing. It belongs to
-	// the cache until that is closed.
-	Heat *policy.Heat
-
-	NoHuge   bool     // do without huge pages
-	Memfd    bool     // do without a tmpfs
-	SlotHook SlotHook // may be nil
-	NVMe     nvme.Options
-	Log      *slog.Logger // nil logs nothing
-
-	checked bool // check the invariants after every change
-}
-
-// DefaultMaxWait is long enough for readers to finish with an expert, and short
-// enough for a reader that holds all slots itself to learn of it.
-const DefaultMaxWait = 5 * time.Second
-
 // Cache serves the experts of a checkpoint from RAM. Its methods may be called
 // concurrently.
 type Cache struct {
@@ -136,6 +91,7 @@ type entry struct {
 // New makes the cache of a checkpoint, which stays the caller's. The cache must
 // be closed.
 func New(ck *checkpoint.Checkpoint, o Options) (*Cache, error) {
+	o.setDefaults()
 	c := &Cache{options: o, log: o.Log, ck: ck, size: ck.ExpertSize(), kick: make(chan struct{}, 1), stop: make(chan struct{})}
 	if err := c.open(); err != nil {
 		c.release()
@@ -147,7 +103,6 @@ func New(ck *checkpoint.Checkpoint, o Options) (*Cache, error) {
 
 // open acquires what New needs; release gives it back.
 func (c *Cache) open() (err error) {
-	c.defaults()
 	config := c.ck.Config()
 	c.makeEntries(config.Layers, config.Experts)
 	c.counters.errors = map[string]int64{}
@@ -188,25 +143,6 @@ func (c *Cache) open() (err error) {
 	}
 	c.observer, err = newObserver(c.options, c.shape)
 	return err
-}
-
-func (c *Cache) defaults() {
-	o := &c.options
-	if o.Policy == "" {
-		o.Policy = policy.Default
-	}
-	if o.High <= 0 || o.High > 1 {
-		o.High = 1
-	}
-	if o.Low <= 0 || o.Low > o.High {
-		o.Low = o.High
-	}
-	if o.MaxWait <= 0 {
-		o.MaxWait = DefaultMaxWait
-	}
-	if c.log == nil {
-		c.log = slog.New(slog.DiscardHandler)
-	}
 }
 
 func (c *Cache) makeEntries(layers, experts int) {

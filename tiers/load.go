@@ -134,8 +134,16 @@ func (c *Cache) run(l *load) {
 			return
 		}
 	}
+	for !c.attempt(l, view, slot) {
+	}
+}
+
+// attempt reads a file into a slot and ends its load. It fails when the load
+// is a prefetch that was dropped while a reader came to wait for it.
+func (c *Cache) attempt(l *load, view *checkpoint.View, slot *ram.Slot) bool {
 	err := c.read(l, view, slot)
-	if err != nil && !errors.Is(err, nvme.ErrDropped) && !errors.Is(err, nvme.ErrClosed) {
+	dropped := errors.Is(err, nvme.ErrDropped)
+	if err != nil && !dropped && !errors.Is(err, nvme.ErrClosed) {
 		err = c.failed(l.e, err)
 	}
 	if err != nil && l.e.dense {
@@ -145,33 +153,26 @@ func (c *Cache) run(l *load) {
 	}
 	c.mu.Lock()
 	defer c.unlock()
+	if dropped && l.waiters > 0 {
+		return false
+	}
 	l.slot = slot
 	c.finish(l, err)
+	return true
 }
 
-// read fills the slot of a load. A prefetch dropped while a reader came to wait
-// for it begins again.
+// read fills a slot.
 func (c *Cache) read(l *load, view *checkpoint.View, slot *ram.Slot) error {
-	for {
-		c.mu.Lock()
-		l.slot = slot
-		if l.late && l.waiters == 0 {
-			c.mu.Unlock()
-			return nvme.ErrDropped
-		}
-		l.job = c.reader.Start(view, slot.Bytes(), 0, l.class)
+	c.mu.Lock()
+	l.slot = slot
+	if l.late {
 		c.mu.Unlock()
-		<-l.job.Done()
-		if err := l.job.Err(); !errors.Is(err, nvme.ErrDropped) {
-			return err
-		}
-		c.mu.Lock()
-		wanted := l.waiters > 0
-		c.mu.Unlock()
-		if !wanted {
-			return nvme.ErrDropped
-		}
+		return nvme.ErrDropped
 	}
+	l.job = c.reader.Start(view, slot.Bytes(), 0, l.class)
+	c.mu.Unlock()
+	<-l.job.Done()
+	return l.job.Err()
 }
 
 // birth makes a slot.

@@ -1,0 +1,74 @@
+package tiers
+
+import (
+	"log/slog"
+	"time"
+
+	"expertfs/policy"
+	"expertfs/tiers/nvme"
+	"expertfs/tiers/ram"
+)
+
+// SlotHook is told of the slots of both kinds of files. Born comes before
+// anybody can open the slot, Dead before it is closed, each once. Both may be
+// called from several goroutines, and must not call the cache.
+type SlotHook interface {
+	Born(*ram.Slot)
+	Dead(*ram.Slot)
+}
+
+// Options of a Cache. Only Budget must be set.
+type Options struct {
+	Budget int64  // bytes for experts
+	Policy string // of eviction, as policy.New reads it; "" is policy.Default
+	Seed   uint64 // for the policies that draw random numbers
+
+	// High and Low are shares of the budget: a background task evicts when
+	// more than High is in use, until Low is. By default both are 1: see
+	// Watermarks in evict.go.
+	High, Low float64
+
+	MaxWait       time.Duration // how long an open waits for a slot; 0 is DefaultMaxWait
+	PrefetchBytes int64         // bound on prefetches under way; 0 is the default
+
+	// Trace, when set, gets every step: opened tells that it was found in the
+	// order of opens, not announced. It is called by one goroutine, in order,
+	// for the last time before Close returns.
+	Trace func(layer int, used []policy.Key, opened bool)
+	// Ghosts are policies of which Stats tells what they would have hit.
+	Ghosts []string
+	// Heat is what an earlier run has learned, nil for nothing. It belongs to
+	// the cache until that is closed.
+	Heat *policy.Heat
+
+	NoHuge   bool     // do without huge pages
+	Memfd    bool     // do without a tmpfs
+	SlotHook SlotHook // may be nil
+	NVMe     nvme.Options
+	Log      *slog.Logger // nil logs nothing
+
+	checked bool // check the invariants after every change
+}
+
+// DefaultMaxWait is long enough for readers to finish with an expert, and short
+// enough for a reader that holds all slots itself to learn of it.
+const DefaultMaxWait = 5 * time.Second
+
+// setDefaults fills in what was left out.
+func (o *Options) setDefaults() {
+	if o.Policy == "" {
+		o.Policy = policy.Default
+	}
+	if o.High <= 0 || o.High > 1 {
+		o.High = 1
+	}
+	if o.Low <= 0 || o.Low > o.High {
+		o.Low = o.High
+	}
+	if o.MaxWait <= 0 {
+		o.MaxWait = DefaultMaxWait
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+}
