@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"expertfs/fsys"
+	"expertfs/fsys/mountpoint"
 
 	"github.com/stretchr/testify/require"
 )
@@ -113,4 +114,13 @@ func TestAsPlainUser(t *testing.T) {
 	require.Equal(t, "memfd", r.Cache.Mechanism)
 	require.NoError(t, m.compare(s, ways, 4, 1, func() error { return nil }))
 	require.NoError(t, s.write("policy", "lru"))
+
+	f, err := os.Open(s.expert(0, 0))
+	require.NoError(t, err)
+	require.ErrorIs(t, mountpoint.Unmount(s.point, false), mountpoint.ErrBusy)
+	require.NoError(t, f.Close())
+	s.kill()
+	require.ErrorIs(t, mountpoint.Check(s.point), mountpoint.ErrStale)
+	require.NoError(t, mountpoint.Unmount(s.point, false))
+	require.NoError(t, mountpoint.Check(s.point))
 }

@@ -75,8 +75,9 @@ func unmountHelper(point string, lazy bool) error {
 }
 
 // Fusermount returns the path of the setuid helper by which plain users mount.
+// It looks where go-fuse does: in PATH, and in /bin for those who have none.
 func Fusermount() (string, error) {
-	for _, name := range []string{"fusermount3", "fusermount"} {
+	for _, name := range []string{"fusermount3", "/bin/fusermount3", "fusermount", "/bin/fusermount"} {
 		if path, err := exec.LookPath(name); err == nil {
 			return path, nil
 		}

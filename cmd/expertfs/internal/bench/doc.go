@@ -4,7 +4,7 @@
 //
 // It must not flatter. Experts come in random order, every byte is touched, and
 // sums are compared with those of the checkpoint, so that fast and wrong is an
-// error. What is measured and its limit take turns, round by round. The working
+// error. What is measured and its limit take turns. The working
 // set is larger than the processor's caches where the model allows it. Hits are
 // proven by the mount's own counters to have been hits, and misses to have been
 // misses.

@@ -100,10 +100,14 @@ func (r *run) measureHits(set []int, plain *tmpfs, warm *folder) error {
 		return err
 	}
 	for range r.Rounds {
-		for _, a := range arms {
-			err := readers{r.reader}.round(r.ctx, r.shuffled(set), a.to, func(x *reader, e int) error { return a.use.do(r, x, a.source, e) })
-			if err != nil {
-				return fmt.Errorf("%s: %w", a.to.Name, err)
+		for _, e := range r.shuffled(set) {
+			// The arms take turns expert by expert, so that what else the
+			// machine does meanwhile is done to all of them.
+			for _, a := range arms {
+				err := readers{r.reader}.round(r.ctx, []int{e}, a.to, func(x *reader, e int) error { return a.use.do(r, x, a.source, e) })
+				if err != nil {
+					return fmt.Errorf("%s: %w", a.to.Name, err)
+				}
 			}
 		}
 	}
