@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 
+	"golang.org/x/sync/errgroup"
+
 	"expertfs/checkpoint/config"
 	"expertfs/infer/kernel"
 	"expertfs/infer/weights"
@@ -84,15 +86,30 @@ func (e *Engine) load() (err error) {
 	if e.embedding, err = e.folder.Embedding(); err != nil {
 		return err
 	}
-	for n := range e.cfg.Layers {
-		l, err := e.folder.Layer(n, e.set.dense)
-		if err != nil {
-			return err
-		}
-		e.layers = append(e.layers, l)
+	return e.loadDense()
+}
+
+// loadDense loads several dense files at a time, so that the drive works while
+// weights are rounded.
+func (e *Engine) loadDense() error {
+	var g errgroup.Group
+	g.SetLimit(3)
+	e.layers = make([]*weights.Layer, e.cfg.Layers)
+	for n := range e.layers {
+		g.Go(func() error {
+			return guard(func() (err error) {
+				e.layers[n], err = e.folder.Layer(n, e.set.dense)
+				return err
+			})
+		})
 	}
-	e.head, err = e.folder.Head(e.set.dense)
-	return err
+	g.Go(func() error {
+		return guard(func() (err error) {
+			e.head, err = e.folder.Head(e.set.dense)
+			return err
+		})
+	})
+	return g.Wait()
 }
 
 // Config is the model's dimensions; it must not be changed.
@@ -149,7 +166,9 @@ func (e *Engine) freeWeights() error {
 		all = append(all, e.embedding.Close())
 	}
 	for _, l := range e.layers {
-		all = append(all, l.Close())
+		if l != nil {
+			all = append(all, l.Close())
+		}
 	}
 	if e.head != nil {
 		all = append(all, e.head.Close())

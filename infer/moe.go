@@ -46,6 +46,7 @@ func (e *Engine) mixture(l, first, n int) error {
 	}
 	m := &w.moe
 	m.group(e.cfg.Experts, e.cfg.TopK)
+	e.predictor.judge(l, m.used)
 	if err := e.prepare(&m.in, w.normed, n, e.cfg.Hidden, e.set.act); err != nil {
 		return err
 	}
@@ -75,7 +76,6 @@ func (e *Engine) route(l, first, n int) error {
 			e.hooks.OnRoute(l, first+t, chosen)
 		}
 	}
-	e.predictor.judge(l, m.chosen)
 	return nil
 }
 

@@ -26,18 +26,20 @@ type predictor struct {
 	in      input
 	guesses []int  // [n][k]
 	wanted  []int  // the guessed experts, ascending, each once
-	seen    []bool // [E], scratch
+	seen    []bool // [E], whether an expert is among them
 
 	recent []float64 // by layer: share of right guesses, recent ones counting more
 	judged []int     // by layer: batches that recent is made of
 	counts []Prediction
 }
 
-// Prediction counts the guesses for one layer. As many experts are guessed as
-// are chosen, so that Right/Guessed is both precision and recall of the guesses.
+// Prediction counts the guesses for one layer, each expert once per batch of
+// tokens. Precision is Right/Guessed, recall Right/Chosen; they are the same
+// where tokens come one by one.
 type Prediction struct {
 	Guessed int64 // experts guessed
-	Right   int64 // of these, chosen by the router
+	Chosen  int64 // experts chosen by the router, where there were guesses
+	Right   int64 // both
 	Hinted  int64 // experts that the mount was told to prefetch
 }
 
@@ -50,7 +52,10 @@ const (
 	// trialBatches how many are only guessed and judged before hints are sent.
 	recentBatches = 64
 	trialBatches  = 8
-	// maxHinted bounds the experts that a batch of tokens wants ahead.
+	// largeBatch is the number of tokens from which guesses need no trial: so
+	// many use most of a layer's experts.
+	largeBatch = 32
+	// maxHinted bounds the experts that are asked for ahead.
 	maxHinted = 8
 )
 
@@ -64,9 +69,9 @@ func newPredictor(mode prefetchMode, layers, experts int, short bool) *predictor
 	}
 }
 
-// trusted tells whether guesses for layer l are worth a hint.
-func (p *predictor) trusted(l int) bool {
-	return !p.auto || p.judged[l] >= trialBatches && p.recent[l] >= goodGuesses
+// trusted tells whether guesses for n tokens in layer l are worth a hint.
+func (p *predictor) trusted(l, n int) bool {
+	return !p.auto || n >= largeBatch || p.judged[l] >= trialBatches && p.recent[l] >= goodGuesses
 }
 
 // predict guesses the experts of layer l for the n tokens of the batch, and
@@ -89,19 +94,16 @@ func (e *Engine) predict(l, n int) error {
 	for t := range n {
 		topK(p.guesses[t*k:(t+1)*k], p.logits[t*rows:(t+1)*rows])
 	}
-	if !p.trusted(l) {
-		return nil
-	}
 	p.distinct()
-	if n > 1 {
-		p.wanted = p.wanted[:min(len(p.wanted), maxHinted)]
+	if p.trusted(l, n) {
+		first := p.wanted[:min(len(p.wanted), maxHinted)]
+		p.counts[l].Hinted += int64(len(first))
+		e.experts.hints.Prefetch(l, first)
 	}
-	p.counts[l].Hinted += int64(len(p.wanted))
-	e.experts.hints.Prefetch(l, p.wanted)
 	return nil
 }
 
-// distinct fills in wanted.
+// distinct fills in seen and wanted.
 func (p *predictor) distinct() {
 	clear(p.seen)
 	for _, x := range p.guesses {
@@ -115,25 +117,25 @@ func (p *predictor) distinct() {
 	}
 }
 
-// judge compares the guesses for layer l with what was chosen there.
-func (p *predictor) judge(l int, chosen []int) {
+// judge compares the guesses for layer l with the experts that are used there.
+func (p *predictor) judge(l int, used []int) {
 	if p.n == 0 {
 		return
 	}
-	k := len(p.guesses) / p.n
 	right := 0
-	for i, x := range p.guesses {
-		t := i / k
-		for _, y := range chosen[t*k : (t+1)*k] {
-			if x == y {
-				right++
-			}
+	for _, x := range used {
+		if p.seen[x] {
+			right++
 		}
 	}
-	p.counts[l].Guessed += int64(len(p.guesses))
-	p.counts[l].Right += int64(right)
-	p.judged[l] = min(p.judged[l]+1, recentBatches)
-	p.recent[l] += (float64(right)/float64(len(p.guesses)) - p.recent[l]) / float64(p.judged[l])
+	c := &p.counts[l]
+	c.Guessed += int64(len(p.wanted))
+	c.Chosen += int64(len(used))
+	c.Right += int64(right)
+	if p.n < largeBatch {
+		p.judged[l] = min(p.judged[l]+1, recentBatches)
+		p.recent[l] += (float64(right)/float64(len(p.wanted)) - p.recent[l]) / float64(p.judged[l])
+	}
 }
 
 // routerLogits writes the router's scores of layer l for n normed rows of x.

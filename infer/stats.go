@@ -24,7 +24,7 @@ func (s Stats) Sub(o Stats) Stats {
 	for l, p := range s.Prediction {
 		if l < len(o.Prediction) {
 			q := o.Prediction[l]
-			p = Prediction{p.Guessed - q.Guessed, p.Right - q.Right, p.Hinted - q.Hinted}
+			p = Prediction{p.Guessed - q.Guessed, p.Chosen - q.Chosen, p.Right - q.Right, p.Hinted - q.Hinted}
 		}
 		d.Prediction = append(d.Prediction, p)
 	}

@@ -137,9 +137,9 @@ func (r *benchResult) record() benchRecord {
 	}
 	for l, p := range r.stats.Prediction {
 		rec.Hinted += float64(p.Hinted) / tokens
-		if p.Guessed > 0 { // as many are guessed as chosen, so that both shares are one
-			share := float64(p.Right) / float64(p.Guessed)
-			rec.Prediction = append(rec.Prediction, layerPrediction{l, share, share})
+		if p.Guessed > 0 {
+			right := float64(p.Right)
+			rec.Prediction = append(rec.Prediction, layerPrediction{l, right / float64(p.Guessed), right / float64(p.Chosen)})
 		}
 	}
 	return rec
