@@ -15,6 +15,9 @@ type mountConfig struct {
 	ram    string // size, as budget.Parse reads it
 	policy string
 	seed   uint64
+	ghosts []string // policies to say of what they would have hit
+	trace  string   // file that steps are recorded in; "" for none
+	heat   string   // file that what is learned is kept in; "" for none
 
 	allowOther    bool
 	readOnly      bool
@@ -74,6 +77,9 @@ func (c *mountConfig) addFlags(cmd *cobra.Command, options *[]string) {
 	f.StringVar(&c.ram, "ram", defaultRAM, "RAM `budget` for experts: 6GiB, 40%, ...")
 	f.StringVar(&c.policy, "policy", defaultPolicy, "eviction `policy`: NAME[:key=value,...]")
 	f.Uint64Var(&c.seed, "seed", 1, "seed of policies that draw lots")
+	f.StringArrayVar(&c.ghosts, "shadow", nil, "tell in stats what this `policy` would have hit; may be repeated")
+	f.StringVar(&c.trace, "trace", "", "record the routing in `FILE`, which must not exist; .gz compresses")
+	f.StringVar(&c.heat, "heat", "", "keep what is learned about the experts' use in `FILE` from mount to mount")
 	f.BoolVarP(&c.foreground, "foreground", "f", false, "stay in the foreground, log to stderr")
 	f.StringArrayVarP(options, "options", "o", nil, "mount `options`, as in /etc/fstab: allow_other, ro, ram=SIZE, ...")
 	f.BoolVar(&c.noPassthrough, "no-passthrough", false, "answer every read in the daemon")

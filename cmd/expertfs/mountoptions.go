@@ -40,6 +40,10 @@ func (c *mountConfig) valueOption(name string) *string {
 		return &c.ram
 	case "policy":
 		return &c.policy
+	case "trace":
+		return &c.trace
+	case "heat":
+		return &c.heat
 	case "log-level":
 		return &c.logLevel
 	case "log-file":

@@ -25,16 +25,18 @@ func (c *mountConfig) validate() error {
 	if _, err := budget.Parse(c.ram); err != nil {
 		return withCode(exitUsage, fmt.Errorf("--ram: %w", err))
 	}
-	// The shape does not matter for what a policy's name and parameters may be.
-	if _, err := policy.New(c.policy, policy.Shape{Layers: 1, Experts: 1, TopK: 1, ExpertBytes: 1, Budget: 1}, c.seed); err != nil {
-		return withCode(exitUsage, fmt.Errorf("--policy: %w", err))
+	for _, spec := range append([]string{c.policy}, c.ghosts...) {
+		// The shape does not matter for what names and parameters may be.
+		if _, err := policy.New(spec, policy.Shape{Layers: 1, Experts: 1, TopK: 1, ExpertBytes: 1, Budget: 1}, c.seed); err != nil {
+			return withCode(exitUsage, err)
+		}
 	}
 	switch m := fsys.Mechanism(c.mechanism); m {
 	case "", fsys.Direct, fsys.Cached:
 	default:
 		return withCode(exitUsage, fmt.Errorf("--mechanism %q: want %s or %s", m, fsys.Direct, fsys.Cached))
 	}
-	for _, path := range []*string{&c.checkpoint, &c.point, &c.logFile} {
+	for _, path := range []*string{&c.checkpoint, &c.point, &c.logFile, &c.trace, &c.heat} {
 		if *path == "" || strings.HasPrefix(*path, "embed:") {
 			continue
 		}

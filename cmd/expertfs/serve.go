@@ -31,26 +31,48 @@ func serve(c *mountConfig, announce func(ready) error) (err error) {
 		return checkpointError(c.checkpoint, err)
 	}
 	defer func() { err = errors.Join(err, ck.Close()) }()
+	return c.serveCheckpoint(ck, log, announce)
+}
+
+// serveCheckpoint is the part of serve that has a checkpoint.
+func (c *mountConfig) serveCheckpoint(ck *checkpoint.Checkpoint, log *slog.Logger, announce func(ready) error) (err error) {
 	// A signal that comes while the mount is made is dealt with when it serves.
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
 
-	backings := fsys.NewBackings(log)
-	cache, err := c.openCache(ck, backings, log)
+	shape := shapeOf(ck)
+	learned := heatFile{c.heat, ck.ID(), shape}
+	before, err := learned.load()
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, cache.Close()) }()
+	mounted := false
+	steps, err := createTrace(c.trace, shape, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, steps.close(mounted)) }()
+	backings := fsys.NewBackings(log)
+	cache, err := c.openCache(ck, tiers.Options{SlotHook: backings, Trace: steps.hook(), Heat: before, Log: log})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		err = errors.Join(err, cache.Close())
+		if mounted {
+			err = errors.Join(err, learned.save(cache.Heat()))
+		}
+	}()
 	fs, err := fsys.Mount(c.point, cache, ck, c.fsOptions(backings, log))
 	if err != nil {
 		return c.mountError(err)
 	}
+	mounted = true
 	point, err := mountpoint.Resolve(c.point)
 	if err == nil {
 		stats := cache.Stats()
-		config := ck.Config()
-		err = announce(ready{point, doubts(stats.Budget, stats.SlotBytes, config.Layers, config.TopK)})
+		err = announce(ready{point, doubts(stats.Budget, stats.SlotBytes, shape.Layers, shape.TopK)})
 	}
 	if err != nil {
 		return errors.Join(err, fs.Unmount())
@@ -61,21 +83,15 @@ func serve(c *mountConfig, announce func(ready) error) (err error) {
 	return nil
 }
 
-// openCache makes the cache with its budget.
-func (c *mountConfig) openCache(ck *checkpoint.Checkpoint, backings *fsys.Backings, log *slog.Logger) (*tiers.Cache, error) {
+// openCache makes the cache that was asked for, with what o has already.
+func (c *mountConfig) openCache(ck *checkpoint.Checkpoint, o tiers.Options) (*tiers.Cache, error) {
 	size, err := budget.Parse(c.ram)
 	if err != nil {
 		return nil, err
 	}
-	cache, err := tiers.New(ck, tiers.Options{
-		Budget:   size,
-		Policy:   c.policy,
-		Seed:     c.seed,
-		NoHuge:   c.noHuge,
-		Memfd:    c.memfd,
-		SlotHook: backings,
-		Log:      log,
-	})
+	o.Budget, o.Policy, o.Seed, o.Ghosts = size, c.policy, c.seed, c.ghosts
+	o.NoHuge, o.Memfd = c.noHuge, c.memfd
+	cache, err := tiers.New(ck, o)
 	if errors.Is(err, tiers.ErrBudget) {
 		return nil, withCode(exitSmallBudget, err)
 	}

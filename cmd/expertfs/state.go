@@ -1,0 +1,123 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"expertfs/checkpoint"
+	"expertfs/policy"
+	"expertfs/policy/heat"
+	"expertfs/policy/trace"
+
+	"golang.org/x/sys/unix"
+)
+
+// shapeOf is what policies and their files need to know of a model.
+func shapeOf(ck *checkpoint.Checkpoint) policy.Shape {
+	c := ck.Config()
+	return policy.Shape{Layers: c.Layers, Experts: c.Experts, TopK: c.TopK, ExpertBytes: ck.ExpertSize()}
+}
+
+// traceFile records steps. Its failures are logged and cost the rest of the
+// trace, not the mount.
+type traceFile struct {
+	file   *os.File
+	w      *trace.Writer
+	zipped bool
+	log    *slog.Logger
+	failed bool
+}
+
+// createTrace begins a trace in a new file; one that exists is never touched. A
+// name that ends in .gz is compressed. The trace is nil for an empty path.
+func createTrace(path string, s policy.Shape, log *slog.Logger) (*traceFile, error) {
+	if path == "" {
+		return nil, nil
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if errors.Is(err, fs.ErrExist) {
+		return nil, withCode(exitNoOverwrite, fmt.Errorf("--trace: %s exists; give the name of a new file", path))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("--trace: %w", err)
+	}
+	zipped := strings.HasSuffix(path, ".gz")
+	meta := trace.Meta{Layers: s.Layers, Experts: s.Experts, TopK: s.TopK, ExpertBytes: s.ExpertBytes}
+	return &traceFile{file: f, w: trace.NewWriter(f, zipped, meta), zipped: zipped, log: log}, nil
+}
+
+// step records a step. A plain trace can be followed while it is written.
+func (t *traceFile) step(layer int, used []policy.Key, opened bool) {
+	t.w.Step(layer, used, opened)
+	if t.zipped || t.failed {
+		return
+	}
+	if err := t.w.Flush(); err != nil {
+		t.failed = true
+		t.log.Error("the trace ends here", "file", t.file.Name(), "err", err)
+	}
+}
+
+// hook is what the cache calls for each step, nil without a trace.
+func (t *traceFile) hook() func(int, []policy.Key, bool) {
+	if t == nil {
+		return nil
+	}
+	return t.step
+}
+
+// close ends the trace. That of a mount that came to nothing is removed: it was
+// made here and holds nothing.
+func (t *traceFile) close(mounted bool) error {
+	if t == nil {
+		return nil
+	}
+	err := errors.Join(t.w.Close(), t.file.Close())
+	if !mounted {
+		return errors.Join(err, os.Remove(t.file.Name()))
+	}
+	return err
+}
+
+// heatFile keeps what was learned about a model from mount to mount.
+type heatFile struct {
+	path, model string
+	shape       policy.Shape
+}
+
+// load reads what an earlier mount has learned; nil when there is nothing yet.
+// It refuses a file that could not be replaced in the end.
+func (h heatFile) load() (*policy.Heat, error) {
+	if h.path == "" {
+		return nil, nil
+	}
+	if err := heat.Check(h.path); err != nil {
+		return nil, withCode(exitNoOverwrite, fmt.Errorf("--heat: %w", err))
+	}
+	learned, err := heat.Load(h.path, h.model, h.shape)
+	switch {
+	case errors.Is(err, heat.ErrOtherModel):
+		return nil, withCode(exitNoOverwrite, fmt.Errorf("--heat: %w", err))
+	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, heat.ErrNotHeat):
+		// Nothing yet: there is no file, or one that Check knows to be empty.
+	case err != nil:
+		return nil, fmt.Errorf("--heat: %w", err)
+	}
+	if dir := filepath.Dir(h.path); unix.Access(dir, unix.W_OK) != nil {
+		return nil, fmt.Errorf("--heat: cannot write to %s", dir)
+	}
+	return learned, nil
+}
+
+// save writes what was learned.
+func (h heatFile) save(learned *policy.Heat) error {
+	if h.path == "" {
+		return nil
+	}
+	return heat.Save(h.path, h.model, h.shape, learned)
+}

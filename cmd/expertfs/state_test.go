@@ -1,0 +1,121 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"expertfs/policy"
+	"expertfs/policy/shadow"
+	"expertfs/policy/trace"
+
+	"github.com/stretchr/testify/require"
+)
+
+// access opens experts of the embedded model.
+func access(t *testing.T, point string, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		layer, expert, _ := strings.Cut(name, "/")
+		_, err := os.ReadFile(filepath.Join(point, "layers", layer, "experts", expert+".safetensors"))
+		require.NoError(t, err)
+	}
+}
+
+func TestTrace(t *testing.T) {
+	for _, name := range []string{"trace.csv", "trace.csv.gz"} {
+		file := filepath.Join(t.TempDir(), name)
+		point := mountTiny(t, "--trace", file)
+		access(t, point, "00/01", "00/02", "01/03", "00/04", "02/05")
+		require.NoError(t, os.WriteFile(filepath.Join(point, ".expertfs/hints"), []byte("step 3 7 8\n"), 0))
+		require.Equal(t, result{0, "", ""}, run(t, "umount", point))
+
+		steps, meta, err := trace.Load(file)
+		require.NoError(t, err)
+		require.Equal(t, trace.Meta{Layers: 4, Experts: 32, TopK: 4, ExpertBytes: 34240}, meta)
+		key := func(l, e uint16) policy.Key { return policy.Key{Layer: l, Expert: e} }
+		require.Equal(t, []trace.Step{
+			{Token: 0, Layer: 0, Used: []policy.Key{key(0, 1), key(0, 2)}, Opened: true},
+			{Token: 0, Layer: 1, Used: []policy.Key{key(1, 3)}, Opened: true},
+			{Token: 1, Layer: 0, Used: []policy.Key{key(0, 4)}, Opened: true},
+			{Token: 1, Layer: 2, Used: []policy.Key{key(2, 5)}, Opened: true},
+			{Token: 1, Layer: 3, Used: []policy.Key{key(3, 7), key(3, 8)}},
+		}, steps)
+	}
+}
+
+func TestHeatIsKept(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "heat.json")
+	point := mountTiny(t, "--heat", file)
+	access(t, point, "00/01", "01/03", "00/01", "01/04")
+	require.Equal(t, result{0, "", ""}, run(t, "umount", point))
+	first, err := os.ReadFile(file)
+	require.NoError(t, err)
+
+	point = mountTiny(t, "--heat", file)
+	require.Equal(t, result{0, "", ""}, run(t, "umount", point))
+	again, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, string(first), string(again), "what was learned outlives a mount without uses")
+
+	point = mountTiny(t, "--heat", file)
+	access(t, point, "00/02", "01/03", "00/02", "01/04")
+	require.Equal(t, result{0, "", ""}, run(t, "umount", point))
+	again, err = os.ReadFile(file)
+	require.NoError(t, err)
+	require.NotEqual(t, string(first), string(again))
+}
+
+// TestFilesOfOthersAreSafe: neither --trace nor --heat destroys a file that is
+// not theirs, whether or not the mount succeeds.
+func TestFilesOfOthersAreSafe(t *testing.T) {
+	needMounts(t)
+	dir := t.TempDir()
+	mine := filepath.Join(dir, "mine")
+	content := bytes.Repeat([]byte("precious "), 1000)
+	require.NoError(t, os.WriteFile(mine, content, 0o644))
+	for _, flag := range []string{"--trace", "--heat"} {
+		for _, model := range []string{"embed:tiny", filepath.Join(dir, "no-such-model")} {
+			r := run(t, "mount", "--ram", "4MiB", flag, mine, model, newPoint(t))
+			if model == "embed:tiny" {
+				require.Equal(t, exitNoOverwrite, r.code, r.errors)
+				require.Contains(t, r.errors, mine)
+			} else {
+				require.Equal(t, exitNoCheckpoint, r.code, r.errors)
+			}
+			got, err := os.ReadFile(mine)
+			require.NoError(t, err)
+			require.Equal(t, content, got)
+		}
+	}
+	// A mount that fails leaves no files of its own either.
+	trace, heat := filepath.Join(dir, "trace"), filepath.Join(dir, "heat")
+	r := run(t, "mount", "--ram", "1KiB", "--trace", trace, "--heat", heat, "embed:tiny", newPoint(t))
+	require.Equal(t, exitSmallBudget, r.code, r.errors)
+	for _, file := range []string{trace, heat} {
+		_, err := os.Stat(file)
+		require.ErrorIs(t, err, os.ErrNotExist)
+	}
+	r = run(t, "mount", "--heat", filepath.Join(dir, "no-such-folder", "heat"), "embed:tiny", newPoint(t))
+	require.NotZero(t, r.code)
+}
+
+func TestShadowPolicies(t *testing.T) {
+	point := mountTiny(t, "--shadow", "lru", "--shadow", "fifo")
+	for range 3 {
+		access(t, point, "00/01", "00/02", "00/03", "00/04")
+	}
+	want := []shadow.Entry{
+		{Policy: "lru", Hits: 8, Accesses: 12, HitRate: 8.0 / 12}, {Policy: "fifo", Hits: 8, Accesses: 12, HitRate: 8.0 / 12},
+	}
+	// The ghosts follow what happens, and nobody waits for them.
+	require.Eventually(t, func() bool { return slices.Equal(want, report(t, point).Cache.Ghosts) }, patience, poll)
+	text := run(t, "status", point).out
+	require.Contains(t, text, "\nexpertfs_shadow_hits_total{policy=\"fifo\"} 8\n")
+	require.Contains(t, text, "\n# hit rate had the policy been lru: 66.7%\n")
+	require.Equal(t, result{0, "", ""}, run(t, "umount", point))
+	require.Equal(t, exitUsage, run(t, "mount", "--shadow", "no-such-policy", "embed:tiny", point).code)
+}
