@@ -79,6 +79,9 @@ func Open(files []*checkpoint.File, o Options) (*Reader, error) {
 		return nil, fmt.Errorf("nvme: buffers of %d bytes: %w", size*o.Workers, err)
 	}
 	r.arena = arena
+	// The kernel pins the pages of a buffer for each read; a huge page is one.
+	// That halves what a read costs the processor. It is advice only.
+	_ = unix.Madvise(arena, unix.MADV_HUGEPAGE)
 	for i := range o.Workers {
 		buf := arena[i*size : (i+1)*size : (i+1)*size]
 		r.workers.Go(func() { r.work(buf) })
