@@ -11,6 +11,7 @@ import (
 
 	"expertfs/fsys"
 	"expertfs/fsys/mountpoint"
+	"expertfs/policy"
 
 	"github.com/stretchr/testify/require"
 )
@@ -58,7 +59,7 @@ func TestAllowOtherLetsThemReadAndNoMore(t *testing.T) {
 	require.Equal(t, m.files["layers/00/experts/05.safetensors"], out)
 	out, err = asNobody("cat", s.control("policy")).Output()
 	require.NoError(t, err)
-	require.Equal(t, "lru\n", string(out))
+	require.Equal(t, policy.Default+"\n", string(out))
 	for _, script := range []string{`echo lru > "$0"/.expertfs/policy`, `echo lru >> "$0"/.expertfs/policy`, `echo touch 0/0 > "$0"/.expertfs/hints`} {
 		out, err = asNobody("sh", "-c", script, s.point).CombinedOutput()
 		require.Error(t, err, script)
