@@ -13,16 +13,21 @@ import (
 // evidence too.
 type ewma struct {
 	ranking
-	alpha, gamma float64
-	last         int // the layer visited last
-	buf          []int
+	alpha     float64
+	discounts []float32 // by layers until the next visit
+	last      int       // the layer visited last
+	buf       []int
 }
 
 func newEWMA(s Shape, p *params) *ewma {
 	e := &ewma{
-		ranking: newRanking(s),
-		alpha:   p.float("alpha", 0.05, 0.0001, 1),
-		gamma:   p.float("gamma", 0.02, 0, 10),
+		ranking:   newRanking(s),
+		alpha:     p.float("alpha", 0.05, 0.0001, 1),
+		discounts: make([]float32, s.Layers+1),
+	}
+	gamma := p.float("gamma", 0.02, 0, 10)
+	for d := range e.discounts {
+		e.discounts[d] = float32(math.Exp(-gamma * float64(d)))
 	}
 	e.Warm(NewHeat(s))
 	return e
@@ -62,7 +67,7 @@ func (p *ewma) Victims() iter.Seq[Key] { return p.victims(p.discount) }
 
 // discount is the factor for the layers until the next visit.
 func (p *ewma) discount(layer int) float32 {
-	return float32(math.Exp(-p.gamma * float64(p.shape.distance(p.last, layer))))
+	return p.discounts[p.shape.distance(p.last, layer)]
 }
 
 // Value is the chance at the next visit.

@@ -45,11 +45,6 @@ func newRanking(s Shape) ranking {
 
 func (r *ranking) index(k Key) int { return int(k.Layer)*r.shape.Experts + int(k.Expert) }
 
-// resident tells whether k is resident and of this model.
-func (r *ranking) resident(k Key) bool {
-	return r.shape.contains(k) && r.weight[r.index(k)] > 0
-}
-
 // Insert makes k a resident of a size; part of Policy.
 func (r *ranking) Insert(k Key, bytes int64) {
 	if !r.shape.contains(k) {
@@ -126,6 +121,8 @@ func (r *ranking) first(layer int) int {
 }
 
 // victims yields the residents by score x scale of the layer, lowest first.
+// Mostly the first is taken, so the merge of the layers is set up only for
+// those who want a second.
 func (r *ranking) victims(scale func(layer int) float32) iter.Seq[Key] {
 	return func(yield func(Key) bool) {
 		for k := range r.alien.Victims() {
@@ -133,40 +130,43 @@ func (r *ranking) victims(scale func(layer int) float32) iter.Seq[Key] {
 				return
 			}
 		}
-		type head struct {
-			expert       int
-			score, scale float32
-		}
-		heads := make([]head, r.shape.Layers)
-		advance := func(layer, expert int) {
-			h := &heads[layer]
-			if h.expert = expert; expert != none {
-				i := layer*r.shape.Experts + expert
-				h.score = r.scores[i] * r.weight[i]
-			}
-		}
-		for l := range heads {
-			heads[l].scale = scale(l)
-			advance(l, r.first(l))
-		}
-		for {
-			layer, lowest := none, float32(0)
-			for l := range heads {
-				h := &heads[l]
-				if s := h.score * h.scale; h.expert != none && (layer == none || s < lowest) {
+		layer, lowest := none, float32(0)
+		for l := range r.best {
+			if e := r.first(l); e != none {
+				if s := r.score(l, e) * scale(l); layer == none || s < lowest {
 					layer, lowest = l, s
 				}
 			}
-			if layer == none {
+		}
+		if layer == none || !yield(Key{uint16(layer), uint16(r.best[layer])}) {
+			return
+		}
+		heads := make([]int, r.shape.Layers) // the next expert of each layer
+		for l := range heads {
+			heads[l] = r.first(l)
+		}
+		for {
+			heads[layer] = r.after(layer, r.score(layer, heads[layer]), heads[layer])
+			layer = none
+			for l, e := range heads {
+				if e == none {
+					continue
+				}
+				if s := r.score(l, e) * scale(l); layer == none || s < lowest {
+					layer, lowest = l, s
+				}
+			}
+			if layer == none || !yield(Key{uint16(layer), uint16(heads[layer])}) {
 				return
 			}
-			h := &heads[layer]
-			if !yield(Key{uint16(layer), uint16(h.expert)}) {
-				return
-			}
-			advance(layer, r.after(layer, h.score, h.expert))
 		}
 	}
+}
+
+// score is that of a resident, per byte.
+func (r *ranking) score(layer, expert int) float32 {
+	i := layer*r.shape.Experts + expert
+	return r.scores[i] * r.weight[i]
 }
 
 // level is the scale of a ranking whose scores are compared as they are.

@@ -9,7 +9,7 @@ import (
 )
 
 // Default is the policy of a mount that was not told another one.
-const Default = "lru"
+const Default = "forecast"
 
 // Limits of a Shape: what a Key can express, and what keeps the tables of a
 // policy (some hold experts x experts numbers per layer) within memory when
@@ -29,6 +29,7 @@ var makers = map[string]maker{
 	"arc":       func(s Shape, _ uint64, _ *params) Policy { return newARC(s) },
 	"ewma":      func(s Shape, _ uint64, p *params) Policy { return newEWMA(s, p) },
 	"fifo":      func(Shape, uint64, *params) Policy { return newFIFO() },
+	"forecast":  func(s Shape, _ uint64, p *params) Policy { return newForecast(s, p) },
 	"lfu":       func(s Shape, _ uint64, p *params) Policy { return newLFU(s, p) },
 	"lru":       func(Shape, uint64, *params) Policy { return newLRU() },
 	"lru-layer": func(s Shape, _ uint64, _ *params) Policy { return newLRULayer(s) },
@@ -108,15 +109,6 @@ func (p *params) float(key string, def, lo, hi float64) float64 {
 	return v
 }
 
-// int reads a whole parameter between lo and hi, def when it was not given.
-func (p *params) int(key string, def, lo, hi int) int {
-	v := p.float(key, float64(def), float64(lo), float64(hi))
-	if v != float64(int(v)) {
-		p.fail("%s=%v must be a whole number", key, v)
-	}
-	return int(v)
-}
-
 func (p *params) fail(format string, args ...any) {
 	if p.err == nil {
 		p.err = fmt.Errorf(format, args...)
@@ -128,11 +120,12 @@ func (p *params) finish() error {
 	if p.err != nil {
 		return p.err
 	}
-	for _, key := range slices.Sorted(maps.Keys(p.given)) {
-		if len(p.known) == 0 {
-			return fmt.Errorf("it has no parameters, %s is unknown", key)
-		}
-		return fmt.Errorf("parameter %s is unknown; there are %s", key, strings.Join(p.known, ", "))
+	unknown := slices.Sorted(maps.Keys(p.given))
+	switch {
+	case len(unknown) == 0:
+		return nil
+	case len(p.known) == 0:
+		return fmt.Errorf("it has no parameters, %s is unknown", unknown[0])
 	}
-	return nil
+	return fmt.Errorf("parameter %s is unknown; there are %s", unknown[0], strings.Join(p.known, ", "))
 }

@@ -114,7 +114,7 @@ func setPositive(to *int, text string) {
 	}
 }
 
-var errFields = errors.New("want token,layer,expert,...")
+var errFields = errors.New("want token, layer and at least one expert, between commas")
 
 func parse(text string) (Step, error) {
 	token, rest, ok := strings.Cut(text, ",")

@@ -1,0 +1,314 @@
+package policy_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"expertfs/policy"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+const expertBytes = 1000
+
+var small = policy.Shape{Layers: 3, Experts: 8, TopK: 2, ExpertBytes: expertBytes, Budget: 12 * expertBytes}
+
+func key(layer, expert int) policy.Key {
+	return policy.Key{Layer: uint16(layer), Expert: uint16(expert)}
+}
+
+func keys(layer int, experts ...int) []policy.Key {
+	var ks []policy.Key
+	for _, e := range experts {
+		ks = append(ks, key(layer, e))
+	}
+	return ks
+}
+
+// forEach runs a test with every policy.
+func forEach(t *testing.T, test func(t *testing.T, make func(policy.Shape) policy.Policy)) {
+	for _, name := range policy.Names() {
+		t.Run(name, func(t *testing.T) {
+			test(t, func(s policy.Shape) policy.Policy {
+				p, err := policy.New(name, s, 7)
+				require.NoError(t, err)
+				return p
+			})
+		})
+	}
+}
+
+func first(p policy.Policy) (policy.Key, bool) {
+	for k := range p.Victims() {
+		return k, true
+	}
+	return policy.Key{}, false
+}
+
+// run plays random routing with a little locality, as a cache of n experts
+// would, and returns the victims in order.
+func run(p policy.Policy, s policy.Shape, n, steps int, seed uint64) (victims []policy.Key) {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	resident := map[policy.Key]bool{}
+	for i := range steps {
+		layer := i % s.Layers
+		var used []policy.Key
+		for len(used) < s.TopK {
+			if k := key(layer, min(rng.IntN(s.Experts), rng.IntN(s.Experts))); !slices.Contains(used, k) {
+				used = append(used, k)
+			}
+		}
+		p.Step(layer, used)
+		for _, k := range used {
+			if resident[k] {
+				p.Touch(k)
+				continue
+			}
+			if len(resident) == n {
+				v, _ := first(p)
+				victims = append(victims, v)
+				delete(resident, v)
+				p.Remove(v)
+			}
+			resident[k] = true
+			p.Insert(k, s.ExpertBytes)
+		}
+	}
+	return victims
+}
+
+func TestEveryResidentIsOfferedOnceAndNoOther(t *testing.T) {
+	forEach(t, func(t *testing.T, make func(policy.Shape) policy.Policy) {
+		p := make(small)
+		assert.Empty(t, slices.Collect(p.Victims()), "of none")
+		want := append(keys(0, 1, 2, 3), keys(2, 0, 7)...)
+		for i, k := range want {
+			p.Insert(k, expertBytes)
+			p.Step(int(k.Layer), want[i:i+1])
+			p.Touch(k)
+		}
+		p.Insert(key(1, 4), expertBytes)
+		p.Remove(key(1, 4))
+		for range 3 {
+			assert.ElementsMatch(t, want, slices.Collect(p.Victims()))
+		}
+	})
+}
+
+func TestCallerMaySkipVictimsAndStop(t *testing.T) {
+	forEach(t, func(t *testing.T, make func(policy.Shape) policy.Policy) {
+		p := make(small)
+		run(p, small, 10, 60, 1)
+		all := slices.Collect(p.Victims())
+		require.Len(t, all, 10)
+		for held := range 10 {
+			// Hold the first victims of an iteration; take the next.
+			var skipped []policy.Key
+			var taken policy.Key
+			for k := range p.Victims() {
+				if len(skipped) == held {
+					taken = k
+					break
+				}
+				skipped = append(skipped, k)
+			}
+			assert.NotContains(t, skipped, taken)
+			p.Remove(taken)
+			assert.NotContains(t, slices.Collect(p.Victims()), taken)
+			p.Insert(taken, expertBytes)
+		}
+		assert.ElementsMatch(t, all, slices.Collect(p.Victims()))
+	})
+}
+
+func TestMisuseIsHarmless(t *testing.T) {
+	forEach(t, func(t *testing.T, make func(policy.Shape) policy.Policy) {
+		p := make(small)
+		p.Touch(key(0, 0))
+		p.Remove(key(0, 0))
+		p.Step(-1, keys(0, 1))
+		p.Step(small.Layers, keys(small.Layers, 1))
+		p.Step(0, nil)
+		p.Step(0, append(keys(0, 1, 1, 200), keys(2, 3)...))
+		p.Step(1, keys(1, 0, 1, 2, 3, 4, 5, 6, 7)) // a batch
+		p.Insert(key(0, 0), expertBytes)
+		p.Insert(key(0, 0), 2*expertBytes)
+		p.Insert(key(1, 0), 0)
+		p.Insert(key(1, 1), -5)
+		p.Insert(key(1, 2), 1<<60)
+		alien := key(60000, 60001)
+		p.Insert(alien, expertBytes)
+		p.Touch(alien)
+		p.Resize(0)
+		p.Resize(-1)
+		p.Resize(1 << 62)
+		assert.ElementsMatch(t, append(keys(1, 0, 1, 2), key(0, 0), alien), slices.Collect(p.Victims()))
+		p.Remove(alien)
+		assert.ElementsMatch(t, append(keys(1, 0, 1, 2), key(0, 0)), slices.Collect(p.Victims()))
+		if v, ok := p.(policy.Valuer); ok {
+			assert.Zero(t, v.Value(alien))
+		}
+	})
+}
+
+func TestEqualCallsGiveEqualVictims(t *testing.T) {
+	forEach(t, func(t *testing.T, make func(policy.Shape) policy.Policy) {
+		a := run(make(small), small, 9, 400, 3)
+		assert.NotEmpty(t, a)
+		assert.Equal(t, a, run(make(small), small, 9, 400, 3))
+	})
+}
+
+func TestValuesAreChances(t *testing.T) {
+	forEach(t, func(t *testing.T, make func(policy.Shape) policy.Policy) {
+		p := make(small)
+		v, ok := p.(policy.Valuer)
+		if !ok {
+			t.Skip("it does not value residents")
+		}
+		for range 300 {
+			p.Step(0, keys(0, 1, 2))
+			p.Step(1, keys(1, 3, 4))
+			p.Step(2, keys(2, 5, 6))
+		}
+		for l := range small.Layers {
+			for e := range small.Experts {
+				assert.GreaterOrEqual(t, v.Value(key(l, e)), 0.0)
+				assert.LessOrEqual(t, v.Value(key(l, e)), 1.0)
+			}
+		}
+		assert.Greater(t, v.Value(key(0, 1)), 0.8, "used at every visit")
+		assert.Less(t, v.Value(key(0, 3)), 0.2, "never used")
+	})
+}
+
+func TestHeatSetsTheOrder(t *testing.T) {
+	heat := policy.NewHeat(small)
+	for range 50 {
+		for l := range small.Layers {
+			heat.Step(l, keys(l, 2, 5))
+		}
+	}
+	forEach(t, func(t *testing.T, make func(policy.Shape) policy.Policy) {
+		p := make(small)
+		w, ok := p.(policy.Warmer)
+		if !ok {
+			t.Skip("it does not use heat")
+		}
+		w.Warm(heat)
+		for l := range small.Layers {
+			for e := range small.Experts {
+				p.Insert(key(l, e), expertBytes)
+			}
+		}
+		all := slices.Collect(p.Victims())
+		for _, k := range all[len(all)-6:] {
+			assert.Contains(t, []uint16{2, 5}, k.Expert)
+		}
+	})
+}
+
+// TestStateMachine compares every policy with a set of residents under any
+// order of calls.
+func TestStateMachine(t *testing.T) {
+	forEach(t, func(t *testing.T, make func(policy.Shape) policy.Policy) {
+		rapid.Check(t, func(t *rapid.T) {
+			p := make(small)
+			resident := map[policy.Key]bool{}
+			anyKey := rapid.Custom(func(t *rapid.T) policy.Key {
+				return key(rapid.IntRange(0, 3).Draw(t, "layer"), rapid.IntRange(0, 8).Draw(t, "expert")) // one too far
+			})
+			t.Repeat(map[string]func(*rapid.T){
+				"insert": func(t *rapid.T) {
+					k := anyKey.Draw(t, "key")
+					p.Insert(k, rapid.Int64Range(1, 3*expertBytes).Draw(t, "bytes"))
+					resident[k] = true
+				},
+				"touch": func(t *rapid.T) { p.Touch(anyKey.Draw(t, "key")) },
+				"remove": func(t *rapid.T) {
+					k := anyKey.Draw(t, "key")
+					p.Remove(k)
+					delete(resident, k)
+				},
+				"evict": func(t *rapid.T) {
+					skip := rapid.IntRange(0, 3).Draw(t, "skip")
+					for k := range p.Victims() {
+						if skip--; skip < 0 {
+							defer p.Remove(k)
+							delete(resident, k)
+							break
+						}
+					}
+				},
+				"step": func(t *rapid.T) {
+					p.Step(rapid.IntRange(-1, 3).Draw(t, "layer"), rapid.SliceOfN(anyKey, 0, 5).Draw(t, "used"))
+				},
+				"resize": func(t *rapid.T) { p.Resize(rapid.Int64Range(0, 40*expertBytes).Draw(t, "budget")) },
+				"": func(t *rapid.T) {
+					seen := map[policy.Key]bool{}
+					for k := range p.Victims() {
+						if !resident[k] {
+							t.Fatalf("%v is offered and not resident", k)
+						}
+						if seen[k] {
+							t.Fatalf("%v is offered twice", k)
+						}
+						seen[k] = true
+					}
+					if len(seen) != len(resident) {
+						t.Fatalf("%d of %d residents are offered", len(seen), len(resident))
+					}
+				},
+			})
+		})
+	})
+}
+
+// BenchmarkVictim is one miss of a 120b-sized model with a quarter of it
+// resident: choose a victim, remove it, insert another.
+func BenchmarkVictim(b *testing.B) {
+	s := policy.Shape{Layers: 36, Experts: 128, TopK: 4, ExpertBytes: expertBytes, Budget: 1152 * expertBytes}
+	for _, name := range policy.Names() {
+		for _, residents := range []int{288, 1152, 4608 - 4} {
+			b.Run(fmt.Sprintf("%s/%d", name, residents), func(b *testing.B) {
+				p, err := policy.New(name, s, 7)
+				require.NoError(b, err)
+				run(p, s, residents, 3*36, 1)
+				for i := 0; len(slices.Collect(p.Victims())) < residents; i++ {
+					p.Insert(key(i/s.Experts, i%s.Experts), expertBytes)
+				}
+				for b.Loop() {
+					k, _ := first(p)
+					p.Remove(k)
+					p.Insert(k, expertBytes)
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkStep is one step of a model: 96 and 144 of them are a token of 20b
+// and 120b.
+func BenchmarkStep(b *testing.B) {
+	for size, s := range map[string]policy.Shape{
+		"20b":  {Layers: 24, Experts: 32, TopK: 4, ExpertBytes: expertBytes, Budget: 192 * expertBytes},
+		"120b": {Layers: 36, Experts: 128, TopK: 4, ExpertBytes: expertBytes, Budget: 1152 * expertBytes},
+	} {
+		for _, name := range policy.Names() {
+			b.Run(name+"/"+size, func(b *testing.B) {
+				p, err := policy.New(name, s, 7)
+				require.NoError(b, err)
+				run(p, s, 100, 3*s.Layers, 1)
+				i := 0
+				for b.Loop() {
+					p.Step(i%s.Layers, keys(i%s.Layers, 1, 5, 9, (i/s.Layers)%s.Experts))
+					i++
+				}
+			})
+		}
+	}
+}

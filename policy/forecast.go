@@ -1,0 +1,261 @@
+package policy
+
+// forecast learns, while it serves, to predict uses, and evicts what is least
+// likely to be used soon. Two logistic regressions answer for every expert:
+//
+//   - next: is it used at the next visit of its layer? From its own history
+//     (see features), from the experts that its layer chose last, and then
+//     from the choices of each layer visited since, which tell what the
+//     current token is like. Each of these adds a summand to the logit; the
+//     summands are learned in the order in which they become known, each to
+//     correct the sum of those before it, so that the logit means the same at
+//     all times.
+//   - later: how soon is it used? The chance is of gamma^T, T being the visits
+//     before the next use; it is learned by temporal differences (Sutton,
+//     1988): at a visit that uses the expert the answer was 1, else gamma
+//     times the answer that is given then.
+//
+// The value of an expert is 1-(1-next)(1-later): worth keeping if either says
+// so. The idea to learn the distance to the next use and evict by it is that
+// of learned relaxed Belady (Song, Berger, Li, Lloyd, NSDI 2020), with a model
+// small enough to be trained at every step.
+type forecast struct {
+	ranking
+	gamma   float32
+	layers  []*layerForecast
+	next    *dense
+	later   *dense
+	offsets []int // of the layers whose choices are evidence, largest first
+
+	// Scratch, to spare allocations.
+	used           []int
+	before         []features
+	z, grads, goal []float32
+	sources        [2][]source
+}
+
+// layerForecast is what is kept for one layer.
+type layerForecast struct {
+	*history
+	visited bool
+	last    []source  // the experts chosen at the last visit
+	recent  []source  // of this layer at its last visit
+	next    []float32 // logits for the next visit, as far as is known now
+	later   []float32 // chances
+	// Evidence by source; nil where the tables would be too large.
+	lastNext, lastLater, recentLater *pairs
+	tokenNext                        []*pairs // by offset
+}
+
+// maxPairs bounds the pairs of experts that forecast has weights for, of eight
+// bytes each. GPT-OSS 20b has 0.6 million, 120b is cut off at this.
+const maxPairs = 1 << 23
+
+func newForecast(s Shape, p *params) *forecast {
+	horizon := p.float("horizon", 5, 1, 1000) // tokens
+	f := &forecast{
+		ranking: newRanking(s),
+		gamma:   float32(1 - 1/horizon),
+		next:    newDense(s, 0.003),
+		later:   newDense(s, 0.01),
+		before:  make([]features, s.Experts),
+		z:       make([]float32, s.Experts),
+		grads:   make([]float32, s.Experts),
+		goal:    make([]float32, s.Experts),
+	}
+	pairsOfLayer := s.Experts * s.Experts
+	left := maxPairs / (s.Layers * pairsOfLayer) // tables a layer
+	withLast := left >= 3
+	f.offsets = spread(s.Layers-1, max(left-3, 0))
+	for range s.Layers {
+		l := &layerForecast{
+			history: newHistory(s.Experts),
+			next:    make([]float32, s.Experts),
+			later:   make([]float32, s.Experts),
+		}
+		if withLast {
+			l.lastNext = newPairs(s.Experts, 0.2)
+			l.lastLater = newPairs(s.Experts, 0.2)
+			l.recentLater = newPairs(s.Experts, 0.2)
+		}
+		for range f.offsets {
+			l.tokenNext = append(l.tokenNext, newPairs(s.Experts, 0.1))
+		}
+		f.layers = append(f.layers, l)
+	}
+	f.Warm(NewHeat(s))
+	return f
+}
+
+// spread chooses up to n of the offsets 1 to last, evenly, the largest first.
+func spread(last, n int) []int {
+	n = min(n, last)
+	offsets := make([]int, n)
+	for i := range offsets {
+		offsets[n-1-i] = 1 + i*last/n
+	}
+	return offsets
+}
+
+func (f *forecast) Step(layer int, used []Key) {
+	if layer < 0 || layer >= f.shape.Layers {
+		return
+	}
+	l := f.layers[layer]
+	f.used = f.shape.chosen(f.used[:0], layer, used)
+	// A batch is neither what was forecast nor evidence for the token after it.
+	single := !f.shape.batch(len(f.used))
+	if l.visited && single {
+		f.learnNext(layer)
+	}
+	oldLast, oldRecent := f.keepOld(l)
+	l.visit(f.used)
+	l.last = l.last[:0]
+	if single {
+		for rank, e := range f.used {
+			l.last = append(l.last, source{e, 0.7 + 0.3*rankWeight(rank, len(f.used))})
+		}
+	}
+	l.recent = l.history.recent(l.recent[:0])
+	if l.visited && single {
+		f.learnLater(layer, oldLast, oldRecent)
+	}
+	l.visited = true
+	f.forecast(layer)
+	f.spreadEvidence(layer)
+}
+
+// keepOld copies what the forecasts that are now to be judged were made from.
+func (f *forecast) keepOld(l *layerForecast) (last, recent []source) {
+	copy(f.before, l.now)
+	f.sources[0] = append(f.sources[0][:0], l.last...)
+	f.sources[1] = append(f.sources[1][:0], l.recent...)
+	return f.sources[0], f.sources[1]
+}
+
+// answer sets f.grads to the gradients of the logits f.z, given the experts
+// that were used.
+func (f *forecast) answer() {
+	for e, z := range f.z {
+		f.grads[e] = sigmoid(z)
+	}
+	for _, e := range f.used {
+		f.grads[e]--
+	}
+}
+
+// learnNext judges the forecast of a visit that happens now.
+func (f *forecast) learnNext(layer int) {
+	l := f.layers[layer]
+	f.next.logits(f.z, layer, l.now)
+	if l.lastNext != nil {
+		l.lastNext.add(f.z, l.last)
+	}
+	f.answer()
+	f.next.learn(f.grads, layer, l.now)
+	if l.lastNext != nil {
+		l.lastNext.learn(f.grads, l.last)
+	}
+	for i, offset := range f.offsets {
+		from := f.layers[f.shape.before(layer, offset)].last
+		if len(from) == 0 {
+			continue
+		}
+		l.tokenNext[i].add(f.z, from)
+		f.answer()
+		l.tokenNext[i].learn(f.grads, from)
+	}
+}
+
+// before is the layer that is visited some layers before another.
+func (s Shape) before(layer, offset int) int {
+	return (layer - offset + s.Layers) % s.Layers
+}
+
+// laterLogits sets z to the logits of later.
+func (f *forecast) laterLogits(z []float32, layer int, fs []features, last, recent []source) {
+	l := f.layers[layer]
+	f.later.logits(z, layer, fs)
+	if l.lastLater != nil {
+		l.lastLater.add(z, last)
+		l.recentLater.add(z, recent)
+	}
+}
+
+// learnLater judges the forecast made at the visit before the one that was
+// just taken into the history.
+func (f *forecast) learnLater(layer int, last, recent []source) {
+	l := f.layers[layer]
+	f.laterLogits(f.goal, layer, l.now, l.last, l.recent)
+	for e, z := range f.goal {
+		f.goal[e] = f.gamma * sigmoid(z)
+	}
+	for _, e := range f.used {
+		f.goal[e] = 1
+	}
+	f.laterLogits(f.z, layer, f.before, last, recent)
+	for e, z := range f.z {
+		f.grads[e] = sigmoid(z) - f.goal[e]
+	}
+	f.later.learn(f.grads, layer, f.before)
+	if l.lastLater != nil {
+		l.lastLater.learn(f.grads, last)
+		l.recentLater.learn(f.grads, recent)
+	}
+}
+
+// forecast makes the forecasts of a layer that was just visited.
+func (f *forecast) forecast(layer int) {
+	l := f.layers[layer]
+	f.next.logits(l.next, layer, l.now)
+	if l.lastNext != nil {
+		l.lastNext.add(l.next, l.last)
+	}
+	f.laterLogits(l.later, layer, l.now, l.last, l.recent)
+	for e, z := range l.later {
+		l.later[e] = sigmoid(z)
+	}
+	f.value(layer)
+}
+
+// spreadEvidence tells the other layers of a visit.
+func (f *forecast) spreadEvidence(layer int) {
+	from := f.layers[layer].last
+	if len(from) == 0 {
+		return
+	}
+	for i, offset := range f.offsets {
+		to := (layer + offset) % f.shape.Layers
+		f.layers[to].tokenNext[i].add(f.layers[to].next, from)
+		f.value(to)
+	}
+}
+
+// value makes the scores of a layer.
+func (f *forecast) value(layer int) {
+	l := f.layers[layer]
+	scores := f.layer(layer)
+	for e := range scores {
+		scores[e] = 1 - (1-sigmoid(l.next[e]))*(1-l.later[e])
+	}
+	f.first(layer) // found now, so that choosing a victim is quick
+}
+
+// Value is the chance of use at the next visit.
+func (f *forecast) Value(k Key) float64 {
+	if !f.shape.contains(k) {
+		return 0
+	}
+	return float64(sigmoid(f.layers[k.Layer].next[k.Expert]))
+}
+
+// Warm begins with the rates of an earlier run.
+func (f *forecast) Warm(h *Heat) {
+	for layer, l := range f.layers {
+		for e := range f.shape.Experts {
+			l.warm(e, h.Rate(Key{uint16(layer), uint16(e)}))
+		}
+		l.describe()
+		f.forecast(layer)
+	}
+}
