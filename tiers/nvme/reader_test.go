@@ -291,29 +291,40 @@ func TestAReplacedFileIsNotOpened(t *testing.T) {
 func TestThePageCacheStaysOut(t *testing.T) {
 	ck := onDisk(t)
 	r := openReader(t, ck, Options{})
-	if r.Mechanism() != direct {
-		t.Skip("no O_DIRECT in the temporary folder: ", r.Mechanism())
-	}
 	f, err := os.Open(ck.Files()[0].Path())
 	require.NoError(t, err)
 	defer f.Close()
 	require.NoError(t, f.Sync())
 	require.NoError(t, unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED))
+	// The largest tensor of layer 0, all of whose experts are read.
+	first, last := ck.Expert(0, 0).Extents[0], ck.Expert(0, 31).Extents[0]
+	if n := pagesCached(t, f, first.Off, last.Off+last.Len); n > 0 {
+		t.Skip("the temporary folder keeps its files in the page cache")
+	}
 	for expert := range 32 {
 		j := start(ck, r, expert, Demand)
 		<-j.Done()
 		require.NoError(t, j.Err())
 	}
-	// The pages of layer 0's largest tensor, all of whose experts were read.
-	extents := [2]checkpoint.Extent{ck.Expert(0, 0).Extents[0], ck.Expert(0, 31).Extents[0]}
+	if r.Mechanism() != direct {
+		t.Skip("no O_DIRECT in the temporary folder: ", r.Mechanism())
+	}
+	require.Zero(t, pagesCached(t, f, first.Off, last.Off+last.Len))
+}
+
+// pagesCached counts the pages of a range of a file that the page cache holds.
+func pagesCached(t *testing.T, f *os.File, from, to int64) (n int) {
+	t.Helper()
 	page := int64(os.Getpagesize())
-	from := (extents[0].Off + page - 1) / page * page
-	to := (extents[1].Off + extents[1].Len) / page * page
+	from, to = (from+page-1)/page*page, to/page*page
 	mem, err := unix.Mmap(int(f.Fd()), from, int(to-from), unix.PROT_READ, unix.MAP_SHARED)
 	require.NoError(t, err)
 	defer unix.Munmap(mem)
 	cached := make([]byte, (to-from)/page)
 	_, _, errno := unix.Syscall(unix.SYS_MINCORE, uintptr(unsafe.Pointer(&mem[0])), uintptr(len(mem)), uintptr(unsafe.Pointer(&cached[0])))
 	require.Zero(t, errno)
-	require.Equal(t, make([]byte, len(cached)), cached, "pages in the page cache")
+	for _, c := range cached {
+		n += int(c & 1)
+	}
+	return n
 }
