@@ -83,8 +83,11 @@ func serveInBackground(c *mountConfig, fd string) error {
 	}
 	serving := false
 	err = serve(c, func(r ready) error {
+		if err := c.letGo(); err != nil {
+			return err
+		}
 		serving = true
-		return errors.Join(c.letGo(), tell(outcome{Ready: &r}))
+		return tell(outcome{Ready: &r})
 	})
 	if err != nil && !serving {
 		return errors.Join(err, tell(outcome{Code: exitCode(err)}))

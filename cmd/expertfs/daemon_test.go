@@ -180,6 +180,17 @@ func TestForcedMechanisms(t *testing.T) {
 	}
 }
 
+func TestMountPointsBehindSymlinks(t *testing.T) {
+	needMounts(t)
+	point := newPoint(t)
+	link := filepath.Join(t.TempDir(), "link")
+	require.NoError(t, os.Symlink(point, link))
+	r := run(t, "mount", "--ram", "4MiB", "embed:tiny", link)
+	require.Equal(t, result{0, point + "\n" + point + "/.expertfs\n", ""}, r)
+	require.Equal(t, point, report(t, link).Mountpoint)
+	require.Zero(t, run(t, "umount", link).code)
+}
+
 // TestMountHelper calls the program as mount(8) does for a line of /etc/fstab.
 func TestMountHelper(t *testing.T) {
 	needMounts(t)

@@ -50,7 +50,7 @@ func (c *mountConfig) validate() error {
 }
 
 // checkSystem finds what stands in the way of a mount. What a dead server has
-// left at the mount point is cleaned up.
+// left at the mount point is cleaned up. Afterwards c.point is free of symlinks.
 func (c *mountConfig) checkSystem(log *slog.Logger) error {
 	err := mountpoint.Check(c.point)
 	if errors.Is(err, mountpoint.ErrStale) {
@@ -61,6 +61,9 @@ func (c *mountConfig) checkSystem(log *slog.Logger) error {
 		err = mountpoint.Check(c.point)
 	}
 	if err != nil {
+		return err
+	}
+	if c.point, err = mountpoint.Resolve(c.point); err != nil {
 		return err
 	}
 	const device = "/dev/fuse"

@@ -36,6 +36,12 @@ func serve(c *mountConfig, announce func(ready) error) (err error) {
 
 // serveCheckpoint is the part of serve that has a checkpoint.
 func (c *mountConfig) serveCheckpoint(ck *checkpoint.Checkpoint, log *slog.Logger, announce func(ready) error) (err error) {
+	mounted := false
+	defer func() {
+		if err != nil && mounted && !c.foreground {
+			log.Error("ended with an error", "err", err) // stderr is nobody's by then
+		}
+	}()
 	// A signal that comes while the mount is made is dealt with when it serves.
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -47,7 +53,6 @@ func (c *mountConfig) serveCheckpoint(ck *checkpoint.Checkpoint, log *slog.Logge
 	if err != nil {
 		return err
 	}
-	mounted := false
 	steps, err := createTrace(c.trace, shape, log)
 	if err != nil {
 		return err
@@ -69,16 +74,12 @@ func (c *mountConfig) serveCheckpoint(ck *checkpoint.Checkpoint, log *slog.Logge
 		return c.mountError(err)
 	}
 	mounted = true
-	point, err := mountpoint.Resolve(c.point)
-	if err == nil {
-		stats := cache.Stats()
-		err = announce(ready{point, doubts(stats.Budget, stats.SlotBytes, shape.Layers, shape.TopK)})
-	}
-	if err != nil {
+	stats := cache.Stats()
+	if err := announce(ready{c.point, doubts(stats.Budget, stats.SlotBytes, shape.Layers, shape.TopK)}); err != nil {
 		return errors.Join(err, fs.Unmount())
 	}
 	notify(log, sd.SdNotifyReady)
-	waitUnmounted(fs, point, signals, log)
+	waitUnmounted(fs, c.point, signals, log)
 	notify(log, sd.SdNotifyStopping)
 	return nil
 }

@@ -16,7 +16,7 @@ func (r *run) hits() (err error) {
 	} else {
 		defer func() { err = errors.Join(err, plain.close()) }()
 	}
-	warm, err := newFolder(r.scratch())
+	warm, err := r.newFolder()
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
 	"path/filepath"
 	"time"
 )
@@ -57,19 +58,28 @@ func (r *run) makeRoomForMisses() (restore func() error, err error) {
 	return func() error { return r.m.setRAM(c.Budget) }, nil
 }
 
-// scratch is the folder for plain copies.
-func (r *run) scratch() string {
-	if r.Scratch != "" {
-		return r.Scratch
+// newFolder makes a folder for plain copies, by default beside the checkpoint
+// and so on the same drive.
+func (r *run) newFolder() (*folder, error) {
+	parent := r.Scratch
+	if parent == "" {
+		parent = os.TempDir()
+		if path := r.m.ck.Files()[0].Path(); path != "" {
+			parent = filepath.Dir(path)
+		}
 	}
-	return filepath.Dir(r.m.ck.Files()[0].Path())
+	f, err := newFolder(parent)
+	if err != nil {
+		return nil, fmt.Errorf("a folder for plain copies (--scratch chooses another): %w", err)
+	}
+	return f, nil
 }
 
 // coldCopy writes a round of experts as plain files.
 func (r *run) coldCopy() (*folder, error) {
-	f, err := newFolder(r.scratch())
+	f, err := r.newFolder()
 	if err != nil {
-		return nil, fmt.Errorf("a folder for a plain copy (--scratch chooses another): %w", err)
+		return nil, err
 	}
 	for _, e := range r.order.Perm(r.m.total())[:min(missRound, r.m.total())] {
 		content, err := r.learn(e)
