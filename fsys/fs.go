@@ -138,10 +138,6 @@ func (f *FS) Init(server *fuse.Server) {
 	f.log.Info("mounted", "point", f.mountpoint, "mechanism", f.mechanism, "why", f.why)
 }
 
-// Mechanism returns how reads are answered, and why not in a better way ("" for
-// the best).
-func (f *FS) Mechanism() (m Mechanism, why string) { return f.mechanism, f.why }
-
 // Wait returns when the filesystem is unmounted and the last request answered,
 // and everything that readers held is released.
 func (f *FS) Wait() {

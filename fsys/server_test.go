@@ -54,28 +54,22 @@ func TestMain(m *testing.M) {
 
 // runTests fails when tests leave mounts of theirs behind.
 func runTests(m *testing.M) int {
-	before := mounted()
 	code := m.Run()
-	for point := range mounted() {
-		if strings.HasPrefix(point, os.TempDir()) && !before[point] {
-			fmt.Println("left mounted:", point)
+	mounts, err := mountpoint.List()
+	if err != nil {
+		panic(err)
+	}
+	for _, mount := range mounts {
+		if strings.HasSuffix(mount.Point, testFolder) {
+			fmt.Println("left mounted:", mount.Point)
 			code = 1
 		}
 	}
 	return code
 }
 
-func mounted() map[string]bool {
-	points := make(map[string]bool)
-	list, err := mountpoint.List()
-	if err != nil {
-		panic(err)
-	}
-	for _, m := range list {
-		points[m.Point] = true
-	}
-	return points
-}
+// testFolder is the name of every mount point of this run.
+var testFolder = fmt.Sprintf("expertfs-tests-%d", os.Getpid())
 
 // serverConfig tells a server what to mount and how.
 type serverConfig struct {
@@ -223,7 +217,7 @@ func mount(t *testing.T, c serverConfig, env ...string) *server {
 	if c.Point == "" {
 		dir, err := filepath.EvalSymlinks(t.TempDir())
 		require.NoError(t, err)
-		c.Point = filepath.Join(dir, "mnt")
+		c.Point = filepath.Join(dir, testFolder)
 		require.NoError(t, os.Mkdir(c.Point, 0o755))
 	}
 	text, err := json.Marshal(c)
