@@ -54,7 +54,10 @@ func (e *Engine) mixture(l, first, n int) error {
 	if err := e.runExperts(l, n); err != nil {
 		return errors.Join(err, e.experts.abandon())
 	}
-	return e.combine(n)
+	if err := e.combine(n); err != nil {
+		return err
+	}
+	return e.predict(l+1, n, e.cfg.TopK)
 }
 
 // route chooses the experts of n tokens and their weights.
@@ -118,8 +121,9 @@ func (e *Engine) runExperts(l, n int) error {
 			return err
 		}
 		if done == 0 {
-			// Only now, so that the opens of this layer come first.
-			if err := e.predict(l+1, n); err != nil {
+			// Only now, so that the opens of this layer come first; and only the
+			// better half, since this layer's experts are still missing.
+			if err := e.predict(l+1, n, e.cfg.TopK/2); err != nil {
 				return err
 			}
 		}

@@ -14,8 +14,11 @@ const (
 var prefetchModes = map[string]prefetchMode{"auto": prefetchAuto, "on": prefetchOn, "off": prefetchOff}
 
 // predictor guesses which experts the next layer will choose, by applying that
-// layer's router to the residual stream as it is before this layer's experts:
-// what they and the next attention will add is small beside what is there.
+// layer's router to the residual stream as it is so far: what is still to be
+// added is small beside what is there. It does so twice: before this layer's
+// experts, whose computation hides most of a load, for the experts that are
+// nearly sure; and after them, when guesses are better and only attention is
+// left to hide a load, for all.
 type predictor struct {
 	on   bool // guesses are made
 	auto bool // hints are sent only where guesses are good
@@ -74,12 +77,12 @@ func (p *predictor) trusted(l, n int) bool {
 	return !p.auto || n >= largeBatch || p.judged[l] >= trialBatches && p.recent[l] >= goodGuesses
 }
 
-// predict guesses the experts of layer l for the n tokens of the batch, and
-// tells the mount.
-func (e *Engine) predict(l, n int) error {
-	p, k, rows := e.predictor, e.cfg.TopK, e.cfg.Experts
+// predict guesses k experts of layer l for each of the n tokens of the batch,
+// and tells the mount. The latest guesses are the ones that are judged.
+func (e *Engine) predict(l, n, k int) error {
+	p, rows := e.predictor, e.cfg.Experts
 	p.n = 0
-	if !p.on || l == len(e.layers) {
+	if !p.on || k == 0 || l == len(e.layers) {
 		return nil
 	}
 	layer := e.layers[l]
