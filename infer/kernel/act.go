@@ -48,8 +48,30 @@ type Vec struct{ b Batch }
 
 // Set prepares x. The memory of v is reused.
 func (v *Vec) Set(x []float32, act Act) {
-	v.b.Reset(1, len(x), act)
+	v.b.reset(1, len(x), act, vecStep)
 	v.b.Set(0, x)
+	v.spread()
+}
+
+// take makes v vector i of b.
+func (v *Vec) take(b *Batch, i int) {
+	v.b.reset(1, b.cols, b.act, vecStep)
+	v.b.copyVector(0, b, i)
+	v.spread()
+}
+
+// spread copies what a block has one of to the places where kernels for one
+// vector want it, too.
+func (v *Vec) spread() {
+	if v.b.act != Int8 {
+		return
+	}
+	r := &v.b.ints
+	for at := 0; at < len(r.scale); at += vecStep {
+		for i := 1; i < vecStep; i++ {
+			r.scale[at+i], r.corr[at+i] = r.scale[at], r.corr[at]
+		}
+	}
 }
 
 // Batch is a number of activation vectors of one length and precision, prepared
@@ -63,25 +85,31 @@ type Batch struct {
 
 // int8Rows are vectors of Int8 activations. The number of blocks is padded to a
 // multiple of 4 by blocks of zeros. What blocks have one of stands side by side
-// for all vectors, as kernels for batches want it.
+// for all vectors of a batch, and four times for a single vector.
 type int8Rows struct {
 	n      int       // vectors
+	step   int       // from one block to the next in scale and corr: n, or vecStep
 	blocks int       // blocks of a vector, padding included
 	q      []int8    // [n][blocks][32], a block being its 16 even, then its 16 odd elements
-	scale  []float32 // [blocks][n]
-	corr   []int32   // [blocks][n]: -128 times the sum of the block's integers
+	scale  []float32 // [blocks][step]
+	corr   []int32   // [blocks][step]: -128 times the sum of the block's integers
 }
+
+// vecStep is the step of a Vec: a copy for each of the partial sums of a block.
+const vecStep = 4
 
 // Reset makes b a batch of n vectors of cols elements, whose contents are
 // undefined until Set. The memory of b is reused.
-func (b *Batch) Reset(n, cols int, act Act) {
+func (b *Batch) Reset(n, cols int, act Act) { b.reset(n, cols, act, n) }
+
+func (b *Batch) reset(n, cols int, act Act, step int) {
 	b.n, b.cols, b.act = n, cols, act
 	if act == Int8 {
 		nb := paddedBlocks(cols)
-		b.ints.n, b.ints.blocks = n, nb
+		b.ints.n, b.ints.step, b.ints.blocks = n, step, nb
 		b.ints.q = resize(b.ints.q, n*nb*blockLen)
-		b.ints.scale = resize(b.ints.scale, n*nb)
-		b.ints.corr = resize(b.ints.corr, n*nb)
+		b.ints.scale = resize(b.ints.scale, nb*step)
+		b.ints.corr = resize(b.ints.corr, nb*step)
 		return
 	}
 	b.floats = resize(b.floats, n*padded(cols))
@@ -113,21 +141,30 @@ func (b *Batch) Set(i int, x []float32) {
 // Gather makes b the batch of src's vectors at the given indices, in that order.
 func (b *Batch) Gather(src *Batch, indices []int) {
 	b.Reset(len(indices), src.cols, src.act)
+	for to, from := range indices {
+		b.copyVector(to, src, from)
+	}
+}
+
+// copyVector sets vector to of b to vector from of src.
+func (b *Batch) copyVector(to int, src *Batch, from int) {
 	if src.act != Int8 {
 		p := padded(src.cols)
-		for to, from := range indices {
-			copy(b.floats[to*p:][:p], src.floats[from*p:])
-		}
+		copy(b.floats[to*p:][:p], src.floats[from*p:])
 		return
 	}
-	nb := src.ints.blocks
-	for to, from := range indices {
-		copy(b.ints.q[to*nb*blockLen:][:nb*blockLen], src.ints.q[from*nb*blockLen:])
-		for k := range nb {
-			b.ints.scale[k*b.n+to] = src.ints.scale[k*src.n+from]
-			b.ints.corr[k*b.n+to] = src.ints.corr[k*src.n+from]
-		}
+	in, out := &src.ints, &b.ints
+	copy(out.vector(to), in.vector(from))
+	for k := range in.blocks {
+		out.scale[k*out.step+to] = in.scale[k*in.step+from]
+		out.corr[k*out.step+to] = in.corr[k*in.step+from]
 	}
+}
+
+// vector returns the integers of vector i.
+func (r *int8Rows) vector(i int) []int8 {
+	n := r.blocks * blockLen
+	return r.q[i*n : (i+1)*n]
 }
 
 // splitBlock sets dst to the even, then the odd elements of the first 32 of x,

@@ -30,7 +30,7 @@ func q8BatchAMXGroups(dst []float32, stride int, data []int8, scales []uint16, x
 	qStep := x.blocks * blockLen
 	for i := 0; i < x.n; i += group {
 		i = min(i, x.n-group)
-		q8BatchAMX(&dst[i*stride], 4*stride, &data[0], &scales[0], nb, &x.q[i*qStep], qStep, &x.scale[i], 4*x.n)
+		q8BatchAMX(&dst[i*stride], 4*stride, &data[0], &scales[0], nb, &x.q[i*qStep], qStep, &x.scale[i], 4*x.step)
 	}
 }
 

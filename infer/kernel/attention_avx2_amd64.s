@@ -20,26 +20,33 @@
 	VUNPCKLPD    X6, X4, X0      \
 	VUNPCKHPD    X6, X4, X1      \
 	VADDPS       X1, X0, X0      \
-	VBROADCASTSS scale+40(FP), X1 \
+	VBROADCASTSS scale+48(FP), X1 \
 	VMULPS       X1, X0, X0      \
 	VMOVUPS      X0, (DI)
 
 #define START \
-	MOVQ  dst+0(FP), DI      \
-	MOVQ  q+8(FP), DX        \
-	MOVQ  keys+16(FP), SI    \
-	MOVQ  step+24(FP), R8    \
-	MOVQ  n+32(FP), CX       \
-	LEAQ  (R8)(R8*2), R9     \
-	VXORPS Y0, Y0, Y0        \
-	VXORPS Y1, Y1, Y1        \
-	VXORPS Y2, Y2, Y2        \
+	MOVQ         keys+16(FP), SI      \
+	MOVQ         step+24(FP), R8      \
+	LEAQ         (R8)(R8*2), R9       \
+	MOVQ         dst+0(FP), DI        \
+	MOVQ         groups+40(FP), R10
+
+#define START4 \
+	MOVQ   q+8(FP), DX    \
+	MOVQ   n+32(FP), CX   \
+	LEAQ   (SI)(R8*4), R11 \
+	VXORPS Y0, Y0, Y0     \
+	VXORPS Y1, Y1, Y1     \
+	VXORPS Y2, Y2, Y2     \
 	VXORPS Y3, Y3, Y3
 
-// func dotsF32AVX2(dst *[4]float32, q, keys *float32, step, n int, scale float32)
-// Four keys of n groups of 8 elements, step bytes apart.
-TEXT ·dotsF32AVX2(SB), NOSPLIT, $0-44
+// func dotsF32AVX2(dst, q, keys *float32, step, n, groups int, scale float32)
+// groups times four keys of n times 8 elements, step bytes apart.
+TEXT ·dotsF32AVX2(SB), NOSPLIT, $0-52
 	START
+
+four:
+	START4
 
 loop:
 	VMOVUPS     (DX), Y8
@@ -52,6 +59,10 @@ loop:
 	DECQ        CX
 	JNZ         loop
 	REDUCE
+	ADDQ        $16, DI
+	MOVQ        R11, SI
+	DECQ        R10
+	JNZ         four
 	VZEROUPPER
 	RET
 
@@ -59,9 +70,12 @@ loop:
 	VPMOVZXWD m, y      \
 	VPSLLD    $16, y, y
 
-// func dotsBF16AVX2(dst *[4]float32, q *float32, keys *uint16, step, n int, scale float32)
-TEXT ·dotsBF16AVX2(SB), NOSPLIT, $0-44
+// func dotsBF16AVX2(dst, q *float32, keys *uint16, step, n, groups int, scale float32)
+TEXT ·dotsBF16AVX2(SB), NOSPLIT, $0-52
 	START
+
+four:
+	START4
 
 loop:
 	VMOVUPS     (DX), Y8
@@ -78,6 +92,10 @@ loop:
 	DECQ        CX
 	JNZ         loop
 	REDUCE
+	ADDQ        $16, DI
+	MOVQ        R11, SI
+	DECQ        R10
+	JNZ         four
 	VZEROUPPER
 	RET
 

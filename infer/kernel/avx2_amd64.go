@@ -7,7 +7,7 @@ func bf16VecAVX2(dst *float32, w *byte, n int, x *float32)
 func mxfp4FloatAVX2(dst *float32, w, s *byte, nb int, x *float32, table *[256]float32)
 
 //go:noescape
-func mxfp4Int8AVX2(dst *[4]float32, w, s *byte, rowStep, nb int, q *int8, scale *float32, corr *int32)
+func mxfp4Int8AVX2(dst *float32, w, s *byte, rowStep, nb, groups int, q *int8, scale *float32, corr *int32)
 
 //go:noescape
 func q8VecAVX2(dst *[tileRows]float32, data *int8, scales *uint16, nb int, q *int8, scale *float32, step int)
@@ -54,11 +54,11 @@ func mxfp4Int8Narrow(dst []float32, blocks, scales []byte, x int8Rows) {
 		mxfp4Int8Generic(dst, blocks, scales, x)
 		return
 	}
-	fourRows(dst, func(out *[4]float32, r, step int) {
-		mxfp4Int8AVX2(out, &blocks[r*nb*halfBlock], &scales[r*nb], step*nb, nb, &x.q[0], &x.scale[0], &x.corr[0])
+	fourRows(dst, func(out *float32, r, step, groups int) {
+		mxfp4Int8AVX2(out, &blocks[r*nb*halfBlock], &scales[r*nb], step*nb, nb, groups, &x.q[0], &x.scale[0], &x.corr[0])
 	})
 }
 
 func q8VecNarrow(dst *[tileRows]float32, data []int8, scales []uint16, x int8Rows, i, nb int) {
-	q8VecAVX2(dst, &data[0], &scales[0], nb, &x.q[i*x.blocks*blockLen], &x.scale[i], 4*x.n)
+	q8VecAVX2(dst, &data[0], &scales[0], nb, &x.vector(i)[0], &x.scale[i], 4*x.step)
 }

@@ -1,13 +1,13 @@
 package kernel
 
 //go:noescape
-func mxfp4Int8AVX512(dst *[4]float32, w, s *byte, rowStep, nb int, q *int8, scale *float32, corr *int32)
+func mxfp4Int8AVX512(dst *float32, w, s *byte, rowStep, nb, groups int, q *int8, scale *float32, corr *int32)
 
 //go:noescape
-func mxfp4FloatAVX512(dst *[4]float32, w, s *byte, rowStep, nb int, x *float32, table *[256]float32)
+func mxfp4FloatAVX512(dst *float32, w, s *byte, rowStep, nb, groups int, x *float32, table *[256]float32)
 
 //go:noescape
-func bf16VecAVX512(dst *[4]float32, w *byte, rowStep, cols int, x *float32)
+func bf16VecAVX512(dst *float32, w *byte, rowStep, cols, groups int, x *float32)
 
 //go:noescape
 func bf16BatchAVX512(dst *float32, stride int, w *byte, rowStep, cols int, x *float32, xStep int)
@@ -53,27 +53,27 @@ var e8m0Table = func() (t [256]float32) {
 }()
 
 func bf16VecWide(dst []float32, w []byte, cols int, x []float32) {
-	fourRows(dst, func(out *[4]float32, r, step int) {
-		bf16VecAVX512(out, &w[r*cols*2], step*cols*2, cols, &x[0])
+	fourRows(dst, func(out *float32, r, step, groups int) {
+		bf16VecAVX512(out, &w[r*cols*2], step*cols*2, cols, groups, &x[0])
 	})
 }
 
 func mxfp4FloatWide(dst []float32, blocks, scales []byte, x []float32) {
 	nb := len(scales) / len(dst)
-	fourRows(dst, func(out *[4]float32, r, step int) {
-		mxfp4FloatAVX512(out, &blocks[r*nb*halfBlock], &scales[r*nb], step*nb, nb, &x[0], &e8m0Table)
+	fourRows(dst, func(out *float32, r, step, groups int) {
+		mxfp4FloatAVX512(out, &blocks[r*nb*halfBlock], &scales[r*nb], step*nb, nb, groups, &x[0], &e8m0Table)
 	})
 }
 
 func mxfp4Int8Wide(dst []float32, blocks, scales []byte, x int8Rows) {
 	nb := len(scales) / len(dst)
-	fourRows(dst, func(out *[4]float32, r, step int) {
-		mxfp4Int8AVX512(out, &blocks[r*nb*halfBlock], &scales[r*nb], step*nb, nb, &x.q[0], &x.scale[0], &x.corr[0])
+	fourRows(dst, func(out *float32, r, step, groups int) {
+		mxfp4Int8AVX512(out, &blocks[r*nb*halfBlock], &scales[r*nb], step*nb, nb, groups, &x.q[0], &x.scale[0], &x.corr[0])
 	})
 }
 
 func q8VecWide(dst *[tileRows]float32, data []int8, scales []uint16, x int8Rows, i, nb int) {
-	q8VecAVX512(dst, &data[0], &scales[0], nb, &x.q[i*x.blocks*blockLen], &x.scale[i], &x.corr[i], 4*x.n)
+	q8VecAVX512(dst, &data[0], &scales[0], nb, &x.vector(i)[0], &x.scale[i], &x.corr[i], 4*x.step)
 }
 
 // q8BatchWide takes 8 vectors at a time. Those left over are taken with some
@@ -89,7 +89,7 @@ func q8BatchWide(dst []float32, stride int, data []int8, scales []uint16, x int8
 	qStep := x.blocks * blockLen
 	for i := 0; i < x.n; i += group {
 		i = min(i, x.n-group)
-		q8BatchAVX512(&dst[i*stride], 4*stride, &data[0], &scales[0], nb, &x.q[i*qStep], qStep, &x.scale[i], &x.corr[i], 4*x.n)
+		q8BatchAVX512(&dst[i*stride], 4*stride, &data[0], &scales[0], nb, &x.q[i*qStep], qStep, &x.scale[i], &x.corr[i], 4*x.step)
 	}
 }
 

@@ -15,10 +15,10 @@ func swigluAVX2(dst, a *float32, n int, limit, alpha float32)
 func quantizeAVX2(q *int8, scale *float32, corr *int32, step int, x *float32, n int)
 
 //go:noescape
-func dotsF32AVX2(dst *[4]float32, q, keys *float32, step, n int, scale float32)
+func dotsF32AVX2(dst, q, keys *float32, step, n, groups int, scale float32)
 
 //go:noescape
-func dotsBF16AVX2(dst *[4]float32, q *float32, keys *uint16, step, n int, scale float32)
+func dotsBF16AVX2(dst, q *float32, keys *uint16, step, n, groups int, scale float32)
 
 //go:noescape
 func addWeightedF32AVX2(dst, w, values *float32, step, n int)
@@ -54,15 +54,15 @@ func swigluFast(dst, a []float32, limit, alpha float32) {
 }
 
 func quantizeFast(dst int8Rows, i int, x []float32) {
-	out := dst.q[i*dst.blocks*blockLen:]
+	out := dst.vector(i)
 	whole := len(x) / blockLen
 	if whole > 0 {
-		quantizeAVX2(&out[0], &dst.scale[i], &dst.corr[i], 4*dst.n, &x[0], whole)
+		quantizeAVX2(&out[0], &dst.scale[i], &dst.corr[i], 4*dst.step, &x[0], whole)
 	}
 	for b := whole; b < dst.blocks; b++ {
 		var block [blockLen]float32
 		copy(block[:], x[min(b*blockLen, len(x)):])
-		at := b*dst.n + i
+		at := b*dst.step + i
 		quantizeAVX2(&out[b*blockLen], &dst.scale[at], &dst.corr[at], 0, &block[0], 1)
 	}
 }
@@ -76,8 +76,8 @@ func dotsF32Fast(dst, q, keys []float32, scale float32) {
 		dotsF32Generic(dst, q, keys, scale)
 		return
 	}
-	fourRows(dst, func(out *[4]float32, r, step int) {
-		dotsF32AVX2(out, &q[0], &keys[r*dim], step*dim*4, dim/8, scale)
+	fourRows(dst, func(out *float32, r, step, groups int) {
+		dotsF32AVX2(out, &q[0], &keys[r*dim], step*dim*4, dim/8, groups, scale)
 	})
 }
 
@@ -87,8 +87,8 @@ func dotsBF16Fast(dst, q []float32, keys []uint16, scale float32) {
 		dotsBF16Generic(dst, q, keys, scale)
 		return
 	}
-	fourRows(dst, func(out *[4]float32, r, step int) {
-		dotsBF16AVX2(out, &q[0], &keys[r*dim], step*dim*2, dim/8, scale)
+	fourRows(dst, func(out *float32, r, step, groups int) {
+		dotsBF16AVX2(out, &q[0], &keys[r*dim], step*dim*2, dim/8, groups, scale)
 	})
 }
 
@@ -114,17 +114,17 @@ func addWeightedBF16Fast(dst, w []float32, values []uint16) {
 	}
 }
 
-// fourRows calls f for dst's elements four at a time, r being the first of them
-// and step 1. The last ones that do not make four it calls for one by one, with
-// step 0: the four rows are then one, and so are the results.
-func fourRows(dst []float32, f func(out *[4]float32, r, step int)) {
-	r := 0
-	for ; r+4 <= len(dst); r += 4 {
-		f((*[4]float32)(dst[r:]), r, 1)
+// fourRows calls f for groups of four of dst's elements, r being the first of
+// them and step 1. The last ones that do not make four it calls for one by one,
+// with step 0: the four rows are then one, and so are the results.
+func fourRows(dst []float32, f func(out *float32, r, step, groups int)) {
+	groups := len(dst) / 4
+	if groups > 0 {
+		f(&dst[0], 0, 1, groups)
 	}
-	for ; r < len(dst); r++ {
+	for r := groups * 4; r < len(dst); r++ {
 		var out [4]float32
-		f(&out, r, 0)
+		f(&out[0], r, 0, 1)
 		dst[r] = out[0]
 	}
 }

@@ -48,7 +48,7 @@ GLOBL upperHalf<>(SB), RODATA|NOPTR, $4
 	DECL  R11       \ // 0 if none are left
 	KMOVD R11, K1
 
-// Sums 16 pairs down to the lower 4 lanes of y, the lower half of e.
+// Sums 16 pairs down to the lower 4 lanes of y, the lower half of e. Z31 is lost.
 #define FOLD(e, o, y) \
 	VADDPS        o, e, e      \
 	VEXTRACTF64X4 $1, e, Y31   \
@@ -69,15 +69,21 @@ GLOBL upperHalf<>(SB), RODATA|NOPTR, $4
 	VADDPS    X1, X7, X7  \
 	VADDPS    X3, X7, X7
 
-// func bf16VecAVX512(dst *[4]float32, w *byte, rowStep, cols int, x *float32)
-// Four rows, rowStep bytes apart, of cols columns each, times one vector.
-TEXT ·bf16VecAVX512(SB), NOSPLIT, $0-40
-	MOVQ w+8(FP), SI
+// func bf16VecAVX512(dst *float32, w *byte, rowStep, cols, groups int, x *float32)
+// groups times four rows, rowStep bytes apart, of cols columns each, times one
+// vector.
+TEXT ·bf16VecAVX512(SB), NOSPLIT, $0-48
+	MOVQ dst+0(FP), AX
 	MOVQ rowStep+16(FP), R8
-	MOVQ cols+24(FP), CX
-	MOVQ x+32(FP), DX
+	MOVQ groups+32(FP), BX
 	LEAQ (R8)(R8*2), R9
-	LEAQ (SI)(R8*4), R13    // the next four rows
+
+rows:
+	MOVQ w+8(FP), SI
+	MOVQ cols+24(FP), CX
+	MOVQ x+40(FP), DX
+	LEAQ (SI)(R8*4), R13 // the next four rows
+	MOVQ R13, w+8(FP)
 	ZERO8(Z0, Z1, Z2, Z3, Z4, Z5, Z6, Z7)
 	SUBQ $32, CX
 	JL   part
@@ -104,10 +110,12 @@ done:
 	FOLD(Z2, Z3, Y2)
 	FOLD(Z4, Z5, Y4)
 	FOLD(Z6, Z7, Y6)
-	MOVQ dst+0(FP), AX
-	VXORPS X3, X3, X3
+	VXORPS  X3, X3, X3
 	FINISH(X0, X2, X4, X6)
 	VMOVUPS X7, (AX)
+	ADDQ    $16, AX
+	DECQ    BX
+	JNZ     rows
 	VZEROUPPER
 	RET
 
@@ -210,7 +218,7 @@ GLOBL fp4Values<>(SB), RODATA|NOPTR, $64
 // the even and odd activations.
 #define MXFP4ROW(w, s, e, o) \
 	MOVBLZX     s, AX                   \
-	VMULPS.BCST (BX)(AX*4), Z31, Z10    \
+	VMULPS.BCST (BX)(AX*4), Z30, Z10    \
 	VPMOVZXBD   w, Z11                  \
 	VPSRLD      $4, Z11, Z12            \
 	VPERMPS     Z10, Z11, Z11           \
@@ -218,21 +226,26 @@ GLOBL fp4Values<>(SB), RODATA|NOPTR, $64
 	VFMADD231PS Z8, Z11, e              \
 	VFMADD231PS Z9, Z12, o
 
-// func mxfp4FloatAVX512(dst *[4]float32, w, s *byte, rowStep, nb int, x *float32, table *[256]float32)
-// Four rows, rowStep blocks apart, of nb blocks each, times one vector.
-TEXT ·mxfp4FloatAVX512(SB), NOSPLIT, $0-56
-	MOVQ    w+8(FP), SI
-	MOVQ    s+16(FP), DI
+// func mxfp4FloatAVX512(dst *float32, w, s *byte, rowStep, nb, groups int, x *float32, table *[256]float32)
+// groups times four rows, rowStep blocks apart, of nb blocks each, times one
+// vector; table has the values of the scales.
+TEXT ·mxfp4FloatAVX512(SB), NOSPLIT, $0-64
 	MOVQ    rowStep+24(FP), R10
-	MOVQ    nb+32(FP), CX
-	MOVQ    x+40(FP), DX
-	MOVQ    table+48(FP), BX
+	MOVQ    groups+40(FP), R12
+	MOVQ    table+56(FP), BX
 	LEAQ    (R10)(R10*2), R11
 	MOVQ    R10, R8
 	SHLQ    $4, R8
 	LEAQ    (R8)(R8*2), R9
-	LEAQ    (SI)(R8*4), R13
-	VMOVUPS fp4Values<>(SB), Z31
+	VMOVUPS fp4Values<>(SB), Z30
+
+rows:
+	MOVQ    w+8(FP), SI
+	MOVQ    s+16(FP), DI
+	MOVQ    nb+32(FP), CX
+	MOVQ    x+48(FP), DX
+	LEAQ    (SI)(R8*4), R13 // the next four rows
+	MOVQ    R13, w+8(FP)
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
@@ -264,10 +277,15 @@ loop:
 	FOLD(Z2, Z3, Y2)
 	FOLD(Z4, Z5, Y4)
 	FOLD(Z6, Z7, Y6)
-	MOVQ   dst+0(FP), AX
-	VXORPS X3, X3, X3
+	MOVQ    dst+0(FP), AX
+	VXORPS  X3, X3, X3
 	FINISH(X0, X2, X4, X6)
 	VMOVUPS X7, (AX)
+	ADDQ    $16, dst+0(FP)
+	LEAQ    (R10*4), AX
+	ADDQ    AX, s+16(FP)
+	DECQ    R12
+	JNZ     rows
 	VZEROUPPER
 	RET
 

@@ -120,7 +120,7 @@ func mxfp4Int8Generic(dst []float32, blocks, scales []byte, x int8Rows) {
 			for k, v := range blocks[(r*nb+b)*halfBlock:][:halfBlock] {
 				dot += int32(fp4Doubled[v&15])*int32(xb[k]) + int32(fp4Doubled[v>>4])*int32(xb[halfBlock+k])
 			}
-			acc.add(b, dot, e8m0(scales[r*nb+b]), x.scale[b]/2)
+			acc.add(b, dot, e8m0(scales[r*nb+b]), x.scale[b*x.step]/2)
 		}
 		dst[r] = acc.sum()
 	}
@@ -128,14 +128,14 @@ func mxfp4Int8Generic(dst []float32, blocks, scales []byte, x int8Rows) {
 
 func q8VecGeneric(dst *[tileRows]float32, data []int8, scales []uint16, x int8Rows, i, nb int) {
 	var acc [tileRows]intLanes
-	q := x.q[i*x.blocks*blockLen:]
+	q := x.vector(i)
 	for b := range nb {
 		var dot [tileRows]int32
 		for k, v := range data[b*tileBlock : (b+1)*tileBlock] {
 			dot[k/4%tileRows] += int32(v) * int32(q[b*blockLen+k/(4*tileRows)*4+k%4])
 		}
 		for r := range acc {
-			acc[r].add(b, dot[r], fromBF16(scales[b*tileRows+r]), x.scale[b*x.n+i])
+			acc[r].add(b, dot[r], fromBF16(scales[b*tileRows+r]), x.scale[b*x.step+i])
 		}
 	}
 	for r := range acc {
@@ -149,7 +149,7 @@ func q8VecGeneric(dst *[tileRows]float32, data []int8, scales []uint16, x int8Ro
 // and integers 0.
 func quantizeGeneric(dst int8Rows, i int, x []float32) {
 	var block [blockLen]float32
-	out := dst.q[i*dst.blocks*blockLen:]
+	out := dst.vector(i)
 	for b := range dst.blocks {
 		splitBlock(block[:], x[min(b*blockLen, len(x)):])
 		var largest uint32
@@ -166,7 +166,7 @@ func quantizeGeneric(dst int8Rows, i int, x []float32) {
 			out[b*blockLen+k] = q
 			sum += int32(q)
 		}
-		dst.scale[b*dst.n+i], dst.corr[b*dst.n+i] = scale, -128*sum
+		dst.scale[b*dst.step+i], dst.corr[b*dst.step+i] = scale, -128*sum
 	}
 }
 

@@ -11,13 +11,6 @@ GLOBL fp4Offset<>(SB), RODATA|NOPTR, $16
 DATA lowNibbles<>+0(SB)/8, $0x0f0f0f0f0f0f0f0f
 GLOBL lowNibbles<>(SB), RODATA|NOPTR, $8
 
-// 0 0 0 0 1 1 1 1
-DATA quadruple<>+0(SB)/8, $0x0000000000000000
-DATA quadruple<>+8(SB)/8, $0x0000000000000000
-DATA quadruple<>+16(SB)/8, $0x0000000100000001
-DATA quadruple<>+24(SB)/8, $0x0000000100000001
-GLOBL quadruple<>(SB), RODATA|NOPTR, $32
-
 // Takes the bytes [4 rows][2 blocks] to the top bytes of the 32-bit lanes
 // [2 blocks][4 rows].
 DATA scaleLanes<>+0(SB)/8, $0x0280808000808080
@@ -40,29 +33,32 @@ GLOBL scaleLanes<>(SB), RODATA|NOPTR, $32
 	VPADDW     Y6, acc, acc      \
 	VPMADDWD   Y13, acc, acc
 
-// func mxfp4Int8AVX2(dst *[4]float32, w, s *byte, rowStep, nb int, q *int8, scale *float32, corr *int32)
-// Four rows, rowStep blocks apart, of nb blocks each (an even number), times one
-// vector.
-TEXT ·mxfp4Int8AVX2(SB), NOSPLIT, $0-64
-	MOVQ w+8(FP), SI
-	MOVQ s+16(FP), DI
+// func mxfp4Int8AVX2(dst *float32, w, s *byte, rowStep, nb, groups int, q *int8, scale *float32, corr *int32)
+// groups times four rows, rowStep blocks apart, of nb blocks each (an even
+// number), times one vector.
+TEXT ·mxfp4Int8AVX2(SB), NOSPLIT, $0-72
 	MOVQ rowStep+24(FP), R10
-	MOVQ nb+32(FP), CX
-	MOVQ q+40(FP), DX
-	MOVQ scale+48(FP), BX
-	MOVQ corr+56(FP), R12
 	LEAQ (R10)(R10*2), R11
 	MOVQ R10, R8
 	SHLQ $4, R8
 	LEAQ (R8)(R8*2), R9
-	LEAQ (SI)(R8*4), R13
 
 	VBROADCASTI128 fp4Offset<>(SB), Y15
 	VPBROADCASTQ   lowNibbles<>(SB), Y14
 	VPCMPEQW       Y13, Y13, Y13
 	VPSRLW         $15, Y13, Y13
-	VPXOR          Y10, Y10, Y10 // blocks 0 and 1 of 4
-	VPXOR          Y11, Y11, Y11 // blocks 2 and 3
+
+rows:
+	MOVQ  w+8(FP), SI
+	MOVQ  s+16(FP), DI
+	MOVQ  nb+32(FP), CX
+	MOVQ  q+48(FP), DX
+	MOVQ  scale+56(FP), BX
+	MOVQ  corr+64(FP), R12
+	LEAQ  (SI)(R8*4), R13 // the next four rows
+	MOVQ  R13, w+8(FP)
+	VPXOR Y10, Y10, Y10   // blocks 0 and 1 of 4
+	VPXOR Y11, Y11, Y11   // blocks 2 and 3
 
 loop:
 	PREFETCHT0 (R13)
@@ -90,9 +86,7 @@ loop:
 	VPADDD      Y7, Y5, Y4
 
 	// Take off what the 12s added: corr is for 128.
-	VMOVDQU   quadruple<>(SB), Y3
-	VMOVQ     (R12), X5
-	VPERMD    Y5, Y3, Y5
+	VMOVDQU   (R12), Y5
 	VPSRAD    $5, Y5, Y5
 	VPADDD    Y5, Y4, Y4
 	VPADDD    Y5, Y5, Y5
@@ -120,10 +114,8 @@ loop:
 	VPMAXUD      Y6, Y5, Y5
 	MOVL         $0x3f000000, AX // 0.5
 	VMOVD        AX, X6
-	VMOVQ        (BX), X7
-	VPERMPS      Y7, Y3, Y7
 	VPBROADCASTD X6, Y6
-	VMULPS       Y6, Y7, Y7
+	VMULPS       (BX), Y6, Y7
 	VMULPS       Y7, Y5, Y5
 	VFMADD231PS  Y5, Y4, Y10
 
@@ -134,8 +126,8 @@ loop:
 	ADDQ    $32, R13
 	ADDQ    $2, DI
 	ADDQ    $64, DX
-	ADDQ    $8, BX
-	ADDQ    $8, R12
+	ADDQ    $32, BX
+	ADDQ    $32, R12
 	SUBQ    $2, CX
 	JNZ     loop
 
@@ -146,6 +138,11 @@ loop:
 	VADDPS       X1, X0, X0
 	MOVQ         dst+0(FP), AX
 	VMOVUPS      X0, (AX)
+	ADDQ         $16, dst+0(FP)
+	LEAQ         (R10*4), AX
+	ADDQ         AX, s+16(FP)
+	DECQ         groups+40(FP)
+	JNZ          rows
 	VZEROUPPER
 	RET
 

@@ -67,7 +67,7 @@ func (m *MXFP4) MulBatch(dst []float32, stride int, x *Batch, lo, hi int, s *Scr
 	}
 	for ; lo < hi; lo = min(lo+cachedRows, hi) {
 		for i := range x.n {
-			s.one.b.Gather(x, []int{i})
+			s.one.take(x, i)
 			m.MulVec(dst[i*stride:], &s.one, lo, min(lo+cachedRows, hi))
 		}
 	}

@@ -15,8 +15,8 @@ type tier struct {
 	// ([padded cols], even and odd elements split).
 	bf16Vec func(dst []float32, w []byte, cols int, x []float32)
 
-	// mxfp4Float and mxfp4Int8 set dst[r] to row r times x, which is one vector;
-	// the rows have len(scales)/len(dst) blocks.
+	// mxfp4Float and mxfp4Int8 set dst[r] to row r times x, which is a Vec's; the
+	// rows have len(scales)/len(dst) blocks.
 	mxfp4Float func(dst []float32, blocks, scales []byte, x []float32)
 	mxfp4Int8  func(dst []float32, blocks, scales []byte, x int8Rows)
 
