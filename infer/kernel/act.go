@@ -127,15 +127,7 @@ func (b *Batch) Set(i int, x []float32) {
 		active.quantize(b.ints, i, x)
 		return
 	}
-	dst := b.floats[i*padded(b.cols):][:padded(b.cols)]
-	for at := 0; at < len(dst); at += blockLen {
-		splitBlock(dst[at:at+blockLen], x[at:])
-	}
-	if b.act == BF16Act {
-		for j, f := range dst {
-			dst[j] = roundBF16(f)
-		}
-	}
+	active.split(b.floats[i*padded(b.cols):][:padded(b.cols)], x, b.act == BF16Act)
 }
 
 // Gather makes b the batch of src's vectors at the given indices, in that order.

@@ -66,36 +66,45 @@ loop:
 	VZEROUPPER
 	RET
 
-#define WIDE(m, y) \
-	VPMOVZXWD m, y      \
-	VPSLLD    $16, y, y
+// 16 bfloat16 numbers at m: the even ones to e, the odd ones to o. Y15 selects
+// the upper halves of 32 bits.
+#define WIDE(m, e, o) \
+	VMOVDQU m, o        \
+	VPSLLD  $16, o, e   \
+	VPAND   Y15, o, o
+
+#define KEY(m, acc) \
+	WIDE(m, Y4, Y5)        \
+	VFMADD231PS Y4, Y8, acc \
+	VFMADD231PS Y5, Y9, acc
 
 // func dotsBF16AVX2(dst, q *float32, keys *uint16, step, n, groups int, scale float32)
+// groups times four keys of n times 16 elements, step bytes apart. Of q, each 16
+// elements are 8 even and 8 odd ones.
 TEXT ·dotsBF16AVX2(SB), NOSPLIT, $0-52
 	START
+	VPCMPEQD Y15, Y15, Y15
+	VPSLLD   $16, Y15, Y15
 
 four:
 	START4
 
 loop:
-	VMOVUPS     (DX), Y8
-	WIDE((SI), Y4)
-	WIDE((SI)(R8*1), Y5)
-	WIDE((SI)(R8*2), Y6)
-	WIDE((SI)(R9*1), Y7)
-	VFMADD231PS Y4, Y8, Y0
-	VFMADD231PS Y5, Y8, Y1
-	VFMADD231PS Y6, Y8, Y2
-	VFMADD231PS Y7, Y8, Y3
-	ADDQ        $16, SI
-	ADDQ        $32, DX
-	DECQ        CX
-	JNZ         loop
+	VMOVUPS (DX), Y8
+	VMOVUPS 32(DX), Y9
+	KEY((SI), Y0)
+	KEY((SI)(R8*1), Y1)
+	KEY((SI)(R8*2), Y2)
+	KEY((SI)(R9*1), Y3)
+	ADDQ    $32, SI
+	ADDQ    $64, DX
+	DECQ    CX
+	JNZ     loop
 	REDUCE
-	ADDQ        $16, DI
-	MOVQ        R11, SI
-	DECQ        R10
-	JNZ         four
+	ADDQ    $16, DI
+	MOVQ    R11, SI
+	DECQ    R10
+	JNZ     four
 	VZEROUPPER
 	RET
 
@@ -129,24 +138,38 @@ loop:
 	VZEROUPPER
 	RET
 
+// Makes 8 even and 8 odd elements 16 in their order, and back.
+#define MERGE(e, o, a, b) \
+	VUNPCKLPS  o, e, Y4        \
+	VUNPCKHPS  o, e, Y5        \
+	VPERM2F128 $0x20, Y5, Y4, a \
+	VPERM2F128 $0x31, Y5, Y4, b
+
+#define SPLIT(a, b, e, o) \
+	VMOVUPS a, Y4             \
+	VMOVUPS b, Y5             \
+	VSHUFPS $0x88, Y5, Y4, e  \
+	VSHUFPS $0xdd, Y5, Y4, o  \
+	VPERMPD $0xd8, e, e       \
+	VPERMPD $0xd8, o, o
+
 // func addWeightedBF16AVX2(dst, w *float32, values *uint16, step, n int)
+// 32 elements of dst and of each of n values, which are step bytes apart.
 TEXT ·addWeightedBF16AVX2(SB), NOSPLIT, $0-40
-	MOVQ    dst+0(FP), DI
-	MOVQ    w+8(FP), DX
-	MOVQ    values+16(FP), SI
-	MOVQ    step+24(FP), R8
-	MOVQ    n+32(FP), CX
-	VMOVUPS (DI), Y0
-	VMOVUPS 32(DI), Y1
-	VMOVUPS 64(DI), Y2
-	VMOVUPS 96(DI), Y3
+	MOVQ     dst+0(FP), DI
+	MOVQ     w+8(FP), DX
+	MOVQ     values+16(FP), SI
+	MOVQ     step+24(FP), R8
+	MOVQ     n+32(FP), CX
+	VPCMPEQD Y15, Y15, Y15
+	VPSLLD   $16, Y15, Y15
+	SPLIT((DI), 32(DI), Y0, Y1)
+	SPLIT(64(DI), 96(DI), Y2, Y3)
 
 loop:
 	VBROADCASTSS (DX), Y8
-	WIDE((SI), Y4)
-	WIDE(16(SI), Y5)
-	WIDE(32(SI), Y6)
-	WIDE(48(SI), Y7)
+	WIDE((SI), Y4, Y5)
+	WIDE(32(SI), Y6, Y7)
 	VFMADD231PS  Y4, Y8, Y0
 	VFMADD231PS  Y5, Y8, Y1
 	VFMADD231PS  Y6, Y8, Y2
@@ -155,9 +178,12 @@ loop:
 	ADDQ         R8, SI
 	DECQ         CX
 	JNZ          loop
-	VMOVUPS      Y0, (DI)
-	VMOVUPS      Y1, 32(DI)
-	VMOVUPS      Y2, 64(DI)
-	VMOVUPS      Y3, 96(DI)
+
+	MERGE(Y0, Y1, Y6, Y7)
+	MERGE(Y2, Y3, Y8, Y9)
+	VMOVUPS Y6, (DI)
+	VMOVUPS Y7, 32(DI)
+	VMOVUPS Y8, 64(DI)
+	VMOVUPS Y9, 96(DI)
 	VZEROUPPER
 	RET

@@ -20,6 +20,7 @@ var avx2 = &tier{
 	mxfp4Float: mxfp4FloatNarrow,
 	mxfp4Int8:  mxfp4Int8Narrow,
 	q8Vec:      q8VecNarrow,
+	split:      splitFast,
 	quantize:   quantizeFast,
 
 	swiglu:          swigluFast,

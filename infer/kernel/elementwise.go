@@ -5,15 +5,26 @@ import "math"
 // RMSNorm sets dst to x / sqrt(mean(x^2) + eps) * weight, element by element.
 // The mean is taken in float64. dst may be x.
 func RMSNorm(dst, x, weight []float32, eps float32) {
-	var sums [4]float64
-	for i, f := range x {
-		sums[i%4] += float64(float64(f) * float64(f))
-	}
-	mean := ((sums[0] + sums[1]) + (sums[2] + sums[3])) / float64(len(x))
+	mean := sumSquares(x) / float64(len(x))
 	scale := float32(1 / math.Sqrt(mean+float64(eps)))
 	for i, f := range x {
 		dst[i] = float32(f*scale) * weight[i]
 	}
+}
+
+// sumSquares takes the sum in four parts, which are independent for the processor.
+func sumSquares(x []float32) float64 {
+	var a, b, c, d float64
+	for ; len(x) >= 4; x = x[4:] {
+		a += float64(float64(x[0]) * float64(x[0]))
+		b += float64(float64(x[1]) * float64(x[1]))
+		c += float64(float64(x[2]) * float64(x[2]))
+		d += float64(float64(x[3]) * float64(x[3]))
+	}
+	for _, f := range x {
+		a += float64(float64(f) * float64(f))
+	}
+	return (a + b) + (c + d)
 }
 
 // Add adds x to dst.
@@ -84,7 +95,8 @@ func DotsF32(dst, q, keys []float32, scale float32) {
 	active.dotsF32(dst, q, keys[:len(dst)*len(q)], scale)
 }
 
-// DotsBF16 is DotsF32 for keys in bfloat16.
+// DotsBF16 is DotsF32 for keys in bfloat16, with the difference that element i
+// goes to part i%16/2.
 func DotsBF16(dst, q []float32, keys []uint16, scale float32) {
 	active.dotsBF16(dst, q, keys[:len(dst)*len(q)], scale)
 }

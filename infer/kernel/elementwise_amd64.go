@@ -15,6 +15,9 @@ func swigluAVX2(dst, a *float32, n int, limit, alpha float32)
 func quantizeAVX2(q *int8, scale *float32, corr *int32, step int, x *float32, n int)
 
 //go:noescape
+func splitAVX2(dst, x *float32, n int, round bool)
+
+//go:noescape
 func dotsF32AVX2(dst, q, keys *float32, step, n, groups int, scale float32)
 
 //go:noescape
@@ -67,6 +70,14 @@ func quantizeFast(dst int8Rows, i int, x []float32) {
 	}
 }
 
+func splitFast(dst, x []float32, round bool) {
+	whole := len(x) / blockLen
+	if whole > 0 {
+		splitAVX2(&dst[0], &x[0], whole, round)
+	}
+	splitGeneric(dst[whole*blockLen:], x[whole*blockLen:], round)
+}
+
 // The attention kernels take rows of whole groups; others are rare enough to be
 // left to the portable code.
 
@@ -82,13 +93,20 @@ func dotsF32Fast(dst, q, keys []float32, scale float32) {
 }
 
 func dotsBF16Fast(dst, q []float32, keys []uint16, scale float32) {
+	const group, most = 16, 512
 	dim := len(q)
-	if dim%8 != 0 {
+	if dim%group != 0 || dim > most {
 		dotsBF16Generic(dst, q, keys, scale)
 		return
 	}
+	var buf [most]float32
+	for i := 0; i < dim; i += group {
+		for j := range group / 2 {
+			buf[i+j], buf[i+group/2+j] = q[i+2*j], q[i+2*j+1]
+		}
+	}
 	fourRows(dst, func(out *float32, r, step, groups int) {
-		dotsBF16AVX2(out, &q[0], &keys[r*dim], step*dim*2, dim/8, groups, scale)
+		dotsBF16AVX2(out, &buf[0], &keys[r*dim], step*dim*2, dim/group, groups, scale)
 	})
 }
 

@@ -225,3 +225,54 @@ nothing:
 	VPXOR   Y0, Y0, Y0
 	VMOVDQU Y0, (DI)
 	JMP     next
+
+// y = y rounded to bfloat16, ties to even; a NaN stays one.
+#define ROUND(y) \
+	VCMPPS    $3, y, y, Y9      \ // unordered: a NaN
+	VPAND     Y10, y, Y11       \
+	VPOR      Y13, Y11, Y11     \
+	VPSRLD    $16, y, Y8        \
+	VPAND     Y14, Y8, Y8       \
+	VPADDD    Y15, Y8, Y8       \
+	VPADDD    y, Y8, y          \
+	VPAND     Y10, y, y         \
+	VBLENDVPS Y9, Y11, y, y
+
+// func splitAVX2(dst, x *float32, n int, round bool)
+// Copies n times 32 elements, the even ones before the odd ones.
+TEXT ·splitAVX2(SB), NOSPLIT, $0-25
+	MOVQ         dst+0(FP), DI
+	MOVQ         x+8(FP), SI
+	MOVQ         n+16(FP), CX
+	MOVBLZX      round+24(FP), DX
+	MOVL         $1, AX
+	VMOVD        AX, X14
+	VPBROADCASTD X14, Y14
+	MOVL         $0x7fff, AX
+	VMOVD        AX, X15
+	VPBROADCASTD X15, Y15
+	VPCMPEQD     Y10, Y10, Y10
+	VPSLLD       $16, Y10, Y10
+	VPSLLD       $22, Y14, Y13
+
+loop:
+	SPLIT((SI), 32(SI), Y0, Y2)
+	SPLIT(64(SI), 96(SI), Y1, Y3)
+	TESTL   DX, DX
+	JZ      store
+	ROUND(Y0)
+	ROUND(Y1)
+	ROUND(Y2)
+	ROUND(Y3)
+
+store:
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	VMOVUPS Y2, 64(DI)
+	VMOVUPS Y3, 96(DI)
+	SUBQ    $-128, SI
+	SUBQ    $-128, DI
+	DECQ    CX
+	JNZ     loop
+	VZEROUPPER
+	RET

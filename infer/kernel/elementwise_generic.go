@@ -51,7 +51,8 @@ func dotsBF16Generic(dst, q []float32, keys []uint16, scale float32) {
 	for j := range dst {
 		var parts partLanes
 		for i, f := range keys[j*len(q) : (j+1)*len(q)] {
-			parts[i%8] = fma32(fromBF16(f), q[i], parts[i%8])
+			k := i % 16 / 2
+			parts[k] = fma32(fromBF16(f), q[i], parts[k])
 		}
 		dst[j] = parts.sum() * scale
 	}

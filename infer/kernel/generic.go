@@ -11,6 +11,7 @@ var generic = &tier{
 	mxfp4Float: mxfp4FloatGeneric,
 	mxfp4Int8:  mxfp4Int8Generic,
 	q8Vec:      q8VecGeneric,
+	split:      splitGeneric,
 	quantize:   quantizeGeneric,
 
 	swiglu:          swigluGeneric,
@@ -140,6 +141,17 @@ func q8VecGeneric(dst *[tileRows]float32, data []int8, scales []uint16, x int8Ro
 	}
 	for r := range acc {
 		dst[r] = acc[r].sum()
+	}
+}
+
+func splitGeneric(dst, x []float32, round bool) {
+	for at := 0; at < len(dst); at += blockLen {
+		splitBlock(dst[at:at+blockLen], x[at:])
+	}
+	if round {
+		for i, f := range dst {
+			dst[i] = roundBF16(f)
+		}
 	}
 }
 

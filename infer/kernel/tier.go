@@ -35,6 +35,9 @@ type tier struct {
 	mxfp4BF16 func(dst []byte, blocks, scales []byte)
 	mxfp4Tile func(data []int8, tileScales []uint16, blocks, scales []byte)
 
+	// split sets dst, in blocks of 32, to the even, then the odd elements of x,
+	// rounded to bfloat16 if round is set, and to zeros beyond x.
+	split func(dst, x []float32, round bool)
 	// quantize prepares x as vector i of dst, of which it has at most the length.
 	quantize func(dst int8Rows, i int, x []float32)
 
