@@ -14,9 +14,9 @@ import (
 // expertStore opens experts in the background and keeps a bounded number of
 // them mapped between uses. It is used under the engine's lock.
 type expertStore struct {
-	folder *weights.Folder
-	hints  *weights.Hints // nil on a plain folder
-	keep   *keeper        // bounds what stays mapped beside the experts in use
+	load  func(layer, expert int) (*weights.Expert, error) // opens and maps one
+	hints *weights.Hints                                   // nil on a plain folder
+	keep  *keeper                                          // bounds what stays mapped beside the experts in use
 
 	kept      map[expertKey]*heldExpert
 	recent    *list.List // of *heldExpert, the least recently used first
@@ -48,7 +48,7 @@ const maxOpening = 16
 
 func newExpertStore(folder *weights.Folder, hints *weights.Hints, keep *keeper) *expertStore {
 	return &expertStore{
-		folder: folder, hints: hints, keep: keep,
+		load: folder.Expert, hints: hints, keep: keep,
 		kept: make(map[expertKey]*heldExpert), recent: list.New(),
 		arrived: make(chan *heldExpert, maxOpening),
 	}
@@ -84,7 +84,7 @@ func (s *expertStore) request(layer, expert int) {
 		s.keptBytes -= h.expert.Bytes()
 		h.place = nil
 		if s.refaults.active() {
-			s.background(h, h.refresh)
+			s.background(h, func() error { return h.expert.Refresh() })
 		} else {
 			s.ready = append(s.ready, h)
 		}
@@ -93,9 +93,13 @@ func (s *expertStore) request(layer, expert int) {
 	s.open(&heldExpert{key: k})
 }
 
-// open starts opening h.
+// open starts opening h. The expert's header and scales are read through its
+// mapping, so that it can fault.
 func (s *expertStore) open(h *heldExpert) {
-	s.background(h, func() error { return h.open(s.folder) })
+	s.background(h, func() (err error) {
+		h.expert, err = s.load(h.key.layer, h.key.expert)
+		return err
+	})
 }
 
 // background does something to h on a goroutine, from which next receives it.
@@ -106,16 +110,6 @@ func (s *expertStore) background(h *heldExpert, f func() error) {
 		s.arrived <- h
 	}()
 }
-
-// open opens and maps the expert. Its header and scales are read through the
-// mapping, so it can fault.
-func (h *heldExpert) open(folder *weights.Folder) (err error) {
-	h.expert, err = folder.Expert(h.key.layer, h.key.expert)
-	return err
-}
-
-// refresh brings the mapped expert's pages back.
-func (h *heldExpert) refresh() error { return h.expert.Refresh() }
 
 // next returns one of the experts asked for, waiting for it if wait is set; nil
 // when none is there (or none was asked for).

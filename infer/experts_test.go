@@ -8,9 +8,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"expertfs/infer/weights"
 )
 
 // asMount gives a plain tree the control files of a mount, so that what the
@@ -169,4 +173,58 @@ func TestMappedExpertsAreBroughtBack(t *testing.T) {
 	err = e.NewSession().Append(context.Background(), ids, nil)
 	require.ErrorContains(t, err, "layer 1")
 	require.ErrorContains(t, err, "a page cannot be read")
+}
+
+// busyMount answers EBUSY, as a mount does, when room experts are open already.
+type busyMount struct {
+	mu   sync.Mutex
+	load func(layer, expert int) (*weights.Expert, error)
+	room int
+	busy int // answers
+}
+
+func (m *busyMount) expert(layer, expert int) (*weights.Expert, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if openExperts() >= m.room {
+		m.busy++
+		return nil, &os.PathError{Op: "open", Path: "expert", Err: unix.EBUSY}
+	}
+	return m.load(layer, expert)
+}
+
+// openExperts counts the experts that this process has open.
+func openExperts() int {
+	count := 0
+	links, _ := filepath.Glob("/proc/self/fd/*")
+	for _, link := range links {
+		if path, err := os.Readlink(link); err == nil && filepath.Base(filepath.Dir(path)) == "experts" {
+			count++
+		}
+	}
+	return count
+}
+
+// A mount with room for fewer experts than a token uses is slow, and not wrong;
+// one without any room is an error.
+func TestBusyMount(t *testing.T) {
+	_, tree := randomModel(t, smallConfig(), 3)
+	ids := randomIDs(rand.New(rand.NewPCG(1, 2)), 30, 131)
+	want := allLogits(t, open(t, tree, Options{MapBytes: MapNone}).NewSession(), ids)
+	for _, batch := range []int{1, 16} {
+		for _, room := range []int{1, 2, 5} {
+			e, err := Open(tree, Options{Batch: batch, Threads: 2})
+			require.NoError(t, err)
+			m := &busyMount{load: e.experts.load, room: room}
+			e.experts.load = m.expert
+			require.Equal(t, want, allLogits(t, e.NewSession(), ids), "batch %d, room %d", batch, room)
+			require.Positive(t, m.busy)
+			require.Less(t, e.experts.keep.limit, int64(math.MaxInt64), "it keeps fewer")
+			require.NoError(t, e.Close())
+		}
+	}
+	e := open(t, tree, Options{})
+	m := &busyMount{load: e.experts.load}
+	e.experts.load = m.expert
+	require.ErrorIs(t, e.NewSession().Append(context.Background(), ids, nil), unix.EBUSY)
 }

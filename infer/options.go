@@ -35,6 +35,11 @@ const (
 	MapNone = -1 // every expert is unmapped after its use
 )
 
+var (
+	acts       = map[string]kernel.Act{"f32": kernel.F32, "bf16": kernel.BF16Act, "int8": kernel.Int8}
+	precisions = map[string]weights.Precision{"bf16": weights.BF16, "int8": weights.Int8}
+)
+
 // settings are checked Options.
 type settings struct {
 	act      kernel.Act
@@ -51,10 +56,10 @@ type settings struct {
 func (o Options) check(modelContext int) (settings, error) {
 	s := settings{threads: o.Threads, context: o.Context, batch: o.Batch, mapBytes: o.MapBytes}
 	var err error
-	if s.act, err = choose("act", o.Act, DefaultAct, map[string]kernel.Act{"f32": kernel.F32, "bf16": kernel.BF16Act, "int8": kernel.Int8}); err != nil {
+	if s.act, err = choose("act", o.Act, DefaultAct, acts); err != nil {
 		return s, err
 	}
-	if s.dense, err = choose("dense", o.Dense, defaultDense(s.act), map[string]weights.Precision{"bf16": weights.BF16, "int8": weights.Int8}); err != nil {
+	if s.dense, err = choose("dense", o.Dense, defaultDense(s.act), precisions); err != nil {
 		return s, err
 	}
 	if s.prefetch, err = choose("prefetch", o.Prefetch, "auto", prefetchModes); err != nil {

@@ -40,7 +40,8 @@ type benchTable struct {
 func (b *benchTable) write(r *benchResult) error {
 	rec := r.record()
 	if len(b.results) == 0 {
-		if _, err := fmt.Fprint(b.w, "| model | size | params | backend | threads | act | dense | test | t/s | hit rate | drive/token | compute | wait | rest |\n"+
+		if _, err := fmt.Fprint(b.w, "| model | size | params | backend | threads | act | dense | test | t/s | "+
+			"hit rate | drive/token | compute | wait | rest |\n"+
 			"| --- | ---: | ---: | --- | ---: | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n"); err != nil {
 			return err
 		}
