@@ -18,8 +18,12 @@ const (
 // visits to an answer's length, each a few times the one before.
 var memories = [...]float32{0.4, 0.15, 0.05, 0.02, 0.006, 0.002}
 
-// recentMemory is the index of the average that says what was used recently.
-const recentMemory = 1
+// Indices of the averages that say what was used in the last few visits, and
+// in the last ten or so.
+const (
+	briefMemory  = 0
+	recentMemory = 1
+)
 
 // features of an expert are about of size 1, so that one learning rate suits
 // them all.
@@ -106,16 +110,16 @@ var logRates = func() (table [4096]float32) {
 	return table
 }()
 
-// recent appends the experts that were used in the last visits, with their
-// average.
-func (h *history) recent(dst []source) []source {
+// used appends the experts whose average of a memory is not negligible, with
+// that average.
+func (h *history) used(dst []source, memory int) []source {
 	for e := range h.means {
-		if m := h.means[e][recentMemory]; m > recentFloor {
+		if m := h.means[e][memory]; m > negligible {
 			dst = append(dst, source{e, m})
 		}
 	}
 	return dst
 }
 
-// recentFloor leaves some six visits after a use.
-const recentFloor = 0.06
+// negligible is below what some six visits leave of a use in either memory.
+const negligible = 0.06

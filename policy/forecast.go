@@ -29,58 +29,69 @@ type forecast struct {
 
 	// Scratch, to spare allocations.
 	used           []int
-	before         []features
+	oldFeatures    []features
+	oldEvidence    evidence
 	z, grads, goal []float32
-	sources        [2][]source
 }
+
+// evidence is what later learns from beside the features of an expert: the
+// experts that its layer chose last, those it chose recently, and those that
+// the layers before and after it have just chosen.
+type evidence [4][]source
 
 // layerForecast is what is kept for one layer.
 type layerForecast struct {
 	*history
-	visited bool
-	last    []source  // the experts chosen at the last visit
-	recent  []source  // of this layer at its last visit
-	next    []float32 // logits for the next visit, as far as is known now
-	later   []float32 // chances
-	// Evidence by source; nil where the tables would be too large.
-	lastNext, lastLater, recentLater *pairs
-	tokenNext                        []*pairs // by offset
+	visited  bool
+	last     []source  // the experts chosen at the last visit
+	brief    []source  // those of the last few
+	evidence evidence  // at the last visit
+	next     []float32 // logits for the next visit, as far as is known now
+	later    []float32 // chances
+
+	// What pairs of experts tell. Empty where the tables would be too large.
+	lastNext   []*pairs // one table: what the experts of last say about next
+	tokenNext  []*pairs // by offset: what those of other layers do
+	laterPairs []*pairs // by kind of evidence
 }
 
 // maxPairs bounds the pairs of experts that forecast has weights for, of eight
-// bytes each. GPT-OSS 20b has 0.6 million, 120b is cut off at this.
+// bytes each. GPT-OSS 20b has 0.7 million, 120b is cut off at this.
 const maxPairs = 1 << 23
 
+// maxOffsets bounds the layers whose choices are evidence for one layer, and so
+// the work of a step.
+const maxOffsets = 40
+
 func newForecast(s Shape, p *params) *forecast {
-	horizon := p.float("horizon", 5, 1, 1000) // tokens
+	horizon := p.float("horizon", 6, 1, 1000) // tokens
 	f := &forecast{
-		ranking: newRanking(s),
-		gamma:   float32(1 - 1/horizon),
-		next:    newDense(s, 0.003),
-		later:   newDense(s, 0.01),
-		before:  make([]features, s.Experts),
-		z:       make([]float32, s.Experts),
-		grads:   make([]float32, s.Experts),
-		goal:    make([]float32, s.Experts),
+		ranking:     newRanking(s),
+		gamma:       float32(1 - 1/horizon),
+		next:        newDense(s, 0.003),
+		later:       newDense(s, 0.01),
+		oldFeatures: make([]features, s.Experts),
+		z:           make([]float32, s.Experts),
+		grads:       make([]float32, s.Experts),
+		goal:        make([]float32, s.Experts),
 	}
-	pairsOfLayer := s.Experts * s.Experts
-	left := maxPairs / (s.Layers * pairsOfLayer) // tables a layer
-	withLast := left >= 3
-	f.offsets = spread(s.Layers-1, max(left-3, 0))
+	tables := maxPairs / (s.Layers * s.Experts * s.Experts) // a layer
+	own := 1 + len(evidence{})
+	if tables < own {
+		own, tables = 0, 0
+	}
+	f.offsets = spread(s.Layers-1, min(tables-own, maxOffsets))
 	for range s.Layers {
 		l := &layerForecast{
 			history: newHistory(s.Experts),
 			next:    make([]float32, s.Experts),
 			later:   make([]float32, s.Experts),
 		}
-		if withLast {
-			l.lastNext = newPairs(s.Experts, 0.2)
-			l.lastLater = newPairs(s.Experts, 0.2)
-			l.recentLater = newPairs(s.Experts, 0.2)
+		if own > 0 {
+			l.lastNext = newTables(1, s.Experts, 0.2)
+			l.laterPairs = newTables(len(evidence{}), s.Experts, 0.2)
 		}
-		for range f.offsets {
-			l.tokenNext = append(l.tokenNext, newPairs(s.Experts, 0.1))
-		}
+		l.tokenNext = newTables(len(f.offsets), s.Experts, 0.1)
 		f.layers = append(f.layers, l)
 	}
 	f.Warm(NewHeat(s))
@@ -108,7 +119,11 @@ func (f *forecast) Step(layer int, used []Key) {
 	if l.visited && single {
 		f.learnNext(layer)
 	}
-	oldLast, oldRecent := f.keepOld(l)
+	// Keep what the forecasts that are now to be judged were made from.
+	copy(f.oldFeatures, l.now)
+	for i, from := range l.evidence {
+		f.oldEvidence[i] = append(f.oldEvidence[i][:0], from...)
+	}
 	l.visit(f.used)
 	l.last = l.last[:0]
 	if single {
@@ -116,21 +131,25 @@ func (f *forecast) Step(layer int, used []Key) {
 			l.last = append(l.last, source{e, 0.7 + 0.3*rankWeight(rank, len(f.used))})
 		}
 	}
-	l.recent = l.history.recent(l.recent[:0])
+	f.gather(layer)
 	if l.visited && single {
-		f.learnLater(layer, oldLast, oldRecent)
+		f.learnLater(layer)
 	}
 	l.visited = true
 	f.forecast(layer)
 	f.spreadEvidence(layer)
 }
 
-// keepOld copies what the forecasts that are now to be judged were made from.
-func (f *forecast) keepOld(l *layerForecast) (last, recent []source) {
-	copy(f.before, l.now)
-	f.sources[0] = append(f.sources[0][:0], l.last...)
-	f.sources[1] = append(f.sources[1][:0], l.recent...)
-	return f.sources[0], f.sources[1]
+// gather collects the evidence of a layer that was just visited.
+func (f *forecast) gather(layer int) {
+	l := f.layers[layer]
+	l.brief = l.used(l.brief[:0], briefMemory)
+	before := f.layers[f.shape.before(layer, 1)]
+	after := f.layers[f.shape.before(layer, f.shape.Layers-1)]
+	l.evidence[0] = append(l.evidence[0][:0], l.last...)
+	l.evidence[1] = l.used(l.evidence[1][:0], recentMemory)
+	l.evidence[2] = append(l.evidence[2][:0], before.brief...)
+	l.evidence[3] = append(l.evidence[3][:0], after.brief...)
 }
 
 // answer sets f.grads to the gradients of the logits f.z, given the experts
@@ -148,13 +167,13 @@ func (f *forecast) answer() {
 func (f *forecast) learnNext(layer int) {
 	l := f.layers[layer]
 	f.next.logits(f.z, layer, l.now)
-	if l.lastNext != nil {
-		l.lastNext.add(f.z, l.last)
+	for _, t := range l.lastNext {
+		t.add(f.z, l.last)
 	}
 	f.answer()
 	f.next.learn(f.grads, layer, l.now)
-	if l.lastNext != nil {
-		l.lastNext.learn(f.grads, l.last)
+	for _, t := range l.lastNext {
+		t.learn(f.grads, l.last)
 	}
 	for i, offset := range f.offsets {
 		from := f.layers[f.shape.before(layer, offset)].last
@@ -173,34 +192,31 @@ func (s Shape) before(layer, offset int) int {
 }
 
 // laterLogits sets z to the logits of later.
-func (f *forecast) laterLogits(z []float32, layer int, fs []features, last, recent []source) {
-	l := f.layers[layer]
+func (f *forecast) laterLogits(z []float32, layer int, fs []features, from *evidence) {
 	f.later.logits(z, layer, fs)
-	if l.lastLater != nil {
-		l.lastLater.add(z, last)
-		l.recentLater.add(z, recent)
+	for i, t := range f.layers[layer].laterPairs {
+		t.add(z, from[i])
 	}
 }
 
 // learnLater judges the forecast made at the visit before the one that was
 // just taken into the history.
-func (f *forecast) learnLater(layer int, last, recent []source) {
+func (f *forecast) learnLater(layer int) {
 	l := f.layers[layer]
-	f.laterLogits(f.goal, layer, l.now, l.last, l.recent)
+	f.laterLogits(f.goal, layer, l.now, &l.evidence)
 	for e, z := range f.goal {
 		f.goal[e] = f.gamma * sigmoid(z)
 	}
 	for _, e := range f.used {
 		f.goal[e] = 1
 	}
-	f.laterLogits(f.z, layer, f.before, last, recent)
+	f.laterLogits(f.z, layer, f.oldFeatures, &f.oldEvidence)
 	for e, z := range f.z {
 		f.grads[e] = sigmoid(z) - f.goal[e]
 	}
-	f.later.learn(f.grads, layer, f.before)
-	if l.lastLater != nil {
-		l.lastLater.learn(f.grads, last)
-		l.recentLater.learn(f.grads, recent)
+	f.later.learn(f.grads, layer, f.oldFeatures)
+	for i, t := range l.laterPairs {
+		t.learn(f.grads, f.oldEvidence[i])
 	}
 }
 
@@ -208,10 +224,10 @@ func (f *forecast) learnLater(layer int, last, recent []source) {
 func (f *forecast) forecast(layer int) {
 	l := f.layers[layer]
 	f.next.logits(l.next, layer, l.now)
-	if l.lastNext != nil {
-		l.lastNext.add(l.next, l.last)
+	for _, t := range l.lastNext {
+		t.add(l.next, l.last)
 	}
-	f.laterLogits(l.later, layer, l.now, l.last, l.recent)
+	f.laterLogits(l.later, layer, l.now, &l.evidence)
 	for e, z := range l.later {
 		l.later[e] = sigmoid(z)
 	}

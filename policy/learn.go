@@ -112,6 +112,15 @@ func newPairs(experts int, rate float32) *pairs {
 	return &pairs{newWeights(experts * experts), experts, rate}
 }
 
+// newTables makes n tables of pairs.
+func newTables(n, experts int, rate float32) []*pairs {
+	tables := make([]*pairs, n)
+	for i := range tables {
+		tables[i] = newPairs(experts, rate)
+	}
+	return tables
+}
+
 // add adds the evidence of the sources to the logits z.
 func (p *pairs) add(z []float32, from []source) {
 	z = z[:p.n]

@@ -15,7 +15,7 @@ type markov struct {
 	mix    float32
 	forget float32
 	rates  []float32   // the averages; the scores hold the blend
-	shares [][]float32 // by layer: P(to | from) at from*Experts+to
+	shares [][]float32 // by layer: P(to | from) at from*Experts+to; nil if not counted
 	chosen [][]int     // by layer: the experts of the last visit
 }
 
@@ -28,6 +28,9 @@ func newMarkov(s Shape, p *params) *markov {
 		chosen: make([][]int, s.Layers),
 	}
 	m.rates = append([]float32(nil), m.scores...)
+	if s.Layers*s.Experts*s.Experts > maxPairs {
+		return m // too many pairs to count: without them it is ewma
+	}
 	for l := range m.shares {
 		m.shares[l] = make([]float32, s.Experts*s.Experts)
 		for i := range m.shares[l] {
@@ -56,7 +59,7 @@ func (p *markov) Step(layer int, used []Key) {
 	}
 	// A batch says little about the token after it, and has many pairs.
 	p.chosen[layer] = p.chosen[layer][:0]
-	if !p.shape.batch(len(p.buf)) {
+	if p.shares[layer] != nil && !p.shape.batch(len(p.buf)) {
 		p.chosen[layer] = append(p.chosen[layer], p.buf...)
 	}
 	p.blend(layer)

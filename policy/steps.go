@@ -19,6 +19,7 @@ type Steps struct {
 	Emit func(layer int, used []Key)
 
 	announced []Key // the keys of the step announced last
+	accessed  int   // as many of them, moved to the front, were accessed
 	group     []Key // accesses not announced, all of one layer
 	found     bool  // the step being emitted was not announced
 }
@@ -26,7 +27,7 @@ type Steps struct {
 // Announce takes a step that the reader itself gave.
 func (s *Steps) Announce(layer int, used []Key) {
 	s.Flush()
-	s.announced = append(s.announced[:0], used...)
+	s.announced, s.accessed = append(s.announced[:0], used...), 0
 	s.found = false
 	s.Emit(layer, used)
 }
@@ -34,7 +35,7 @@ func (s *Steps) Announce(layer int, used []Key) {
 // Access takes one access. A step that it ends is emitted before it returns,
 // so call it before the access is looked up.
 func (s *Steps) Access(k Key) {
-	if slices.Contains(s.announced, k) {
+	if s.expected(k) {
 		return
 	}
 	if n := len(s.group); n > 0 {
@@ -43,11 +44,26 @@ func (s *Steps) Access(k Key) {
 		}
 		if s.group[0].Layer != k.Layer || slices.Contains(s.group, k) {
 			s.Flush()
-			// A whole step went by since: the reader no longer announces.
-			s.announced = s.announced[:0]
 		}
 	}
 	s.group = append(s.group, k)
+}
+
+// expected tells whether the access of k is one that was announced. A key that
+// returns after others, unannounced, is not: its reader no longer announces.
+func (s *Steps) expected(k Key) bool {
+	i := slices.Index(s.announced, k)
+	switch {
+	case i < 0:
+		return false
+	case i < s.accessed && len(s.group) > 0:
+		s.announced, s.accessed = s.announced[:0], 0
+		return false
+	case i >= s.accessed:
+		s.announced[i], s.announced[s.accessed] = s.announced[s.accessed], k
+		s.accessed++
+	}
+	return true
 }
 
 // Flush ends the group in progress, as at the end of a recording.

@@ -55,6 +55,7 @@ func commands() []*cobra.Command {
 		newStatusCommand(),
 		newCheckCommand(),
 		newSynthCommand(),
+		newReplayCommand(),
 		newBenchCommand(),
 		newVersionCommand(),
 		newExitCodesCommand(),

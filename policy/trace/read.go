@@ -227,3 +227,17 @@ func merge(a, b Meta) (Meta, error) {
 	a.ExpertBytes = max(a.ExpertBytes, b.ExpertBytes)
 	return a, nil
 }
+
+// GuessExperts is the number of experts of a layer where a recording does not
+// tell: the power of two that has room for those used.
+func GuessExperts(steps []Step) int {
+	n := 1
+	for _, s := range steps {
+		for _, k := range s.Used {
+			for n <= int(k.Expert) {
+				n *= 2
+			}
+		}
+	}
+	return n
+}

@@ -1,0 +1,219 @@
+package policy_test
+
+import (
+	"slices"
+	"testing"
+
+	"expertfs/policy"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func made(t *testing.T, spec string, s policy.Shape) policy.Policy {
+	t.Helper()
+	p, err := policy.New(spec, s, 1)
+	require.NoError(t, err)
+	return p
+}
+
+func insert(p policy.Policy, ks ...policy.Key) {
+	for _, k := range ks {
+		p.Insert(k, expertBytes)
+	}
+}
+
+func order(p policy.Policy) []policy.Key { return slices.Collect(p.Victims()) }
+
+func TestLRUAndFIFO(t *testing.T) {
+	for name, want := range map[string][]policy.Key{"lru": keys(0, 2, 3, 1), "fifo": keys(0, 1, 2, 3)} {
+		p := made(t, name, small)
+		insert(p, keys(0, 1, 2, 3)...)
+		p.Touch(key(0, 1))
+		assert.Equal(t, want, order(p), name)
+	}
+}
+
+func TestRandomDependsOnTheSeedAlone(t *testing.T) {
+	drawn := map[uint64][]policy.Key{}
+	for seed := range uint64(4) {
+		p, err := policy.New("random", small, seed)
+		require.NoError(t, err)
+		insert(p, keys(0, 0, 1, 2, 3, 4, 5, 6, 7)...)
+		drawn[seed] = order(p)
+	}
+	assert.NotEqual(t, drawn[0], drawn[1])
+	assert.NotEqual(t, drawn[1], drawn[2])
+}
+
+func TestTTLEvictsTheExpiredAndElseTheNewest(t *testing.T) {
+	p := made(t, "ttl", small) // a life of three steps
+	for l := range 3 {
+		p.Step(l, keys(l, 0))
+		insert(p, key(l, 0))
+	}
+	assert.Equal(t, []policy.Key{key(2, 0), key(1, 0), key(0, 0)}, order(p), "all alive")
+	p.Step(0, keys(0, 1))
+	p.Step(1, keys(1, 0))
+	p.Touch(key(1, 0))
+	assert.Equal(t, []policy.Key{key(0, 0), key(1, 0), key(2, 0)}, order(p), "the first has expired")
+}
+
+func TestLRULayerTakesFromTheFullestLayer(t *testing.T) {
+	p := made(t, "lru-layer", small)
+	insert(p, append(keys(0, 0, 1, 2), keys(1, 0, 1)...)...)
+	p.Step(2, keys(2, 0))
+	assert.Equal(t, key(0, 0), order(p)[0])
+	p.Insert(key(1, 1), 5*expertBytes)
+	assert.Equal(t, key(1, 0), order(p)[0], "the fullest in bytes")
+}
+
+func TestLFUForgets(t *testing.T) {
+	p := made(t, "lfu:half=2", small)
+	insert(p, keys(0, 1, 2)...)
+	for range 3 {
+		p.Step(0, keys(0, 1))
+	}
+	p.Step(0, keys(0, 2))
+	assert.Equal(t, keys(0, 2, 1), order(p), "used once, used thrice")
+	for range 20 * small.Layers {
+		p.Step(1, nil)
+	}
+	p.Step(0, keys(0, 2))
+	assert.Equal(t, keys(0, 1, 2), order(p), "three uses long ago")
+}
+
+// TestLFURescales runs long enough for the counts to be scaled down several
+// times.
+func TestLFURescales(t *testing.T) {
+	p := made(t, "lfu:half=0.1", small)
+	insert(p, keys(0, 1, 2)...)
+	for i := range 1000 {
+		p.Step(0, keys(0, 1+i%2))
+		assert.Equal(t, key(0, 1+(i+1)%2), order(p)[0], "step %d", i)
+	}
+}
+
+func TestPinWantsTheHottest(t *testing.T) {
+	heat := policy.NewHeat(small)
+	for l := range small.Layers {
+		for range 10 {
+			heat.Step(l, keys(l, 1, 2+l))
+		}
+		heat.Step(l, keys(l, 7))
+	}
+	p := made(t, "pin", small)
+	p.(policy.Warmer).Warm(heat)
+	wanted := p.(policy.Prewarmer).Wanted()
+	assert.Len(t, wanted, small.Capacity())
+	for l := range small.Layers {
+		assert.Contains(t, wanted[:6], key(l, 1))
+		assert.Contains(t, wanted[:6], key(l, 2+l))
+		assert.Contains(t, wanted[6:9], key(l, 7))
+	}
+	p.Resize(2 * expertBytes)
+	assert.Len(t, p.(policy.Prewarmer).Wanted(), 2)
+}
+
+func TestEWMAWeighsDistance(t *testing.T) {
+	p := made(t, "ewma:gamma=1", small)
+	insert(p, key(0, 0), key(1, 0), key(2, 0)) // all as likely
+	p.Step(1, nil)                             // makes those of layer 1 less likely
+	p.Step(0, nil)
+	got := order(p)
+	assert.Equal(t, key(0, 0), got[0], "its layer comes last")
+	p.Step(2, nil)
+	assert.Equal(t, key(2, 0), order(p)[0])
+}
+
+// alternate plays a layer in which one pair of experts follows another.
+func alternate(p policy.Policy, times int) {
+	for range times {
+		p.Step(0, keys(0, 0, 1))
+		p.Step(0, keys(0, 2, 3))
+	}
+}
+
+func TestTransitionsAreLearned(t *testing.T) {
+	for _, name := range []string{"markov", "forecast"} {
+		p := made(t, name, small)
+		insert(p, keys(0, 0, 1, 2, 3)...)
+		alternate(p, 200)
+		assert.ElementsMatch(t, keys(0, 2, 3), order(p)[:2], "%s: 0 and 1 come next", name)
+		p.Step(0, keys(0, 0, 1))
+		assert.ElementsMatch(t, keys(0, 0, 1), order(p)[:2], "%s: 2 and 3 come next", name)
+		v := p.(policy.Valuer)
+		assert.Greater(t, v.Value(key(0, 2)), v.Value(key(0, 0))+0.3, name)
+	}
+}
+
+// TestForecastUsesTheTokenSoFar: the choice of layer 0 decides that of layer
+// 2, and is random itself.
+func TestForecastUsesTheTokenSoFar(t *testing.T) {
+	p := made(t, "forecast", small)
+	for i := range 2000 {
+		first := (i * i / 7) % 2 // no simple period
+		p.Step(0, keys(0, first, 5))
+		p.Step(1, keys(1, 5, 6))
+		if i > 1900 {
+			v := p.(policy.Valuer)
+			assert.Greater(t, v.Value(key(2, first)), v.Value(key(2, 1-first)))
+		}
+		p.Step(2, keys(2, first, 5))
+	}
+}
+
+func TestLargeResidentsAreDearer(t *testing.T) {
+	for _, name := range []string{"ewma", "markov", "lfu", "pin", "watermark", "forecast"} {
+		p := made(t, name, small)
+		p.Insert(key(0, 1), expertBytes)
+		p.Insert(key(0, 2), 4*expertBytes)
+		for range 10 {
+			p.Step(0, keys(0, 1, 2))
+		}
+		assert.Equal(t, keys(0, 2, 1), order(p), "%s: the same use, four times the bytes", name)
+	}
+}
+
+func TestWatermarkHasHysteresis(t *testing.T) {
+	// The price cannot move; it stays 0, so that nothing is given up.
+	p := made(t, "watermark:eta=0", small)
+	insert(p, keys(0, 1, 2)...)
+	for range 100 {
+		p.Step(0, keys(0, 1))
+	}
+	assert.Equal(t, keys(0, 2, 1), order(p))
+
+	// All that is resident is worth more than the target: the price rises
+	// until the least valuable is given up, although the other is cheap too.
+	p = made(t, "watermark:eta=1,target=0.01", small)
+	insert(p, keys(0, 1, 2)...)
+	for range 100 {
+		p.Step(0, keys(0, 1))
+	}
+	assert.Equal(t, keys(0, 2, 1), order(p))
+}
+
+func TestS3FIFOKeepsWhatIsUsedAgain(t *testing.T) {
+	p := made(t, "s3fifo", small)
+	insert(p, keys(0, 0, 1, 2, 3)...)
+	p.Touch(key(0, 0))
+	assert.Equal(t, key(0, 1), order(p)[0], "0 moved to the main queue")
+	p.Remove(key(0, 1))
+	insert(p, key(0, 1)) // remembered: into the main queue
+	assert.Equal(t, keys(0, 2, 3, 0, 1), order(p))
+}
+
+func TestARCAdapts(t *testing.T) {
+	p := made(t, "arc", small)
+	insert(p, keys(0, 0, 1, 2, 3)...)
+	p.Touch(key(0, 0))
+	p.Touch(key(0, 1))
+	assert.Equal(t, keys(0, 2, 3, 0, 1), order(p), "those used once go first")
+	p.Remove(key(0, 2))
+	insert(p, key(0, 2)) // its ghost tells that the first list is too short
+	p.Remove(key(0, 3))
+	insert(p, key(0, 3))
+	insert(p, key(0, 4))
+	assert.Equal(t, keys(0, 0, 1, 2, 3, 4), order(p), "now those used often, oldest first")
+}

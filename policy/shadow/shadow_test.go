@@ -1,0 +1,85 @@
+package shadow_test
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"expertfs/policy"
+	"expertfs/policy/replay"
+	"expertfs/policy/shadow"
+	"expertfs/policy/trace"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+var shape = policy.Shape{Layers: 4, Experts: 16, TopK: 2, ExpertBytes: 10, Budget: 200}
+
+func routing(tokens int, opened bool) []trace.Step {
+	rng := rand.New(rand.NewPCG(1, 2))
+	var steps []trace.Step
+	for t := range tokens {
+		for l := range shape.Layers {
+			a := min(rng.IntN(16), rng.IntN(16))
+			b := (a + 1 + rng.IntN(15)) % 16
+			steps = append(steps, trace.Step{Token: int64(t), Layer: l, Opened: opened, Used: []policy.Key{
+				{Layer: uint16(l), Expert: uint16(a)}, {Layer: uint16(l), Expert: uint16(b)}}})
+		}
+	}
+	return steps
+}
+
+// TestGhostsHitWhatReplayHits, with the steps announced and without.
+func TestGhostsHitWhatReplayHits(t *testing.T) {
+	for _, opened := range []bool{false, true} {
+		steps := routing(200, opened)
+		set, err := shadow.New(shape, policy.Names(), 5)
+		require.NoError(t, err)
+		for _, s := range steps {
+			if !opened {
+				set.Step(s.Layer, s.Used)
+			}
+			for _, k := range s.Used {
+				set.Use(k)
+			}
+		}
+		stream, err := replay.NewStream(shape, steps)
+		require.NoError(t, err)
+		report := set.Report()
+		require.Len(t, report, len(policy.Names()))
+		for _, e := range report {
+			want, err := stream.Run(e.Policy, shape.Budget, 5)
+			require.NoError(t, err)
+			assert.Equal(t, want, e.Hits, e.Policy)
+			assert.Equal(t, stream.Accesses, e.Accesses)
+			assert.InDelta(t, float64(want)/float64(stream.Accesses), e.HitRate, 1e-9)
+		}
+	}
+}
+
+func TestResize(t *testing.T) {
+	set, err := shadow.New(shape, []string{"lru"}, 1)
+	require.NoError(t, err)
+	assert.Zero(t, set.Report()[0].HitRate)
+	use := func() int64 {
+		before := set.Report()[0].Hits
+		for e := range uint16(10) {
+			set.Use(policy.Key{Expert: e})
+		}
+		return set.Report()[0].Hits - before
+	}
+	use()
+	assert.EqualValues(t, 10, use())
+	set.Resize(50)
+	assert.EqualValues(t, 0, use(), "a circle of ten through room for five")
+	set.Resize(100)
+	use()
+	assert.EqualValues(t, 10, use())
+	set.Resize(0)
+	assert.EqualValues(t, 0, use())
+}
+
+func TestUnknownPolicy(t *testing.T) {
+	_, err := shadow.New(shape, []string{"lru", "clock"}, 1)
+	assert.ErrorContains(t, err, "clock")
+}

@@ -1,0 +1,207 @@
+package trace_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"expertfs/policy"
+	"expertfs/policy/trace"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+func key(layer, expert int) policy.Key {
+	return policy.Key{Layer: uint16(layer), Expert: uint16(expert)}
+}
+
+func readAll(t require.TestingT, text []byte) ([]trace.Step, trace.Meta, error) {
+	r, err := trace.NewReader(bytes.NewReader(text), "t.csv")
+	if err != nil {
+		return nil, trace.Meta{}, err
+	}
+	var steps []trace.Step
+	for {
+		s, err := r.Next()
+		if err == io.EOF {
+			return steps, r.Meta(), nil
+		}
+		if err != nil {
+			return steps, r.Meta(), err
+		}
+		steps = append(steps, s)
+	}
+}
+
+func zipped(t require.TestingT, text string) []byte {
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	_, err := w.Write([]byte(text))
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	return b.Bytes()
+}
+
+const sample = `# from somewhere, layers=2 experts=8 top-k=2 expert-bytes=1000 colour=red
+101,0,3,1
+
+ 101 , 1 , 7 , 0
+# steps=opens
+102,0,5
+`
+
+func TestRead(t *testing.T) {
+	want := []trace.Step{
+		{Token: 101, Layer: 0, Used: []policy.Key{key(0, 3), key(0, 1)}},
+		{Token: 101, Layer: 1, Used: []policy.Key{key(1, 7), key(1, 0)}},
+		{Token: 102, Layer: 0, Used: []policy.Key{key(0, 5)}, Opened: true},
+	}
+	for _, text := range [][]byte{[]byte(sample), zipped(t, sample), []byte(strings.ReplaceAll(sample, "\n", "\r\n"))} {
+		steps, meta, err := readAll(t, text)
+		require.NoError(t, err)
+		assert.Equal(t, want, steps)
+		assert.Equal(t, trace.Meta{Layers: 2, Experts: 8, TopK: 2, ExpertBytes: 1000}, meta)
+	}
+	for _, empty := range []string{"", "\n", "#"} {
+		steps, _, err := readAll(t, []byte(empty))
+		require.NoError(t, err)
+		assert.Empty(t, steps)
+	}
+}
+
+func TestErrorsNameFileAndLine(t *testing.T) {
+	for text, want := range map[string]string{
+		"# a\n1,2\n":               "t.csv:2: want token, layer",
+		"1\n":                      "t.csv:1: want token, layer",
+		"x,0,1\n":                  `t.csv:1: token "x" is not a number`,
+		"0,0,1\n0,-1,1\n":          `t.csv:2: layer "-1" is not`,
+		"0,70000,1\n":              `t.csv:1: layer "70000" is not`,
+		"0,0,1,\n":                 `t.csv:1: expert "" is not`,
+		"0,0,99999999999999999999": `t.csv:1: expert "99999999999999999999"`,
+		strings.Repeat("1", 2<<20): "t.csv:1: bufio.Scanner: token too long",
+	} {
+		_, _, err := readAll(t, []byte(text))
+		assert.ErrorContains(t, err, want)
+	}
+	short := zipped(t, strings.Repeat(sample, 100))
+	_, _, err := readAll(t, short[:len(short)-9])
+	assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	_, _, err = readAll(t, []byte{0x1f, 0x8b, 9, 9})
+	assert.ErrorContains(t, err, "t.csv")
+}
+
+// TestWritingIsReadBack: steps of any order come back, with tokens counted
+// where a layer does not follow the one before.
+func TestWritingIsReadBack(t *testing.T) {
+	meta := trace.Meta{Layers: 5, Experts: 9, TopK: 3, ExpertBytes: 77}
+	rapid.Check(t, func(t *rapid.T) {
+		var b bytes.Buffer
+		w := trace.NewWriter(&b, rapid.Bool().Draw(t, "zip"), meta)
+		var want []trace.Step
+		token, last := int64(-1), 99
+		for range rapid.IntRange(0, 20).Draw(t, "steps") {
+			s := trace.Step{Layer: rapid.IntRange(0, 4).Draw(t, "layer"), Opened: rapid.Bool().Draw(t, "opened")}
+			for range rapid.IntRange(1, 4).Draw(t, "experts") {
+				s.Used = append(s.Used, key(s.Layer, rapid.IntRange(0, 8).Draw(t, "expert")))
+			}
+			if s.Layer <= last {
+				token++
+			}
+			last = s.Layer
+			s.Token = token
+			want = append(want, s)
+			w.Step(s.Layer, s.Used, s.Opened)
+		}
+		w.Comment("the end")
+		require.NoError(t, w.Close())
+		got, gotMeta, err := readAll(t, b.Bytes())
+		require.NoError(t, err)
+		assert.Equal(t, want, got)
+		assert.Equal(t, meta, gotMeta)
+	})
+}
+
+// failing fails after some bytes.
+type failing int
+
+var errFull = errors.New("full")
+
+func (f *failing) Write(p []byte) (int, error) {
+	if *f -= failing(len(p)); *f < 0 {
+		return 0, errFull
+	}
+	return len(p), nil
+}
+
+func TestWriteErrorsStick(t *testing.T) {
+	for _, zip := range []bool{false, true} {
+		room := failing(10)
+		w := trace.NewWriter(&room, zip, trace.Meta{})
+		assert.ErrorIs(t, w.Flush(), errFull)
+		room = 1 << 20
+		w.Step(0, []policy.Key{key(0, 1)}, false)
+		assert.ErrorIs(t, w.Close(), errFull)
+	}
+}
+
+func TestFlushedStepsAreReadable(t *testing.T) {
+	var b bytes.Buffer
+	w := trace.NewWriter(&b, false, trace.Meta{})
+	w.Step(0, []policy.Key{key(0, 1)}, false)
+	require.NoError(t, w.Flush())
+	steps, _, err := readAll(t, b.Bytes())
+	require.NoError(t, err)
+	assert.Len(t, steps, 1)
+}
+
+func write(t *testing.T, name, text string) string {
+	path := filepath.Join(t.TempDir(), name)
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
+	return path
+}
+
+func TestLoadJoinsFilesToOneStream(t *testing.T) {
+	a := write(t, "a.csv", "7,0,1,2\n7,1,3,4\n7,0,1,2\n8,0,5,6\n")
+	b := write(t, "b.csv.gz", string(zipped(t, "8,1,1,2,3,4\n9,0,1,2\n")))
+	steps, meta, err := trace.Load(a, b)
+	require.NoError(t, err)
+	var tokens []int64
+	for _, s := range steps {
+		tokens = append(tokens, s.Token)
+	}
+	assert.Equal(t, []int64{0, 0, 1, 2, 3, 4}, tokens)
+	assert.Equal(t, trace.Meta{Layers: 2, TopK: 2}, meta, "a step of four is a batch")
+	assert.Equal(t, 8, trace.GuessExperts(steps), "6 is used")
+}
+
+func TestLoadRefusesOtherModels(t *testing.T) {
+	a := write(t, "a.csv", "# layers=2 experts=8\n0,0,1\n")
+	b := write(t, "b.csv", "# layers=2 experts=16\n0,0,1\n")
+	_, _, err := trace.Load(a, b)
+	assert.ErrorContains(t, err, "b.csv: it is of a model with experts=16, the traces before it of one with 8")
+	_, _, err = trace.Load(a, filepath.Join(t.TempDir(), "none.csv"))
+	assert.ErrorIs(t, err, os.ErrNotExist)
+}
+
+func FuzzRead(f *testing.F) {
+	f.Add([]byte(sample))
+	f.Add(zipped(f, sample))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		steps, _, err := readAll(t, text)
+		for _, s := range steps {
+			for _, k := range s.Used {
+				assert.Equal(t, s.Layer, int(k.Layer))
+			}
+		}
+		if err != nil {
+			assert.ErrorContains(t, err, "t.csv")
+		}
+	})
+}
