@@ -124,7 +124,7 @@ func (b *Batch) Set(i int, x []float32) {
 		panic(fmt.Sprintf("kernel: vector %d of %d elements set in a batch of %d of %d", i, len(x), b.n, b.cols))
 	}
 	if b.act == Int8 {
-		active.quantize(b.ints, i, x)
+		active.quantize(&b.ints, i, x)
 		return
 	}
 	active.split(b.floats[i*padded(b.cols):][:padded(b.cols)], x, b.act == BF16Act)

@@ -21,15 +21,15 @@ var amx = func() *tier {
 
 // q8BatchAMXGroups takes 16 vectors at a time. Those left over are taken with
 // some that were done before; fewer than 16 are left to AVX-512.
-func q8BatchAMXGroups(dst []float32, stride int, data []int8, scales []uint16, x int8Rows, nb int) {
+func q8BatchAMXGroups(dst []float32, stride int, data []int8, scales []uint16, x *int8Rows, from, to, nb int) {
 	const group = 16
-	if x.n < group {
-		q8BatchWide(dst, stride, data, scales, x, nb)
+	if to-from < group {
+		q8BatchWide(dst, stride, data, scales, x, from, to, nb)
 		return
 	}
 	qStep := x.blocks * blockLen
-	for i := 0; i < x.n; i += group {
-		i = min(i, x.n-group)
+	for i := from; i < to; i += group {
+		i = min(i, to-group)
 		q8BatchAMX(&dst[i*stride], 4*stride, &data[0], &scales[0], nb, &x.q[i*qStep], qStep, &x.scale[i], 4*x.step)
 	}
 }

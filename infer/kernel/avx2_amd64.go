@@ -12,6 +12,9 @@ func mxfp4Int8AVX2(dst *float32, w, s *byte, rowStep, nb, groups int, q *int8, s
 //go:noescape
 func q8VecAVX2(dst *[tileRows]float32, data *int8, scales *uint16, nb int, q *int8, scale *float32, step int)
 
+//go:noescape
+func q8RowAVX2(data *int8, scales *uint16, row *byte, n int)
+
 // avx2 needs AVX2 and FMA. Matrices of odd shapes, which models do not have, it
 // leaves to the portable code.
 var avx2 = &tier{
@@ -20,6 +23,7 @@ var avx2 = &tier{
 	mxfp4Float: mxfp4FloatNarrow,
 	mxfp4Int8:  mxfp4Int8Narrow,
 	q8Vec:      q8VecNarrow,
+	q8Row:      q8RowFast,
 	split:      splitFast,
 	quantize:   quantizeFast,
 
@@ -49,7 +53,7 @@ func mxfp4FloatNarrow(dst []float32, blocks, scales []byte, x []float32) {
 	}
 }
 
-func mxfp4Int8Narrow(dst []float32, blocks, scales []byte, x int8Rows) {
+func mxfp4Int8Narrow(dst []float32, blocks, scales []byte, x *int8Rows) {
 	nb := len(scales) / len(dst)
 	if nb%2 != 0 {
 		mxfp4Int8Generic(dst, blocks, scales, x)
@@ -60,6 +64,16 @@ func mxfp4Int8Narrow(dst []float32, blocks, scales []byte, x int8Rows) {
 	})
 }
 
-func q8VecNarrow(dst *[tileRows]float32, data []int8, scales []uint16, x int8Rows, i, nb int) {
+func q8VecNarrow(dst *[tileRows]float32, data []int8, scales []uint16, x *int8Rows, i, nb int) {
 	q8VecAVX2(dst, &data[0], &scales[0], nb, &x.vector(i)[0], &x.scale[i], 4*x.step)
+}
+
+func q8RowFast(data []int8, scales []uint16, row []byte) {
+	whole := len(row) / (2 * blockLen)
+	if whole > 0 {
+		q8RowAVX2(&data[0], &scales[0], &row[0], whole)
+	}
+	if len(row) > whole*2*blockLen {
+		q8RowGeneric(data[whole*tileBlock:], scales[whole*tileRows:], row[whole*2*blockLen:])
+	}
 }

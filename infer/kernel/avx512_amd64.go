@@ -65,30 +65,30 @@ func mxfp4FloatWide(dst []float32, blocks, scales []byte, x []float32) {
 	})
 }
 
-func mxfp4Int8Wide(dst []float32, blocks, scales []byte, x int8Rows) {
+func mxfp4Int8Wide(dst []float32, blocks, scales []byte, x *int8Rows) {
 	nb := len(scales) / len(dst)
 	fourRows(dst, func(out *float32, r, step, groups int) {
 		mxfp4Int8AVX512(out, &blocks[r*nb*halfBlock], &scales[r*nb], step*nb, nb, groups, &x.q[0], &x.scale[0], &x.corr[0])
 	})
 }
 
-func q8VecWide(dst *[tileRows]float32, data []int8, scales []uint16, x int8Rows, i, nb int) {
+func q8VecWide(dst *[tileRows]float32, data []int8, scales []uint16, x *int8Rows, i, nb int) {
 	q8VecAVX512(dst, &data[0], &scales[0], nb, &x.vector(i)[0], &x.scale[i], &x.corr[i], 4*x.step)
 }
 
 // q8BatchWide takes 8 vectors at a time. Those left over are taken with some
 // that were done before, or one by one where there are no 8.
-func q8BatchWide(dst []float32, stride int, data []int8, scales []uint16, x int8Rows, nb int) {
+func q8BatchWide(dst []float32, stride int, data []int8, scales []uint16, x *int8Rows, from, to, nb int) {
 	const group = 8
-	if x.n < group {
-		for i := range x.n {
+	if to-from < group {
+		for i := from; i < to; i++ {
 			q8VecWide((*[tileRows]float32)(dst[i*stride:]), data, scales, x, i, nb)
 		}
 		return
 	}
 	qStep := x.blocks * blockLen
-	for i := 0; i < x.n; i += group {
-		i = min(i, x.n-group)
+	for i := from; i < to; i += group {
+		i = min(i, to-group)
 		q8BatchAVX512(&dst[i*stride], 4*stride, &data[0], &scales[0], nb, &x.q[i*qStep], qStep, &x.scale[i], &x.corr[i], 4*x.step)
 	}
 }

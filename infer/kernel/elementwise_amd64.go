@@ -56,7 +56,7 @@ func swigluFast(dst, a []float32, limit, alpha float32) {
 	swigluGeneric(dst[whole:], a[2*whole:], limit, alpha)
 }
 
-func quantizeFast(dst int8Rows, i int, x []float32) {
+func quantizeFast(dst *int8Rows, i int, x []float32) {
 	out := dst.vector(i)
 	whole := len(x) / blockLen
 	if whole > 0 {

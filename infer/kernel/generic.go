@@ -11,6 +11,7 @@ var generic = &tier{
 	mxfp4Float: mxfp4FloatGeneric,
 	mxfp4Int8:  mxfp4Int8Generic,
 	q8Vec:      q8VecGeneric,
+	q8Row:      q8RowGeneric,
 	split:      splitGeneric,
 	quantize:   quantizeGeneric,
 
@@ -111,7 +112,7 @@ func (l *intLanes) add(block int, dot int32, weightScale, scale float32) {
 
 func (l *intLanes) sum() float32 { return ((l[0] + l[2]) + (l[1] + l[3])) + 0 }
 
-func mxfp4Int8Generic(dst []float32, blocks, scales []byte, x int8Rows) {
+func mxfp4Int8Generic(dst []float32, blocks, scales []byte, x *int8Rows) {
 	nb := len(scales) / len(dst)
 	for r := range dst {
 		var acc intLanes
@@ -127,7 +128,7 @@ func mxfp4Int8Generic(dst []float32, blocks, scales []byte, x int8Rows) {
 	}
 }
 
-func q8VecGeneric(dst *[tileRows]float32, data []int8, scales []uint16, x int8Rows, i, nb int) {
+func q8VecGeneric(dst *[tileRows]float32, data []int8, scales []uint16, x *int8Rows, i, nb int) {
 	var acc [tileRows]intLanes
 	q := x.vector(i)
 	for b := range nb {
@@ -141,6 +142,20 @@ func q8VecGeneric(dst *[tileRows]float32, data []int8, scales []uint16, x int8Ro
 	}
 	for r := range acc {
 		dst[r] = acc[r].sum()
+	}
+}
+
+func q8RowGeneric(data []int8, scales []uint16, row []byte) {
+	for b := 0; len(row) > 0; b++ {
+		var in [2 * blockLen]byte
+		row = row[copy(in[:], row):]
+		scale, inverse := q8Scale(&in)
+		scales[b*tileRows] = scale
+		for k := range blockLen {
+			c := k%halfBlock*2 + k/halfBlock
+			v := fromBF16(uint16(in[2*c]) | uint16(in[2*c+1])<<8)
+			data[b*tileBlock+k/4*tileRows*4+k%4] = roundToInt8(float32(v * inverse))
+		}
 	}
 }
 
@@ -159,7 +174,7 @@ func splitGeneric(dst, x []float32, round bool) {
 // over 127, and its integers are rounded to the nearest, ties to even. A block
 // below 2^-100 counts as zeros; one with an infinity or a NaN has the scale NaN
 // and integers 0.
-func quantizeGeneric(dst int8Rows, i int, x []float32) {
+func quantizeGeneric(dst *int8Rows, i int, x []float32) {
 	var block [blockLen]float32
 	out := dst.vector(i)
 	for b := range dst.blocks {

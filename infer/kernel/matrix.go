@@ -32,7 +32,7 @@ func (m *MXFP4) MulVec(dst []float32, x *Vec, lo, hi int) {
 	}
 	blocks, scales := m.rows(lo, hi)
 	if x.b.act == Int8 {
-		active.mxfp4Int8(dst[lo:hi], blocks, scales, x.b.ints)
+		active.mxfp4Int8(dst[lo:hi], blocks, scales, &x.b.ints)
 		return
 	}
 	active.mxfp4Float(dst[lo:hi], blocks, scales, x.b.floats)
@@ -81,7 +81,7 @@ func (m *MXFP4) unpackInt8(dst []float32, stride int, x *Batch, r int, s *Scratc
 		s.ints, s.scales = alignedInt8(n), make([]uint16, nb*tileRows)
 	}
 	active.mxfp4Tile(s.ints, s.scales, blocks, scales)
-	active.q8Batch(dst, stride, s.ints, s.scales, x.ints, nb)
+	active.q8Batch(dst, stride, s.ints, s.scales, &x.ints, 0, x.n, nb)
 }
 
 // unpackFloat multiplies the rows from lo to hi as bfloat16.
@@ -90,7 +90,7 @@ func (m *MXFP4) unpackFloat(dst []float32, stride int, x *Batch, lo, hi int, s *
 	s.bf16 = resize(s.bf16, (hi-lo)*m.Cols*2)
 	active.mxfp4BF16(s.bf16, blocks, scales)
 	p := padded(m.Cols)
-	for from, to := range x.chunks(p) {
+	for from, to := range x.chunks(4 * p) {
 		active.bf16Batch(dst[from*stride:], stride, hi-lo, s.bf16, m.Cols, x.floats[from*p:], to-from)
 	}
 }
@@ -120,7 +120,7 @@ func (m *BF16) MulBatch(dst []float32, stride int, x *Batch, lo, hi int, _ *Scra
 	checkRange(m.Rows, m.Cols, x, lo, hi)
 	mustBeFloat(x.act)
 	p := padded(m.Cols)
-	for from, to := range x.chunks(p) {
+	for from, to := range x.chunks(4 * p) {
 		for r := lo; r < hi; r += cachedRows {
 			end := min(r+cachedRows, hi)
 			if active.unpacks {
@@ -134,12 +134,14 @@ func (m *BF16) MulBatch(dst []float32, stride int, x *Batch, lo, hi int, _ *Scra
 	}
 }
 
-// chunks are the ranges of vectors of p floats to take at a time.
-func (b *Batch) chunks(p int) iter.Seq2[int, int] {
-	size := max(cachedBytes/(4*max(p, 1)), 1)
+// chunks are the ranges of vectors, of size bytes each, to take at a time: a
+// multiple of what any kernel takes.
+func (b *Batch) chunks(size int) iter.Seq2[int, int] {
+	const group = 16
+	step := max(cachedBytes/max(size, 1)/group, 1) * group
 	return func(yield func(from, to int) bool) {
-		for from := 0; from < b.n; from += size {
-			if !yield(from, min(from+size, b.n)) {
+		for from := 0; from < b.n; from += step {
+			if !yield(from, min(from+step, b.n)) {
 				return
 			}
 		}

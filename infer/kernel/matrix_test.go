@@ -211,6 +211,25 @@ func TestEveryMXFP4Weight(t *testing.T) {
 	})
 }
 
+// Every tier quantizes to the same bytes, and leaves the padding zero.
+func TestQuantizeQ8TiersAgree(t *testing.T) {
+	for kind := range kinds {
+		for _, cols := range append(append([]int{}, someCols...), oddCols...) {
+			s := newSource(kind)
+			m := BF16{18, cols, guarded(t, s.bf16(18*cols))}
+			var want *Q8
+			use(generic, func() { want = QuantizeQ8(m) })
+			for _, k := range supported() {
+				use(k, func() {
+					got := QuantizeQ8(m)
+					require.Equal(t, want.data, got.data, "%s, %d columns", k.name, cols)
+					require.Equal(t, want.scales, got.scales, "%s, %d columns", k.name, cols)
+				})
+			}
+		}
+	}
+}
+
 func FuzzTiersAgree(f *testing.F) {
 	f.Add(uint8(0), uint8(0), uint16(2880), uint8(17), []byte{1, 2, 3, 255}, []byte{120}, uint64(1))
 	f.Add(uint8(1), uint8(1), uint16(33), uint8(5), []byte{0x80, 0x7f}, []byte{0}, uint64(2))

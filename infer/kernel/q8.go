@@ -53,31 +53,17 @@ func (m *Q8) Bytes() int { return len(m.data) + 2*len(m.scales) }
 
 func (m *Q8) setRow(r int, row []byte) {
 	tile, lane := r/tileRows, r%tileRows
-	for b := range m.blocks {
-		in := row[b*blockLen*2 : min((b+1)*blockLen*2, len(row))]
-		at := tile*m.blocks + b
-		scale, inverse := q8Scale(in)
-		m.scales[at*tileRows+lane] = scale
-		out := m.data[at*tileBlock : (at+1)*tileBlock]
-		for c := range len(in) / 2 {
-			v := fromBF16(uint16(in[2*c]) | uint16(in[2*c+1])<<8)
-			out[tileAt(lane, c)] = roundToInt8(float32(v * inverse))
-		}
-	}
-}
-
-// tileAt is where column c of a block of row lane is in a tile's block.
-func tileAt(lane, c int) int {
-	k := c%2*halfBlock + c/2
-	return k/4*tileRows*4 + lane*4 + k%4
+	active.q8Row(m.data[tile*m.blocks*tileBlock+4*lane:], m.scales[tile*m.blocks*tileRows+lane:], row)
 }
 
 // q8Scale returns the scale of a block of bfloat16 numbers, and the factor that
 // takes the numbers to integers.
-func q8Scale(block []byte) (scale uint16, inverse float32) {
+func q8Scale(block *[2 * blockLen]byte) (scale uint16, inverse float32) {
 	var largest uint16
 	for i := 0; i < len(block); i += 2 {
-		largest = max(largest, uint16(block[i])|uint16(block[i+1]&0x7f)<<8)
+		if u := uint16(block[i]) | uint16(block[i+1]&0x7f)<<8; u > largest {
+			largest = u
+		}
 	}
 	if largest >= 0x7f80 {
 		return 0x7fc0, 0
@@ -107,7 +93,7 @@ func (m *Q8) MulVec(dst []float32, x *Vec, lo, hi int) {
 	checkRange(m.rows, m.cols, &x.b, lo, hi)
 	mustBeInt8(x.b.act)
 	m.eachTile(lo, hi, func(r, skip, n int, data []int8, scales []uint16) {
-		m.mulTile(dst[r:r+n], skip, data, scales, x.b.ints, 0)
+		m.mulTile(dst[r:r+n], skip, data, scales, &x.b.ints, 0)
 	})
 }
 
@@ -118,19 +104,21 @@ func (m *Q8) MulBatch(dst []float32, stride int, x *Batch, lo, hi int, _ *Scratc
 	defer runtime.KeepAlive(m)
 	checkRange(m.rows, m.cols, x, lo, hi)
 	mustBeInt8(x.act)
-	m.eachTile(lo, hi, func(r, skip, n int, data []int8, scales []uint16) {
-		if n == tileRows && active.unpacks {
-			active.q8Batch(dst[r:], stride, data, scales, x.ints, m.blocks)
-			return
-		}
-		for i := range x.n {
-			m.mulTile(dst[i*stride+r:][:n], skip, data, scales, x.ints, i)
-		}
-	})
+	for from, to := range x.chunks(x.ints.blocks * blockLen) {
+		m.eachTile(lo, hi, func(r, skip, n int, data []int8, scales []uint16) {
+			if n == tileRows && active.unpacks {
+				active.q8Batch(dst[r:], stride, data, scales, &x.ints, from, to, m.blocks)
+				return
+			}
+			for i := from; i < to; i++ {
+				m.mulTile(dst[i*stride+r:][:n], skip, data, scales, &x.ints, i)
+			}
+		})
+	}
 }
 
 // mulTile sets dst to rows of a tile, from row skip on, times vector i of x.
-func (m *Q8) mulTile(dst []float32, skip int, data []int8, scales []uint16, x int8Rows, i int) {
+func (m *Q8) mulTile(dst []float32, skip int, data []int8, scales []uint16, x *int8Rows, i int) {
 	if len(dst) == tileRows {
 		active.q8Vec((*[tileRows]float32)(dst), data, scales, x, i, m.blocks)
 		return

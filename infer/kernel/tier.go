@@ -18,10 +18,10 @@ type tier struct {
 	// mxfp4Float and mxfp4Int8 set dst[r] to row r times x, which is a Vec's; the
 	// rows have len(scales)/len(dst) blocks.
 	mxfp4Float func(dst []float32, blocks, scales []byte, x []float32)
-	mxfp4Int8  func(dst []float32, blocks, scales []byte, x int8Rows)
+	mxfp4Int8  func(dst []float32, blocks, scales []byte, x *int8Rows)
 
 	// q8Vec sets dst to a tile of nb blocks times vector i of x.
-	q8Vec func(dst *[tileRows]float32, data []int8, scales []uint16, x int8Rows, i, nb int)
+	q8Vec func(dst *[tileRows]float32, data []int8, scales []uint16, x *int8Rows, i, nb int)
 
 	// unpacks says that there are the following functions for batches. Without
 	// them the vectors of a batch are multiplied one by one.
@@ -29,17 +29,19 @@ type tier struct {
 	// bf16Batch sets dst[i*stride+r] to row r of w times vector i of the n vectors x.
 	bf16Batch func(dst []float32, stride, rows int, w []byte, cols int, x []float32, n int)
 	// q8Batch sets dst[i*stride+r] to row r of a tile of nb blocks times vector i
-	// of x.
-	q8Batch func(dst []float32, stride int, data []int8, scales []uint16, x int8Rows, nb int)
+	// of x, for from <= i < to.
+	q8Batch func(dst []float32, stride int, data []int8, scales []uint16, x *int8Rows, from, to, nb int)
 	// mxfp4BF16 unpacks blocks to bfloat16, mxfp4Tile 16 rows to a tile of Q8.
 	mxfp4BF16 func(dst []byte, blocks, scales []byte)
 	mxfp4Tile func(data []int8, tileScales []uint16, blocks, scales []byte)
 
+	// q8Row quantizes a row of bfloat16 numbers to where a row of a tile begins.
+	q8Row func(data []int8, scales []uint16, row []byte)
 	// split sets dst, in blocks of 32, to the even, then the odd elements of x,
 	// rounded to bfloat16 if round is set, and to zeros beyond x.
 	split func(dst, x []float32, round bool)
 	// quantize prepares x as vector i of dst, of which it has at most the length.
-	quantize func(dst int8Rows, i int, x []float32)
+	quantize func(dst *int8Rows, i int, x []float32)
 
 	// swiglu, dots and addWeighted are as the exported functions of their names;
 	// expSum sets s[i] to Exp(s[i]-m) and returns the sum of that in 8 parts.
