@@ -40,7 +40,7 @@ func TestUnknownPoliciesAreRefused(t *testing.T) {
 	require.ErrorContains(t, err, "no such")
 	c := newCache(t, ck, 4, Options{})
 	require.Error(t, c.SetPolicy("no such"))
-	require.Equal(t, policy.Default, c.PolicySpec())
+	require.Equal(t, "lru", c.PolicySpec())
 }
 
 func TestEveryPolicyTakesTheResidentsOver(t *testing.T) {

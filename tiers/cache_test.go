@@ -40,6 +40,9 @@ func newCache(t testing.TB, ck *checkpoint.Checkpoint, slots int, o Options) *Ca
 	t.Helper()
 	o.Budget = int64(slots) * pages(ck.ExpertSize())
 	o.checked = true
+	if o.Policy == "" {
+		o.Policy = "lru" // tests know its order
+	}
 	c, err := New(ck, o)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, c.Close()) })
