@@ -35,11 +35,18 @@ func chunkRows(rowBytes int) int {
 	return max(chunkBytes/max(rowBytes, 1)/unit, 1) * unit
 }
 
+// batchRows is the least number of rows of a task with several vectors, which
+// are read from a cache again for every task.
+const batchRows = 128
+
 // mul computes rows of m times all vectors of in: dst[t*rows+r]. After each
 // piece is done it calls then(t, lo, hi) for every vector, on the thread that
 // computed rows lo to hi; then may be nil.
 func (e *Engine) mul(dst []float32, m weights.Matrix, rows, rowBytes int, in *input, then func(t, lo, hi int)) error {
 	step := chunkRows(rowBytes)
+	if in.n > 1 {
+		step = max(step, batchRows)
+	}
 	return e.pool.run((rows+step-1)/step, func(thread, task int) {
 		lo := task * step
 		hi := min(lo+step, rows)
