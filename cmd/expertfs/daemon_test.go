@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -152,6 +153,22 @@ func TestStatus(t *testing.T) {
 	}
 	require.True(t, found)
 	require.Equal(t, exitNotMounted, run(t, "status", t.TempDir()).code)
+	require.Zero(t, run(t, "umount", point).code)
+}
+
+// TestWatermarks reads more than fits below the high watermark.
+func TestWatermarks(t *testing.T) {
+	point := mountTiny(t, "--high", "0.5", "--low", "0.25", "--max-wait", "1s")
+	for e := range 32 {
+		_, err := os.ReadFile(filepath.Join(point, "layers/00/experts", fmt.Sprintf("%02d.safetensors", e)))
+		require.NoError(t, err)
+		_, err = os.ReadFile(filepath.Join(point, "layers/01/experts", fmt.Sprintf("%02d.safetensors", e)))
+		require.NoError(t, err)
+	}
+	require.Eventually(t, func() bool {
+		c := report(t, point).Cache
+		return c.ResidentBytes <= c.Budget/2 && c.Evictions > 0
+	}, patience, poll)
 	require.Zero(t, run(t, "umount", point).code)
 }
 

@@ -3,6 +3,11 @@ package main
 import (
 	"fmt"
 	"os"
+	"strings"
+	"time"
+
+	"expertfs/policy"
+	"expertfs/tiers"
 
 	"github.com/spf13/cobra"
 )
@@ -18,6 +23,9 @@ type mountConfig struct {
 	ghosts []string // policies to say of what they would have hit
 	trace  string   // file that steps are recorded in; "" for none
 	heat   string   // file that what is learned is kept in; "" for none
+
+	high, low float64       // watermarks, as shares of the budget; low 0 is the same as high
+	maxWait   time.Duration // how long an open waits for a slot
 
 	allowOther    bool
 	readOnly      bool
@@ -46,7 +54,9 @@ on an empty directory. Returns when the mount serves, or says why it does not.
 
 The RAM budget bounds the bytes of experts in memory: resident, loading, and
 evicted but still mapped by a reader. A percentage is of the memory that this
-process may use, control groups included.`,
+process may use, control groups included.
+
+Policies: ` + strings.Join(policy.Names(), ", ") + `.`,
 		Example: `  expertfs mount --ram 6GiB ~/gpt-oss-20b /mnt/model
   expertfs mount -f --policy lfu embed:tiny /mnt/tiny
   /etc/fstab:  /data/gpt-oss-20b  /mnt/model  expertfs  ram=6GiB,nofail  0 0`,
@@ -75,11 +85,14 @@ func (c *mountConfig) addFlags(cmd *cobra.Command, options *[]string) {
 	f := cmd.Flags()
 	f.SortFlags = false
 	f.StringVar(&c.ram, "ram", defaultRAM, "RAM `budget` for experts: 6GiB, 40%, ...")
-	f.StringVar(&c.policy, "policy", defaultPolicy, "eviction `policy`: NAME[:key=value,...]")
+	f.StringVar(&c.policy, "policy", policy.Default, "eviction `policy`: NAME[:key=value,...]")
 	f.Uint64Var(&c.seed, "seed", 1, "seed of policies that draw lots")
 	f.StringArrayVar(&c.ghosts, "shadow", nil, "tell in stats what this `policy` would have hit; may be repeated")
 	f.StringVar(&c.trace, "trace", "", "record the routing in `FILE`, which must not exist; .gz compresses")
 	f.StringVar(&c.heat, "heat", "", "keep what is learned about the experts' use in `FILE` from mount to mount")
+	f.Float64Var(&c.high, "high", 1, "evict in the background when more than this share of the budget is in use")
+	f.Float64Var(&c.low, "low", 0, "and go on until no more than this share is (default: the same share)")
+	f.DurationVar(&c.maxWait, "max-wait", tiers.DefaultMaxWait, "how long an open waits while readers hold all RAM, before it fails with EBUSY")
 	f.BoolVarP(&c.foreground, "foreground", "f", false, "stay in the foreground, log to stderr")
 	f.StringArrayVarP(options, "options", "o", nil, "mount `options`, as in /etc/fstab: allow_other, ro, ram=SIZE, ...")
 	f.BoolVar(&c.noPassthrough, "no-passthrough", false, "answer every read in the daemon")

@@ -17,8 +17,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const defaultPolicy = policy.Default
-
 // validate finds what is wrong with the command line, before anything is begun,
 // and makes paths absolute, as the background process leaves its folder.
 func (c *mountConfig) validate() error {
@@ -30,6 +28,12 @@ func (c *mountConfig) validate() error {
 		if _, err := policy.New(spec, policy.Shape{Layers: 1, Experts: 1, TopK: 1, ExpertBytes: 1, Budget: 1}, c.seed); err != nil {
 			return withCode(exitUsage, err)
 		}
+	}
+	if !(c.low >= 0 && c.low <= c.high && c.high > 0 && c.high <= 1) {
+		return withCode(exitUsage, fmt.Errorf("watermarks: want 0 < --low <= --high <= 1, not %v and %v", c.low, c.high))
+	}
+	if c.maxWait <= 0 {
+		return withCode(exitUsage, fmt.Errorf("--max-wait %v: want a time above 0", c.maxWait))
 	}
 	switch m := fsys.Mechanism(c.mechanism); m {
 	case "", fsys.Direct, fsys.Cached:
