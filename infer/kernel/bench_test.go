@@ -14,12 +14,12 @@ const (
 )
 
 // benchCopies matrices are multiplied in turn, so that none stays in a cache.
-func benchCopies(size int) int { return max(1, 600<<20/size) }
+func benchCopies(size int) int { return max(1, 256<<20/size) }
 
 // BenchmarkMemory is the limit for the MulVec benchmarks: reading memory with
 // one and two threads.
 func BenchmarkMemory(b *testing.B) {
-	mem := bytes.Repeat(newSource(plain).bytes(1<<20), 600)
+	mem := bytes.Repeat(newSource(plain).bytes(1<<20), 512)
 	for _, threads := range []int{1, 2} {
 		b.Run(fmt.Sprintf("threads=%d", threads), func(b *testing.B) {
 			b.SetBytes(int64(len(mem)))
@@ -69,9 +69,8 @@ func BenchmarkMulBatch(b *testing.B) {
 						x.Set(i, newSource(plain).floats(benchCols))
 					}
 					dst := make([]float32, n*rows)
-					at := 0
-					for b.Loop() {
-						f.matrices[at/benchRows%len(f.matrices)].MulBatch(dst, rows, &x, 0, rows, &s)
+					for i := 0; b.Loop(); i++ {
+						f.matrices[i%len(f.matrices)].MulBatch(dst, rows, &x, 0, rows, &s)
 					}
 					b.ReportMetric(float64(b.N)*n*rows*benchCols/b.Elapsed().Seconds()/1e9, "GMAC/s")
 				})

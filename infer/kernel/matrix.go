@@ -54,6 +54,7 @@ const (
 // Rows may be split over threads at will, best at multiples of 16.
 func (m *MXFP4) MulBatch(dst []float32, stride int, x *Batch, lo, hi int, s *Scratch) {
 	checkRange(m.Rows, m.Cols, x, lo, hi)
+	checkBatch(dst, stride, x, hi)
 	switch {
 	case x.n < unpackFrom || !active.unpacks:
 	case x.act == Int8:
@@ -118,6 +119,7 @@ func (m *BF16) MulVec(dst []float32, x *Vec, lo, hi int) {
 // Rows may be split over threads at will. The precision of x is F32 or BF16Act.
 func (m *BF16) MulBatch(dst []float32, stride int, x *Batch, lo, hi int, _ *Scratch) {
 	checkRange(m.Rows, m.Cols, x, lo, hi)
+	checkBatch(dst, stride, x, hi)
 	mustBeFloat(x.act)
 	p := padded(m.Cols)
 	for from, to := range x.chunks(4 * p) {
@@ -165,5 +167,13 @@ func mustBeInt8(a Act) {
 func checkRange(rows, cols int, x *Batch, lo, hi int) {
 	if x.cols != cols || lo < 0 || lo > hi || hi > rows {
 		panic(fmt.Sprintf("kernel: rows %d to %d of a %d x %d matrix by vectors of %d", lo, hi, rows, cols, x.cols))
+	}
+}
+
+// checkBatch makes sure that results up to row hi fit, since assembly does not
+// look where it writes.
+func checkBatch(dst []float32, stride int, x *Batch, hi int) {
+	if x.n > 0 && (stride < hi || len(dst) < (x.n-1)*stride+hi) {
+		panic(fmt.Sprintf("kernel: %d vectors' rows up to %d do not fit %d results with stride %d", x.n, hi, len(dst), stride))
 	}
 }

@@ -230,6 +230,46 @@ func TestQuantizeQ8TiersAgree(t *testing.T) {
 	}
 }
 
+// Shapes that do not fit are refused before anything is written.
+func TestMisfitsPanic(t *testing.T) {
+	s := newSource(plain)
+	m := &BF16{4, 32, s.bf16(4 * 32)}
+	q := QuantizeQ8(*m)
+	var floats, ints Vec
+	floats.Set(s.floats(32), F32)
+	ints.Set(s.floats(32), Int8)
+	var b Batch
+	b.Reset(2, 32, F32)
+	b.Set(0, s.floats(32))
+	b.Set(1, s.floats(32))
+	dst := make([]float32, 8)
+	m.MulBatch(dst, 4, &b, 0, 4, new(Scratch))
+	for name, f := range map[string]func(){
+		"rows":      func() { m.MulVec(dst, &floats, 0, 5) },
+		"backwards": func() { m.MulVec(dst, &floats, 2, 1) },
+		"columns":   func() { (&BF16{4, 16, m.Data}).MulVec(dst, &floats, 0, 1) },
+		"data":      func() { (&BF16{8, 32, m.Data}).MulVec(dst, &floats, 0, 8) },
+		"ints":      func() { m.MulVec(dst, &ints, 0, 4) },
+		"floats":    func() { q.MulVec(dst, &floats, 0, 4) },
+		"results":   func() { m.MulBatch(dst[:7], 4, &b, 0, 4, new(Scratch)) },
+		"stride":    func() { m.MulBatch(dst, 3, &b, 0, 4, new(Scratch)) },
+		"vector":    func() { b.Set(2, s.floats(32)) },
+		"length":    func() { b.Set(0, s.floats(31)) },
+	} {
+		require.Panics(t, f, name)
+	}
+}
+
+func TestParseAct(t *testing.T) {
+	for _, a := range []Act{F32, BF16Act, Int8} {
+		got, err := ParseAct(a.String())
+		require.NoError(t, err)
+		require.Equal(t, a, got)
+	}
+	_, err := ParseAct("f64")
+	require.ErrorContains(t, err, "f32, bf16 or int8")
+}
+
 func FuzzTiersAgree(f *testing.F) {
 	f.Add(uint8(0), uint8(0), uint16(2880), uint8(17), []byte{1, 2, 3, 255}, []byte{120}, uint64(1))
 	f.Add(uint8(1), uint8(1), uint16(33), uint8(5), []byte{0x80, 0x7f}, []byte{0}, uint64(2))

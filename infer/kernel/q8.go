@@ -103,6 +103,7 @@ func (m *Q8) MulVec(dst []float32, x *Vec, lo, hi int) {
 func (m *Q8) MulBatch(dst []float32, stride int, x *Batch, lo, hi int, _ *Scratch) {
 	defer runtime.KeepAlive(m)
 	checkRange(m.rows, m.cols, x, lo, hi)
+	checkBatch(dst, stride, x, hi)
 	mustBeInt8(x.act)
 	for from, to := range x.chunks(x.ints.blocks * blockLen) {
 		m.eachTile(lo, hi, func(r, skip, n int, data []int8, scales []uint16) {
