@@ -22,7 +22,7 @@ func newVersionCommand() *cobra.Command {
 			fmt.Fprintln(out, "gptoss", version(), runtime.Version())
 			if verbose {
 				fmt.Fprintf(out, "kernels %s (of %s; %s chooses)\n", kernel.Name(), strings.Join(kernel.Names(), ", "), kernel.Variable)
-				fmt.Fprintf(out, "threads %d\n", runtime.GOMAXPROCS(0))
+				fmt.Fprintf(out, "threads %d\n", processors)
 			}
 		},
 	}
