@@ -29,7 +29,9 @@ func (t *tree) attr(id nodeID, out *fuse.Attr) {
 	changed := t.changed
 	switch kind := id.kind(); {
 	case kind.isDir():
-		out.Mode = unix.S_IFDIR | 0o555
+		// As on any filesystem that is read-only by its mount: a copy made with
+		// these modes can be added to, and removed again.
+		out.Mode = unix.S_IFDIR | 0o755
 		out.Nlink = t.links(id)
 	case kind == kindResident:
 		out.Mode = unix.S_IFLNK | 0o777

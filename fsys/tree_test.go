@@ -47,7 +47,7 @@ func TestTree(t *testing.T) {
 		require.Equal(t, m.ck.ModTime().Unix(), st.Mtim.Sec, name)
 		require.Equal(t, uint32(os.Geteuid()), st.Uid, name)
 		if st.Mode&unix.S_IFMT == unix.S_IFDIR {
-			require.Equal(t, uint32(unix.S_IFDIR|0o555), st.Mode, name)
+			require.Equal(t, uint32(unix.S_IFDIR|0o755), st.Mode, name)
 			subdirs[filepath.Dir(name)]++
 			continue
 		}

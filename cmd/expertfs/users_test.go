@@ -24,6 +24,9 @@ type plainUser struct {
 func newPlainUser(t *testing.T) plainUser {
 	t.Helper()
 	needMounts(t)
+	if os.Geteuid() != 0 {
+		t.Skip("needs root to become another user")
+	}
 	if _, err := exec.LookPath("setpriv"); err != nil {
 		t.Skip("setpriv (util-linux) is not installed")
 	}
