@@ -1,0 +1,279 @@
+package replay_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"encoding/xml"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"expertfs/policy"
+	"expertfs/policy/replay"
+	"expertfs/policy/trace"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+var shape = policy.Shape{Layers: 3, Experts: 8, TopK: 2, ExpertBytes: 10}
+
+func step(token int64, layer int, experts ...int) trace.Step {
+	s := trace.Step{Token: token, Layer: layer}
+	for _, e := range experts {
+		s.Used = append(s.Used, policy.Key{Layer: uint16(layer), Expert: uint16(e)})
+	}
+	return s
+}
+
+// routing is random, with some experts used more than others.
+func routing(tokens int, seed uint64) []trace.Step {
+	rng := rand.New(rand.NewPCG(seed, 2))
+	var steps []trace.Step
+	for t := range tokens {
+		for l := range shape.Layers {
+			a := min(rng.IntN(8), rng.IntN(8))
+			steps = append(steps, step(int64(t), l, a, (a+1+rng.IntN(7))%8))
+		}
+	}
+	return steps
+}
+
+func stream(t *testing.T, steps []trace.Step) *replay.Stream {
+	s, err := replay.NewStream(shape, steps)
+	require.NoError(t, err)
+	return s
+}
+
+func TestLRUByHand(t *testing.T) {
+	s := stream(t, []trace.Step{
+		step(0, 0, 1, 2), // both missed
+		step(1, 0, 2, 3), // 2 hit, 3 evicts 1
+		step(2, 0, 1, 3), // 1 missed, evicts 2; 3 hit
+	})
+	hits, err := s.Run("lru", 20, 1)
+	require.NoError(t, err)
+	assert.EqualValues(t, 2, hits)
+	assert.EqualValues(t, 3, s.Tokens)
+	assert.EqualValues(t, 6, s.Accesses)
+}
+
+// TestLRUMissesAllBelowATokensCycle is the cliff that makes LRU a poor choice.
+func TestLRUMissesAllBelowATokensCycle(t *testing.T) {
+	var steps []trace.Step
+	for token := range int64(50) {
+		for l := range shape.Layers {
+			steps = append(steps, step(token, l, 1, 2))
+		}
+	}
+	s := stream(t, steps)
+	for budget, want := range map[int64]int64{40: 0, 60: s.Accesses - 6} {
+		hits, err := s.Run("lru", budget, 1)
+		require.NoError(t, err)
+		assert.Equal(t, want, hits)
+	}
+	hits, err := s.Run("forecast", 40, 1)
+	require.NoError(t, err)
+	assert.Greater(t, hits, s.Accesses*4/10)
+}
+
+// TestBeladyIsTheBest compares with every policy, and with the best choice
+// found by trying all on a small case.
+func TestBeladyIsTheBest(t *testing.T) {
+	s := stream(t, routing(100, 1))
+	for _, budget := range []int64{0, 20, 60, 120, 240} {
+		best, err := s.Run(replay.Belady, budget, 1)
+		require.NoError(t, err)
+		for _, name := range policy.Names() {
+			hits, err := s.Run(name, budget, 1)
+			require.NoError(t, err)
+			assert.LessOrEqual(t, hits, best, "%s at %d", name, budget)
+		}
+	}
+	for seed := range uint64(20) {
+		steps := routing(2, seed)
+		var ids []policy.Key
+		for _, s := range steps {
+			ids = append(ids, s.Used...)
+		}
+		hits, err := stream(t, steps).Run(replay.Belady, 30, 1)
+		require.NoError(t, err)
+		assert.EqualValues(t, tryAll(ids, map[policy.Key]bool{}, 3), hits)
+	}
+}
+
+// tryAll is the most hits that any choice of victims gives.
+func tryAll(ids []policy.Key, resident map[policy.Key]bool, room int) int {
+	if len(ids) == 0 {
+		return 0
+	}
+	k, rest := ids[0], ids[1:]
+	if resident[k] {
+		return 1 + tryAll(rest, resident, room)
+	}
+	with := func(victim policy.Key, evict bool) int {
+		next := map[policy.Key]bool{k: true}
+		for r := range resident {
+			if !evict || r != victim {
+				next[r] = true
+			}
+		}
+		return tryAll(rest, next, room)
+	}
+	if len(resident) < room {
+		return with(k, false)
+	}
+	best := 0
+	for victim := range resident {
+		best = max(best, with(victim, true))
+	}
+	return best
+}
+
+func TestTable(t *testing.T) {
+	s := stream(t, routing(200, 3))
+	table, err := s.Table(t.Context(), []string{"lru", "ewma:alpha=0.1", replay.Belady}, []int64{60, 240}, 1000, 1)
+	require.NoError(t, err)
+	require.Len(t, table, 6)
+	for _, r := range table {
+		assert.InDelta(t, float64(r.RAMBytes)/240, r.RAMFraction, 1e-12)
+		assert.InDelta(t, float64(r.Hits)/1200, r.HitRate, 1e-12)
+		assert.InDelta(t, float64(1200-r.Hits)/200, r.MissesPerToken, 1e-12)
+		assert.InDelta(t, r.MissesPerToken*10, r.MissBytesPerToken, 1e-9)
+		assert.InDelta(t, r.MissBytesPerToken/1000, r.SecondsPerToken, 1e-12)
+		assert.LessOrEqual(t, r.BeladyShare, 1.0)
+	}
+	assert.Equal(t, "lru", table[0].Policy)
+	assert.EqualValues(t, 240, table[1].RAMBytes)
+	assert.Equal(t, 1.0, table[5].BeladyShare)
+	assert.Equal(t, table[5].Hits, table[1].Hits, "with all in RAM only first uses miss")
+
+	_, err = s.Table(t.Context(), []string{"clock"}, []int64{60}, 0, 1)
+	assert.ErrorContains(t, err, "clock")
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = s.Table(cancelled, []string{"lru"}, []int64{60}, 0, 1)
+	assert.ErrorIs(t, err, context.Canceled)
+}
+
+func TestRAMFor(t *testing.T) {
+	s := stream(t, routing(300, 4))
+	for _, rate := range []float64{0.2, 0.5, 0.9} {
+		budget, ok, err := s.RAMFor(t.Context(), "lru", rate, 1)
+		require.NoError(t, err)
+		require.True(t, ok)
+		enough, err := s.Run("lru", budget, 1)
+		require.NoError(t, err)
+		less, err := s.Run("lru", budget-shape.ExpertBytes, 1)
+		require.NoError(t, err)
+		assert.GreaterOrEqual(t, float64(enough), rate*float64(s.Accesses))
+		assert.Less(t, float64(less), rate*float64(s.Accesses))
+	}
+	_, ok, err := s.RAMFor(t.Context(), "lru", 1, 1)
+	require.NoError(t, err)
+	assert.False(t, ok, "first uses are misses")
+}
+
+// TestStepsFoundInOpensCostLittle: the order of Step and accesses differs, the
+// policy must not.
+func TestStepsFoundInOpensCostLittle(t *testing.T) {
+	announced := routing(400, 5)
+	opened := make([]trace.Step, len(announced))
+	for i, s := range announced {
+		s.Opened = true
+		opened[i] = s
+	}
+	for _, name := range policy.Names() {
+		a, err := stream(t, announced).Run(name, 120, 1)
+		require.NoError(t, err)
+		b, err := stream(t, opened).Run(name, 120, 1)
+		require.NoError(t, err)
+		assert.InDelta(t, a, b, 0.04*2400, name)
+	}
+}
+
+func TestStreamsOfOtherModelsAreRefused(t *testing.T) {
+	for _, s := range []trace.Step{step(0, 3, 1), step(0, 0, 8)} {
+		_, err := replay.NewStream(shape, []trace.Step{s})
+		assert.ErrorContains(t, err, "is not of a model of 3 x 8 experts")
+	}
+	_, err := replay.NewStream(policy.Shape{Layers: 1, Experts: 1}, nil)
+	assert.Error(t, err)
+}
+
+func TestPrint(t *testing.T) {
+	s := stream(t, routing(50, 6))
+	table, err := s.Table(t.Context(), []string{"lru", policy.Default, replay.Belady}, replay.CurveBudgets(s.Total()), 1e6, 1)
+	require.NoError(t, err)
+
+	var text bytes.Buffer
+	require.NoError(t, replay.WriteTable(&text, table))
+	assert.Equal(t, len(table)+1, strings.Count(text.String(), "\n"))
+	assert.Contains(t, text.String(), "100.0%")
+
+	text.Reset()
+	require.NoError(t, replay.WriteCSV(&text, table))
+	rows, err := csv.NewReader(&text).ReadAll()
+	require.NoError(t, err)
+	assert.Len(t, rows, len(table)+1)
+	assert.Equal(t, "ram_fraction", rows[0][1])
+
+	text.Reset()
+	require.NoError(t, replay.WriteSVG(&text, table))
+	picture := text.String()
+	assert.Contains(t, picture, policy.Default+" (default)")
+	assert.Contains(t, picture, "optimum (Belady)")
+	for d := xml.NewDecoder(&text); ; {
+		_, err := d.Token()
+		if err == io.EOF {
+			break
+		}
+		require.NoError(t, err, "it must be well-formed")
+	}
+}
+
+// recorded loads traces of the real model, where they are at hand.
+func recorded(t *testing.T, pattern string) *replay.Stream {
+	root := os.Getenv("EXPERTFS_SHARED")
+	if root == "" {
+		root = filepath.Join("..", "..", "..", "shared")
+	}
+	files, err := filepath.Glob(filepath.Join(root, "traces", "gpt-oss-20b", pattern))
+	require.NoError(t, err)
+	if len(files) == 0 {
+		t.Skip("no recorded routing in " + root)
+	}
+	steps, meta, err := trace.Load(files...)
+	require.NoError(t, err)
+	s, err := replay.NewStream(policy.Shape{Layers: meta.Layers, Experts: 32, TopK: meta.TopK, ExpertBytes: 1}, steps)
+	require.NoError(t, err)
+	return s
+}
+
+// TestDefaultOnTheRealModel holds the default to what it promises on routing
+// of gpt-oss-20b: far above LRU and every other policy where RAM is short, and
+// not below where it is not. In short mode it plays a part of it.
+func TestDefaultOnTheRealModel(t *testing.T) {
+	pattern, margin := "*.csv.gz", 0.0
+	if testing.Short() || raceEnabled {
+		pattern, margin = "0[0-2].csv.gz", 0.01 // less to learn from
+	}
+	s := recorded(t, pattern)
+	for _, c := range []struct {
+		experts            int64
+		overLRU, overOther float64 // at least, in hit rate
+	}{{48, 0.27, 0.01}, {192, 0.11, 0.01}, {384, 0.025, 0.002}, {576, -0.001, -0.001}} {
+		hits, err := s.Run(policy.Default, c.experts, 1)
+		require.NoError(t, err)
+		rate := float64(hits) / float64(s.Accesses)
+		for name, over := range map[string]float64{"lru": c.overLRU, "markov": c.overOther, "ewma": c.overOther} {
+			other, err := s.Run(name, c.experts, 1)
+			require.NoError(t, err)
+			assert.Greater(t, rate, float64(other)/float64(s.Accesses)+over-margin, "%s at %d experts", name, c.experts)
+		}
+	}
+}
