@@ -5,9 +5,12 @@
 // pieces with O_DIRECT (the aligned superset of the piece) and copy them into
 // place. So several reads are in flight, the copy of one piece overlaps the
 // reads of others, the memory for it is fixed, and the page cache stays out of
-// the way: it would hold a second copy of what RAM holds already. Extents do
-// not begin at multiples of the sector, which is why nothing is read straight
-// into its place.
+// the way: it would hold a second copy of what RAM holds already.
+//
+// Extents begin anywhere in a sector, but drives that transfer to addresses
+// in multiples of a few bytes, as NVMe drives do, need no copy: all of an
+// extent but its ends is read straight into its place. Where the address must
+// be a multiple of a sector too (virtual drives), that is so by luck only.
 //
 // Workers take the pieces of demand reads before those of prefetches, and
 // the pieces of one read before those of the next: with the drive busy

@@ -3,6 +3,7 @@ package nvme
 import (
 	"errors"
 	"slices"
+	"unsafe"
 
 	"expertfs/checkpoint"
 )
@@ -38,9 +39,10 @@ type Job struct {
 
 // piece is a range of one file and the memory it goes to.
 type piece struct {
-	file int
-	off  int64
-	dst  []byte
+	file     int
+	off      int64
+	dst      []byte
+	straight bool // aligned, so that it can be read into dst itself
 }
 
 // Start queues the reading of the len(dst) bytes of v that begin at off.
@@ -80,15 +82,48 @@ func (j *Job) cut(v *checkpoint.View, dst []byte, off int64) {
 	}
 }
 
-// cutExtent makes pieces of about equal length of one extent.
+// minStraight is the least worth reading straight into its place: around it
+// two small reads are due, for what is not aligned.
+const minStraight = 64 << 10
+
+// cutExtent makes pieces of one extent.
 func (j *Job) cutExtent(e checkpoint.Extent, dst []byte) {
 	if !slices.Contains(j.files, e.File) {
 		j.files = append(j.files, e.File)
 	}
+	align, memory := j.r.sources[e.File].Align()
+	head := roundUp(e.Off, align) - e.Off
+	tail := e.Len - (e.Off+e.Len)%align
+	switch {
+	case align == 1:
+		j.slice(e, dst, 1, true)
+	case tail-head >= minStraight && uintptr(unsafe.Pointer(&dst[head]))%uintptr(memory) == 0:
+		j.slice(part(e, 0, head), dst[:head], align, false)
+		j.slice(part(e, head, tail), dst[head:tail], align, true)
+		j.slice(part(e, tail, e.Len), dst[tail:], align, false)
+	default:
+		j.slice(e, dst, align, false)
+	}
+}
+
+// part is the part of an extent between two distances from its beginning.
+func part(e checkpoint.Extent, from, to int64) checkpoint.Extent {
+	return checkpoint.Extent{File: e.File, Off: e.Off + from, Len: to - from}
+}
+
+// slice makes pieces of about equal length, none much longer than a chunk.
+func (j *Job) slice(e checkpoint.Extent, dst []byte, align int64, straight bool) {
 	count := (e.Len + j.r.chunk - 1) / j.r.chunk
+	from := int64(0)
 	for i := range count {
-		from, to := e.Len*i/count, e.Len*(i+1)/count
-		j.pieces = append(j.pieces, piece{e.File, e.Off + from, dst[from:to]})
+		to := e.Len * (i + 1) / count
+		if straight && i+1 < count {
+			if to = to / align * align; to == from {
+				continue
+			}
+		}
+		j.pieces = append(j.pieces, piece{e.File, e.Off + from, dst[from:to], straight})
+		from = to
 	}
 }
 

@@ -69,7 +69,8 @@ func Open(files []*checkpoint.File, o Options) (*Reader, error) {
 		if r.how == "" || how == buffered {
 			r.how = how
 		}
-		align = max(align, s.Align())
+		offset, _ := s.Align()
+		align = max(align, offset)
 	}
 	// An aligned superset may begin and end short of a whole unit outside.
 	size := (o.Chunk + 2*int(align) + sector - 1) / sector * sector
@@ -118,7 +119,6 @@ func (r *Reader) Close() error {
 	for _, s := range r.sources {
 		errs = append(errs, s.Close())
 	}
-	r.sources = nil
 	return errors.Join(errs...)
 }
 
@@ -164,29 +164,43 @@ func (r *Reader) work(buf []byte) {
 	}
 }
 
-// read fetches one piece by way of buf.
+// read fetches one piece, straight into its place or by way of buf.
 func (r *Reader) read(buf []byte, p piece) error {
 	s := r.sources[p.file]
-	align := s.Align()
-	from := p.off / align * align
-	to := (p.off + int64(len(p.dst)) + align - 1) / align * align
-	target := buf[:to-from]
-	if align == 1 {
-		target = p.dst
+	align, _ := s.Align()
+	if p.straight {
+		err := r.fetch(s, p.dst, p.off, len(p.dst))
+		if align == 1 || !errors.Is(err, unix.EINVAL) {
+			return err
+		}
+		// The kernel has promised more than the drive takes. Buffers are
+		// aligned for every drive.
 	}
-	n, err := s.ReadAt(target, from)
+	from := p.off / align * align
+	to := roundUp(p.off+int64(len(p.dst)), align)
+	skip := int(p.off - from)
+	if err := r.fetch(s, buf[:to-from], from, skip+len(p.dst)); err != nil {
+		return err
+	}
+	copy(p.dst, buf[skip:])
+	return nil
+}
+
+// fetch reads at least need of the bytes of dst.
+func (r *Reader) fetch(s Source, dst []byte, off int64, need int) error {
+	n, err := s.ReadAt(dst, off)
 	r.bytes.Add(int64(n))
-	if err == nil && int64(n) < p.off-from+int64(len(p.dst)) {
+	if err == nil && n < need {
 		err = fmt.Errorf("%w: got %d bytes", io.ErrUnexpectedEOF, n)
 	}
 	if err != nil {
-		return &ReadError{File: s.Name(), Off: from, Len: to - from, Err: err}
-	}
-	if align != 1 {
-		copy(p.dst, target[p.off-from:])
+		return &ReadError{File: s.Name(), Off: off, Len: int64(len(dst)), Err: err}
 	}
 	return nil
 }
+
+// roundUp returns the next multiple of align.
+func roundUp(n, align int64) int64 { return (n + align - 1) / align * align }
 
 // ReadError is a read that failed.
 type ReadError struct {

@@ -16,9 +16,9 @@ type Source interface {
 	ReadAt(p []byte, off int64) (int, error)
 	// Name returns the file's name without its folder.
 	Name() string
-	// Align returns what offsets, lengths and addresses of reads must be
-	// multiples of; 1 when they need not be.
-	Align() int64
+	// Align returns what offsets and lengths of reads must be multiples of,
+	// and what the addresses they go to must be; 1 where they need not be.
+	Align() (offset, memory int64)
 	// Check returns an error unless the file is the one that was mounted.
 	Check() error
 	// Close is called once, when no read is under way.
@@ -57,18 +57,20 @@ func openSource(f *checkpoint.File) (s Source, how string, err error) {
 	if how == buffered {
 		return &bufferedFile{file{f, fd}}, how, nil
 	}
-	return &directFile{file{f, fd}, directAlign(fd)}, how, nil
+	d := &directFile{file: file{f, fd}}
+	d.offset, d.memory = directAlign(fd)
+	return d, how, nil
 }
 
-// directAlign returns the alignment that O_DIRECT asks for. Whole pages are
-// never worse than sectors, so that is the least.
-func directAlign(fd int) int64 {
+// directAlign returns the alignment that O_DIRECT asks for. Offsets in whole
+// pages are never worse than in sectors, so that is the least.
+func directAlign(fd int) (offset, memory int64) {
 	var st unix.Statx_t
 	err := unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_DIOALIGN, &st)
-	if err != nil || st.Mask&unix.STATX_DIOALIGN == 0 {
-		return sector
+	if err != nil || st.Mask&unix.STATX_DIOALIGN == 0 || st.Dio_mem_align == 0 {
+		return sector, sector
 	}
-	return max(sector, int64(st.Dio_offset_align), int64(st.Dio_mem_align))
+	return max(sector, int64(st.Dio_offset_align)), int64(st.Dio_mem_align)
 }
 
 // file is an open file of the checkpoint on a filesystem.
@@ -92,16 +94,16 @@ func (f *file) pread(p []byte, off int64) (int, error) {
 // directFile reads past the page cache.
 type directFile struct {
 	file
-	align int64
+	offset, memory int64
 }
 
 func (f *directFile) ReadAt(p []byte, off int64) (int, error) { return f.pread(p, off) }
-func (f *directFile) Align() int64                            { return f.align }
+func (f *directFile) Align() (offset, memory int64)           { return f.offset, f.memory }
 
 // bufferedFile reads through the page cache and has it forget what was read.
 type bufferedFile struct{ file }
 
-func (f *bufferedFile) Align() int64 { return 1 }
+func (f *bufferedFile) Align() (offset, memory int64) { return 1, 1 }
 
 func (f *bufferedFile) ReadAt(p []byte, off int64) (int, error) {
 	n, err := f.pread(p, off)
@@ -112,8 +114,8 @@ func (f *bufferedFile) ReadAt(p []byte, off int64) (int, error) {
 // memory is a file embedded in the program, which the checkpoint closes.
 type memory struct{ *checkpoint.File }
 
-func (m memory) Align() int64 { return 1 }
-func (m memory) Close() error { return nil }
+func (m memory) Align() (offset, memory int64) { return 1, 1 }
+func (m memory) Close() error                  { return nil }
 
 func (m memory) ReadAt(p []byte, off int64) (int, error) {
 	n, err := m.File.ReadAt(p, off)
