@@ -276,7 +276,7 @@ func FuzzTiersAgree(f *testing.F) {
 	f.Fuzz(func(t *testing.T, which, actIndex uint8, cols uint16, rows uint8, weights, scales []byte, seed uint64) {
 		fm := formats[int(which)%len(formats)]
 		act := fm.acts[int(actIndex)%len(fm.acts)]
-		c, r := (int(cols)%3000+fm.step)/fm.step*fm.step, int(rows)%40+1
+		c, r := (int(cols)%600+fm.step)/fm.step*fm.step, int(rows)%24+1
 		s := newSource(int(seed % kinds))
 		var m matrix
 		switch fm.name {
