@@ -1,0 +1,164 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"expertfs/policy"
+	"expertfs/policy/replay"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// writeTraces makes two traces of a model of 2 x 8 experts.
+func writeTraces(t *testing.T) (dir string) {
+	dir = t.TempDir()
+	var text strings.Builder
+	text.WriteString("# layers=2 experts=8 top-k=2 expert-bytes=1000\n")
+	for token := range 60 {
+		for layer := range 2 {
+			fmt.Fprintf(&text, "%d,%d,%d,%d\n", token, layer, token*token%7, 7-token%3%2)
+		}
+	}
+	for _, name := range []string{"a.csv", "b.csv", "notes.txt"} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text.String()), 0o644))
+	}
+	return dir
+}
+
+// replayed runs the command and returns what it prints.
+func replayed(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	cmd := newReplayCommand()
+	cmd.SetArgs(args)
+	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	var out bytes.Buffer
+	cmd.SetOut(&out)
+	err := cmd.ExecuteContext(t.Context())
+	return out.String(), err
+}
+
+func TestReplayJSON(t *testing.T) {
+	dir := writeTraces(t)
+	out, err := replayed(t, "--json", "--policy", "lru,ewma:alpha=0.1,gamma=0,default", "--ram", "50%,4kB", "--bandwidth", "1MB/s", dir)
+	require.NoError(t, err)
+	var rows []map[string]any
+	require.NoError(t, json.Unmarshal([]byte(out), &rows))
+	require.Len(t, rows, 6)
+	var policies []string
+	for _, r := range rows {
+		policies = append(policies, r["policy"].(string))
+		assert.EqualValues(t, 120, r["tokens"])
+		assert.EqualValues(t, 480, r["accesses"])
+		assert.InDelta(t, 1-r["hit_rate"].(float64), r["misses_per_token"].(float64)/4, 1e-9)
+		assert.InDelta(t, r["miss_bytes_per_token"].(float64), r["misses_per_token"].(float64)*1000, 1e-6)
+		assert.InDelta(t, r["miss_seconds_per_token"].(float64), r["miss_bytes_per_token"].(float64)/1e6, 1e-12)
+		assert.Contains(t, r, "belady_share")
+	}
+	assert.Equal(t, []string{"lru", "lru", "ewma:alpha=0.1,gamma=0", "ewma:alpha=0.1,gamma=0", policy.Default, policy.Default}, policies)
+	assert.Equal(t, 0.25, rows[0]["ram_fraction"], "ascending")
+	assert.Equal(t, 0.5, rows[1]["ram_fraction"])
+}
+
+func TestReplayIsWarmFromTraceToTrace(t *testing.T) {
+	dir := writeTraces(t)
+	hits := func(paths ...string) float64 {
+		out, err := replayed(t, append([]string{"--json", "--policy", "lru", "--ram", "100%"}, paths...)...)
+		require.NoError(t, err)
+		var rows []replay.Result
+		require.NoError(t, json.Unmarshal([]byte(out), &rows))
+		return float64(rows[0].Accesses - rows[0].Hits)
+	}
+	a, b := filepath.Join(dir, "a.csv"), filepath.Join(dir, "b.csv")
+	assert.Equal(t, hits(a), hits(a, b), "the second has no first uses")
+	assert.Equal(t, hits(a, b), hits(dir))
+	assert.Equal(t, hits(a, b), hits(filepath.Join(dir, "[ab].csv")), "a pattern that no shell expanded")
+}
+
+func TestReplayPrintsTablesAndAll(t *testing.T) {
+	dir := writeTraces(t)
+	out, err := replayed(t, "--policy", "all,belady", "--ram", "25%", dir)
+	require.NoError(t, err)
+	for _, name := range append(policy.Names(), replay.Belady) {
+		assert.Contains(t, out, " "+name+"\n")
+	}
+	out, err = replayed(t, "--csv", "--ram", "25%,50%", dir)
+	require.NoError(t, err)
+	assert.Equal(t, 3, strings.Count(out, "\n"))
+	assert.True(t, strings.HasPrefix(out, "policy,ram_fraction,"))
+}
+
+func TestReplayFindsRAM(t *testing.T) {
+	dir := writeTraces(t)
+	out, err := replayed(t, "--ram-for-hit", "60%", "--policy", "lru,belady", "--json", dir)
+	require.NoError(t, err)
+	var found []needed
+	require.NoError(t, json.Unmarshal([]byte(out), &found))
+	require.Len(t, found, 2)
+	assert.True(t, found[0].Reached && found[1].Reached)
+	assert.LessOrEqual(t, found[1].RAMBytes, found[0].RAMBytes)
+	assert.InDelta(t, float64(found[0].RAMBytes)/16000, found[0].RAMFraction, 1e-12)
+
+	out, err = replayed(t, "--ram-for-hit", "100%", dir)
+	require.NoError(t, err)
+	assert.Contains(t, out, "more than all")
+}
+
+func TestReplayDraws(t *testing.T) {
+	dir := writeTraces(t)
+	path := filepath.Join(t.TempDir(), "curves.svg")
+	for range 2 { // also over its own picture
+		_, err := replayed(t, "--svg", path, "--policy", "lru,default", dir)
+		require.NoError(t, err)
+	}
+	f, err := os.Open(path)
+	require.NoError(t, err)
+	defer f.Close()
+	for d := xml.NewDecoder(f); ; {
+		if _, err := d.Token(); err == io.EOF {
+			break
+		} else {
+			require.NoError(t, err)
+		}
+	}
+	_, err = replayed(t, "--svg", filepath.Join(dir, "a.csv"), dir)
+	assert.ErrorContains(t, err, "must end in .svg")
+}
+
+func TestReplayRefuses(t *testing.T) {
+	dir := writeTraces(t)
+	bad := filepath.Join(t.TempDir(), "bad.csv")
+	require.NoError(t, os.WriteFile(bad, []byte("# a\n0,0,one\n"), 0o644))
+	empty := filepath.Join(t.TempDir(), "empty.csv")
+	require.NoError(t, os.WriteFile(empty, nil, 0o644))
+	for _, c := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"--policy", "clock", dir}, exitUsage, "there are arc,"},
+		{[]string{"--policy", "ewma:alpha=7", dir}, exitUsage, "alpha=7"},
+		{[]string{"--ram", "much", dir}, exitUsage, "neither a share"},
+		{[]string{"--ram", "120%", dir}, exitUsage, "120%"},
+		{[]string{"--bandwidth", "fast", dir}, exitUsage, "--bandwidth fast"},
+		{[]string{"--expert-bytes", "0", dir}, exitUsage, "--expert-bytes 0"},
+		{[]string{"--ram-for-hit", "0.9", dir}, exitUsage, "not a share like 25%"},
+		{[]string{"--experts", "4", dir}, exitFailure, "is not of a model of 2 x 4 experts"},
+		{[]string{bad}, exitFailure, "bad.csv:2: expert \"one\""},
+		{[]string{empty}, exitFailure, "no steps in it"},
+		{[]string{t.TempDir()}, exitFailure, "no .csv or .csv.gz in it"},
+		{[]string{filepath.Join(dir, "none.csv")}, exitFailure, "no such file"},
+	} {
+		_, err := replayed(t, c.args...)
+		require.ErrorContains(t, err, c.want, c.args)
+		assert.Equal(t, c.code, exitCode(err), c.args)
+	}
+}
