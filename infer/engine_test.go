@@ -3,7 +3,6 @@ package infer
 import (
 	"context"
 	"encoding/binary"
-	"fmt"
 	"io"
 	"math"
 	"math/rand/v2"
@@ -176,22 +175,23 @@ func TestBrokenExperts(t *testing.T) {
 		{"not a number", "tensor mlp2_weight.scales: scale of row 3, block 1 is 255", spoilScale},
 	} {
 		t.Run(x.name, func(t *testing.T) {
-			e := open(t, tree, Options{MapBytes: MapNone})
-			for expert := range 8 {
-				path := filepath.Join(layer, "experts", fmt.Sprintf("%02d.safetensors", expert))
-				whole, err := os.ReadFile(path)
-				require.NoError(t, err)
-				t.Cleanup(func() { require.NoError(t, os.WriteFile(path, whole, 0o644)) })
-				x.spoil(t, path)
-			}
+			e := open(t, tree, Options{})
 			s := e.NewSession()
-			err := s.Append(context.Background(), ids, nil)
-			require.ErrorContains(t, err, x.want)
-			require.ErrorContains(t, err, filepath.Join(layer, "experts"))
-			require.Zero(t, s.Len())
+			path := filepath.Join(layer, "experts", "02.safetensors")
+			whole, err := os.ReadFile(path)
+			require.NoError(t, err)
+			x.spoil(t, path)
+			for range 2 {
+				err = s.Append(context.Background(), ids, nil)
+				require.ErrorContains(t, err, x.want)
+				require.ErrorContains(t, err, path)
+				require.Zero(t, s.Len())
+			}
+			require.NoError(t, os.RemoveAll(path))
+			require.NoError(t, os.WriteFile(path, whole, 0o644))
+			require.Equal(t, want, allLogits(t, s, ids))
 		})
 	}
-	require.Equal(t, want, allLogits(t, open(t, tree, Options{}).NewSession(), ids))
 }
 
 // spoilScale makes the second scale of row 3 of the second matrix a NaN.

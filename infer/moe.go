@@ -117,17 +117,15 @@ func (e *Engine) runExperts(l, n int) error {
 			s.request(l, m.used[asked])
 			asked++
 		}
-		if err := e.gather(n); err != nil {
-			return err
-		}
-		if done == 0 {
+		err := e.gather(n)
+		if err == nil && done == 0 {
 			// Only now, so that the opens of this layer come first; and only the
 			// better half, since this layer's experts are still missing.
-			if err := e.predict(l+1, n, e.cfg.TopK/2); err != nil {
-				return err
-			}
+			err = e.predict(l+1, n, e.cfg.TopK/2)
 		}
-		err := e.runUnits()
+		if err == nil {
+			err = e.runUnits()
+		}
 		for i := range m.units {
 			err = errors.Join(err, s.release(m.units[i].heldExpert))
 		}
@@ -143,7 +141,8 @@ func (e *Engine) runExperts(l, n int) error {
 const minAhead = 2
 
 // gather waits for an expert and takes it together with those that are there
-// too, as long as their rows are not more than the workspace should hold.
+// too, as long as their rows are not more than the workspace should hold. The
+// caller releases the units, also after an error.
 func (e *Engine) gather(n int) error {
 	m := &e.work.moe
 	limit := max(n, e.cfg.TopK)
