@@ -1,0 +1,135 @@
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// expertfs builds the other program. The mount is the only thing between the
+// two, so it is tested as a program.
+func expertfs(t *testing.T) string {
+	t.Helper()
+	if f, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0); err != nil {
+		t.Skip("no FUSE here: ", err)
+	} else {
+		f.Close()
+	}
+	if os.Geteuid() != 0 {
+		if _, err := exec.LookPath("fusermount3"); err != nil {
+			t.Skip("cannot mount: not root, and ", err)
+		}
+	}
+	if _, err := exec.LookPath("go"); err != nil {
+		t.Skip("cannot build expertfs: ", err)
+	}
+	path := filepath.Join(t.TempDir(), "expertfs")
+	out, err := exec.Command("go", "build", "-o", path, "expertfs/cmd/expertfs").CombinedOutput()
+	require.NoError(t, err, string(out))
+	return path
+}
+
+// mountTiny mounts the model that the project carries until the test ends.
+func mountTiny(t *testing.T, program string, flags ...string) string {
+	t.Helper()
+	dir := t.TempDir()
+	out, err := exec.Command(program, append(append([]string{"mount"}, flags...), "embed:tiny", dir)...).CombinedOutput()
+	require.NoError(t, err, string(out))
+	t.Cleanup(func() {
+		out, err := exec.Command(program, "umount", dir).CombinedOutput()
+		require.NoError(t, err, string(out))
+	})
+	return dir
+}
+
+const someIDs = "1776 259 1836 1198 525 1754 281 259 1220 272 259 983 13 664 259 983 379 865 1652 11 272 1106 322 26"
+
+// score returns the logits of every position as a file's bytes.
+func score(t *testing.T, dir string, flags ...string) [sha256.Size]byte {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "logits.npy")
+	_, _, err := runCommand(t, someIDs, append([]string{"score", "--model", dir, "--ids", "-", "--logits", path}, flags...)...)
+	require.NoError(t, err)
+	data, err := os.ReadFile(path)
+	require.NoError(t, err)
+	return sha256.Sum256(data)
+}
+
+func TestOnMounts(t *testing.T) {
+	program := expertfs(t)
+	t.Run("same logits", func(t *testing.T) { testSameLogits(t, program) })
+	t.Run("uses", func(t *testing.T) { testUses(t, program) })
+	t.Run("server dies", func(t *testing.T) { testServerDies(t, program) })
+}
+
+// Logits are the same bytes on a mount of any budget and policy, with and
+// without hints, and on a plain copy.
+func testSameLogits(t *testing.T, program string) {
+	want := score(t, tinyTree(t))
+	for _, flags := range [][]string{
+		{"--ram", "64MiB"},
+		{"--ram", "400KiB", "--policy", "random"},
+		{"--ram", "1MiB", "--policy", "lru"},
+		{"--ram", "1MiB", "--no-passthrough"},
+	} {
+		t.Run(strings.Join(flags, " "), func(t *testing.T) {
+			dir := mountTiny(t, program, flags...)
+			require.Equal(t, want, score(t, dir))
+			require.Equal(t, want, score(t, dir, "-b", "1", "--prefetch", "on", "-t", "1"))
+			require.Equal(t, want, score(t, dir, "-b", "5", "--map-bytes", "0", "-t", "3"))
+		})
+	}
+}
+
+// The mount sees every use of an expert, opened or still mapped.
+func testUses(t *testing.T, program string) {
+	for _, ram := range []string{"64MiB", "1MiB"} {
+		dir := mountTiny(t, program, "--ram", ram)
+		before, err := readDriveStats(dir)
+		require.NoError(t, err)
+		out, _, err := runCommand(t, someIDs, "run", "--model", dir, "--ids", "-", "-n", "40", "--temp", "0", "--json")
+		require.NoError(t, err)
+		var figures timingFigures
+		require.NoError(t, json.Unmarshal([]byte(out), &figures))
+		after, err := readDriveStats(dir)
+		require.NoError(t, err)
+		used := after.sub(before)
+		require.EqualValues(t, figures.ExpertsUsed, used.hits+used.misses, "--ram %s", ram)
+	}
+}
+
+// A server that dies is an error, in the middle of a text as at its beginning.
+func testServerDies(t *testing.T, program string) {
+	dir := t.TempDir()
+	server := exec.Command(program, "mount", "-f", "--ram", "1MiB", "embed:tiny", dir)
+	ready, err := server.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, server.Start())
+	t.Cleanup(func() { _ = exec.Command(program, "umount", dir).Run() })
+	line := make([]byte, 4096)
+	n, err := ready.Read(line) // the mount point, when it serves
+	require.NoError(t, err)
+	require.True(t, bytes.Contains(line[:n], []byte(dir)))
+
+	var m modelFlags
+	m.dir, m.mapBytes = dir, "auto"
+	e, err := m.open()
+	require.NoError(t, err)
+	defer e.Close()
+	s := e.NewSession()
+	require.NoError(t, s.Append(t.Context(), mustIDs(t, someIDs), nil))
+	require.NoError(t, server.Process.Kill())
+	_ = server.Wait()
+	err = s.Append(t.Context(), mustIDs(t, someIDs), nil)
+	require.Error(t, err)
+	require.Regexp(t, "transport endpoint is not connected|software caused connection abort|input/output error|cannot be read any more", err.Error())
+	_, err = m.open()
+	require.Error(t, err)
+}
