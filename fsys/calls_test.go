@@ -54,6 +54,24 @@ func TestPartialReads(t *testing.T) {
 	})
 }
 
+// Who reads dense weights once, to make something else of them, leaves no copy in RAM.
+func TestDenseFilesByDirectReadsTakeNoRAM(t *testing.T) {
+	m := openModel(t, "embed:tiny")
+	everyMechanism(t, func(t *testing.T, s *server) {
+		for i, name := range []string{"dense/unembedding.safetensors", "layers/02/dense.safetensors"} {
+			got, err := readDirect(s.path(name))
+			require.NoError(t, err)
+			require.True(t, bytes.Equal(m.files[name], got), name)
+			require.Equal(t, i, s.report().Cache.DenseFiles)
+
+			got, err = os.ReadFile(s.path(name))
+			require.NoError(t, err)
+			require.True(t, bytes.Equal(m.files[name], got), name)
+		}
+		require.Equal(t, 2, s.report().Cache.DenseFiles)
+	})
+}
+
 func TestSeek(t *testing.T) {
 	everyMechanism(t, func(t *testing.T, s *server) {
 		f, err := os.Open(s.expert(0, 0))

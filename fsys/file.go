@@ -42,16 +42,11 @@ func (f *FS) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fu
 			return f.cache.Open(ctx, id.key())
 		})
 	case kindLayerDense:
-		return f.openSlot(cancel, in, out, func(ctx context.Context) (*tiers.Handle, error) {
-			return f.cache.OpenDense(ctx, tiers.DenseLayer(id.layer()))
-		})
+		return f.openDense(cancel, in, out, tiers.DenseLayer(id.layer()))
 	case kindUnembedding:
-		return f.openSlot(cancel, in, out, func(ctx context.Context) (*tiers.Handle, error) {
-			return f.cache.OpenDense(ctx, tiers.Unembedding)
-		})
+		return f.openDense(cancel, in, out, tiers.Unembedding)
 	case kindEmbedding:
-		out.Fh = f.handles.add(readerFile{f.cache.Embedding(), f.tree.embedding})
-		out.OpenFlags = f.mechanism.openFlags()
+		return f.openOnDrive(out, tiers.Embedding, f.tree.embedding)
 	case kindSmall:
 		small := f.tree.small[id.index()]
 		out.Fh = f.handles.add(readerFile{small, small.Size()})
@@ -61,6 +56,28 @@ func (f *FS) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fu
 	default:
 		return fuse.EISDIR
 	}
+	return fuse.OK
+}
+
+// openDense opens a dense file: in RAM, or on the drive for a reader that asks
+// for O_DIRECT because it makes a copy of its own and needs none kept here.
+func (f *FS) openDense(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut, d tiers.Dense) fuse.Status {
+	if in.Flags&unix.O_DIRECT != 0 {
+		return f.openOnDrive(out, d, f.tree.size(nodeID(in.NodeId)))
+	}
+	return f.openSlot(cancel, in, out, func(ctx context.Context) (*tiers.Handle, error) {
+		return f.cache.OpenDense(ctx, d)
+	})
+}
+
+// openOnDrive opens a dense file of so many bytes that takes no RAM.
+func (f *FS) openOnDrive(out *fuse.OpenOut, d tiers.Dense, size int64) fuse.Status {
+	r, err := f.cache.OnDrive(d)
+	if err != nil {
+		return f.status(err)
+	}
+	out.Fh = f.handles.add(readerFile{r, size})
+	out.OpenFlags = f.mechanism.openFlags()
 	return fuse.OK
 }
 

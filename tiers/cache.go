@@ -3,7 +3,6 @@ package tiers
 import (
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"sync"
 	"time"
@@ -238,10 +237,4 @@ func (c *Cache) die(s *ram.Slot) {
 		c.options.SlotHook.Dead(s)
 	}
 	s.Close()
-}
-
-// Embedding reads the embedding's file straight from the drive. It costs no
-// RAM; its errors are those of a load.
-func (c *Cache) Embedding() io.ReaderAt {
-	return embedding{c, &entry{dense: true, name: "embedding"}, c.ck.Embedding()}
 }

@@ -12,11 +12,13 @@ import (
 	"expertfs/tiers/ram"
 )
 
-// Dense names a dense file: that of a layer, or the Unembedding.
+// Dense names a dense file: that of a layer, the Unembedding or the Embedding.
 type Dense int
 
-// Unembedding is the last norm and the unembedding.
-const Unembedding Dense = -1
+const (
+	Unembedding Dense = -1 // the last norm and the unembedding
+	Embedding   Dense = -2 // read by rows, so never kept in RAM
+)
 
 // DenseLayer names the tensors of a layer outside its experts.
 func DenseLayer(layer int) Dense { return Dense(layer) }
@@ -69,15 +71,13 @@ func (c *Cache) Open(ctx context.Context, k policy.Key) (*Handle, error) {
 	return c.wait(ctx, e)
 }
 
-// OpenDense returns the bytes of a dense file, as Open does.
+// OpenDense returns the bytes of a dense file other than the embedding, as Open
+// does.
 func (c *Cache) OpenDense(ctx context.Context, d Dense) (*Handle, error) {
-	i := int(d)
-	if d == Unembedding {
-		i = len(c.denses) - 1
-	} else if i < 0 || i >= len(c.denses)-1 {
-		return nil, fmt.Errorf("%w: layer %d dense", ErrRange, i)
+	e, err := c.denseEntry(d)
+	if err != nil {
+		return nil, err
 	}
-	e := c.denses[i]
 	c.mu.Lock()
 	if c.closed {
 		c.mu.Unlock()
@@ -184,18 +184,43 @@ func (c *Cache) miss(e *entry) {
 	}
 }
 
-// embedding reads the embedding's view.
-type embedding struct {
+// OnDrive reads a dense file straight from the drive, whether it is in RAM or
+// not. It costs no RAM; its errors are those of a load.
+func (c *Cache) OnDrive(d Dense) (io.ReaderAt, error) {
+	if d == Embedding {
+		return driveFile{c, &entry{dense: true, name: "embedding"}, c.ck.Embedding()}, nil
+	}
+	e, err := c.denseEntry(d)
+	if err != nil {
+		return nil, err
+	}
+	return driveFile{c, e, e.view()}, nil
+}
+
+// denseEntry returns the entry of a dense file that can be in RAM.
+func (c *Cache) denseEntry(d Dense) (*entry, error) {
+	layers := len(c.denses) - 1
+	switch {
+	case d == Unembedding:
+		return c.denses[layers], nil
+	case d >= 0 && int(d) < layers:
+		return c.denses[d], nil
+	}
+	return nil, fmt.Errorf("%w: layer %d dense", ErrRange, d)
+}
+
+// driveFile is a file that is read where it lies.
+type driveFile struct {
 	c    *Cache
 	e    *entry
 	view *checkpoint.View
 }
 
 // ReadAt implements io.ReaderAt.
-func (r embedding) ReadAt(p []byte, off int64) (int, error) {
-	n, err := r.c.reader.ReadAt(context.Background(), r.view, p, off)
+func (f driveFile) ReadAt(p []byte, off int64) (int, error) {
+	n, err := f.c.reader.ReadAt(context.Background(), f.view, p, off)
 	if err != nil && err != io.EOF {
-		err = r.c.failed(r.e, err)
+		err = f.c.failed(f.e, err)
 	}
 	return n, err
 }
