@@ -51,7 +51,9 @@ func (e *Engine) forward(ctx context.Context, s *Session, ids []int, last bool, 
 	}
 	s.n += n
 	e.stats.Tokens += n
-	e.stats.Elapsed += time.Since(began)
+	took := time.Since(began)
+	e.stats.Elapsed += took
+	e.predictor.took(n, took)
 	return e.experts.endBatch()
 }
 

@@ -1,12 +1,16 @@
 package infer
 
-import "expertfs/infer/kernel"
+import (
+	"time"
+
+	"expertfs/infer/kernel"
+)
 
 // prefetchMode says when hints about the next layer are sent.
 type prefetchMode int
 
 const (
-	prefetchAuto prefetchMode = iota // on a mount that is short of RAM, in layers where guesses are good
+	prefetchAuto prefetchMode = iota // on a mount short of RAM, where guesses are good and hints save time
 	prefetchOn                       // always; on a plain folder guesses are only counted
 	prefetchOff
 )
@@ -31,6 +35,7 @@ type predictor struct {
 	wanted  []int  // the guessed experts, ascending, each once
 	seen    []bool // [E], whether an expert is among them
 
+	trial  trial
 	recent []float64 // by layer: share of right guesses, recent ones counting more
 	judged []int     // by layer: batches that recent is made of
 	counts []Prediction
@@ -52,9 +57,9 @@ const (
 	// the drive for a whole load, and an expert's place in RAM.
 	goodGuesses = 0.6
 	// recentBatches is about how many batches the recent share covers, and
-	// trialBatches how many are only guessed and judged before hints are sent.
+	// minJudged how many are only judged before hints are sent.
 	recentBatches = 64
-	trialBatches  = 8
+	minJudged     = 8
 	// largeBatch is the number of tokens from which guesses need no trial: so
 	// many use most of a layer's experts.
 	largeBatch = 32
@@ -74,7 +79,17 @@ func newPredictor(mode prefetchMode, layers, experts int, short bool) *predictor
 
 // trusted tells whether guesses for n tokens in layer l are worth a hint.
 func (p *predictor) trusted(l, n int) bool {
-	return !p.auto || n >= largeBatch || p.judged[l] >= trialBatches && p.recent[l] >= goodGuesses
+	if !p.auto || n >= largeBatch {
+		return true
+	}
+	return p.judged[l] >= minJudged && p.recent[l] >= goodGuesses && p.trial.hints()
+}
+
+// took records how long a batch of n tokens took.
+func (p *predictor) took(n int, d time.Duration) {
+	if p.on && p.auto && n == 1 {
+		p.trial.took(d)
+	}
 }
 
 // predict guesses k experts of layer l for each of the n tokens of the batch,

@@ -1,0 +1,42 @@
+package infer
+
+import "time"
+
+// trial finds out whether sending hints makes tokens faster here: a right guess
+// saves time only while the drive and the memory have some to spare. It runs a
+// number of tokens without hints and as many with them, twice, keeps what was
+// faster for a while, and then tries again.
+type trial struct {
+	token int              // in the present round
+	spent [2]time.Duration // without and with hints
+	on    bool             // what the last round found
+}
+
+const (
+	trialStretch = 32   // tokens of one kind in a row
+	trialTokens  = 128  // of a trial: four stretches
+	trialKept    = 1024 // tokens for which its result holds
+	trialSettle  = 4    // first tokens of a stretch, which still feel the one before
+)
+
+// hints tells whether the next token is to send hints.
+func (t *trial) hints() bool {
+	if t.token < trialTokens {
+		return t.token/trialStretch%2 == 1
+	}
+	return t.on
+}
+
+// took records the time of one token.
+func (t *trial) took(d time.Duration) {
+	if t.token < trialTokens && t.token%trialStretch >= trialSettle {
+		t.spent[t.token/trialStretch%2] += d
+	}
+	t.token++
+	switch t.token {
+	case trialTokens:
+		t.on = t.spent[1] < t.spent[0]
+	case trialTokens + trialKept:
+		*t = trial{on: t.on}
+	}
+}
