@@ -109,7 +109,7 @@ loop:
 	RET
 
 // func addWeightedF32AVX2(dst, w, values *float32, step, n int)
-// 32 elements of dst and of each of n values, which are step bytes apart.
+// 64 elements of dst and of each of n values, which are step bytes apart.
 TEXT ·addWeightedF32AVX2(SB), NOSPLIT, $0-40
 	MOVQ    dst+0(FP), DI
 	MOVQ    w+8(FP), DX
@@ -120,6 +120,10 @@ TEXT ·addWeightedF32AVX2(SB), NOSPLIT, $0-40
 	VMOVUPS 32(DI), Y1
 	VMOVUPS 64(DI), Y2
 	VMOVUPS 96(DI), Y3
+	VMOVUPS 128(DI), Y4
+	VMOVUPS 160(DI), Y5
+	VMOVUPS 192(DI), Y6
+	VMOVUPS 224(DI), Y7
 
 loop:
 	VBROADCASTSS (DX), Y8
@@ -127,6 +131,10 @@ loop:
 	VFMADD231PS  32(SI), Y8, Y1
 	VFMADD231PS  64(SI), Y8, Y2
 	VFMADD231PS  96(SI), Y8, Y3
+	VFMADD231PS  128(SI), Y8, Y4
+	VFMADD231PS  160(SI), Y8, Y5
+	VFMADD231PS  192(SI), Y8, Y6
+	VFMADD231PS  224(SI), Y8, Y7
 	ADDQ         $4, DX
 	ADDQ         R8, SI
 	DECQ         CX
@@ -135,15 +143,21 @@ loop:
 	VMOVUPS      Y1, 32(DI)
 	VMOVUPS      Y2, 64(DI)
 	VMOVUPS      Y3, 96(DI)
+	VMOVUPS      Y4, 128(DI)
+	VMOVUPS      Y5, 160(DI)
+	VMOVUPS      Y6, 192(DI)
+	VMOVUPS      Y7, 224(DI)
 	VZEROUPPER
 	RET
 
-// Makes 8 even and 8 odd elements 16 in their order, and back.
+// Stores 8 even and 8 odd elements as 16 in their order, and loads them so.
 #define MERGE(e, o, a, b) \
-	VUNPCKLPS  o, e, Y4        \
-	VUNPCKHPS  o, e, Y5        \
-	VPERM2F128 $0x20, Y5, Y4, a \
-	VPERM2F128 $0x31, Y5, Y4, b
+	VUNPCKLPS  o, e, Y4          \
+	VUNPCKHPS  o, e, Y5          \
+	VPERM2F128 $0x20, Y5, Y4, e  \
+	VPERM2F128 $0x31, Y5, Y4, o  \
+	VMOVUPS    e, a              \
+	VMOVUPS    o, b
 
 #define SPLIT(a, b, e, o) \
 	VMOVUPS a, Y4             \
@@ -154,7 +168,7 @@ loop:
 	VPERMPD $0xd8, o, o
 
 // func addWeightedBF16AVX2(dst, w *float32, values *uint16, step, n int)
-// 32 elements of dst and of each of n values, which are step bytes apart.
+// 64 elements of dst and of each of n values, which are step bytes apart.
 TEXT ·addWeightedBF16AVX2(SB), NOSPLIT, $0-40
 	MOVQ     dst+0(FP), DI
 	MOVQ     w+8(FP), DX
@@ -163,27 +177,33 @@ TEXT ·addWeightedBF16AVX2(SB), NOSPLIT, $0-40
 	MOVQ     n+32(FP), CX
 	VPCMPEQD Y15, Y15, Y15
 	VPSLLD   $16, Y15, Y15
-	SPLIT((DI), 32(DI), Y0, Y1)
-	SPLIT(64(DI), 96(DI), Y2, Y3)
+	SPLIT((DI), 32(DI), Y6, Y7)
+	SPLIT(64(DI), 96(DI), Y8, Y9)
+	SPLIT(128(DI), 160(DI), Y10, Y11)
+	SPLIT(192(DI), 224(DI), Y12, Y13)
 
 loop:
-	VBROADCASTSS (DX), Y8
-	WIDE((SI), Y4, Y5)
-	WIDE(32(SI), Y6, Y7)
-	VFMADD231PS  Y4, Y8, Y0
-	VFMADD231PS  Y5, Y8, Y1
-	VFMADD231PS  Y6, Y8, Y2
-	VFMADD231PS  Y7, Y8, Y3
+	VBROADCASTSS (DX), Y14
+	WIDE((SI), Y0, Y1)
+	WIDE(32(SI), Y2, Y3)
+	VFMADD231PS  Y0, Y14, Y6
+	VFMADD231PS  Y1, Y14, Y7
+	VFMADD231PS  Y2, Y14, Y8
+	VFMADD231PS  Y3, Y14, Y9
+	WIDE(64(SI), Y0, Y1)
+	WIDE(96(SI), Y2, Y3)
+	VFMADD231PS  Y0, Y14, Y10
+	VFMADD231PS  Y1, Y14, Y11
+	VFMADD231PS  Y2, Y14, Y12
+	VFMADD231PS  Y3, Y14, Y13
 	ADDQ         $4, DX
 	ADDQ         R8, SI
 	DECQ         CX
 	JNZ          loop
 
-	MERGE(Y0, Y1, Y6, Y7)
-	MERGE(Y2, Y3, Y8, Y9)
-	VMOVUPS Y6, (DI)
-	VMOVUPS Y7, 32(DI)
-	VMOVUPS Y8, 64(DI)
-	VMOVUPS Y9, 96(DI)
+	MERGE(Y6, Y7, (DI), 32(DI))
+	MERGE(Y8, Y9, 64(DI), 96(DI))
+	MERGE(Y10, Y11, 128(DI), 160(DI))
+	MERGE(Y12, Y13, 192(DI), 224(DI))
 	VZEROUPPER
 	RET

@@ -27,6 +27,9 @@ var avx2 = &tier{
 	split:      splitFast,
 	quantize:   quantizeFast,
 
+	add:             addFast,
+	addScaled:       addScaledFast,
+	addBF16:         addBF16Fast,
 	swiglu:          swigluFast,
 	expSum:          expSumFast,
 	dotsF32:         dotsF32Fast,

@@ -27,19 +27,11 @@ func sumSquares(x []float32) float64 {
 	return (a + b) + (c + d)
 }
 
-// Add adds x to dst.
-func Add(dst, x []float32) {
-	for i, f := range x {
-		dst[i] += f
-	}
-}
+// Add adds x to the first elements of dst.
+func Add(dst, x []float32) { active.add(dst[:len(x)], x) }
 
-// AddScaled adds a*x to dst, the product being rounded.
-func AddScaled(dst []float32, a float32, x []float32) {
-	for i, f := range x {
-		dst[i] += float32(a * f)
-	}
-}
+// AddScaled adds a*x, rounded, to the first elements of dst.
+func AddScaled(dst []float32, a float32, x []float32) { active.addScaled(dst[:len(x)], a, x) }
 
 // WidenBF16 sets dst to len(dst) little-endian bfloat16 numbers.
 func WidenBF16(dst []float32, src []byte) {
@@ -49,11 +41,7 @@ func WidenBF16(dst []float32, src []byte) {
 }
 
 // AddBF16 adds len(dst) little-endian bfloat16 numbers to dst.
-func AddBF16(dst []float32, src []byte) {
-	for i := range dst {
-		dst[i] += fromBF16(uint16(src[2*i]) | uint16(src[2*i+1])<<8)
-	}
-}
+func AddBF16(dst []float32, src []byte) { active.addBF16(dst, src[:2*len(dst)]) }
 
 // RoundBF16 sets dst to src rounded to bfloat16, ties to even.
 func RoundBF16(dst []uint16, src []float32) {

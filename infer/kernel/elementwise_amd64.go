@@ -15,6 +15,15 @@ func swigluAVX2(dst, a *float32, n int, limit, alpha float32)
 func quantizeAVX2(q *int8, scale *float32, corr *int32, step int, x *float32, n int)
 
 //go:noescape
+func addAVX2(dst, x *float32, n int)
+
+//go:noescape
+func addScaledAVX2(dst *float32, a float32, x *float32, n int)
+
+//go:noescape
+func addBF16AVX2(dst *float32, src *byte, n int)
+
+//go:noescape
 func splitAVX2(dst, x *float32, n int, round bool)
 
 //go:noescape
@@ -111,25 +120,51 @@ func dotsBF16Fast(dst, q []float32, keys []uint16, scale float32) {
 }
 
 func addWeightedF32Fast(dst, w, values []float32) {
+	const group = 64
 	dim := len(dst)
-	if dim%32 != 0 || len(w) == 0 {
+	if dim%group != 0 || len(w) == 0 {
 		addWeightedF32Generic(dst, w, values)
 		return
 	}
-	for at := 0; at < dim; at += 32 {
+	for at := 0; at < dim; at += group {
 		addWeightedF32AVX2(&dst[at], &w[0], &values[at], dim*4, len(w))
 	}
 }
 
 func addWeightedBF16Fast(dst, w []float32, values []uint16) {
+	const group = 64
 	dim := len(dst)
-	if dim%32 != 0 || len(w) == 0 {
+	if dim%group != 0 || len(w) == 0 {
 		addWeightedBF16Generic(dst, w, values)
 		return
 	}
-	for at := 0; at < dim; at += 32 {
+	for at := 0; at < dim; at += group {
 		addWeightedBF16AVX2(&dst[at], &w[0], &values[at], dim*2, len(w))
 	}
+}
+
+func addFast(dst, x []float32) {
+	n := len(x) / 8
+	if n > 0 {
+		addAVX2(&dst[0], &x[0], n)
+	}
+	addGeneric(dst[n*8:], x[n*8:])
+}
+
+func addScaledFast(dst []float32, a float32, x []float32) {
+	n := len(x) / 8
+	if n > 0 {
+		addScaledAVX2(&dst[0], a, &x[0], n)
+	}
+	addScaledGeneric(dst[n*8:], a, x[n*8:])
+}
+
+func addBF16Fast(dst []float32, src []byte) {
+	n := len(dst) / 8
+	if n > 0 {
+		addBF16AVX2(&dst[0], &src[0], n)
+	}
+	addBF16Generic(dst[n*8:], src[n*16:])
 }
 
 // fourRows calls f for groups of four of dst's elements, r being the first of

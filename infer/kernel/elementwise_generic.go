@@ -9,6 +9,24 @@ func (l *partLanes) sum() float32 {
 	return ((l[0] + l[4]) + (l[2] + l[6])) + ((l[1] + l[5]) + (l[3] + l[7]))
 }
 
+func addGeneric(dst, x []float32) {
+	for i, f := range x {
+		dst[i] += f
+	}
+}
+
+func addScaledGeneric(dst []float32, a float32, x []float32) {
+	for i, f := range x {
+		dst[i] += float32(a * f)
+	}
+}
+
+func addBF16Generic(dst []float32, src []byte) {
+	for i := range dst {
+		dst[i] += fromBF16(uint16(src[2*i]) | uint16(src[2*i+1])<<8)
+	}
+}
+
 func swigluGeneric(dst, a []float32, limit, alpha float32) {
 	for i := range dst {
 		g, u := a[2*i], a[2*i+1]

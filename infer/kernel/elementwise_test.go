@@ -83,6 +83,21 @@ func TestElementwiseTiersAgree(t *testing.T) {
 				requireSame(t, []float32{generic.expSum(want, 3)}, []float32{k.expSum(got, 3)})
 				requireSame(t, want, got)
 
+				half := guarded(t, s.bf16(n))
+				for _, f := range []func(k *tier, dst []float32){
+					func(k *tier, dst []float32) { k.add(dst, a[n:]) },
+					func(k *tier, dst []float32) { k.addScaled(dst, a[0], a[n:]) },
+					func(k *tier, dst []float32) { k.addBF16(dst, half) },
+				} {
+					copy(got, a)
+					copy(want, a)
+					if n > 0 {
+						f(k, got)
+						f(generic, want)
+					}
+					requireSame(t, want, got)
+				}
+
 				b := guarded(t, s.bytes(n))
 				require.Equal(t, generic.sum64(b), k.sum64(b))
 			}

@@ -15,6 +15,9 @@ var generic = &tier{
 	split:      splitGeneric,
 	quantize:   quantizeGeneric,
 
+	add:             addGeneric,
+	addScaled:       addScaledGeneric,
+	addBF16:         addBF16Generic,
 	swiglu:          swigluGeneric,
 	expSum:          expSumGeneric,
 	dotsF32:         dotsF32Generic,

@@ -43,8 +43,11 @@ type tier struct {
 	// quantize prepares x as vector i of dst, of which it has at most the length.
 	quantize func(dst *int8Rows, i int, x []float32)
 
-	// swiglu, dots and addWeighted are as the exported functions of their names;
+	// add to addWeighted are as the exported functions of their names;
 	// expSum sets s[i] to Exp(s[i]-m) and returns the sum of that in 8 parts.
+	add             func(dst, x []float32)
+	addScaled       func(dst []float32, a float32, x []float32)
+	addBF16         func(dst []float32, src []byte)
 	swiglu          func(dst, a []float32, limit, alpha float32)
 	expSum          func(s []float32, m float32) float32
 	dotsF32         func(dst, q, keys []float32, scale float32)

@@ -30,7 +30,7 @@ func TestTiersAreComplete(t *testing.T) {
 		has := []bool{
 			k.bf16Vec != nil, k.mxfp4Float != nil, k.mxfp4Int8 != nil, k.q8Vec != nil, k.quantize != nil,
 			k.split != nil, k.q8Row != nil, k.swiglu != nil, k.expSum != nil, k.dotsF32 != nil, k.dotsBF16 != nil, k.addWeightedF32 != nil,
-			k.addWeightedBF16 != nil, k.sum64 != nil,
+			k.addWeightedBF16 != nil, k.sum64 != nil, k.add != nil, k.addScaled != nil, k.addBF16 != nil,
 		}
 		if k.unpacks {
 			has = append(has, k.bf16Batch != nil, k.q8Batch != nil, k.mxfp4BF16 != nil, k.mxfp4Tile != nil)
