@@ -91,7 +91,7 @@ var benchFormats = sync.OnceValue(func() []benchFormat {
 	nb := benchCols / blockLen
 	base := &MXFP4{benchRows, benchCols, s.bytes(benchRows * nb * halfBlock), s.scales(benchRows * nb)}
 	wide := BF16{benchRows, benchCols, s.bf16(benchRows * benchCols)}
-	eight := QuantizeQ8(wide)
+	eight := quantize(wide)
 	formats := []benchFormat{
 		{name: "mxfp4-f32", act: F32, bytes: benchRows * nb * 17},
 		{name: "mxfp4-int8", act: Int8, bytes: benchRows * nb * 17},

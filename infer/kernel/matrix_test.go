@@ -43,7 +43,7 @@ var formats = []format{
 	}},
 	{"q8", []Act{Int8}, 1, func(t *testing.T, s *source, rows, cols int) (matrix, func(int) []float64) {
 		m := BF16{rows, cols, s.bf16(rows * cols)}
-		return QuantizeQ8(m), func(r int) []float64 { return bf16Row(&m, r) }
+		return quantize(m), func(r int) []float64 { return bf16Row(&m, r) }
 	}},
 }
 
@@ -218,10 +218,10 @@ func TestQuantizeQ8TiersAgree(t *testing.T) {
 			s := newSource(kind)
 			m := BF16{18, cols, guarded(t, s.bf16(18*cols))}
 			var want *Q8
-			use(generic, func() { want = QuantizeQ8(m) })
+			use(generic, func() { want = quantize(m) })
 			for _, k := range supported() {
 				use(k, func() {
-					got := QuantizeQ8(m)
+					got := quantize(m)
 					require.Equal(t, want.data, got.data, "%s, %d columns", k.name, cols)
 					require.Equal(t, want.scales, got.scales, "%s, %d columns", k.name, cols)
 				})
@@ -234,7 +234,7 @@ func TestQuantizeQ8TiersAgree(t *testing.T) {
 func TestMisfitsPanic(t *testing.T) {
 	s := newSource(plain)
 	m := &BF16{4, 32, s.bf16(4 * 32)}
-	q := QuantizeQ8(*m)
+	q := quantize(*m)
 	var floats, ints Vec
 	floats.Set(s.floats(32), F32)
 	ints.Set(s.floats(32), Int8)
@@ -289,7 +289,7 @@ func FuzzTiersAgree(f *testing.F) {
 		default:
 			x := BF16{r, c, repeated(weights, r*c*2)}
 			if m = &x; fm.name == "q8" {
-				m = QuantizeQ8(x)
+				m = quantize(x)
 			}
 		}
 		fm.make = func(*testing.T, *source, int, int) (matrix, func(int) []float64) { return m, nil }
@@ -318,4 +318,11 @@ func TestFMA32(t *testing.T) {
 			t.Fatalf("fma(%g, %g, %g) = %g, not %g", a, b, c, got, want)
 		}
 	})
+}
+
+// quantize rounds m to 8 bits.
+func quantize(m BF16) *Q8 {
+	q := NewQ8(m.Rows, m.Cols)
+	q.SetRows(0, m.Data)
+	return q
 }

@@ -3,7 +3,6 @@ package kernel
 import (
 	"math"
 	"runtime"
-	"sync"
 	"unsafe"
 )
 
@@ -13,8 +12,8 @@ const (
 )
 
 // Q8 is a matrix of 8-bit integers with a bfloat16 scale for every 32 columns
-// of a row: 1.0625 bytes a weight. It is made in memory by QuantizeQ8, in a
-// layout that is read from front to back.
+// of a row: 1.0625 bytes a weight. It is made in memory, in a layout that is
+// read from front to back.
 //
 // Rows are grouped in tiles of 16, and the tile's 32 columns of a block stand
 // together, as 8 groups of 64 bytes: group k has, for each of the 16 rows, the
@@ -27,25 +26,26 @@ type Q8 struct {
 	scales     []uint16 // [tiles][blocks][16], bfloat16
 }
 
-// QuantizeQ8 rounds m to 8 bits, using all processors. A block's scale is its
-// largest magnitude over 127, rounded up to a bfloat16; a block with an
-// infinity or a NaN gets the scale NaN, so that it shows in every product.
-func QuantizeQ8(m BF16) *Q8 {
-	tiles := (m.Rows + tileRows - 1) / tileRows
-	q := &Q8{rows: m.Rows, cols: m.Cols, blocks: padded(m.Cols) / blockLen}
+// NewQ8 returns a matrix of zeros, to be filled by SetRows.
+func NewQ8(rows, cols int) *Q8 {
+	tiles := (rows + tileRows - 1) / tileRows
+	q := &Q8{rows: rows, cols: cols, blocks: padded(cols) / blockLen}
 	q.data = hugeInt8(q, tiles*q.blocks*tileBlock)
 	q.scales = make([]uint16, tiles*q.blocks*tileRows)
-	var wg sync.WaitGroup
-	threads := runtime.GOMAXPROCS(0)
-	for t := range threads {
-		wg.Go(func() {
-			for r := tiles * t / threads * tileRows; r < min(tiles*(t+1)/threads*tileRows, m.Rows); r++ {
-				q.setRow(r, m.Data[r*m.Cols*2:(r+1)*m.Cols*2])
-			}
-		})
-	}
-	wg.Wait()
 	return q
+}
+
+// SetRows rounds whole rows of bfloat16 numbers, beginning with row lo, to 8
+// bits. A block's scale is its largest magnitude over 127, rounded up to a
+// bfloat16; a block with an infinity or a NaN gets the scale NaN, so that it
+// shows in every product. Different rows may be set concurrently, and are best
+// cut at multiples of 16.
+func (m *Q8) SetRows(lo int, data []byte) {
+	defer runtime.KeepAlive(m)
+	for size := 2 * m.cols; len(data) > 0; lo++ {
+		m.setRow(lo, data[:size])
+		data = data[size:]
+	}
 }
 
 // Bytes is the memory that the matrix takes.

@@ -1,6 +1,8 @@
 package weights
 
 import (
+	"bytes"
+
 	"expertfs/infer/kernel"
 )
 
@@ -54,12 +56,11 @@ type Head struct {
 
 // Layer loads the dense part of one layer.
 func (f *Folder) Layer(n int, p Precision) (*Layer, error) {
-	file, err := f.openFile(f.layerPath(n))
+	l := &Layer{}
+	c, err := f.collect(f.layerPath(n), p, &l.closers)
 	if err != nil {
 		return nil, err
 	}
-	l := &Layer{}
-	c := &collector{file: file, precision: p, closers: &l.closers}
 	qkv := (f.cfg.Heads + 2*f.cfg.KVHeads) * f.cfg.HeadDim
 	h := f.cfg.Hidden
 	l.AttnNorm = c.vector("attn.norm.scale", h)
@@ -80,12 +81,11 @@ func (f *Folder) Layer(n int, p Precision) (*Layer, error) {
 
 // Head loads the final norm and the unembedding.
 func (f *Folder) Head(p Precision) (*Head, error) {
-	file, err := f.openFile(f.unembeddingPath())
+	h := &Head{}
+	c, err := f.collect(f.unembeddingPath(), p, &h.closers)
 	if err != nil {
 		return nil, err
 	}
-	h := &Head{}
-	c := &collector{file: file, precision: p, closers: &h.closers}
 	h.Norm = c.vector("norm.scale", f.cfg.Hidden)
 	h.Unembedding = c.matrix("unembedding.weight", f.cfg.Vocab, f.cfg.Hidden)
 	if err := c.finish(); err != nil {
@@ -111,59 +111,76 @@ func closeAll(closers []func() error) error {
 	return first
 }
 
+// denseFile is an open file with dense weights: mapped, or read once.
+type denseFile interface {
+	tensor(name, dtype string, shape ...int) ([]byte, error)
+	matrix(name string, rows, cols int) (Matrix, error)
+	close() error
+}
+
 // collector takes the tensors of one dense file, keeping the first error.
 type collector struct {
-	file      *file
+	denseFile
 	precision Precision
 	closers   *[]func() error
 	err       error
 }
 
-func (c *collector) vector(name string, n int) []float32 {
-	if c.err != nil {
-		return nil
+// collect opens a dense file: mapped where its matrices are used in place.
+func (f *Folder) collect(path string, p Precision, closers *[]func() error) (*collector, error) {
+	c := &collector{precision: p, closers: closers}
+	var err error
+	if p == Int8 {
+		c.denseFile, err = openStream(path)
+	} else {
+		c.denseFile, err = f.openFile(path)
 	}
-	var v []float32
-	v, c.err = c.file.vector(name, n)
+	return c, err
+}
+
+// vector returns a bfloat16 tensor of n elements as float32.
+func (c *collector) vector(name string, n int) []float32 {
+	b := c.bytes(name, n)
+	v := make([]float32, len(b)/2)
+	for i := range v {
+		v[i] = bf16(b, i)
+	}
 	return v
 }
 
 // small returns a matrix that stays bfloat16 whatever the precision; it is
 // copied, so that it outlives the file.
 func (c *collector) small(name string, rows, cols int) kernel.BF16 {
-	m := c.inPlace(name, rows, cols)
-	m.Data = append([]byte(nil), m.Data...)
-	return m
+	return kernel.BF16{Rows: rows, Cols: cols, Data: bytes.Clone(c.bytes(name, rows, cols))}
 }
 
-func (c *collector) inPlace(name string, rows, cols int) kernel.BF16 {
-	m := kernel.BF16{Rows: rows, Cols: cols}
-	if c.err == nil {
-		m.Data, c.err = c.file.tensor(name, "BF16", rows, cols)
-	}
-	return m
-}
-
-func (c *collector) matrix(name string, rows, cols int) Matrix {
-	m := c.inPlace(name, rows, cols)
+// bytes returns a bfloat16 tensor, nil after an error.
+func (c *collector) bytes(name string, shape ...int) []byte {
 	if c.err != nil {
 		return nil
 	}
-	if c.precision == BF16 {
-		return &m
-	}
-	return kernel.QuantizeQ8(m)
+	var b []byte
+	b, c.err = c.denseFile.tensor(name, "BF16", shape...)
+	return b
 }
 
-// finish keeps the file mapped where matrices lie in it, and otherwise lets it
-// go together with the pages it took: the quantised copy replaces it.
-func (c *collector) finish() error {
-	if c.err != nil || c.precision == Int8 {
-		if err := c.file.closeAndDrop(); c.err == nil {
-			c.err = err
-		}
-		return c.err
+func (c *collector) matrix(name string, rows, cols int) Matrix {
+	if c.err != nil {
+		return nil
 	}
-	*c.closers = append(*c.closers, c.file.close)
-	return nil
+	var m Matrix
+	m, c.err = c.denseFile.matrix(name, rows, cols)
+	return m
+}
+
+// finish keeps the file open where matrices lie in it.
+func (c *collector) finish() error {
+	if c.err == nil && c.precision == BF16 {
+		*c.closers = append(*c.closers, c.close)
+		return nil
+	}
+	if err := c.close(); c.err == nil {
+		c.err = err
+	}
+	return c.err
 }

@@ -151,13 +151,3 @@ func (m *mapping) close() error {
 	}
 	return err
 }
-
-// closeAndDrop closes the file and asks the kernel to give up its cached pages.
-func (m *mapping) closeAndDrop() error {
-	err := m.arena.give(m.span)
-	_ = unix.Fadvise(m.fd, 0, 0, unix.FADV_DONTNEED) // only saves memory
-	if cerr := unix.Close(m.fd); err == nil {
-		err = cerr
-	}
-	return err
-}

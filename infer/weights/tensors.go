@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"expertfs/checkpoint/safetensors"
+	"expertfs/infer/kernel"
 )
 
 // file is a mapped safetensors file and where its tensors lie.
@@ -38,42 +39,44 @@ func (f *Folder) openFile(path string) (*file, error) {
 	return &file{mapping: m, path: path, header: h}, nil
 }
 
-// tensor returns the bytes of the named tensor after checking that it has the
-// dtype and shape that the config calls for.
+// tensor returns the bytes of the named tensor, which lie in the mapping.
 func (f *file) tensor(name, dtype string, shape ...int) ([]byte, error) {
-	t, ok := f.header.Tensor(name)
-	if !ok {
-		return nil, fmt.Errorf("%s: tensor %s is missing", f.path, name)
-	}
-	want := make([]int64, len(shape))
-	size := int64(elementSize[dtype])
-	for i, n := range shape {
-		want[i] = int64(n)
-		size *= int64(n)
-	}
-	if t.DType != dtype || !slices.Equal(t.Shape, want) {
-		return nil, fmt.Errorf("%s: tensor %s is %s %v, the config calls for %s %v", f.path, name, t.DType, t.Shape, dtype, want)
-	}
-	if t.Length != size || t.Offset < 0 || t.Offset > int64(len(f.data))-size {
-		return nil, fmt.Errorf("%s: tensor %s has its bytes outside of the file (%d bytes)", f.path, name, len(f.data))
-	}
-	return f.data[t.Offset : t.Offset+size : t.Offset+size], nil
-}
-
-var elementSize = map[string]int{"BF16": 2, "U8": 1}
-
-// vector returns a bfloat16 tensor of n elements as float32.
-func (f *file) vector(name string, n int) ([]float32, error) {
-	b, err := f.tensor(name, "BF16", n)
+	t, err := locate(f.path, f.header, int64(len(f.data)), name, dtype, shape)
 	if err != nil {
 		return nil, err
 	}
-	v := make([]float32, n)
-	for i := range v {
-		v[i] = bf16(b, i)
-	}
-	return v, nil
+	return f.data[t.Offset : t.Offset+t.Length : t.Offset+t.Length], nil
 }
+
+// matrix returns a bfloat16 matrix in place.
+func (f *file) matrix(name string, rows, cols int) (Matrix, error) {
+	b, err := f.tensor(name, "BF16", rows, cols)
+	return &kernel.BF16{Rows: rows, Cols: cols, Data: b}, err
+}
+
+// locate finds the named tensor of a file after checking that it has the dtype
+// and shape that the config calls for, and that its bytes are there.
+func locate(path string, h *safetensors.Header, size int64, name, dtype string, shape []int) (*safetensors.Tensor, error) {
+	t, ok := h.Tensor(name)
+	if !ok {
+		return nil, fmt.Errorf("%s: tensor %s is missing", path, name)
+	}
+	want := make([]int64, len(shape))
+	length := int64(elementSize[dtype])
+	for i, n := range shape {
+		want[i] = int64(n)
+		length *= int64(n)
+	}
+	if t.DType != dtype || !slices.Equal(t.Shape, want) {
+		return nil, fmt.Errorf("%s: tensor %s is %s %v, the config calls for %s %v", path, name, t.DType, t.Shape, dtype, want)
+	}
+	if t.Length != length || t.Offset < 0 || t.Offset > size-length {
+		return nil, fmt.Errorf("%s: tensor %s has its bytes outside of the file (%d bytes)", path, name, size)
+	}
+	return &t, nil
+}
+
+var elementSize = map[string]int{"BF16": 2, "U8": 1}
 
 // bf16 returns element i of a bfloat16 vector.
 func bf16(b []byte, i int) float32 {
