@@ -21,10 +21,10 @@ var amx = func() *tier {
 
 // q8BatchAMXGroups takes 16 vectors at a time. Those left over are taken with
 // some that were done before; fewer than 16 are left to AVX-512.
-func q8BatchAMXGroups(dst []float32, stride int, data []int8, scales []uint16, x *int8Rows, from, to, nb int) {
+func q8BatchAMXGroups(dst []float32, stride int, data []int8, scales []uint16, x *int8Rows, from, to, nb int, small bool) {
 	const group = 16
 	if to-from < group {
-		q8BatchWide(dst, stride, data, scales, x, from, to, nb)
+		q8BatchWide(dst, stride, data, scales, x, from, to, nb, small)
 		return
 	}
 	qStep := x.blocks * blockLen

@@ -36,7 +36,6 @@ var avx512 = func() *tier {
 	k.mxfp4Float = mxfp4FloatWide
 	k.mxfp4Int8 = mxfp4Int8Wide
 	k.q8Vec = q8VecWide
-	k.unpacks = true
 	k.bf16Batch = bf16BatchWide
 	k.q8Batch = q8BatchWide
 	k.mxfp4BF16 = mxfp4BF16Wide
@@ -78,7 +77,7 @@ func q8VecWide(dst *[tileRows]float32, data []int8, scales []uint16, x *int8Rows
 
 // q8BatchWide takes 8 vectors at a time. Those left over are taken with some
 // that were done before, or one by one where there are no 8.
-func q8BatchWide(dst []float32, stride int, data []int8, scales []uint16, x *int8Rows, from, to, nb int) {
+func q8BatchWide(dst []float32, stride int, data []int8, scales []uint16, x *int8Rows, from, to, nb int, _ bool) {
 	const group = 8
 	if to-from < group {
 		for i := from; i < to; i++ {
@@ -133,7 +132,7 @@ func mxfp4TileWide(data []int8, tileScales []uint16, blocks, scales []byte) {
 	copy(data[groups*4*tileBlock:], last[:])
 	for b := groups * 4; b < nb; b++ {
 		for r := range tileRows {
-			tileScales[b*tileRows+r] = toBF16(e8m0(scales[r*nb+b]) / 2)
+			tileScales[b*tileRows+r] = halfScales[scales[r*nb+b]]
 		}
 	}
 }

@@ -56,12 +56,12 @@ func (m *MXFP4) MulBatch(dst []float32, stride int, x *Batch, lo, hi int, s *Scr
 	checkRange(m.Rows, m.Cols, x, lo, hi)
 	checkBatch(dst, stride, x, hi)
 	switch {
-	case x.n < unpackFrom || !active.unpacks:
-	case x.act == Int8:
+	case x.n < unpackFrom:
+	case x.act == Int8 && active.q8Batch != nil:
 		for ; lo+tileRows <= hi; lo += tileRows {
 			m.unpackInt8(dst[lo:], stride, x, lo, s)
 		}
-	default:
+	case x.act != Int8 && active.bf16Batch != nil:
 		for ; lo < hi; lo = min(lo+floatPanel, hi) {
 			m.unpackFloat(dst[lo:], stride, x, lo, min(lo+floatPanel, hi), s)
 		}
@@ -82,7 +82,7 @@ func (m *MXFP4) unpackInt8(dst []float32, stride int, x *Batch, r int, s *Scratc
 		s.ints, s.scales = alignedInt8(n), make([]uint16, nb*tileRows)
 	}
 	active.mxfp4Tile(s.ints, s.scales, blocks, scales)
-	active.q8Batch(dst, stride, s.ints, s.scales, &x.ints, 0, x.n, nb)
+	active.q8Batch(dst, stride, s.ints, s.scales, &x.ints, 0, x.n, nb, true)
 }
 
 // unpackFloat multiplies the rows from lo to hi as bfloat16.
@@ -125,7 +125,7 @@ func (m *BF16) MulBatch(dst []float32, stride int, x *Batch, lo, hi int, _ *Scra
 	for from, to := range x.chunks(4 * p) {
 		for r := lo; r < hi; r += cachedRows {
 			end := min(r+cachedRows, hi)
-			if active.unpacks {
+			if active.bf16Batch != nil {
 				active.bf16Batch(dst[from*stride+r:], stride, end-r, m.rows(r, end), m.Cols, x.floats[from*p:], to-from)
 				continue
 			}

@@ -107,8 +107,8 @@ func (m *Q8) MulBatch(dst []float32, stride int, x *Batch, lo, hi int, _ *Scratc
 	mustBeInt8(x.act)
 	for from, to := range x.chunks(x.ints.blocks * blockLen) {
 		m.eachTile(lo, hi, func(r, skip, n int, data []int8, scales []uint16) {
-			if n == tileRows && active.unpacks {
-				active.q8Batch(dst[r:], stride, data, scales, &x.ints, from, to, m.blocks)
+			if n == tileRows && active.q8Batch != nil {
+				active.q8Batch(dst[r:], stride, data, scales, &x.ints, from, to, m.blocks, false)
 				return
 			}
 			for i := from; i < to; i++ {

@@ -23,16 +23,17 @@ type tier struct {
 	// q8Vec sets dst to a tile of nb blocks times vector i of x.
 	q8Vec func(dst *[tileRows]float32, data []int8, scales []uint16, x *int8Rows, i, nb int)
 
-	// unpacks says that there are the following functions for batches. Without
-	// them the vectors of a batch are multiplied one by one.
-	unpacks bool
-	// bf16Batch sets dst[i*stride+r] to row r of w times vector i of the n vectors x.
+	// The following four are for batches. A tier may lack the pair for floats or
+	// the pair for integers; then vectors are multiplied one by one.
+
+	// bf16Batch sets dst[i*stride+r] to row r of w times vector i of the n vectors
+	// x; mxfp4BF16 unpacks blocks to bfloat16.
 	bf16Batch func(dst []float32, stride, rows int, w []byte, cols int, x []float32, n int)
-	// q8Batch sets dst[i*stride+r] to row r of a tile of nb blocks times vector i
-	// of x, for from <= i < to.
-	q8Batch func(dst []float32, stride int, data []int8, scales []uint16, x *int8Rows, from, to, nb int)
-	// mxfp4BF16 unpacks blocks to bfloat16, mxfp4Tile 16 rows to a tile of Q8.
 	mxfp4BF16 func(dst []byte, blocks, scales []byte)
+	// q8Batch sets dst[i*stride+r] to row r of a tile of nb blocks times vector i
+	// of x, for from <= i < to; small says that weights are at most 12 in
+	// magnitude. mxfp4Tile unpacks 16 rows to such a tile.
+	q8Batch   func(dst []float32, stride int, data []int8, scales []uint16, x *int8Rows, from, to, nb int, small bool)
 	mxfp4Tile func(data []int8, tileScales []uint16, blocks, scales []byte)
 
 	// q8Row quantizes a row of bfloat16 numbers to where a row of a tile begins.

@@ -32,9 +32,8 @@ func TestTiersAreComplete(t *testing.T) {
 			k.split != nil, k.q8Row != nil, k.swiglu != nil, k.expSum != nil, k.dotsF32 != nil, k.dotsBF16 != nil, k.addWeightedF32 != nil,
 			k.addWeightedBF16 != nil, k.sum64 != nil, k.add != nil, k.addScaled != nil, k.addBF16 != nil,
 		}
-		if k.unpacks {
-			has = append(has, k.bf16Batch != nil, k.q8Batch != nil, k.mxfp4BF16 != nil, k.mxfp4Tile != nil)
-		}
+		require.Equal(t, k.bf16Batch != nil, k.mxfp4BF16 != nil, k.name)
+		require.Equal(t, k.q8Batch != nil, k.mxfp4Tile != nil, k.name)
 		require.NotContains(t, has, false, k.name)
 	}
 }
