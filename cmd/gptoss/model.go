@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"runtime/debug"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
@@ -50,6 +51,10 @@ var processors = runtime.GOMAXPROCS(0)
 // of its speed.
 const waiting = 8
 
+// gcPercent keeps garbage small beside large buffers that live long: memory is
+// what the experts need.
+const gcPercent = 20
+
 // open loads the model that the flags name.
 func (f *modelFlags) open() (*infer.Engine, error) {
 	if f.dir == "" {
@@ -70,5 +75,6 @@ func (f *modelFlags) open() (*infer.Engine, error) {
 		o.Threads = processors
 	}
 	runtime.GOMAXPROCS(max(processors, o.Threads) + waiting)
+	debug.SetGCPercent(gcPercent)
 	return infer.Open(f.dir, o)
 }
