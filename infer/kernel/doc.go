@@ -32,4 +32,28 @@
 // ((acc[0]+acc[2]) + (acc[1]+acc[3])) + 0.
 //
 // The other operations state their order where they are declared.
+//
+// # How batches are computed
+//
+// A row of weights is the same work for one vector whether it comes from memory
+// or from a cache, so MulVec reads weights as they are, several rows at a time,
+// and asks for the next rows early: memory is the limit. MulBatch unpacks a
+// panel of rows once, MXFP4 to bfloat16 or to the layout of Q8, and multiplies
+// it by a few vectors at a time, as many as there are registers for.
+//
+// # Speed
+//
+// Best of many runs on two virtual processors of an Intel Sapphire Rapids, one
+// thread. MulVec in GB/s of weights streamed from memory (in brackets: from the
+// second-level cache), where Sum64 reads 16 (110); MulBatch in 10^9 products a
+// second, for 64 vectors of 2880.
+//
+//	                      MulVec                            MulBatch
+//	              avx2          avx512       avx2  avx512   amx
+//	MXFP4, Int8   12.9 (18)     14.8 (30)      62     172   258
+//	Q8             12.4 (46)    16.7 (93)      48     205   310
+//	BF16, F32     14.9 (43)     15.5 (55)      20      64    64
+//	MXFP4, F32     5.7 (5.7)    11.2 (13.8)    10      60    60
+//
+// Two threads read 23 GB/s. `go test -bench . ./infer/kernel` measures all this.
 package kernel

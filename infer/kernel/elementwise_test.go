@@ -10,16 +10,13 @@ import (
 // Exp stays within its stated error over its whole range.
 func TestExpError(t *testing.T) {
 	worst := 0.0
-	for bits := uint32(0); bits < 0x42b00000; bits += 97 { // 0 to 88
+	for bits := uint32(0); bits < 0x42b00000; bits += 997 { // 0 to 88
 		for _, x := range []float32{math.Float32frombits(bits), -math.Float32frombits(bits)} {
 			if x < expMin {
 				continue
 			}
 			want := math.Exp(float64(x))
 			worst = max(worst, math.Abs(float64(Exp(x))-want)/want)
-		}
-		if testing.Short() {
-			bits += 9000
 		}
 	}
 	require.Less(t, worst, 1e-7)
