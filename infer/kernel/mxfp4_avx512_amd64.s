@@ -88,6 +88,8 @@ TEXT ·mxfp4Int8AVX512(SB), NOSPLIT, $0-72
 	VPBROADCASTD AX, Z27
 	MOVL         $0x04000000, AX         // 4 blocks on in scaleLanes
 	VPBROADCASTD AX, Z26
+	MOVL         $0x7f7f7f7f, AX         // 1, four times
+	VPBROADCASTD AX, Z25
 	MOVQ         $0x8888888888888888, AX
 	KMOVQ        AX, K3
 
@@ -114,10 +116,15 @@ scales:
 	KMOVW       AX, K2
 
 allScales:
-	VMOVDQU8.Z  (DI), K2, X16
-	VMOVDQU8.Z  (DI)(R10*1), K2, X17
-	VMOVDQU8.Z  (DI)(R10*2), K2, X18
-	VMOVDQU8.Z  (DI)(R11*1), K2, X19
+	// What is beyond gets an ordinary scale: a small one would be slow to multiply.
+	VMOVDQA64    X25, X16
+	VMOVDQA64    X25, X17
+	VMOVDQA64    X25, X18
+	VMOVDQA64    X25, X19
+	VMOVDQU8     (DI), K2, X16
+	VMOVDQU8     (DI)(R10*1), K2, X17
+	VMOVDQU8     (DI)(R10*2), K2, X18
+	VMOVDQU8     (DI)(R11*1), K2, X19
 	VINSERTI32X4 $1, X17, Z16, Z16
 	VINSERTI32X4 $2, X18, Z16, Z16
 	VINSERTI32X4 $3, X19, Z16, Z16
