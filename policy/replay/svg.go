@@ -121,7 +121,10 @@ func (c *curve) draw(b *bytes.Buffer, rank int) {
 		}
 		fmt.Fprintf(&path, "%c%.1f %.1f", command, x(p.RAMFraction), y(p.HitRate))
 	}
-	style := fmt.Sprintf(`fill="none" stroke="%s" stroke-width="%g" stroke-dasharray="%s" stroke-linejoin="round"`, colour, stroke, dash)
+	style := fmt.Sprintf(`fill="none" stroke="%s" stroke-width="%g" stroke-linejoin="round"`, colour, stroke)
+	if dash != "" {
+		style += fmt.Sprintf(` stroke-dasharray="%s"`, dash)
+	}
 	fmt.Fprintf(b, `<path d="%s" %s/>`+"\n", path.String(), style)
 	from := float64(left + plotWidth + 16)
 	fmt.Fprintf(b, `<path d="M%.1f %.1fh26" %s/><text x="%.1f" y="%.1f"%s>`, from, c.label-4, style, from+34, c.label, weight(c.name))
