@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"expertfs/policy"
+
+	"github.com/dustin/go-humanize"
 )
 
 // The picture, in pixels.
@@ -26,6 +28,9 @@ const (
 var colours = []string{"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a5195"}
 
 var dashes = []string{"", "7 3", "2 3"}
+
+// baseline is the policy to compare with, being what an operating system does.
+const baseline = "lru"
 
 // CurveBudgets are budgets at which a curve is worth computing: closer where
 // there is little RAM, as the curves bend there.
@@ -90,7 +95,7 @@ func y(rate float64) float64  { return top + (1-rate)*plotHeight }
 func axes(b *bytes.Buffer, table []Result) {
 	fmt.Fprintf(b, `<text x="%d" y="26" font-size="17" font-weight="600">Hit rate of eviction policies on recorded routing</text>`+"\n", left)
 	if len(table) > 0 {
-		fmt.Fprintf(b, `<text x="%d" y="44" fill="%s">%d tokens, %d expert accesses; RAM warm from one trace to the next</text>`+"\n", left, faint, table[0].Tokens, table[0].Accesses)
+		fmt.Fprintf(b, `<text x="%d" y="44" fill="%s">%s tokens, %s expert accesses; RAM warm from one trace to the next</text>`+"\n", left, faint, humanize.Comma(table[0].Tokens), humanize.Comma(table[0].Accesses))
 	}
 	for percent := 0; percent <= 100; percent += 20 {
 		at := y(float64(percent) / 100)
@@ -112,6 +117,8 @@ func (c *curve) draw(b *bytes.Buffer, rank int) {
 		colour, dash = ink, "5 4"
 	case c.name == policy.Default:
 		stroke = 3.2
+	case c.name == baseline:
+		colour, dash, stroke = faint, "", 2.4
 	}
 	var path strings.Builder
 	for i, p := range c.points {

@@ -1,0 +1,65 @@
+package sim_test
+
+import (
+	"testing"
+
+	"expertfs/policy"
+	"expertfs/policy/sim"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+var shape = policy.Shape{Layers: 1, Experts: 8, TopK: 2, ExpertBytes: 10, Budget: 35}
+
+func key(expert int) policy.Key { return policy.Key{Expert: uint16(expert)} }
+
+func newCache(t *testing.T, budget int64) (*sim.Cache, *policy.Steps) {
+	s := shape
+	s.Budget = budget
+	c, err := sim.New("lru", s, 1)
+	require.NoError(t, err)
+	return c, &policy.Steps{Emit: c.Step}
+}
+
+func TestBudgetIsKept(t *testing.T) {
+	c, steps := newCache(t, 35) // room for three
+	for _, e := range []int{0, 1, 2, 3} {
+		assert.False(t, c.Access(key(e), steps))
+	}
+	assert.True(t, c.Access(key(1), steps))
+	assert.False(t, c.Access(key(0), steps), "evicted for 3")
+	assert.EqualValues(t, 1, c.Hits())
+	assert.EqualValues(t, 6, c.Accesses())
+}
+
+func TestKeysOfTheStepInProgressStay(t *testing.T) {
+	c, steps := newCache(t, 35)
+	for _, e := range []int{0, 1, 2} {
+		c.Access(key(e), steps)
+	}
+	steps.Announce(0, []policy.Key{key(3), key(0)})
+	assert.False(t, c.Access(key(3), steps), "evicts 1, although 0 is older")
+	assert.True(t, c.Access(key(0), steps))
+	assert.False(t, c.Access(key(1), steps))
+}
+
+func TestNothingFits(t *testing.T) {
+	c, steps := newCache(t, 9)
+	assert.False(t, c.Access(key(0), steps))
+	assert.False(t, c.Access(key(0), steps))
+}
+
+func TestKeysOutsideTheModelAreMisses(t *testing.T) {
+	c, steps := newCache(t, 35)
+	for range 2 {
+		assert.False(t, c.Access(policy.Key{Layer: 1}, steps))
+		assert.False(t, c.Access(key(8), steps))
+	}
+	assert.EqualValues(t, 4, c.Accesses())
+}
+
+func TestUnknownPolicy(t *testing.T) {
+	_, err := sim.New("clock", shape, 1)
+	assert.ErrorContains(t, err, "clock")
+}
