@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"expertfs/fsys"
 
@@ -54,21 +55,31 @@ func TestPartialReads(t *testing.T) {
 	})
 }
 
-// Who reads dense weights once, to make something else of them, leaves no copy in RAM.
-func TestDenseFilesByDirectReadsTakeNoRAM(t *testing.T) {
+// Who reads dense weights once, to make something else of them, leaves no copy
+// in RAM, and is no trouble to others who do.
+func TestDenseFilesOfDirectReadersAreNotKept(t *testing.T) {
 	m := openModel(t, "embed:tiny")
+	const name = "layers/02/dense.safetensors"
 	everyMechanism(t, func(t *testing.T, s *server) {
-		for i, name := range []string{"dense/unembedding.safetensors", "layers/02/dense.safetensors"} {
-			got, err := readDirect(s.path(name))
+		requireBytes := func(read func(string) ([]byte, error)) {
+			got, err := read(s.path(name))
 			require.NoError(t, err)
-			require.True(t, bytes.Equal(m.files[name], got), name)
-			require.Equal(t, i, s.report().Cache.DenseFiles)
-
-			got, err = os.ReadFile(s.path(name))
-			require.NoError(t, err)
-			require.True(t, bytes.Equal(m.files[name], got), name)
+			require.True(t, bytes.Equal(m.files[name], got))
 		}
-		require.Equal(t, 2, s.report().Cache.DenseFiles)
+		kept := func() int { return s.report().Cache.DenseFiles }
+
+		requireBytes(readDirect)
+		// Its RELEASE reaches the server some time after close has returned.
+		require.Eventually(t, func() bool { return kept() == 0 }, patience, time.Millisecond)
+
+		direct, err := os.OpenFile(s.path(name), os.O_RDONLY|unix.O_DIRECT, 0)
+		require.NoError(t, err)
+		requireBytes(os.ReadFile)
+		requireBytes(readMapped)
+		requireBytes(readDirect)
+		require.NoError(t, direct.Close())
+		requireBytes(readDirect)
+		require.Equal(t, 1, kept(), "one reader wanted it kept")
 	})
 }
 

@@ -46,7 +46,8 @@ func (f *FS) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fu
 	case kindUnembedding:
 		return f.openDense(cancel, in, out, tiers.Unembedding)
 	case kindEmbedding:
-		return f.openOnDrive(out, tiers.Embedding, f.tree.embedding)
+		out.Fh = f.handles.add(readerFile{f.cache.Embedding(), f.tree.embedding})
+		out.OpenFlags = f.mechanism.openFlags()
 	case kindSmall:
 		small := f.tree.small[id.index()]
 		out.Fh = f.handles.add(readerFile{small, small.Size()})
@@ -59,26 +60,12 @@ func (f *FS) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fu
 	return fuse.OK
 }
 
-// openDense opens a dense file: in RAM, or on the drive for a reader that asks
-// for O_DIRECT because it makes a copy of its own and needs none kept here.
+// openDense opens a dense file. It stays in RAM, unless every reader so far has
+// asked for O_DIRECT: those read it once and make something of their own of it.
 func (f *FS) openDense(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut, d tiers.Dense) fuse.Status {
-	if in.Flags&unix.O_DIRECT != 0 {
-		return f.openOnDrive(out, d, f.tree.size(nodeID(in.NodeId)))
-	}
 	return f.openSlot(cancel, in, out, func(ctx context.Context) (*tiers.Handle, error) {
-		return f.cache.OpenDense(ctx, d)
+		return f.cache.OpenDense(ctx, d, in.Flags&unix.O_DIRECT == 0)
 	})
-}
-
-// openOnDrive opens a dense file of so many bytes that takes no RAM.
-func (f *FS) openOnDrive(out *fuse.OpenOut, d tiers.Dense, size int64) fuse.Status {
-	r, err := f.cache.OnDrive(d)
-	if err != nil {
-		return f.status(err)
-	}
-	out.Fh = f.handles.add(readerFile{r, size})
-	out.OpenFlags = f.mechanism.openFlags()
-	return fuse.OK
 }
 
 // openSlot opens a file whose bytes are in a slot of the RAM tier.

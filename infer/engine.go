@@ -77,7 +77,7 @@ func (e *Engine) load() (err error) {
 	if err != nil {
 		return err
 	}
-	keep, err := newKeeper(e.folder, e.set.mapBytes)
+	keep, err := newKeeper(e.folder, e.set.mapBytes, hints != nil)
 	if err != nil {
 		return errors.Join(err, hints.Close())
 	}
@@ -89,9 +89,16 @@ func (e *Engine) load() (err error) {
 	return e.loadDense()
 }
 
-// loadDense loads several dense files at a time, so that the drive works while
-// weights are rounded.
+// loadDense loads several layers at a time, so that the drive works while
+// weights are rounded. The head comes first: a mount holds its file, much the
+// largest, while it is read, and the rounded layers take no memory yet.
 func (e *Engine) loadDense() error {
+	if err := guard(func() (err error) {
+		e.head, err = e.folder.Head(e.set.dense)
+		return err
+	}); err != nil {
+		return err
+	}
 	var g errgroup.Group
 	g.SetLimit(3)
 	e.layers = make([]*weights.Layer, e.cfg.Layers)
@@ -103,12 +110,6 @@ func (e *Engine) loadDense() error {
 			})
 		})
 	}
-	g.Go(func() error {
-		return guard(func() (err error) {
-			e.head, err = e.folder.Head(e.set.dense)
-			return err
-		})
-	})
 	return g.Wait()
 }
 

@@ -80,6 +80,7 @@ type entry struct {
 	slot  *ram.Slot // of a resident
 	load  *load     // under way
 	pins  int       // handles
+	keep  bool      // a dense file that somebody wants kept in RAM
 	guess bool      // prefetched and not used yet
 
 	hits, loads int64

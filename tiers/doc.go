@@ -29,8 +29,8 @@
 // as soon as they are let go.
 //
 // Dense files lie outside the budget, in a tmpfs of their own. They are loaded
-// at their first open and stay. The embedding is read from the drive by rows,
-// and so is any of them for a reader that wants no copy kept (OnDrive).
+// at their first open and stay, except for readers that want no copy kept. The
+// embedding is read from the drive by rows.
 //
 // # Invariants
 //

@@ -190,7 +190,7 @@ func TestCloseEndsOpensThatWait(t *testing.T) {
 	}()
 	release := f.gate()
 	go func() {
-		_, err := c.OpenDense(context.Background(), Unembedding)
+		_, err := c.OpenDense(context.Background(), Unembedding, true)
 		errs <- err
 	}()
 	eventually(t, func() bool { return c.Stats().Waiting == 1 && f.count.Load() > 24 })

@@ -12,13 +12,11 @@ import (
 	"expertfs/tiers/ram"
 )
 
-// Dense names a dense file: that of a layer, the Unembedding or the Embedding.
+// Dense names a dense file: that of a layer, or the Unembedding.
 type Dense int
 
-const (
-	Unembedding Dense = -1 // the last norm and the unembedding
-	Embedding   Dense = -2 // read by rows, so never kept in RAM
-)
+// Unembedding is the last norm and the unembedding.
+const Unembedding Dense = -1
 
 // DenseLayer names the tensors of a layer outside its experts.
 func DenseLayer(layer int) Dense { return Dense(layer) }
@@ -43,8 +41,23 @@ func (h *Handle) Size() int64 { return h.slot.Size() }
 // Release ends the use of a handle. It must be called once.
 func (h *Handle) Release() {
 	h.c.mu.Lock()
-	defer h.c.unlock()
 	h.c.unpin(h.e)
+	unwanted := h.c.forget(h.e)
+	h.c.unlock()
+	if unwanted != nil {
+		h.c.die(unwanted)
+	}
+}
+
+// forget makes a dense file absent that nobody uses and nobody has asked to
+// keep. It returns the slot to close, nil for none. c.mu is held.
+func (c *Cache) forget(e *entry) *ram.Slot {
+	if !e.dense || e.keep || e.pins > 0 || c.closed || !e.slot.Idle() {
+		return nil
+	}
+	slot := e.slot
+	e.slot = nil
+	return slot
 }
 
 // Open returns the bytes of an expert, when they are in RAM. It gives up with
@@ -71,9 +84,9 @@ func (c *Cache) Open(ctx context.Context, k policy.Key) (*Handle, error) {
 	return c.wait(ctx, e)
 }
 
-// OpenDense returns the bytes of a dense file other than the embedding, as Open
-// does.
-func (c *Cache) OpenDense(ctx context.Context, d Dense) (*Handle, error) {
+// OpenDense returns the bytes of a dense file, as Open does. Unless someone has
+// asked to keep them they leave RAM with the last handle.
+func (c *Cache) OpenDense(ctx context.Context, d Dense, keep bool) (*Handle, error) {
 	e, err := c.denseEntry(d)
 	if err != nil {
 		return nil, err
@@ -83,6 +96,7 @@ func (c *Cache) OpenDense(ctx context.Context, d Dense) (*Handle, error) {
 		c.mu.Unlock()
 		return nil, ErrClosed
 	}
+	e.keep = e.keep || keep
 	if e.slot != nil {
 		h := c.pin(e)
 		c.unlock()
@@ -184,20 +198,7 @@ func (c *Cache) miss(e *entry) {
 	}
 }
 
-// OnDrive reads a dense file straight from the drive, whether it is in RAM or
-// not. It costs no RAM; its errors are those of a load.
-func (c *Cache) OnDrive(d Dense) (io.ReaderAt, error) {
-	if d == Embedding {
-		return driveFile{c, &entry{dense: true, name: "embedding"}, c.ck.Embedding()}, nil
-	}
-	e, err := c.denseEntry(d)
-	if err != nil {
-		return nil, err
-	}
-	return driveFile{c, e, e.view()}, nil
-}
-
-// denseEntry returns the entry of a dense file that can be in RAM.
+// denseEntry returns the entry of a dense file.
 func (c *Cache) denseEntry(d Dense) (*entry, error) {
 	layers := len(c.denses) - 1
 	switch {
@@ -209,15 +210,21 @@ func (c *Cache) denseEntry(d Dense) (*entry, error) {
 	return nil, fmt.Errorf("%w: layer %d dense", ErrRange, d)
 }
 
-// driveFile is a file that is read where it lies.
-type driveFile struct {
+// Embedding reads the embedding's file straight from the drive, as it is only
+// ever read by rows. It costs no RAM; its errors are those of a load.
+func (c *Cache) Embedding() io.ReaderAt {
+	return embedding{c, &entry{dense: true, name: "embedding"}, c.ck.Embedding()}
+}
+
+// embedding reads the embedding's view.
+type embedding struct {
 	c    *Cache
 	e    *entry
 	view *checkpoint.View
 }
 
 // ReadAt implements io.ReaderAt.
-func (f driveFile) ReadAt(p []byte, off int64) (int, error) {
+func (f embedding) ReadAt(p []byte, off int64) (int, error) {
 	n, err := f.c.reader.ReadAt(context.Background(), f.view, p, off)
 	if err != nil && err != io.EOF {
 		err = f.c.failed(f.e, err)

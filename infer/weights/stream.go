@@ -1,6 +1,7 @@
 package weights
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -15,7 +16,8 @@ import (
 
 // stream is a safetensors file that is read once and not kept. It is read with
 // O_DIRECT where the filesystem allows that: the bytes are rounded to something
-// else, so a copy of them in the page cache or in a mount's RAM would be waste.
+// else, so a copy of them in the page cache, or in a mount's RAM after the last
+// close, would be waste.
 type stream struct {
 	f      *os.File
 	size   int64
@@ -32,11 +34,11 @@ const (
 // openStream opens the file at path and reads its header.
 func openStream(path string) (*stream, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_DIRECT, 0)
+	if errors.Is(err, unix.EINVAL) { // some filesystems do without
+		f, err = os.Open(path)
+	}
 	if err != nil {
-		// Some filesystems refuse O_DIRECT; any other trouble shows again.
-		if f, err = os.Open(path); err != nil {
-			return nil, err
-		}
+		return nil, err
 	}
 	s := &stream{f: f}
 	if err := s.readHeader(); err != nil {
