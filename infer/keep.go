@@ -11,6 +11,7 @@ import (
 // to another one.
 type keeper struct {
 	folder *weights.Folder
+	told   bool  // the mount is told which mapped experts are used
 	fixed  bool  // the limit was given
 	limit  int64 // bytes
 
@@ -22,9 +23,9 @@ type keeper struct {
 }
 
 // newKeeper returns a keeper with the given limit, or one that follows the
-// mount's budget if it is MapAuto.
-func newKeeper(folder *weights.Folder, limit int64) (*keeper, error) {
-	k := &keeper{folder: folder, fixed: limit != MapAuto, limit: max(limit, 0)}
+// mount's budget if it is MapAuto. Told says that the mount takes hints.
+func newKeeper(folder *weights.Folder, limit int64, told bool) (*keeper, error) {
+	k := &keeper{folder: folder, told: told, fixed: limit != MapAuto, limit: max(limit, 0)}
 	size, err := folder.ExpertSize()
 	if err != nil {
 		return nil, err
@@ -46,6 +47,9 @@ func (k *keeper) ask() error {
 	k.short = budget < k.all
 	if !k.fixed && budget != k.budget {
 		k.limit = keepBytes(budget, k.all, k.cycle)
+		if k.short && !k.told {
+			k.limit = 0 // opens are all that the mount sees
+		}
 	}
 	k.budget = budget
 	return nil

@@ -54,8 +54,8 @@ the context ends the generation.`,
 	flags.BoolVar(&o.ignoreEOS, "ignore-eos", false, "go on when the model ends the text")
 	flags.BoolVar(&o.json, "json", false, "print one JSON object at the end instead of text")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
-		r := &runner{runOptions: o, in: cmd.InOrStdin(), out: cmd.OutOrStdout(), log: cmd.ErrOrStderr()}
-		if err := r.prepare(model.dir); err != nil {
+		r := &runner{runOptions: o, dir: model.dir, in: cmd.InOrStdin(), out: cmd.OutOrStdout(), log: cmd.ErrOrStderr()}
+		if err := r.prepare(); err != nil {
 			return err
 		}
 		began := time.Now()
@@ -72,6 +72,7 @@ the context ends the generation.`,
 // runner carries one run from its prompt to its summary.
 type runner struct {
 	runOptions
+	dir     string // of the model
 	engine  *infer.Engine
 	in      io.Reader
 	out     io.Writer
@@ -83,7 +84,7 @@ type runner struct {
 }
 
 // prepare checks the flags and reads the prompt, before the model is loaded.
-func (r *runner) prepare(dir string) error {
+func (r *runner) prepare() error {
 	given := 0
 	for _, s := range []string{r.prompt, r.file, r.ids} {
 		if s != "" {
@@ -104,21 +105,21 @@ func (r *runner) prepare(dir string) error {
 		r.input, err = readIDs(r.ids, r.in)
 		return err
 	}
-	if dir == "" {
+	if r.dir == "" {
 		return errors.New("no model given: use --model DIR")
 	}
-	return r.encode(dir)
+	return r.encode()
 }
 
 // encode turns the text into ids.
-func (r *runner) encode(dir string) (err error) {
+func (r *runner) encode() (err error) {
 	text := r.prompt
 	if r.file != "" {
 		if text, err = readText(r.file, r.in); err != nil {
 			return err
 		}
 	}
-	if r.tokens, err = tokenizer.Load(dir); err != nil {
+	if r.tokens, err = tokenizer.Load(r.dir); err != nil {
 		return err
 	}
 	if r.special {
@@ -149,6 +150,10 @@ func (r *runner) run(ctx context.Context) error {
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the program
 
+	before, err := readDriveStats(r.dir)
+	if err != nil {
+		return err
+	}
 	s := r.engine.NewSession()
 	t := timings{loaded: r.loaded, promptTokens: len(r.input), began: time.Now()}
 	if err := s.Append(ctx, r.input, nil); err != nil {
@@ -168,6 +173,11 @@ func (r *runner) run(ctx context.Context) error {
 	}
 	t.done, t.generated = time.Now(), len(ids)
 	t.atEnd = r.engine.Stats()
+	after, err := readDriveStats(r.dir)
+	if err != nil {
+		return err
+	}
+	t.drive = after.sub(before)
 	if r.json {
 		return r.report(ids, text.all.String(), finish, &t)
 	}

@@ -16,6 +16,7 @@ type timings struct {
 	promptTokens, generated int
 	began, promptDone, done time.Time
 	atPrompt, atEnd         infer.Stats
+	drive                   driveStats // between began and done
 }
 
 // timingFigures are the speeds that follow from them, in the JSON of run.
@@ -29,10 +30,12 @@ type timingFigures struct {
 	ExpertsOpen  int64   `json:"experts_opened"`
 	ExpertBytes  int64   `json:"expert_bytes_opened"`
 	ExpertWaitMS float64 `json:"expert_wait_ms"`
+	DriveBytes   int64   `json:"drive_bytes"`        // read from the drive
+	HitRate      float64 `json:"hit_rate,omitempty"` // of the mount
 }
 
 func (t *timings) figures() *timingFigures {
-	return &timingFigures{
+	f := &timingFigures{
 		LoadMS:       ms(t.loaded),
 		PromptMS:     ms(t.promptDone.Sub(t.began)),
 		PromptPerS:   perSecond(t.promptTokens, t.promptDone.Sub(t.began)),
@@ -42,7 +45,10 @@ func (t *timings) figures() *timingFigures {
 		ExpertsOpen:  t.atEnd.Opened,
 		ExpertBytes:  t.atEnd.OpenedBytes,
 		ExpertWaitMS: ms(t.atEnd.Waited),
+		DriveBytes:   t.drive.bytesRead,
 	}
+	f.HitRate, _ = t.drive.hitRate()
+	return f
 }
 
 // decoded is the number of tokens that were run through the model one by one:
@@ -57,6 +63,11 @@ func (t *timings) summary(w io.Writer, seed int64, finish infer.Finish) {
 	fmt.Fprintf(w, "decode  %8.0f ms  %5d tokens  %8.2f tokens/s  (%s, seed %d)\n", f.DecodeMS, t.generated, f.DecodePerS, finish, seed)
 	fmt.Fprintf(w, "experts %8d used, %d opened (%s), %.0f ms waited for\n",
 		f.ExpertsUsed, f.ExpertsOpen, humanize.IBytes(uint64(f.ExpertBytes)), f.ExpertWaitMS)
+	fmt.Fprintf(w, "drive   %8s read", humanize.IBytes(uint64(f.DriveBytes)))
+	if rate, ok := t.drive.hitRate(); ok {
+		fmt.Fprintf(w, ", %.1f%% of the uses found their expert in RAM", 100*rate)
+	}
+	fmt.Fprintln(w)
 }
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
