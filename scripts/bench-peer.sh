@@ -114,7 +114,7 @@ row() { # NAME FIGURES: "tps mb" lines
 	printf '| %s | %s | %s | %s |\n' "$1" "$room" "$(cut -d' ' -f1 <<<"$2" | sort -n | paste -sd' ')" "$(cut -d' ' -f2 <<<"$2" | median)"
 }
 
-experts=$("$here/bin/expertfs" check --json "$checkpoint" | sed -n 's/.*"expert_bytes_total": *\([0-9]*\).*/\1/p')
+experts=$("$here/bin/expertfs" check --json "$checkpoint" | sed -n 's/.*"experts_bytes": *\([0-9]*\).*/\1/p')
 [ -n "$experts" ] || die "expertfs check $checkpoint gave no size of the experts"
 dense=$(($(stat -Lc %s "$gguf") - experts))
 for _ in $(seq "$load"); do
