@@ -163,6 +163,25 @@ func TestForecastUsesTheTokenSoFar(t *testing.T) {
 	}
 }
 
+// TestForecastBearsAReaderOfFewLayers: visits of one layer, however many, must
+// not drown what is known of the others.
+func TestForecastBearsAReaderOfFewLayers(t *testing.T) {
+	p := made(t, "forecast", small)
+	for i := range 500 {
+		e := (i * i / 7) % 2
+		for l := range small.Layers {
+			p.Step(l, keys(l, e, 5))
+		}
+	}
+	v := p.(policy.Valuer)
+	p.Step(1, keys(1, 0, 5))
+	before := v.Value(key(0, 1))
+	for range 5000 {
+		p.Step(1, keys(1, 0, 5))
+	}
+	assert.InDelta(t, before, v.Value(key(0, 1)), 0.05)
+}
+
 func TestLargeResidentsAreDearer(t *testing.T) {
 	for _, name := range []string{"ewma", "markov", "lfu", "pin", "watermark", "forecast"} {
 		p := made(t, name, small)

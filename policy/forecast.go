@@ -48,6 +48,7 @@ type layerForecast struct {
 	evidence evidence  // at the last visit
 	next     []float32 // logits for the next visit, as far as is known now
 	later    []float32 // chances
+	told     []bool    // by offset: next has the evidence of that layer
 
 	// What pairs of experts tell. Empty where the tables would be too large.
 	lastNext   []*pairs // one table: what the experts of last say about next
@@ -92,6 +93,7 @@ func newForecast(s Shape, p *params) *forecast {
 			l.laterPairs = newTables(len(evidence{}), s.Experts, 0.2)
 		}
 		l.tokenNext = newTables(len(f.offsets), s.Experts, 0.1)
+		l.told = make([]bool, len(f.offsets))
 		f.layers = append(f.layers, l)
 	}
 	f.Warm(NewHeat(s))
@@ -176,10 +178,10 @@ func (f *forecast) learnNext(layer int) {
 		t.learn(f.grads, l.last)
 	}
 	for i, offset := range f.offsets {
-		from := f.layers[f.shape.before(layer, offset)].last
-		if len(from) == 0 {
+		if !l.told[i] {
 			continue
 		}
+		from := f.layers[f.shape.before(layer, offset)].last
 		l.tokenNext[i].add(f.z, from)
 		f.answer()
 		l.tokenNext[i].learn(f.grads, from)
@@ -227,6 +229,7 @@ func (f *forecast) forecast(layer int) {
 	for _, t := range l.lastNext {
 		t.add(l.next, l.last)
 	}
+	clear(l.told)
 	f.laterLogits(l.later, layer, l.now, &l.evidence)
 	for e, z := range l.later {
 		l.later[e] = sigmoid(z)
@@ -234,7 +237,8 @@ func (f *forecast) forecast(layer int) {
 	f.value(layer)
 }
 
-// spreadEvidence tells the other layers of a visit.
+// spreadEvidence tells the other layers of a visit, once between two visits of
+// theirs: a reader that goes round in a few layers is no more evidence.
 func (f *forecast) spreadEvidence(layer int) {
 	from := f.layers[layer].last
 	if len(from) == 0 {
@@ -242,7 +246,12 @@ func (f *forecast) spreadEvidence(layer int) {
 	}
 	for i, offset := range f.offsets {
 		to := (layer + offset) % f.shape.Layers
-		f.layers[to].tokenNext[i].add(f.layers[to].next, from)
+		l := f.layers[to]
+		if l.told[i] {
+			continue
+		}
+		l.told[i] = true
+		l.tokenNext[i].add(l.next, from)
 		f.value(to)
 	}
 }
