@@ -39,18 +39,28 @@ func e8m0(s byte) float32 {
 }
 
 // fma32 is a*b + c, rounded once. The product is exact in float64 but the sum
-// need not be: a sum that was rounded to a tie of float32, or that will be a
-// denormal, is first moved off it in the direction of what was cut.
+// need not be, so rounding it again can go wrong: where the first rounding gave
+// a tie, and where the result is a denormal.
 func fma32(a, b, c float32) float32 {
 	p := float64(a) * float64(b)
 	s := p + float64(c)
-	u := math.Float64bits(s)
 	const tie, minNormal = 1 << 28, 1023 - 126
-	if u&(2*tie-1) != tie && u>>52&0x7ff >= minNormal {
-		return float32(s)
+	if u := math.Float64bits(s); u&(2*tie-1) == tie || u>>52&0x7ff < minNormal {
+		return roundedSum(p, float64(c))
 	}
+	return float32(s)
+}
+
+// roundedSum is p + c, rounded once to float32: where the sum in float64 is
+// rounded and even, it is replaced by its odd neighbour on the side of what was
+// cut off, which rounds as the exact sum does.
+//
+//go:noinline // keeps the common way through fma32 short
+func roundedSum(p, c float64) float32 {
+	s := p + c
 	part := s - p
-	cut := (p - (s - part)) + (float64(c) - part)
+	cut := (p - (s - part)) + (c - part)
+	u := math.Float64bits(s)
 	if cut != 0 && u&1 == 0 {
 		if (cut > 0) == (s > 0) {
 			u++
@@ -82,10 +92,13 @@ func bf16VecGeneric(dst []float32, w []byte, cols int, x []float32) {
 
 func bf16Dot(row []byte, x []float32) float32 {
 	var acc floatLanes
-	for i := 0; i < len(row)/2; i++ {
-		v := fromBF16(uint16(row[2*i]) | uint16(row[2*i+1])<<8)
-		k := i%2*halfBlock + i%blockLen/2
-		acc[k] = fma32(v, x[i-i%blockLen+k], acc[k])
+	for ; len(row) > 0; x = x[blockLen:] {
+		n := min(len(row), 2*blockLen)
+		for i := 0; i+1 < n; i += 2 {
+			k := i/2%2*halfBlock + i/4
+			acc[k] = fma32(fromBF16(uint16(row[i])|uint16(row[i+1])<<8), x[k], acc[k])
+		}
+		row = row[n:]
 	}
 	return acc.sum()
 }
@@ -136,8 +149,13 @@ func q8VecGeneric(dst *[tileRows]float32, data []int8, scales []uint16, x *int8R
 	q := x.vector(i)
 	for b := range nb {
 		var dot [tileRows]int32
-		for k, v := range data[b*tileBlock : (b+1)*tileBlock] {
-			dot[k/4%tileRows] += int32(v) * int32(q[b*blockLen+k/(4*tileRows)*4+k%4])
+		for k := range blockLen / 4 {
+			y := (*[4]int8)(q[b*blockLen+4*k:])
+			group := data[b*tileBlock+k*4*tileRows:]
+			for r := range dot {
+				w := (*[4]int8)(group[4*r:])
+				dot[r] += int32(w[0])*int32(y[0]) + int32(w[1])*int32(y[1]) + int32(w[2])*int32(y[2]) + int32(w[3])*int32(y[3])
+			}
 		}
 		for r := range acc {
 			acc[r].add(b, dot[r], fromBF16(scales[b*tileRows+r]), x.scale[b*x.step+i])
