@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -13,7 +14,7 @@ import (
 )
 
 // Engine is a loaded model. Its sessions may be used from several goroutines;
-// they compute one after the other, each with all threads.
+// they take turns batch by batch, each with all threads.
 type Engine struct {
 	folder *weights.Folder
 	cfg    *config.Config
@@ -26,6 +27,8 @@ type Engine struct {
 	pool      *pool
 	experts   *expertStore
 	predictor *predictor
+
+	published atomic.Pointer[Stats]
 
 	mu     sync.Mutex // held while a session computes; guards what follows
 	work   workspace
@@ -68,6 +71,7 @@ func Open(dir string, o Options) (*Engine, error) {
 	e.pool = newPool(set.threads)
 	e.work.scores = make([][]float32, set.threads)
 	e.work.scratch = make([]kernel.Scratch, set.threads)
+	e.publish()
 	return e, nil
 }
 
@@ -135,15 +139,17 @@ func (e *Engine) SetHooks(h Hooks) {
 	e.hooks = h
 }
 
-// Stats returns what was counted since the engine was opened.
-func (e *Engine) Stats() Stats {
-	e.mu.Lock()
-	defer e.mu.Unlock()
+// Stats returns what was counted since the engine was opened, up to the last
+// batch that ended. It does not wait for a session that computes.
+func (e *Engine) Stats() Stats { return *e.published.Load() }
+
+// publish makes the counters known to Stats.
+func (e *Engine) publish() {
 	s, x := e.stats, e.experts.stats
 	s.Waited, s.Used, s.Opened, s.OpenedBytes = x.Waited, x.Used, x.Opened, x.OpenedBytes
 	s.HintsLost = e.experts.hints.Lost()
 	s.Prediction = slices.Clone(e.predictor.counts)
-	return s
+	e.published.Store(&s)
 }
 
 // Close ends the threads and unmaps all weights. Sessions are of no use then.

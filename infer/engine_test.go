@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -237,4 +238,29 @@ func TestFolderThatIsNoTree(t *testing.T) {
 	require.NoError(t, os.Remove(filepath.Join(tree, "layers", "02", "dense.safetensors")))
 	_, err = Open(tree, Options{})
 	require.ErrorContains(t, err, filepath.Join("layers", "02", "dense.safetensors"))
+}
+
+// Sessions used at the same time do not disturb each other, and counters can be
+// read meanwhile.
+func TestSessionsTakeTurns(t *testing.T) {
+	_, tree := randomModel(t, smallConfig(), 3)
+	e := open(t, tree, Options{Batch: 4, Threads: 2})
+	texts := make([][]int, 3)
+	var want [3][][]uint32
+	for i := range texts {
+		texts[i] = randomIDs(rand.New(rand.NewPCG(uint64(i), 2)), 40, 131)
+		want[i] = allLogits(t, e.NewSession(), texts[i])
+	}
+	var wg sync.WaitGroup
+	var got [3][][]uint32
+	for i := range texts {
+		wg.Go(func() { got[i] = allLogits(t, e.NewSession(), texts[i]) })
+	}
+	for before := 3 * 40; before < 2*3*40; {
+		now := e.Stats().Tokens
+		require.GreaterOrEqual(t, now, before)
+		before = now
+	}
+	wg.Wait()
+	require.Equal(t, want, got)
 }

@@ -3,6 +3,7 @@ package infer
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"expertfs/infer/kernel"
@@ -25,11 +26,24 @@ type workspace struct {
 	scratch []kernel.Scratch // by thread
 }
 
+// batch runs forward when no other session computes.
+func (e *Engine) batch(ctx context.Context, s *Session, ids []int, last bool, each func(int, []float32)) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return errClosed
+	}
+	defer e.publish()
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	return e.forward(ctx, s, ids, last, each)
+}
+
 // forward runs the model over one batch of tokens, and computes logits for the
 // last token if last is set and for all of them if each is given.
 func (e *Engine) forward(ctx context.Context, s *Session, ids []int, last bool, each func(int, []float32)) error {
 	began := time.Now()
 	n, w := len(ids), &e.work
+	e.predictor.n = 0 // a batch that failed may have left guesses
 	w.x = resize(w.x, n*e.cfg.Hidden)
 	if err := e.embed(w.x, ids); err != nil {
 		return err

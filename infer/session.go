@@ -3,7 +3,6 @@ package infer
 import (
 	"context"
 	"fmt"
-	"runtime/debug"
 
 	"expertfs/infer/kernel"
 )
@@ -70,7 +69,8 @@ func (s *Session) Truncate(n int) bool {
 
 // Append runs the model over ids, the text's next tokens. With each, it is
 // called in order with every token's position and logits, which it must not
-// keep; without it only the last token's logits are computed. When ctx ends
+// keep, and may not use the session; without it only the last token's logits are
+// computed. When ctx ends
 // Append returns its error between two batches or layers. After an error the
 // session holds the tokens before the batch that failed.
 func (s *Session) Append(ctx context.Context, ids []int, each func(position int, logits []float32)) error {
@@ -86,15 +86,9 @@ func (s *Session) Append(ctx context.Context, ids []int, each func(position int,
 			return fmt.Errorf("token %d: id %d is outside of the vocabulary (0 to %d)", i, id, e.cfg.Vocab-1)
 		}
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.closed {
-		return errClosed
-	}
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	for len(ids) > 0 {
 		n := min(len(ids), e.set.batch)
-		if err := e.forward(ctx, s, ids[:n], n == len(ids), each); err != nil {
+		if err := e.batch(ctx, s, ids[:n], n == len(ids), each); err != nil {
 			return err
 		}
 		ids = ids[n:]
