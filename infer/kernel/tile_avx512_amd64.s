@@ -51,12 +51,18 @@ GLOBL fp4Doubled<>(SB), RODATA|NOPTR, $64
 	DECODE(b, k*64+1024)       \
 	DECODE(d, k*64+1536)
 
-#define LOAD4(base, a, b, c, d) \
+// Loads 4 rows, and asks for those 16 rows on, which are unpacked next.
+#define LOAD4(base, next, a, b, c, d) \
 	VMOVDQU32.Z (base), K1, a        \
 	VMOVDQU32.Z (base)(R8*1), K1, b  \
 	VMOVDQU32.Z (base)(R8*2), K1, c  \
 	VMOVDQU32.Z (base)(R9*1), K1, d  \
-	ADDQ        $64, base
+	PREFETCHT1  (next)               \
+	PREFETCHT1  (next)(R8*1)         \
+	PREFETCHT1  (next)(R8*2)         \
+	PREFETCHT1  (next)(R9*1)         \
+	ADDQ        $64, base            \
+	ADDQ        $64, next
 
 // func mxfp4TileAVX512(data *int8, blocks *byte, nb, groups int, mask uint16)
 // Unpacks groups times 4 blocks of 16 rows, rows being nb blocks apart, to a
@@ -73,13 +79,17 @@ TEXT ·mxfp4TileAVX512(SB), NOSPLIT, $0-34
 	LEAQ      (SI)(R8*4), R10
 	LEAQ      (R10)(R8*4), R11
 	LEAQ      (R11)(R8*4), R12
+	LEAQ      (R12)(R8*4), DX
+	LEAQ      (DX)(R8*4), BX
+	LEAQ      (BX)(R8*4), R13
+	LEAQ      (R13)(R8*4), R14
 	VMOVDQU64 fp4Doubled<>(SB), Z31
 
 loop:
-	LOAD4(SI, Z0, Z1, Z2, Z3)
-	LOAD4(R10, Z4, Z5, Z6, Z7)
-	LOAD4(R11, Z8, Z9, Z10, Z11)
-	LOAD4(R12, Z12, Z13, Z14, Z15)
+	LOAD4(SI, DX, Z0, Z1, Z2, Z3)
+	LOAD4(R10, BX, Z4, Z5, Z6, Z7)
+	LOAD4(R11, R13, Z8, Z9, Z10, Z11)
+	LOAD4(R12, R14, Z12, Z13, Z14, Z15)
 	ROWS(Z0, Z1, Z2, Z3)
 	ROWS(Z4, Z5, Z6, Z7)
 	ROWS(Z8, Z9, Z10, Z11)
