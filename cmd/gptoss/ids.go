@@ -1,7 +1,7 @@
 package main
 
 import (
-	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,7 +11,7 @@ import (
 )
 
 // readIDs reads token ids from a file, or from stdin if path is "-". They are
-// separated by blanks, commas or newlines.
+// separated by blanks, commas or newlines, or make up a JSON array.
 func readIDs(path string, stdin io.Reader) ([]int, error) {
 	in := stdin
 	if path != "-" {
@@ -29,11 +29,24 @@ func readIDs(path string, stdin io.Reader) ([]int, error) {
 	return ids, nil
 }
 
+// parseIDs reads ids in those forms; the brackets of a JSON array may be around
+// all of them.
 func parseIDs(in io.Reader) ([]int, error) {
+	data, err := io.ReadAll(in)
+	if err != nil {
+		return nil, err
+	}
+	text := string(data)
+	if all := strings.TrimSpace(text); strings.HasPrefix(all, "[") && strings.HasSuffix(all, "]") {
+		// Blanks in their place keep the line numbers of errors right.
+		text = strings.Replace(text, "[", " ", 1)
+		last := strings.LastIndexByte(text, ']')
+		text = text[:last] + " " + text[last+1:]
+	}
 	var ids []int
-	lines := bufio.NewReader(in)
-	for number := 1; ; number++ {
-		line, err := lines.ReadString('\n')
+	number := 0
+	for line := range strings.Lines(text) {
+		number++
 		words := strings.FieldsFunc(line, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
 		for _, word := range words {
 			id, err := strconv.ParseInt(word, 10, 32)
@@ -42,15 +55,9 @@ func parseIDs(in io.Reader) ([]int, error) {
 			}
 			ids = append(ids, int(id))
 		}
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return nil, err
-		}
 	}
 	if len(ids) == 0 {
-		return nil, fmt.Errorf("no token ids")
+		return nil, errors.New("no token ids")
 	}
 	return ids, nil
 }

@@ -48,7 +48,7 @@ the context ends the generation.`,
 	flags := cmd.Flags()
 	flags.StringVarP(&o.prompt, "prompt", "p", "", "the text to continue")
 	flags.StringVarP(&o.file, "file", "f", "", "file with the text to continue; - is standard input")
-	flags.StringVar(&o.ids, "ids", "", "file of token ids separated by blanks, commas or newlines; - is standard input")
+	flags.StringVar(&o.ids, "ids", "", "file of token ids separated by blanks, commas or newlines, or a JSON array of them; - is standard input")
 	flags.BoolVar(&o.special, "special", false, "read the names of special tokens in the text, such as <|start|>, as these tokens")
 	flags.IntVarP(&o.max, "predict", "n", -1, "most tokens to generate (-1: until the model ends the text or the context is full)")
 	flags.BoolVar(&o.ignoreEOS, "ignore-eos", false, "go on when the model ends the text")

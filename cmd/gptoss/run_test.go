@@ -97,7 +97,10 @@ func TestRunErrors(t *testing.T) {
 
 func TestParseIDs(t *testing.T) {
 	require.Equal(t, []int{1, 2, 3, 4, 5}, mustIDs(t, " 1, 2,3\r\n\n4\t5"))
+	require.Equal(t, []int{195, 169}, mustIDs(t, "[195, 169]"))
+	require.Equal(t, []int{195, 169}, mustIDs(t, " [\n195,\n169\n]\n"))
 	for text, want := range map[string]string{
+		"[]": "no token ids", "[1] 2": `"[1]" is not`, "[1": `"[1" is not`, "[\n[1]\n]": `line 2: "[1]" is not`,
 		"": "no token ids", "1\n-2": "line 2", "1.5": `"1.5" is not`, "99999999999": "is not a token id",
 	} {
 		_, err := parseIDs(strings.NewReader(text))

@@ -25,7 +25,7 @@ the first), and what the model would have put after it.`,
 		Args: cobra.NoArgs,
 	}
 	model := addModelFlags(cmd)
-	cmd.Flags().StringVar(&idsPath, "ids", "", "file of token ids separated by blanks, commas or newlines; - is standard input (required)")
+	cmd.Flags().StringVar(&idsPath, "ids", "", "file of token ids separated by blanks, commas or newlines, or a JSON array of them; - is standard input (required)")
 	cmd.Flags().StringVar(&logitsPath, "logits", "", "write all logits to this .npy file, float32 [positions, vocabulary]")
 	cmd.Flags().StringVar(&expertsPath, "experts", "", "write the chosen experts to this CSV file: position,layer,e0,e1,..., best first")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {

@@ -34,6 +34,8 @@ func TestTokenize(t *testing.T) {
 		{"", []string{"--table", "--special", "hi\n<|end|>"}, "  3686  \"hi\"\n   198  \"\\n\"\n200007  \"<|end|>\"\n"},
 		{"", []string{"-d", "13225", "11,2375", "0"}, "Hello, world!"},
 		{"13225\n11 2375,0", []string{"--decode"}, "Hello, world!"},
+		{"", []string{"-d", "[13225, 11, 2375, 0]"}, "Hello, world!"},
+		{"", []string{"-d", "[13225,", "11, 2375, 0]"}, "Hello, world!"},
 		{"", []string{"--model", "../../checkpoint/tiny", "--special", "<|start|>user"}, "2043 420 268\n"},
 	} {
 		out, _, err := runCommand(t, c.stdin, append([]string{"tokenize"}, c.args...)...)
