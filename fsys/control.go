@@ -87,7 +87,7 @@ func (f *FS) Write(_ <-chan struct{}, in *fuse.WriteIn, data []byte) (uint32, fu
 		return 0, fuse.EBADF
 	}
 	if err := c.control.write(f, bytes.TrimSpace(data)); err != nil {
-		f.log.Warn("refused what was written to a control file", "file", c.control.name, "err", err)
+		f.refuse(c.control.name, err)
 		return 0, fuse.EINVAL
 	}
 	return uint32(len(data)), fuse.OK
@@ -115,5 +115,11 @@ func (f *FS) writeRAM(data []byte) error {
 	if err != nil {
 		return err
 	}
-	return f.cache.SetBudget(n)
+	if err := f.cache.SetBudget(n); err != nil {
+		return err
+	}
+	if doubt := budget.Doubt(n); doubt != "" {
+		f.log.Warn(doubt)
+	}
+	return nil
 }

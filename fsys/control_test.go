@@ -44,6 +44,8 @@ func TestPolicyFile(t *testing.T) {
 		require.ErrorIs(t, s.write("policy", bad), unix.EINVAL, "%q", bad)
 	}
 	require.Equal(t, before, s.read("policy"))
+	require.Regexp(t, `^# last refused: policy: .*no-such-parameter.* \(\d{4}-\S+Z\)\n`, s.read("stats"))
+	require.Equal(t, "policy", s.report().LastRefused.File)
 	require.NoError(t, s.write("policy", "lru\n"))
 	require.Equal(t, "lru\n", s.read("policy"))
 	require.Equal(t, 1, s.report().Cache.Resident, "residents survive a change of policy")
@@ -107,6 +109,7 @@ func TestHintsFile(t *testing.T) {
 	for _, bad := range []string{"prefetch 2/1\nnonsense 2/2", "prefetch 2/1\nprefetch 2/32"} {
 		require.ErrorIs(t, s.write("hints", bad), unix.EINVAL, bad)
 	}
+	require.Contains(t, s.read("stats"), "# last refused: hints: line 2: ")
 	require.Equal(t, int64(2), s.report().Cache.Prefetch.Asked)
 	_, err := os.ReadFile(s.control("hints"))
 	require.ErrorIs(t, err, unix.EACCES)

@@ -51,6 +51,7 @@ type FS struct {
 	why       string
 	handles   handles
 	counters  counters
+	refused   atomic.Pointer[Refusal] // the last one
 	since     time.Time
 }
 

@@ -24,6 +24,8 @@ type Report struct {
 	Why       string    `json:"why"` // not a better mechanism; "" for the best
 	Seconds   float64   `json:"seconds"`
 
+	LastRefused *Refusal `json:"last_refused,omitempty"` // write to a control file
+
 	Requests Requests    `json:"requests"`
 	Cache    tiers.Stats `json:"cache"`
 }
@@ -54,6 +56,8 @@ func (f *FS) Report() Report {
 		Mechanism:  f.mechanism,
 		Why:        f.why,
 		Seconds:    time.Since(f.since).Seconds(),
+
+		LastRefused: f.refused.Load(),
 		Requests: Requests{
 			Opens:       f.counters.opens.Load(),
 			Reads:       f.counters.reads.Load(),

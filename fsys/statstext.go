@@ -34,6 +34,9 @@ func (r Report) Text() []byte {
 // first.
 func (r Report) summary(b *bytes.Buffer) {
 	c := r.Cache
+	if last := r.LastRefused; last != nil {
+		fmt.Fprintf(b, "# last refused: %s: %s (%s)\n", last.File, last.Reason, last.Time.Format(time.RFC3339))
+	}
 	fmt.Fprintf(b, "# %s (%s layout): %d layers of %d experts, %s each\n",
 		r.Model, r.Layout, r.Layers, r.Experts, humanize.IBytes(uint64(r.ExpertSize)))
 	fmt.Fprintf(b, "# reads: %s%s\n", r.Mechanism, reason(r.Why))

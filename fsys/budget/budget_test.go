@@ -32,7 +32,10 @@ func TestParsePercent(t *testing.T) {
 	require.NoError(t, err)
 	got, err := Parse("50%")
 	require.NoError(t, err)
-	require.InDelta(t, float64(memory)/2, float64(got), 1)
+	require.InDelta(t, float64(memory)/2, float64(got), mebi)
+	require.Zero(t, got%mebi)
+	require.Empty(t, Doubt(memory))
+	require.Contains(t, Doubt(100<<40), "100 TiB is above the")
 }
 
 func TestFormatIsReadBack(t *testing.T) {

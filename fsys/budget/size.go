@@ -9,8 +9,11 @@ import (
 	"github.com/dustin/go-humanize"
 )
 
+const mebi = 1 << 20
+
 // Parse reads a size: bytes ("6442450944"), with a unit ("6GiB", "6 GB",
-// "512M"), or a percentage ("40%") of the memory that this process may use.
+// "512M"), or a percentage ("40%") of the memory that this process may use,
+// rounded down to whole MiB, which are pleasant to read.
 // M, MB and the like are powers of 1000, MiB and the like powers of 1024.
 func Parse(s string) (int64, error) {
 	s = strings.TrimSpace(s)
@@ -23,13 +26,25 @@ func Parse(s string) (int64, error) {
 		if err != nil {
 			return 0, fmt.Errorf("size %q: %w", s, err)
 		}
-		return int64(float64(memory) * percent / 100), nil
+		n := int64(float64(memory) * percent / 100)
+		return max(n/mebi*mebi, min(n, mebi)), nil
 	}
 	n, err := humanize.ParseBytes(s)
 	if err != nil || n == 0 || n > math.MaxInt64 {
 		return 0, fmt.Errorf("size %q: want bytes, a size like 6GiB, or a percentage of memory like 40%%", s)
 	}
 	return int64(n), nil
+}
+
+// Doubt says so when a budget of n bytes is above the memory that this process may
+// use; "" is no doubt. Such a budget bounds nothing.
+func Doubt(n int64) string {
+	memory, err := Memory()
+	if err != nil || n <= memory {
+		return ""
+	}
+	return fmt.Sprintf("the RAM budget of %s is above the %s of memory that this process may use: the system may run out of memory before the budget is full",
+		humanize.IBytes(uint64(n)), humanize.IBytes(uint64(memory)))
 }
 
 // Format writes n so that Parse gives n back: in the largest binary unit that
