@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -52,6 +53,24 @@ func TestBench(t *testing.T) {
 	require.Zero(t, run(t, "umount", point).code)
 
 	require.Equal(t, exitNotMounted, run(t, "bench", point).code)
+}
+
+// TestBenchLoadsAgainstThePolicy measures hits where the policy holds other
+// experts dearer than any that are used for the first time.
+func TestBenchLoadsAgainstThePolicy(t *testing.T) {
+	point := mountTiny(t, "--ram", "2MiB", "--policy", "lfu")
+	for range 20 {
+		for e := range 32 {
+			access(t, point, fmt.Sprintf("00/%02d", e), fmt.Sprintf("01/%02d", e%16))
+		}
+	}
+	r := run(t, "bench", "--rounds", "1", "--json", point)
+	require.Zero(t, r.code, r.errors)
+	require.Contains(t, r.out, "loaded under the policy lru, as lfu would rather keep others")
+	text, err := os.ReadFile(filepath.Join(point, ".expertfs/policy"))
+	require.NoError(t, err)
+	require.Equal(t, "lfu\n", string(text))
+	require.Zero(t, run(t, "umount", point).code)
 }
 
 // TestBenchRouting replays a trace whose hits can be counted by hand.

@@ -34,8 +34,8 @@ type run struct {
 	result *Result
 }
 
-// Run measures the mount at point. It changes the mount's budget for the misses
-// where it has to, and puts it back.
+// Run measures the mount at point. It changes the mount's policy for the
+// hits and its budget for the misses where it has to, and puts them back.
 func Run(ctx context.Context, point string, o Options) (result *Result, err error) {
 	m, err := openMount(point)
 	if err != nil {

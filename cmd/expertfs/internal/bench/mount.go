@@ -97,6 +97,14 @@ func (m *Mount) setRAM(bytes int64) error {
 	return nil
 }
 
+// setPolicy changes the mount's policy.
+func (m *Mount) setPolicy(spec string) error {
+	if err := os.WriteFile(m.control("policy"), []byte(spec), 0); err != nil {
+		return fmt.Errorf("set the mount's policy to %s: %w", spec, err)
+	}
+	return nil
+}
+
 // view is where expert e lies in the checkpoint.
 func (m *Mount) view(e int) *checkpoint.View { return m.ck.Expert(e/m.experts, e%m.experts) }
 
