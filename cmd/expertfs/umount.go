@@ -49,7 +49,7 @@ func umount(point string, lazy bool) error {
 		for _, h := range mountpoint.Holders(m.Point) {
 			err = fmt.Errorf("%w\n  %v", err, h)
 		}
-		return err
+		return fmt.Errorf("%w\nLeave the folder or close the files, or detach it with --lazy", err)
 	}
 	if err != nil {
 		return err

@@ -18,7 +18,8 @@ type Holder struct {
 func (h Holder) String() string { return fmt.Sprintf("%s (pid %d): %s", h.Name, h.PID, h.How) }
 
 // Holders finds the processes that use the mount at point, by their working
-// and root directories, open files and mappings, one finding a process. It sees
+// and root directories, open files and mappings, one finding a process. The
+// caller, who knows what he does himself, is left out. It sees
 // only processes that the caller may look into, so that an empty list proves
 // nothing. It never touches the mount itself and so cannot hang on it.
 func Holders(point string) []Holder {
@@ -29,7 +30,7 @@ func Holders(point string) []Holder {
 	var found []Holder
 	for _, d := range dirs {
 		pid, err := strconv.Atoi(d.Name())
-		if err != nil {
+		if err != nil || pid == os.Getpid() {
 			continue
 		}
 		if how := usage(filepath.Join("/proc", d.Name()), point); how != "" {

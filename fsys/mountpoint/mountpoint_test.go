@@ -77,9 +77,14 @@ func TestHolders(t *testing.T) {
 	f, err := os.Create(filepath.Join(dir, "03.safetensors"))
 	require.NoError(t, err)
 	defer f.Close()
-	found := Holders(dir)
-	require.Len(t, found, 1)
-	require.Equal(t, os.Getpid(), found[0].PID)
-	require.Equal(t, "open file 03.safetensors", found[0].How)
+	require.Empty(t, Holders(dir), "the caller is left out")
+	child = exec.Command("cat")
+	child.ExtraFiles = []*os.File{f}
+	stdin, err = child.StdinPipe()
+	require.NoError(t, err)
+	require.NoError(t, child.Start())
+	require.Equal(t, []Holder{{child.Process.Pid, "cat", "open file 03.safetensors"}}, Holders(dir))
 	require.Empty(t, Holders(dir+"-other"))
+	require.NoError(t, stdin.Close())
+	require.NoError(t, child.Wait())
 }
