@@ -65,7 +65,7 @@ func (c *chat) loop(ctx context.Context, in lineInput) error {
 		}
 		switch {
 		case text == "":
-		case text == "/bye":
+		case text == "/bye", text == "/exit", text == "/quit":
 			return nil
 		case strings.HasPrefix(text, "/"):
 			err = c.command(text)
@@ -107,7 +107,7 @@ const chatHelp = `/set parameter NAME VALUE  temperature, top_k, top_p, min_p, s
 /set verbose on|off        show the speed after each answer, or not
 /show                      show the settings
 /clear                     forget the conversation
-/bye                       leave, as does Ctrl-D
+/bye, /exit or /quit       leave, as does Ctrl-D
 """                        begins and ends a message of several lines
 `
 
@@ -201,7 +201,7 @@ func (c *chat) setParameter(name, value string) error {
 		return fmt.Errorf("there is no parameter %q; /? lists them", name)
 	}
 	if err != nil {
-		return fmt.Errorf("%s %q: %w", name, value, err)
+		return fmt.Errorf("%s %q: %w", name, value, withoutParser(err))
 	}
 	sampler, err := next.sampler()
 	if err != nil {
