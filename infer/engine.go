@@ -61,7 +61,7 @@ func Open(dir string, o Options) (*Engine, error) {
 	cfg := folder.Config()
 	set, err := o.check(int(float64(cfg.Rope.InitialContext) * cfg.Rope.Factor))
 	if err != nil {
-		return nil, err
+		return nil, OptionError{err}
 	}
 	e := &Engine{folder: folder, cfg: cfg, set: set, rope: newRope(cfg.HeadDim, cfg.Rope)}
 	if err := e.load(); err != nil {

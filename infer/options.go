@@ -51,6 +51,9 @@ type settings struct {
 	prefetch prefetchMode
 }
 
+// OptionError is what Open returns for Options that are not valid.
+type OptionError struct{ error }
+
 // check returns the settings that o stands for in a model whose context is
 // modelContext tokens.
 func (o Options) check(modelContext int) (settings, error) {

@@ -3,12 +3,8 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
-	"os"
-	"os/signal"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -40,7 +36,7 @@ experts, the mount's hit rate, bytes read from the drive per token.
 
 With --routing the experts are those of recorded traces instead of the router's
 choice, so that synthetic weights see the locality of a real model.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 	}
 	model := addCommonFlags(cmd)
 	flags := cmd.Flags()
@@ -55,9 +51,8 @@ choice, so that synthetic weights see the locality of a real model.`,
 	flags.StringSliceVar(&o.traces, "routing", nil, "recorded routing (CSV, .gz accepted) to use in place of the router's choice")
 	flags.BoolVar(&o.perLayer, "per-layer", false, "also print how well each layer's experts were predicted")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+		ctx, stop := interruptible(cmd.Context())
 		defer stop()
-		context.AfterFunc(ctx, stop)
 		out, err := newBenchWriter(o.format, cmd.OutOrStdout(), o.perLayer)
 		if err != nil {
 			return err
@@ -65,7 +60,11 @@ choice, so that synthetic weights see the locality of a real model.`,
 		if err := o.check(); err != nil {
 			return err
 		}
-		return errors.Join(o.run(ctx, model, out), out.close())
+		err = o.run(ctx, model, out)
+		if err != nil && ctx.Err() != nil {
+			err = errInterrupted
+		}
+		return errors.Join(err, out.close())
 	}
 	return cmd
 }
@@ -84,7 +83,7 @@ func spellOut(args []string) []string {
 
 func (o *benchOptions) check() error {
 	if o.repetitions < 1 {
-		return fmt.Errorf("--repetitions %d: must be 1 or more", o.repetitions)
+		return usageErrorf("--repetitions %d: must be 1 or more", o.repetitions)
 	}
 	for _, list := range []struct {
 		name   string
@@ -96,9 +95,12 @@ func (o *benchOptions) check() error {
 	} {
 		for _, v := range list.values {
 			if v < list.least {
-				return fmt.Errorf("--%s %d: must be %d or more", list.name, v, list.least)
+				return usageErrorf("--%s %d: must be %d or more", list.name, v, list.least)
 			}
 		}
+	}
+	if !slices.ContainsFunc(append(slices.Clone(o.prompts), o.generates...), func(n int) bool { return n > 0 }) {
+		return usageErrorf("there is nothing to measure: --n-prompt and --n-gen are 0")
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ func newBenchWriter(format string, w io.Writer, perLayer bool) (benchWriter, err
 	case "jsonl":
 		return &benchJSON{w: w}, nil
 	}
-	return nil, fmt.Errorf("--output %q is not one of md, csv, json, jsonl", format)
+	return nil, usageErrorf("--output %q is not one of md, csv, json, jsonl", format)
 }
 
 // benchTable is a Markdown table: llama-bench's columns, then ours.

@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -31,7 +29,7 @@ the answer goes to standard output.
 
 The model's reasoning is hidden unless --show-thinking is given. Ctrl-C stops
 an answer, a second one the program.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 	}
 	model := addModelFlags(cmd)
 	c.sampling = addSamplingFlags(cmd)
@@ -44,10 +42,10 @@ an answer, a second one the program.`,
 	flags.IntVarP(&c.max, "predict", "n", -1, "most tokens of an answer (-1: as many as the context holds)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
 		if c.effort, err = harmony.ParseEffort(effort); err != nil {
-			return err
+			return usageError{err}
 		}
 		if c.max < -1 {
-			return fmt.Errorf("--predict %d: give a number of tokens, or -1", c.max)
+			return usageErrorf("--predict %d: give a number of tokens, or -1", c.max)
 		}
 		if c.sampler, err = c.sampling.sampler(); err != nil {
 			return err
@@ -113,9 +111,8 @@ func (c *chat) say(ctx context.Context, text string) error {
 	if err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	ctx, stop := interruptible(ctx)
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends the program
 
 	a := &answer{parser: c.encoding.NewParser(), out: c.out, showThinking: c.showThinking}
 	if f, ok := c.notes.(*os.File); ok && term.IsTerminal(int(f.Fd())) {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -41,7 +40,7 @@ func (f *conversationFlags) opening(t *tokenizer.Tokenizer) (func(harmony.Effort
 			return []harmony.Message{harmony.SystemMessage(e, date)}
 		}, err
 	}
-	return nil, fmt.Errorf("--system-message %q is not on, off or auto", f.systemMessage)
+	return nil, usageErrorf("--system-message %q is not on, off or auto", f.systemMessage)
 }
 
 func (f *conversationFlags) systemDate() (string, error) {
@@ -52,7 +51,7 @@ func (f *conversationFlags) systemDate() (string, error) {
 		return time.Now().Format(time.DateOnly), nil
 	}
 	if _, err := time.Parse(time.DateOnly, f.date); err != nil {
-		return "", fmt.Errorf("--date %q is not today, none or like 2006-01-02", f.date)
+		return "", usageErrorf("--date %q is not today, none or like 2006-01-02", f.date)
 	}
 	return f.date, nil
 }

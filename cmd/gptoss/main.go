@@ -20,7 +20,7 @@ func main() {
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "gptoss:", err)
-		os.Exit(1)
+		os.Exit(exitCode(err))
 	}
 }
 
@@ -30,8 +30,18 @@ func newRoot() *cobra.Command {
 		Short:         "Run a GPT-OSS model whose experts are files",
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		Args:          cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usageErrorf("unknown command %q; gptoss --help lists them", args[0])
+			}
+			return cmd.Help()
+		},
 	}
 	root.AddCommand(commands()...)
+	for _, c := range append(root.Commands(), root) {
+		codeUsage(c)
+	}
 	return root
 }
 
@@ -45,5 +55,6 @@ func commands() []*cobra.Command {
 		newServeCommand(),
 		newTokenizeCommand(),
 		newVersionCommand(),
+		newExitCodesCommand(),
 	}
 }

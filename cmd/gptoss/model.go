@@ -1,8 +1,6 @@
 package main
 
 import (
-	"errors"
-	"fmt"
 	"runtime"
 	"runtime/debug"
 
@@ -58,13 +56,13 @@ const gcPercent = 20
 // open loads the model that the flags name.
 func (f *modelFlags) open() (*infer.Engine, error) {
 	if f.dir == "" {
-		return nil, errors.New("no model given: use --model DIR")
+		return nil, usageErrorf("no model given: use --model DIR")
 	}
 	o := f.options
 	if f.mapBytes != "auto" {
 		n, err := humanize.ParseBytes(f.mapBytes)
 		if err != nil || n > 1<<60 {
-			return nil, fmt.Errorf("--map-bytes %q is neither auto nor a size such as 2GiB", f.mapBytes)
+			return nil, usageErrorf("--map-bytes %q is neither auto nor a size such as 2GiB", f.mapBytes)
 		}
 		o.MapBytes = int64(n)
 		if n == 0 {

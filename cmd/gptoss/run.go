@@ -7,10 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -41,7 +39,12 @@ Ctrl-C ends the generation, a second one the program.
 
 With --ids the prompt is token ids, no tokenizer is used, and nothing but -n and
 the context ends the generation.`,
-		Args: cobra.NoArgs,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if err := noArgs(cmd, args); err != nil {
+				return fmt.Errorf("%w: give the text with -p", err)
+			}
+			return nil
+		},
 	}
 	model := addModelFlags(cmd)
 	o.sampling = addSamplingFlags(cmd)
@@ -92,10 +95,10 @@ func (r *runner) prepare() error {
 		}
 	}
 	if given != 1 {
-		return errors.New("give the text by one of --prompt, --file and --ids")
+		return usageErrorf("give the text by one of --prompt, --file and --ids")
 	}
 	if r.max < -1 {
-		return fmt.Errorf("--predict %d: give a number of tokens, or -1", r.max)
+		return usageErrorf("--predict %d: give a number of tokens, or -1", r.max)
 	}
 	var err error
 	if r.sampler, err = r.sampling.sampler(); err != nil {
@@ -106,7 +109,7 @@ func (r *runner) prepare() error {
 		return err
 	}
 	if r.dir == "" {
-		return errors.New("no model given: use --model DIR")
+		return usageErrorf("no model given: use --model DIR")
 	}
 	return r.encode()
 }
@@ -146,9 +149,8 @@ func readText(path string, stdin io.Reader) (string, error) {
 
 // run reads the prompt and generates.
 func (r *runner) run(ctx context.Context) error {
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	ctx, stop := interruptible(ctx)
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends the program
 
 	before, err := readDriveStats(r.dir)
 	if err != nil {
@@ -158,7 +160,7 @@ func (r *runner) run(ctx context.Context) error {
 	t := timings{loaded: r.loaded, promptTokens: len(r.input), began: time.Now()}
 	if err := s.Append(ctx, r.input, nil); err != nil {
 		if ctx.Err() != nil {
-			return errors.New("interrupted while reading the prompt")
+			return fmt.Errorf("%w while reading the prompt", errInterrupted)
 		}
 		return err
 	}
@@ -179,10 +181,15 @@ func (r *runner) run(ctx context.Context) error {
 	}
 	t.drive = after.sub(before)
 	if r.json {
-		return r.report(ids, text.all.String(), finish, &t)
+		err = r.report(ids, text.all.String(), finish, &t)
+	} else {
+		t.summary(r.log, r.sampling.seed, finish)
+		err = text.err
 	}
-	t.summary(r.log, r.sampling.seed, finish)
-	return text.err
+	if err == nil && finish == infer.FinishCancelled {
+		err = errInterrupted
+	}
+	return err
 }
 
 // generation is what the flags ask for.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"math/rand/v2"
 
 	"github.com/spf13/cobra"
@@ -30,11 +29,15 @@ func addSamplingFlags(cmd *cobra.Command) *samplingFlags {
 // sampler returns a new sampler as the flags say.
 func (f *samplingFlags) sampler() (*sample.Sampler, error) {
 	if f.seed < -1 {
-		return nil, fmt.Errorf("--seed %d: give a number from 0, or -1", f.seed)
+		return nil, usageErrorf("--seed %d: give a number from 0, or -1", f.seed)
 	}
 	if f.seed == -1 {
 		f.seed = rand.Int64N(1 << 32)
 	}
 	f.params.Seed = uint64(f.seed)
-	return sample.New(f.params)
+	s, err := sample.New(f.params)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return s, nil
 }

@@ -22,7 +22,7 @@ func newScoreCommand() *cobra.Command {
 		Long: `Score runs the model over a text given as token ids and prints one JSON object
 per position: the token, its log-probability given the ones before it (null for
 the first), and what the model would have put after it.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 	}
 	model := addModelFlags(cmd)
 	cmd.Flags().StringVar(&idsPath, "ids", "", "file of token ids separated by blanks, commas or newlines, or a JSON array of them; - is standard input (required)")
@@ -30,7 +30,7 @@ the first), and what the model would have put after it.`,
 	cmd.Flags().StringVar(&expertsPath, "experts", "", "write the chosen experts to this CSV file: position,layer,e0,e1,..., best first")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
 		if idsPath == "" {
-			return errors.New("no text given: use --ids FILE")
+			return usageErrorf("no text given: use --ids FILE")
 		}
 		ids, err := readIDs(idsPath, cmd.InOrStdin())
 		if err != nil {
@@ -45,7 +45,12 @@ the first), and what the model would have put after it.`,
 		if err := s.create(logitsPath, expertsPath, e); err != nil {
 			return err
 		}
-		err = e.NewSession().Append(cmd.Context(), ids, s.position)
+		ctx, stop := interruptible(cmd.Context())
+		defer stop()
+		err = e.NewSession().Append(ctx, ids, s.position)
+		if err != nil && ctx.Err() != nil {
+			err = errInterrupted
+		}
 		return errors.Join(err, s.err, s.close())
 	}
 	return cmd

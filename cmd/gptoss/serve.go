@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -39,7 +38,7 @@ wait. What it does not support is refused with an error that names the field.
 
 There is no access control: beyond this machine it is reached only if --host
 says so.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 	}
 	model := addModelFlags(cmd)
 	o.format = addConversationFlags(cmd)
@@ -50,7 +49,7 @@ says so.`,
 	flags.IntVar(&o.waiting, "max-waiting", 64, "most requests that wait for their turn; more are refused")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
 		if o.waiting < 0 {
-			return fmt.Errorf("--max-waiting %d: must be 0 or more", o.waiting)
+			return usageErrorf("--max-waiting %d: must be 0 or more", o.waiting)
 		}
 		ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 		defer stop()

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -34,7 +33,6 @@ published GPT-OSS models.`,
 	flags.BoolVarP(&o.decode, "decode", "d", false, "turn ids into text")
 	flags.BoolVar(&o.special, "special", false, "read the names of special tokens in the text, such as <|start|>, as these tokens")
 	flags.BoolVar(&o.table, "table", false, "print a line for each token: its id and its text, quoted")
-	cmd.MarkFlagsMutuallyExclusive("decode", "special")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return o.run(cmd.InOrStdin(), cmd.OutOrStdout(), args)
 	}
@@ -42,6 +40,9 @@ published GPT-OSS models.`,
 }
 
 func (o *tokenizeOptions) run(in io.Reader, out io.Writer, args []string) error {
+	if o.decode && o.special {
+		return usageErrorf("--special is for text: it does not go with --decode")
+	}
 	tokens := tokenizer.O200kHarmony()
 	if o.model != "" {
 		var err error
@@ -73,7 +74,7 @@ func (o *tokenizeOptions) ids(tokens *tokenizer.Tokenizer, in io.Reader, args []
 		return parseIDs(in)
 	}
 	if len(args) > 1 {
-		return nil, errors.New("give the text as one argument, in quotes")
+		return nil, usageErrorf("give the text as one argument, in quotes")
 	}
 	var text string
 	if len(args) == 1 {

@@ -46,11 +46,11 @@ func TestTokenize(t *testing.T) {
 
 func TestTokenizeErrors(t *testing.T) {
 	for want, args := range map[string][]string{
-		"as one argument":     {"two", "words"},
-		`"x" is not a token`:  {"--decode", "x"},
-		"no token ids":        {"--decode"},
-		"decode special":      {"--decode", "--special", "1"},
-		"no such file or dir": {"--model", "testdata/none", "x"},
+		"as one argument":       {"two", "words"},
+		`"x" is not a token`:    {"--decode", "x"},
+		"no token ids":          {"--decode"},
+		"--special is for text": {"--decode", "--special", "1"},
+		"no such file or dir":   {"--model", "testdata/none", "x"},
 	} {
 		_, _, err := runCommand(t, "", append([]string{"tokenize"}, args...)...)
 		require.ErrorContains(t, err, want, args)

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"expertfs/infer"
+)
+
+// Exit codes are part of the command line's contract: scripts may rely on them.
+const (
+	exitFailure     = 1
+	exitUsage       = 2
+	exitInterrupted = 130 // what shells report for a program that Ctrl-C ended
+)
+
+// exitMeanings documents every code, in the order that help shows.
+var exitMeanings = []struct {
+	code    int
+	meaning string
+}{
+	{0, "done"},
+	{exitFailure, "failure without a code of its own"},
+	{exitUsage, "unknown command or flag, a bad value of one, or a wrong number of arguments"},
+	{exitInterrupted, "run, score or bench was interrupted (Ctrl-C or SIGTERM); what it had printed by then is right"},
+}
+
+// newExitCodesCommand makes the help topic that lists the exit codes.
+func newExitCodesCommand() *cobra.Command {
+	var text strings.Builder
+	text.WriteString("Exit codes of gptoss:\n\n")
+	for _, m := range exitMeanings {
+		fmt.Fprintf(&text, "  %3d  %s\n", m.code, m.meaning)
+	}
+	return &cobra.Command{Use: "exit-codes", Short: "The exit codes and what they mean", Long: text.String()}
+}
+
+// errInterrupted ends a command whose context ended.
+var errInterrupted = errors.New("interrupted")
+
+// usageError is a mistake in the command line.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// usageErrorf makes a usageError as fmt.Errorf makes an error.
+func usageErrorf(format string, args ...any) error {
+	return usageError{fmt.Errorf(format, args...)}
+}
+
+// exitCode returns the code that err ends the program with.
+func exitCode(err error) int {
+	var usage usageError
+	var option infer.OptionError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &usage), errors.As(err, &option):
+		return exitUsage
+	case errors.Is(err, errInterrupted):
+		return exitInterrupted
+	}
+	return exitFailure
+}
+
+// codeUsage makes a command's complaints about flags and arguments usage errors.
+func codeUsage(c *cobra.Command) {
+	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{withoutParser(err)} })
+	if check := c.Args; check != nil {
+		c.Args = func(c *cobra.Command, args []string) error {
+			if err := check(c, args); err != nil {
+				return usageErrorf("%w\nUsage: %s", err, c.UseLine())
+			}
+			return nil
+		}
+	}
+}
+
+// noArgs refuses arguments. Cobra's own check would take them for commands.
+func noArgs(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("unexpected argument %q", args[0])
+	}
+	return nil
+}
+
+// withoutParser leaves the name of the function that could not read a number
+// out of err.
+func withoutParser(err error) error {
+	var number *strconv.NumError
+	if !errors.As(err, &number) {
+		return err
+	}
+	why := "not a valid value"
+	if errors.Is(number, strconv.ErrRange) {
+		why = "out of range"
+	}
+	return errors.New(strings.Replace(err.Error(), number.Error(), why, 1))
+}
+
+// interruptible returns a context that ends at the first SIGINT or SIGTERM; a
+// second one ends the program.
+func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
+}

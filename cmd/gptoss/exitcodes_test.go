@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestUsageErrors(t *testing.T) {
+	dir := tinyTree(t)
+	for _, c := range []struct{ args, want string }{
+		{"frob", `unknown command "frob"; gptoss --help lists them`},
+		{"run --model m hello", "unexpected argument \"hello\": give the text with -p\nUsage: gptoss run --model DIR"},
+		{"score a b", "unexpected argument \"a\"\nUsage: gptoss score"},
+		{"version x", "Usage: gptoss version"},
+		{"run --temp x", `invalid argument "x" for "--temp" flag: not a valid value`},
+		{"serve --port 99999999", `"--port" flag: out of range`},
+		{"bench -p 1,x", `"-p, --n-prompt" flag: not a valid value`},
+		{"chat --nonsense", "unknown flag: --nonsense"},
+		{"run -p a", "no model given"},
+		{"run -p a --temp -1 --model " + dir, "temperature -1"},
+		{"run -p a --act f64 --model " + dir, `act "f64"`},
+		{"bench -p 0,0 -n 0 --model " + dir, "there is nothing to measure"},
+		{"bench -o sql", `--output "sql"`},
+		{"chat --reasoning-effort extreme", "reasoning effort"},
+		{"score", "no text given"},
+		{"tokenize two words", "as one argument"},
+	} {
+		out, _, err := runCommand(t, "", strings.Fields(c.args)...)
+		require.ErrorContains(t, err, c.want)
+		require.NotContains(t, err.Error(), "strconv", c.args)
+		require.Equal(t, exitUsage, exitCode(err), c.args)
+		require.Empty(t, out, c.args)
+	}
+	_, _, err := runCommand(t, "", "run", "-p", "a", "--model", "/does/not/exist")
+	require.Equal(t, exitFailure, exitCode(err))
+	require.Zero(t, exitCode(nil))
+}
+
+func TestHelpExitCodes(t *testing.T) {
+	out, _, err := runCommand(t, "", "help", "exit-codes")
+	require.NoError(t, err)
+	for _, m := range exitMeanings {
+		require.Contains(t, out, fmt.Sprintf("%3d  %s\n", m.code, m.meaning))
+	}
+	out, _, err = runCommand(t, "")
+	require.NoError(t, err)
+	require.Contains(t, out, "exit-codes")
+}
+
+// interrupter is an output during whose first write Ctrl-C is pressed.
+type interrupter struct {
+	text    strings.Builder
+	t       *testing.T
+	pressed chan os.Signal
+}
+
+func (w *interrupter) Write(p []byte) (int, error) {
+	if w.text.Len() == 0 && len(p) > 0 {
+		require.NoError(w.t, syscall.Kill(os.Getpid(), syscall.SIGINT))
+		select {
+		case <-w.pressed:
+		case <-time.After(time.Minute):
+			w.t.Error("the signal did not come")
+		}
+	}
+	return w.text.Write(p)
+}
+
+func TestInterruptedRun(t *testing.T) {
+	out := &interrupter{t: t, pressed: make(chan os.Signal, 1)}
+	signal.Notify(out.pressed, os.Interrupt)
+	defer signal.Stop(out.pressed)
+	var notes strings.Builder
+	root := newRoot()
+	root.SetOut(out)
+	root.SetErr(&notes)
+	root.SetArgs([]string{"run", "--model", tinyTree(t), "-p", "In the beginning", "--ignore-eos"})
+	err := root.Execute()
+	require.ErrorIs(t, err, errInterrupted)
+	require.Equal(t, exitInterrupted, exitCode(err))
+	require.NotEmpty(t, strings.TrimSpace(out.text.String()), "what there was is printed")
+	require.Contains(t, notes.String(), "cancelled")
+}
+
+func TestInterrupted(t *testing.T) {
+	dir := tinyTree(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, args := range []string{"run -p a", "score --ids -", "bench -r 1"} {
+		root := newRoot()
+		root.SetIn(strings.NewReader("1 2 3"))
+		root.SetOut(&strings.Builder{})
+		root.SetErr(&strings.Builder{})
+		root.SetArgs(append(strings.Fields(args), "--model", dir))
+		err := root.ExecuteContext(ctx)
+		require.Equal(t, exitInterrupted, exitCode(err), "%s: %v", args, err)
+	}
+}
