@@ -40,21 +40,43 @@ type Reader struct {
 	opens bool
 }
 
-// NewReader reads a trace, plain or compressed. The name is for errors.
+// NewReader reads a trace, plain or compressed. The name is for errors. Of a
+// compressed trace that is cut short, as a crash leaves it, the whole lines are
+// read; what follows them is dropped without an error.
 func NewReader(r io.Reader, name string) (*Reader, error) {
 	buffered := bufio.NewReaderSize(r, 1<<16)
-	var text io.Reader = buffered
+	text := &cutReader{r: buffered}
 	// Peek fails at the end of files shorter than two bytes; those are plain.
 	if magic, _ := buffered.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
 		unzipped, err := gzip.NewReader(buffered)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		text = unzipped
+		text.r = unzipped
 	}
 	lines := bufio.NewScanner(text)
+	lines.Split(func(data []byte, atEOF bool) (int, []byte, error) {
+		if text.cut && atEOF && bytes.IndexByte(data, '\n') < 0 {
+			return len(data), nil, nil
+		}
+		return bufio.ScanLines(data, atEOF)
+	})
 	lines.Buffer(make([]byte, 0, 1<<16), 1<<20)
 	return &Reader{name: name, lines: lines}, nil
+}
+
+// cutReader reads to where a compressed stream is cut short as if it ended there.
+type cutReader struct {
+	r   io.Reader
+	cut bool
+}
+
+func (c *cutReader) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	if err == io.ErrUnexpectedEOF {
+		c.cut, err = true, io.EOF
+	}
+	return n, err
 }
 
 // Meta is what the comments read so far have told.

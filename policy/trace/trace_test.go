@@ -90,10 +90,7 @@ func TestErrorsNameFileAndLine(t *testing.T) {
 		_, _, err := readAll(t, []byte(text))
 		assert.ErrorContains(t, err, want)
 	}
-	short := zipped(t, strings.Repeat(sample, 100))
-	_, _, err := readAll(t, short[:len(short)-9])
-	assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
-	_, _, err = readAll(t, []byte{0x1f, 0x8b, 9, 9})
+	_, _, err := readAll(t, []byte{0x1f, 0x8b, 9, 9})
 	assert.ErrorContains(t, err, "t.csv")
 }
 
@@ -159,6 +156,33 @@ func TestFlushedStepsAreReadable(t *testing.T) {
 	steps, _, err := readAll(t, b.Bytes())
 	require.NoError(t, err)
 	assert.Len(t, steps, 1)
+}
+
+// TestCutOffTracesAreReadToTheCut: wherever a crash cuts a compressed trace,
+// the steps that were flushed before are there, and no half of a step.
+func TestCutOffTracesAreReadToTheCut(t *testing.T) {
+	var b bytes.Buffer
+	w := trace.NewWriter(&b, true, trace.Meta{Layers: 1, Experts: 99, TopK: 1})
+	var want []trace.Step
+	var flushed []int // the length of the file after as many steps
+	for i := range 20 {
+		k := key(0, 50+i)
+		w.Step(0, []policy.Key{k}, false)
+		want = append(want, trace.Step{Token: int64(i), Used: []policy.Key{k}})
+		require.NoError(t, w.Flush())
+		flushed = append(flushed, b.Len())
+	}
+	require.NoError(t, w.Close())
+	for cut := flushed[0]; cut <= b.Len(); cut++ {
+		steps, _, err := readAll(t, b.Bytes()[:cut])
+		require.NoError(t, err)
+		least := 0
+		for least < len(flushed) && flushed[least] <= cut {
+			least++
+		}
+		require.GreaterOrEqual(t, len(steps), least, cut)
+		require.Equal(t, want[:len(steps)], steps, cut)
+	}
 }
 
 func write(t *testing.T, name, text string) string {
