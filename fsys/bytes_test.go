@@ -204,7 +204,11 @@ func (m *model) compareWithin(t *testing.T, c serverConfig, rounds int, env ...s
 	s := mount(t, c, env...)
 	budget := c.Slots * slotBytes(m.ck.ExpertSize())
 	within := func() error {
-		r := s.report().Cache
+		report, err := s.readReport()
+		if err != nil {
+			return err
+		}
+		r := report.Cache
 		seen := expertMemory(s.cmd.Process.Pid, m.ck.ExpertSize())
 		if r.Used > budget || r.PeakBytes > budget || seen > budget || !c.Memfd && r.KernelBytes > budget {
 			return fmt.Errorf("budget %d exceeded: used %d, peak %d, by the kernel %d, seen from outside %d",
