@@ -56,7 +56,10 @@ func TestSoak(t *testing.T) {
 		start(i)
 	}
 	random := rand.New(rand.NewPCG(7, 7))
-	for end := time.Now().Add(length); time.Now().Before(end); {
+	// However short the time is, it goes on until the cache has had work.
+	worked := false
+	for end := time.Now().Add(length); time.Now().Before(end) || !worked; {
+		require.Less(t, time.Since(end), patience, "no hits or no evictions")
 		i := random.IntN(readers)
 		require.NoError(t, running[i].Process.Kill())
 		require.NoError(t, wasKilled(running[i].Wait()))
@@ -70,6 +73,7 @@ func TestSoak(t *testing.T) {
 			require.NoError(t, s.write("hints", fmt.Sprintf("prefetch %d/%d", random.IntN(4), random.IntN(32))))
 		}
 		c := s.report().Cache
+		worked = c.Evictions > 0 && c.Hits > 0
 		require.LessOrEqual(t, c.PeakBytes, full)
 		require.LessOrEqual(t, c.KernelBytes, full)
 		require.LessOrEqual(t, expertMemory(s.cmd.Process.Pid, s.report().ExpertSize), full)
@@ -84,8 +88,6 @@ func TestSoak(t *testing.T) {
 	}, patience, 10*time.Millisecond)
 	c := s.report().Cache
 	t.Logf("%v: %d readers, %d hits, %d misses, %d evictions, failed loads %v", length, next, c.Hits, c.Misses, c.Evictions, c.Errors)
-	require.Positive(t, c.Evictions)
-	require.Positive(t, c.Hits)
 }
 
 // wasKilled returns nil when a process was ended by SIGKILL.
