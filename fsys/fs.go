@@ -1,6 +1,7 @@
 package fsys
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -93,7 +94,12 @@ func Mount(mountpoint string, c *tiers.Cache, ck *checkpoint.Checkpoint, o Optio
 		server.Serve()
 	}()
 	if err := server.WaitMount(); err != nil {
-		return nil, fmt.Errorf("mount %s: %w", mountpoint, err)
+		err = fmt.Errorf("mount %s: %w", mountpoint, err)
+		if left := f.Unmount(); left != nil {
+			return nil, errors.Join(err, fmt.Errorf("and cannot take it down: %w", left))
+		}
+		f.Wait()
+		return nil, err
 	}
 	return f, nil
 }
