@@ -9,16 +9,14 @@ const statfsBlock = 4096
 // experts, its files are the model's experts, of which those not resident are
 // the free ones.
 func (f *FS) StatFs(_ <-chan struct{}, _ *fuse.InHeader, out *fuse.StatfsOut) fuse.Status {
-	s := f.cache.Stats()
-	// Slots that are free but kept for the next load count as free space.
-	free := uint64(max(0, s.Budget-s.Used+s.FreeBytes)) / statfsBlock
+	budget, free, residents := f.cache.Space()
 	experts := uint64(f.tree.layers * f.tree.experts)
 	*out = fuse.StatfsOut{
-		Blocks:  uint64(s.Budget) / statfsBlock,
-		Bfree:   free,
-		Bavail:  free,
+		Blocks:  uint64(budget) / statfsBlock,
+		Bfree:   uint64(free) / statfsBlock,
+		Bavail:  uint64(free) / statfsBlock,
 		Files:   experts,
-		Ffree:   experts - min(experts, uint64(s.Resident)),
+		Ffree:   experts - min(experts, uint64(residents)),
 		Bsize:   statfsBlock,
 		Frsize:  statfsBlock,
 		NameLen: 255,

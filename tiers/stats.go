@@ -119,6 +119,14 @@ func (c *Cache) Stats() Stats {
 	return s
 }
 
+// Space returns the budget, what of it is free for loads, both in bytes, and
+// the number of experts in RAM. Unlike Stats it asks nothing of the kernel.
+func (c *Cache) Space() (budget, free int64, residents int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.budget, max(0, c.budget-int64(c.slots-len(c.free))*c.charge), c.residents
+}
+
 // ExpertInfo is what is known of one expert.
 type ExpertInfo struct {
 	Tier       string // "ram" or "nvme"
