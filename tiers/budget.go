@@ -19,7 +19,8 @@ func (c *Cache) Budget() int64 {
 
 // SetBudget changes the bytes that experts may take. Experts that are held
 // beyond a smaller budget stay until they are let go; no other expert is loaded
-// meanwhile. The error is ErrBudget, or the kernel's refusal.
+// meanwhile. After an error, ErrBudget or the kernel's refusal of more, the
+// budget is what it was.
 func (c *Cache) SetBudget(budget int64) error {
 	c.resizing.Lock()
 	defer c.resizing.Unlock()
@@ -48,7 +49,10 @@ func (c *Cache) SetBudget(budget int64) error {
 	c.unlock()
 	c.bury(dying)
 	c.warnBudget(budget)
-	return c.fitLimit(budget)
+	if err := c.fitLimit(budget); err != nil {
+		c.log.Warn("the kernel does not enforce the new budget", "err", err)
+	}
+	return nil
 }
 
 func (c *Cache) setBudget(budget int64) {
