@@ -53,7 +53,6 @@ type Cache struct {
 	lastSlots int64
 	draining  bool  // the high watermark was passed, the low one not reached
 	uses      int64 // of files, to rank them
-	announced bool  // the step being taken was announced by the reader
 	free      []*ram.Slot
 	residents int
 	held      int       // residents with handles

@@ -34,18 +34,15 @@ func (c *Cache) Step(layer int, keys []policy.Key) {
 	if c.closed {
 		return
 	}
-	c.steps.Flush() // what was found before
-	c.announced = true
 	c.steps.Announce(layer, keys)
-	c.announced = false
 }
 
 // stepped takes a step, announced or found. Guesses about its layer that were
 // wrong, and that the drive has not begun with, are too late for it.
 func (c *Cache) stepped(layer int, keys []policy.Key) {
-	kind := stepFound
-	if c.announced {
-		kind = stepAnnounced
+	kind := stepAnnounced
+	if c.steps.Found() {
+		kind = stepFound
 	}
 	c.observer.add(event{kind: kind, layer: layer, keys: keys})
 	c.heat.Step(layer, keys)
