@@ -8,9 +8,9 @@ import (
 	"expertfs/policy/sim"
 )
 
-// Set is a set of ghost caches. It is not safe for concurrent use: a live
-// cache calls it under its own lock. A call costs what the policies' own work
-// costs, some microseconds, and moves no bytes.
+// Set is a set of ghost caches. It is not safe for concurrent use. A call costs
+// what the policies' own work costs, some microseconds, and moves no bytes; a
+// live cache makes it beside its readers, not under their lock.
 type Set struct {
 	names  []string
 	caches []*sim.Cache
