@@ -87,9 +87,9 @@ func (p serverProcess) wait() {
 	}
 	deadline := time.Now().Add(patience)
 	for {
-		left := time.Until(deadline)
+		left := max(0, time.Until(deadline)) // poll(2) takes a negative time for ever
 		_, err := unix.Poll([]unix.PollFd{{Fd: int32(p.pidfd), Events: unix.POLLIN}}, int(left.Milliseconds()))
-		if err != unix.EINTR || left <= 0 {
+		if err != unix.EINTR || left == 0 {
 			return
 		}
 	}
