@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // setOptions reads a list of mount options as mount(8) and /etc/fstab write it:
@@ -14,11 +16,13 @@ func (c *mountConfig) setOptions(list string) error {
 		if strings.HasPrefix(name, "x-") || ignoredOptions[name] {
 			continue
 		}
-		if text := c.valueOption(name); text != nil {
-			if !hasValue || value == "" {
+		if known, err := c.setValue(name, value); known {
+			if value == "" {
 				return fmt.Errorf("option %s: wants a value", name)
 			}
-			*text = value
+			if err != nil {
+				return fmt.Errorf("option %s: %w", name, err)
+			}
 			continue
 		}
 		flag := c.flagOption(name)
@@ -33,23 +37,35 @@ func (c *mountConfig) setOptions(list string) error {
 	return nil
 }
 
-// valueOption is where an option with a value is kept, nil for other options.
-func (c *mountConfig) valueOption(name string) *string {
+// setValue sets an option that has a value. It tells whether name is one.
+func (c *mountConfig) setValue(name, value string) (known bool, err error) {
 	switch name {
 	case "ram":
-		return &c.ram
+		c.ram = value
 	case "policy":
-		return &c.policy
+		c.policy = value
+	case "seed":
+		c.seed, err = strconv.ParseUint(value, 0, 64)
+	case "shadow":
+		c.ghosts = append(c.ghosts, value)
 	case "trace":
-		return &c.trace
+		c.trace = value
 	case "heat":
-		return &c.heat
+		c.heat = value
+	case "high":
+		c.high, err = strconv.ParseFloat(value, 64)
+	case "low":
+		c.low, err = strconv.ParseFloat(value, 64)
+	case "max-wait":
+		c.maxWait, err = time.ParseDuration(value)
 	case "log-level":
-		return &c.logLevel
+		c.logLevel = value
 	case "log-file":
-		return &c.logFile
+		c.logFile = value
+	default:
+		return false, nil
 	}
-	return nil
+	return true, err
 }
 
 // flagOption is where an option without a value is kept, nil for other options.
