@@ -71,14 +71,14 @@ func (t *Tier) openTmpfs(o Options) {
 		huge, t.why = false, "the system denies huge pages for shared memory"
 	}
 	if huge {
-		if mount, err := detachedTmpfs("within_size", o.Limit); err == nil {
+		if mount, err := DetachedTmpfs("within_size", o.Limit); err == nil {
 			t.mechanism, t.mount = HugeTmpfs, mount
 			return
 		} else if errors.Is(err, unix.EINVAL) {
 			t.why = "this kernel has no huge pages for tmpfs"
 		}
 	}
-	mount, err := detachedTmpfs("", o.Limit)
+	mount, err := DetachedTmpfs("", o.Limit)
 	if err != nil {
 		t.why = fmt.Sprintf("no tmpfs of our own: %v", err)
 		return

@@ -8,9 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// detachedTmpfs mounts a tmpfs at no path and returns its descriptor. An empty
-// huge leaves huge pages to the system's default.
-func detachedTmpfs(huge string, limit int64) (int, error) {
+// DetachedTmpfs mounts a tmpfs of at most limit bytes at no path and returns its
+// descriptor. Huge is its option of that name; an empty one leaves huge pages to
+// the system's default.
+func DetachedTmpfs(huge string, limit int64) (int, error) {
 	fs, err := unix.Fsopen("tmpfs", unix.FSOPEN_CLOEXEC)
 	if err != nil {
 		return -1, fmt.Errorf("fsopen: %w", err)

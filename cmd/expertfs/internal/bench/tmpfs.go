@@ -1,8 +1,11 @@
 package bench
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
+
+	"expertfs/tiers/ram"
 
 	"golang.org/x/sys/unix"
 )
@@ -14,24 +17,13 @@ type tmpfs struct{ mount int }
 
 // newTmpfs makes one with room for n files. It needs the right to mount.
 func newTmpfs(n, size int) (*tmpfs, error) {
-	fs, err := unix.Fsopen("tmpfs", unix.FSOPEN_CLOEXEC)
-	if err != nil {
-		return nil, fmt.Errorf("fsopen tmpfs: %w", err)
-	}
-	defer unix.Close(fs)
-	if err := unix.FsconfigSetString(fs, "huge", "within_size"); err != nil && err != unix.EINVAL {
-		return nil, fmt.Errorf("tmpfs on huge pages: %w", err)
-	}
 	room := int64(n) * (int64(size) + hugePage)
-	if err := unix.FsconfigSetString(fs, "size", strconv.FormatInt(room, 10)); err != nil {
-		return nil, fmt.Errorf("tmpfs of %d bytes: %w", room, err)
+	mount, err := ram.DetachedTmpfs("within_size", room)
+	if errors.Is(err, unix.EINVAL) { // this kernel has no huge pages
+		mount, err = ram.DetachedTmpfs("", room)
 	}
-	if err := unix.FsconfigCreate(fs); err != nil {
-		return nil, fmt.Errorf("tmpfs: %w", err)
-	}
-	mount, err := unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, 0)
 	if err != nil {
-		return nil, fmt.Errorf("fsmount: %w", err)
+		return nil, fmt.Errorf("tmpfs of %d bytes: %w", room, err)
 	}
 	return &tmpfs{mount}, nil
 }
