@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -54,9 +53,7 @@ token costs.`,
 			if !asJSON {
 				return result.Write(cmd.OutOrStdout())
 			}
-			e := json.NewEncoder(cmd.OutOrStdout())
-			e.SetIndent("", "  ")
-			return e.Encode(result)
+			return printJSON(cmd.OutOrStdout(), result)
 		},
 	}
 	f := cmd.Flags()

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -152,9 +151,7 @@ func describeModel(ck *checkpoint.Checkpoint) *checkedModel {
 // print writes the report as text or JSON.
 func (r *checkReport) print(out io.Writer, asJSON bool) error {
 	if asJSON {
-		enc := json.NewEncoder(out)
-		enc.SetIndent("", "  ")
-		return enc.Encode(r)
+		return printJSON(out, r)
 	}
 	if r.Model != nil {
 		if err := r.Model.print(out); err != nil {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -210,10 +209,4 @@ func (o replayOptions) draw(ctx context.Context, out io.Writer, s *replay.Stream
 		_, err = fmt.Fprintln(out, o.svg)
 	}
 	return err
-}
-
-func printJSON(out io.Writer, v any) error {
-	e := json.NewEncoder(out)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
 }

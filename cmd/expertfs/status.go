@@ -69,9 +69,7 @@ func statusAll(out io.Writer, asJSON bool) error {
 		all = append(all, statusOf(m))
 	}
 	if asJSON {
-		e := json.NewEncoder(out)
-		e.SetIndent("", "  ")
-		return e.Encode(all)
+		return printJSON(out, all)
 	}
 	if len(all) == 0 {
 		_, err := fmt.Fprintln(out, "no expertfs is mounted")
