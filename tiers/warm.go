@@ -45,9 +45,19 @@ func (c *Cache) want() {
 	}
 }
 
-// Heat returns how often each expert was used, Options.Heat included. It must
-// not be read before the cache is closed.
-func (c *Cache) Heat() *policy.Heat { return c.heat }
+// Heat returns how often each expert was used until now, Options.Heat included.
+// It is a copy, also to be had of a closed cache.
+func (c *Cache) Heat() *policy.Heat {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	h := policy.NewHeat(c.shape)
+	for l, row := range c.experts {
+		for _, e := range row {
+			h.Set(e.key, c.heat.Rate(e.key), c.heat.Visits(l))
+		}
+	}
+	return h
+}
 
 // warm goes on to load what the policy wants, a few at a time, while there are
 // slots that nobody has had. It stops for good where there are none.

@@ -14,6 +14,7 @@ import (
 
 	"expertfs/fsys"
 	"expertfs/fsys/mountpoint"
+	"expertfs/policy/trace"
 
 	"github.com/stretchr/testify/require"
 )
@@ -68,11 +69,11 @@ func TestStaleMounts(t *testing.T) {
 }
 
 // foreground starts a mount in the foreground and returns when it serves.
-func foreground(t *testing.T, env ...string) (*exec.Cmd, string) {
+func foreground(t *testing.T, env []string, args ...string) (*exec.Cmd, string) {
 	t.Helper()
 	needMounts(t)
 	point := newPoint(t)
-	cmd := program("mount", "-f", "--ram", "4MiB", "embed:tiny", point)
+	cmd := program(append([]string{"mount", "-f", "--ram", "4MiB", "embed:tiny", point}, args...)...)
 	cmd.Env = append(cmd.Env, env...)
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
@@ -85,7 +86,7 @@ func foreground(t *testing.T, env ...string) (*exec.Cmd, string) {
 
 func TestSignalsUnmount(t *testing.T) {
 	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
-		cmd, point := foreground(t)
+		cmd, point := foreground(t, nil)
 		require.NoError(t, cmd.Process.Signal(signal))
 		require.NoError(t, cmd.Wait())
 		require.NoError(t, mountpoint.Check(point))
@@ -96,7 +97,10 @@ func TestSignalsUnmount(t *testing.T) {
 // ends.
 func TestSignalOnABusyMount(t *testing.T) {
 	for _, second := range []bool{false, true} {
-		cmd, point := foreground(t)
+		dir := t.TempDir()
+		steps, learned := filepath.Join(dir, "trace.csv.gz"), filepath.Join(dir, "heat.json")
+		cmd, point := foreground(t, nil, "--trace", steps, "--heat", learned)
+		access(t, point, "00/01", "01/02")
 		f, err := os.Open(filepath.Join(point, someExpert))
 		require.NoError(t, err)
 		require.NoError(t, cmd.Process.Signal(os.Interrupt))
@@ -106,6 +110,11 @@ func TestSignalOnABusyMount(t *testing.T) {
 			require.Error(t, cmd.Wait())
 			require.Equal(t, exitBusy, cmd.ProcessState.ExitCode())
 			require.NoError(t, f.Close())
+			// What was recorded is saved all the same.
+			recorded, _, err := trace.Load(steps)
+			require.NoError(t, err)
+			require.NotEmpty(t, recorded)
+			require.FileExists(t, learned)
 			continue
 		}
 		_, err = f.ReadAt(make([]byte, 4096), 0)
@@ -120,7 +129,7 @@ func TestSystemdIsNotified(t *testing.T) {
 	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
 	require.NoError(t, err)
 	defer conn.Close()
-	cmd, point := foreground(t, "NOTIFY_SOCKET="+path)
+	cmd, point := foreground(t, []string{"NOTIFY_SOCKET=" + path})
 	buf := make([]byte, 100)
 	n, err := conn.Read(buf)
 	require.NoError(t, err)

@@ -89,7 +89,7 @@ func (c *mountConfig) addFlags(cmd *cobra.Command, options *[]string) {
 	f.Uint64Var(&c.seed, "seed", 1, "seed of policies that draw lots")
 	f.StringArrayVar(&c.ghosts, "shadow", nil, "tell in stats what this `policy` would have hit; may be repeated")
 	f.StringVar(&c.trace, "trace", "", "record the routing in `FILE`, which must not exist; .gz compresses")
-	f.StringVar(&c.heat, "heat", "", "keep what is learned about the experts' use in `FILE` from mount to mount")
+	f.StringVar(&c.heat, "heat", "", "keep what is learned about the experts' use in `FILE` from mount to mount; one of another model is left alone")
 	f.Float64Var(&c.high, "high", 1, "evict in the background when more than this share of the budget is in use")
 	f.Float64Var(&c.low, "low", 0, "and go on until no more than this share is (default: the same share)")
 	f.DurationVar(&c.maxWait, "max-wait", tiers.DefaultMaxWait, "how long an open waits while readers hold all RAM, before it fails with EBUSY")

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 
 	"expertfs/checkpoint"
@@ -48,7 +49,7 @@ func (c *mountConfig) serveCheckpoint(ck *checkpoint.Checkpoint, log *slog.Logge
 	defer signal.Stop(signals)
 
 	shape := shapeOf(ck)
-	learned := heatFile{c.heat, ck.ID(), shape}
+	learned := &heatFile{path: c.heat, model: ck.ID(), shape: shape, log: log}
 	before, err := learned.load()
 	if err != nil {
 		return err
@@ -75,11 +76,22 @@ func (c *mountConfig) serveCheckpoint(ck *checkpoint.Checkpoint, log *slog.Logge
 	}
 	mounted = true
 	stats := cache.Stats()
-	if err := announce(ready{c.point, doubts(stats.Budget, stats.SlotBytes, shape.Layers, shape.TopK)}); err != nil {
+	warnings := doubts(stats.Budget, stats.SlotBytes, shape.Layers, shape.TopK)
+	if learned.warning != "" {
+		warnings = append(warnings, learned.warning)
+	}
+	if err := announce(ready{c.point, warnings}); err != nil {
 		return errors.Join(err, fs.Unmount())
 	}
 	notify(log, sd.SdNotifyReady)
-	waitUnmounted(fs, c.point, signals, log)
+	done := make(chan struct{})
+	var saver sync.WaitGroup
+	saver.Go(func() { learned.saveEvery(heatInterval, cache.Heat, done) })
+	waitUnmounted(fs, c.point, signals, log, func() error {
+		return errors.Join(steps.close(true), learned.save(cache.Heat()))
+	})
+	close(done)
+	saver.Wait()
 	notify(log, sd.SdNotifyStopping)
 	return nil
 }
@@ -125,8 +137,9 @@ func notify(log *slog.Logger, state string) {
 
 // waitUnmounted returns when the mount is gone. A signal takes it down; when it
 // is busy it is detached, and this program serves those who use it until they
-// let go. A second signal ends the program at once, and they get errors.
-func waitUnmounted(fs *fsys.FS, point string, signals <-chan os.Signal, log *slog.Logger) {
+// let go. A second signal saves what was recorded and ends the program at once,
+// and they get errors. A third one does not even wait for that.
+func waitUnmounted(fs *fsys.FS, point string, signals <-chan os.Signal, log *slog.Logger, save func() error) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -140,7 +153,11 @@ func waitUnmounted(fs *fsys.FS, point string, signals <-chan os.Signal, log *slo
 	}
 	go func() {
 		<-signals
+		signal.Reset(os.Interrupt, syscall.SIGTERM)
 		log.Warn("second signal: leaving with the mount in use")
+		if err := save(); err != nil {
+			log.Error("not all that was recorded is saved", "err", err)
+		}
 		os.Exit(exitBusy)
 	}()
 	if err := fs.Unmount(); err != nil {

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"time"
 
 	"expertfs/checkpoint"
 	"expertfs/policy"
@@ -24,14 +26,21 @@ func shapeOf(ck *checkpoint.Checkpoint) policy.Shape {
 }
 
 // traceFile records steps. Its failures are logged and cost the rest of the
-// trace, not the mount.
+// trace, not the mount. It is safe for concurrent use.
 type traceFile struct {
 	file   *os.File
-	w      *trace.Writer
 	zipped bool
 	log    *slog.Logger
-	failed bool
+
+	mu      sync.Mutex // guards what follows
+	w       *trace.Writer
+	pending bool // a flush is on its way
+	ended   bool // closed or failed
 }
+
+// traceDelay is how much of a compressed trace a crash may cost. Each flush
+// makes the file a little larger, so it is not done for each step.
+const traceDelay = time.Second
 
 // createTrace begins a trace in a new file; one that exists is never touched. A
 // name that ends in .gz is compressed. The trace is nil for an empty path.
@@ -51,14 +60,36 @@ func createTrace(path string, s policy.Shape, log *slog.Logger) (*traceFile, err
 	return &traceFile{file: f, w: trace.NewWriter(f, zipped, meta), zipped: zipped, log: log}, nil
 }
 
-// step records a step. A plain trace can be followed while it is written.
+// step records a step. A plain trace can be followed while it is written, a
+// compressed one is behind by traceDelay.
 func (t *traceFile) step(layer int, used []policy.Key, opened bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.ended {
+		return
+	}
 	t.w.Step(layer, used, opened)
-	if t.zipped || t.failed {
+	switch {
+	case !t.zipped:
+		t.flush()
+	case !t.pending:
+		t.pending = true
+		time.AfterFunc(traceDelay, func() {
+			t.mu.Lock()
+			defer t.mu.Unlock()
+			t.pending = false
+			t.flush()
+		})
+	}
+}
+
+// flush writes what was recorded to the file. t.mu is held.
+func (t *traceFile) flush() {
+	if t.ended {
 		return
 	}
 	if err := t.w.Flush(); err != nil {
-		t.failed = true
+		t.ended = true
 		t.log.Error("the trace ends here", "file", t.file.Name(), "err", err)
 	}
 }
@@ -77,6 +108,9 @@ func (t *traceFile) close(mounted bool) error {
 	if t == nil {
 		return nil
 	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.ended = true
 	err := errors.Join(t.w.Close(), t.file.Close())
 	if !mounted {
 		return errors.Join(err, os.Remove(t.file.Name()))
@@ -84,15 +118,25 @@ func (t *traceFile) close(mounted bool) error {
 	return err
 }
 
-// heatFile keeps what was learned about a model from mount to mount.
+// heatFile keeps what was learned about a model from mount to mount. Once it is
+// loaded it is safe for concurrent use.
 type heatFile struct {
-	path, model string
-	shape       policy.Shape
+	path    string // "" when nothing is kept
+	model   string
+	shape   policy.Shape
+	log     *slog.Logger
+	warning string // of load, for the user
+
+	writing sync.Mutex
 }
 
+// heatInterval is how much of what was learned a crash may cost.
+const heatInterval = time.Minute
+
 // load reads what an earlier mount has learned; nil when there is nothing yet.
-// It refuses a file that could not be replaced in the end.
-func (h heatFile) load() (*policy.Heat, error) {
+// It refuses a file that could not be replaced in the end. That of another model
+// is left as it is: nothing is read from it and nothing will be saved.
+func (h *heatFile) load() (*policy.Heat, error) {
 	if h.path == "" {
 		return nil, nil
 	}
@@ -102,7 +146,10 @@ func (h heatFile) load() (*policy.Heat, error) {
 	learned, err := heat.Load(h.path, h.model, h.shape)
 	switch {
 	case errors.Is(err, heat.ErrOtherModel):
-		return nil, withCode(exitNoOverwrite, fmt.Errorf("--heat: %w", err))
+		h.warning = fmt.Sprintf("--heat is ignored: %v", err)
+		h.log.Warn("--heat is ignored", "err", err)
+		h.path = ""
+		return nil, nil
 	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, heat.ErrNotHeat):
 		// Nothing yet: there is no file, or one that Check knows to be empty.
 	case err != nil:
@@ -115,9 +162,30 @@ func (h heatFile) load() (*policy.Heat, error) {
 }
 
 // save writes what was learned.
-func (h heatFile) save(learned *policy.Heat) error {
+func (h *heatFile) save(learned *policy.Heat) error {
 	if h.path == "" {
 		return nil
 	}
+	h.writing.Lock()
+	defer h.writing.Unlock()
 	return heat.Save(h.path, h.model, h.shape, learned)
+}
+
+// saveEvery saves what was learned until then at each interval, until done.
+func (h *heatFile) saveEvery(interval time.Duration, learned func() *policy.Heat, done <-chan struct{}) {
+	if h.path == "" {
+		return
+	}
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-done:
+			return
+		case <-ticker.C:
+			if err := h.save(learned()); err != nil {
+				h.log.Warn("what was learned is not saved", "err", err)
+			}
+		}
+	}
 }

@@ -2,13 +2,18 @@ package main
 
 import (
 	"bytes"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 
+	"expertfs/fsys/mountpoint"
 	"expertfs/policy"
+	"expertfs/policy/heat"
 	"expertfs/policy/shadow"
 	"expertfs/policy/trace"
 
@@ -69,6 +74,57 @@ func TestHeatIsKept(t *testing.T) {
 	require.NotEqual(t, string(first), string(again))
 }
 
+// TestTraceOutlivesACrash: a compressed trace holds its steps while the mount
+// goes on, and after its server was killed.
+func TestTraceOutlivesACrash(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "trace.csv.gz")
+	point := mountTiny(t, "--trace", file)
+	access(t, point, "00/01", "01/02", "02/03")
+	written := func() bool {
+		steps, _, err := trace.Load(file)
+		return err == nil && len(steps) == 2 // the third is not known to be over
+	}
+	require.Eventually(t, written, patience, poll)
+	require.NoError(t, syscall.Kill(report(t, point).PID, syscall.SIGKILL))
+	require.Eventually(t, func() bool { return mountpoint.Stale(point) }, patience, poll)
+	require.True(t, written())
+	require.Equal(t, result{0, "", ""}, run(t, "umount", point))
+}
+
+func TestHeatOfAnotherModelIsLeftAlone(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "heat.json")
+	other := policy.Shape{Layers: 2, Experts: 8, TopK: 2}
+	require.NoError(t, heat.Save(file, "other", other, policy.NewHeat(other)))
+	before, err := os.ReadFile(file)
+	require.NoError(t, err)
+	needMounts(t)
+	point := newPoint(t)
+	r := run(t, "mount", "--ram", "4MiB", "--heat", file, "embed:tiny", point)
+	require.Zero(t, r.code)
+	require.Contains(t, r.errors, "warning: --heat is ignored: "+file)
+	access(t, point, "00/01", "01/03", "00/01")
+	require.Equal(t, result{0, "", ""}, run(t, "umount", point))
+	after, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, string(before), string(after))
+}
+
+func TestHeatIsSavedFromTimeToTime(t *testing.T) {
+	shape := policy.Shape{Layers: 1, Experts: 4, TopK: 1}
+	h := heatFile{path: filepath.Join(t.TempDir(), "heat.json"), model: "m", shape: shape, log: slog.New(slog.DiscardHandler)}
+	done := make(chan struct{})
+	var saver sync.WaitGroup
+	saver.Go(func() {
+		h.saveEvery(poll, func() *policy.Heat { return policy.NewHeat(shape) }, done)
+	})
+	require.Eventually(t, func() bool {
+		_, err := heat.Load(h.path, "m", shape)
+		return err == nil
+	}, patience, poll)
+	close(done)
+	saver.Wait()
+}
+
 // TestFilesOfOthersAreSafe: neither --trace nor --heat destroys a file that is
 // not theirs, whether or not the mount succeeds.
 func TestFilesOfOthersAreSafe(t *testing.T) {
@@ -92,10 +148,10 @@ func TestFilesOfOthersAreSafe(t *testing.T) {
 		}
 	}
 	// A mount that fails leaves no files of its own either.
-	trace, heat := filepath.Join(dir, "trace"), filepath.Join(dir, "heat")
-	r := run(t, "mount", "--ram", "1KiB", "--trace", trace, "--heat", heat, "embed:tiny", newPoint(t))
+	steps, learned := filepath.Join(dir, "trace"), filepath.Join(dir, "heat")
+	r := run(t, "mount", "--ram", "1KiB", "--trace", steps, "--heat", learned, "embed:tiny", newPoint(t))
 	require.Equal(t, exitSmallBudget, r.code, r.errors)
-	for _, file := range []string{trace, heat} {
+	for _, file := range []string{steps, learned} {
 		_, err := os.Stat(file)
 		require.ErrorIs(t, err, os.ErrNotExist)
 	}

@@ -18,8 +18,8 @@ import (
 )
 
 var (
-	// ErrOtherModel says that a heat file is of another model. It is to be
-	// ignored, with a warning.
+	// ErrOtherModel says that a heat file is of another model. A mount ignores
+	// such a file, with a warning, and leaves it as it is.
 	ErrOtherModel = errors.New("the heat is of another model")
 	// ErrNotHeat says that a file is not a heat file of a version known here.
 	// Such a file is never replaced.
@@ -97,8 +97,9 @@ func read(path string) (*file, error) {
 }
 
 // Check tells whether Save may write to path: there is no file, an empty one,
-// or a heat file, also of another model. A command that saves at its end
-// checks at its beginning.
+// or a heat file. That one may be of another model, which Load tells: whether to
+// replace it then is up to the caller. A command that saves at its end checks at
+// its beginning.
 func Check(path string) error {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
