@@ -7,8 +7,13 @@ lack() {
 	missing=1
 }
 
-if ! command -v go >/dev/null; then
-	lack "Go 1.26 or later (https://go.dev/dl/, or apt-get install golang-go where that is new enough)"
+cd "$(dirname "$0")/.." || exit 1
+go=${GO:-go}
+want="Go $(sed -n 's/^go //p' go.mod) or later (https://go.dev/dl/, or apt-get install golang-go where that is new enough)"
+if ! command -v "$go" >/dev/null; then
+	lack "$want"
+elif ! said=$("$go" list -m 2>&1); then # which an older Go passes if it can fetch a newer one
+	lack "$want: $said"
 fi
 if ! [ -e /dev/fuse ]; then
 	lack "/dev/fuse: run 'modprobe fuse' as root; in a container add '--device /dev/fuse --cap-add SYS_ADMIN'"
