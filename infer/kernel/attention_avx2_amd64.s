@@ -79,8 +79,8 @@ loop:
 	VFMADD231PS Y5, Y9, acc
 
 // func dotsBF16AVX2(dst, q *float32, keys *uint16, step, n, groups int, scale float32)
-// groups times four keys of n times 16 elements, step bytes apart. Of q, each 16
-// elements are 8 even and 8 odd ones.
+// groups times four keys of n times 32 elements, step bytes apart. Of q, each 32
+// elements are 16 even and 16 odd ones.
 TEXT ·dotsBF16AVX2(SB), NOSPLIT, $0-52
 	START
 	VPCMPEQD Y15, Y15, Y15
@@ -91,13 +91,19 @@ four:
 
 loop:
 	VMOVUPS (DX), Y8
-	VMOVUPS 32(DX), Y9
+	VMOVUPS 64(DX), Y9
 	KEY((SI), Y0)
 	KEY((SI)(R8*1), Y1)
 	KEY((SI)(R8*2), Y2)
 	KEY((SI)(R9*1), Y3)
-	ADDQ    $32, SI
-	ADDQ    $64, DX
+	VMOVUPS 32(DX), Y8
+	VMOVUPS 96(DX), Y9
+	KEY(32(SI), Y0)
+	KEY(32(SI)(R8*1), Y1)
+	KEY(32(SI)(R8*2), Y2)
+	KEY(32(SI)(R9*1), Y3)
+	ADDQ    $64, SI
+	SUBQ    $-128, DX
 	DECQ    CX
 	JNZ     loop
 	REDUCE

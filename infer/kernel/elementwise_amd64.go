@@ -102,20 +102,16 @@ func dotsF32Fast(dst, q, keys []float32, scale float32) {
 }
 
 func dotsBF16Fast(dst, q []float32, keys []uint16, scale float32) {
-	const group, most = 16, 512
+	const most = 512
 	dim := len(q)
-	if dim%group != 0 || dim > most {
+	if dim%blockLen != 0 || dim > most {
 		dotsBF16Generic(dst, q, keys, scale)
 		return
 	}
 	var buf [most]float32
-	for i := 0; i < dim; i += group {
-		for j := range group / 2 {
-			buf[i+j], buf[i+group/2+j] = q[i+2*j], q[i+2*j+1]
-		}
-	}
+	splitAVX2(&buf[0], &q[0], dim/blockLen, false)
 	fourRows(dst, func(out *float32, r, step, groups int) {
-		dotsBF16AVX2(out, &buf[0], &keys[r*dim], step*dim*2, dim/group, groups, scale)
+		dotsBF16AVX2(out, &buf[0], &keys[r*dim], step*dim*2, dim/blockLen, groups, scale)
 	})
 }
 
