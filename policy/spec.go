@@ -44,14 +44,24 @@ var makers = map[string]maker{
 // Names lists the policies in alphabetical order.
 func Names() []string { return slices.Sorted(maps.Keys(makers)) }
 
-// New makes the policy that spec describes, "name" or "name:key=value,...".
+// Resolve puts the name of the Default policy in place of the name "default".
+func Resolve(spec string) string {
+	const alias = "default"
+	if name, _, _ := strings.Cut(spec, ":"); name == alias {
+		return Default + spec[len(alias):]
+	}
+	return spec
+}
+
+// New makes the policy that spec describes, "name" or "name:key=value,...". The
+// name "default" stands for Default.
 // The seed drives the policies that draw random numbers.
 func New(spec string, s Shape, seed uint64) (Policy, error) {
 	if s.Layers < 1 || s.Experts < 1 || s.Layers > maxLayers || s.Experts > maxExperts || s.Layers*s.Experts > maxTotal {
 		return nil, fmt.Errorf("policy: a model of %d layers x %d experts is out of range", s.Layers, s.Experts)
 	}
 	s.TopK = min(max(s.TopK, 1), s.Experts)
-	name, rest, _ := strings.Cut(strings.TrimSpace(spec), ":")
+	name, rest, _ := strings.Cut(Resolve(strings.TrimSpace(spec)), ":")
 	mk, ok := makers[name]
 	if !ok {
 		return nil, fmt.Errorf("policy: no policy is called %q; there are %s", name, strings.Join(Names(), ", "))

@@ -16,6 +16,8 @@ func TestSpecs(t *testing.T) {
 		{" ewma:alpha=0.1, gamma=0.5", ""},
 		{"ewma:", ""},
 		{policy.Default, ""},
+		{"default", ""},
+		{"default:size=3", policy.Default + ": parameter size is unknown"},
 		{"", `no policy is called ""; there are arc, ewma,`},
 		{"clock", `no policy is called "clock"; there are arc, ewma,`},
 		{"lru:size=3", "lru: it has no parameters, size is unknown"},

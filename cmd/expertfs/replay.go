@@ -70,6 +70,7 @@ traces in it, in order of name. RAM is a share of all experts, 25%, or a size,
 	f.Uint64Var(&o.seed, "seed", 1, "seed of the policies that draw random numbers")
 	cmd.MarkFlagsMutuallyExclusive("json", "csv")
 	cmd.MarkFlagsMutuallyExclusive("ram-for-hit", "svg")
+	cmd.MarkFlagsMutuallyExclusive("ram-for-hit", "ram")
 	return cmd
 }
 
@@ -166,11 +167,14 @@ func (o replayOptions) findRAM(ctx context.Context, out io.Writer, s *replay.Str
 		return withCode(exitUsage, errors.New("--ram-for-hit prints a table or --json"))
 	}
 	var all []needed
-	for _, spec := range specs {
-		budget, ok, err := s.RAMFor(ctx, spec, rate, o.seed)
+	bar := newCountBar(len(specs)*s.MaxRuns(), "replaying")
+	defer bar.Finish() // as well after an error: it leaves the terminal clean
+	for i, spec := range specs {
+		budget, ok, err := s.RAMFor(ctx, spec, rate, o.seed, func() { bar.Add(1) })
 		if err != nil {
 			return err
 		}
+		bar.Set((i + 1) * s.MaxRuns())
 		all = append(all, needed{spec, rate, ok, budget, float64(budget) / float64(s.Total())})
 	}
 	if o.json {
@@ -180,9 +184,9 @@ func (o replayOptions) findRAM(ctx context.Context, out io.Writer, s *replay.Str
 	fmt.Fprintf(w, "policy\tRAM for %g%% hits\tof the experts\n", rate*100)
 	for _, n := range all {
 		if n.Reached {
-			fmt.Fprintf(w, "%s\t%s\t%.1f%%\n", n.Policy, humanize.IBytes(uint64(n.RAMBytes)), n.RAMFraction*100)
+			fmt.Fprintf(w, "%s\t%s\t%.1f%%\n", replay.Named(n.Policy), humanize.IBytes(uint64(n.RAMBytes)), n.RAMFraction*100)
 		} else {
-			fmt.Fprintf(w, "%s\tmore than all\t\n", n.Policy)
+			fmt.Fprintf(w, "%s\tmore than all\t\n", replay.Named(n.Policy))
 		}
 	}
 	return w.Flush()
@@ -190,6 +194,9 @@ func (o replayOptions) findRAM(ctx context.Context, out io.Writer, s *replay.Str
 
 // draw makes the picture, in place of the one that was there.
 func (o replayOptions) draw(ctx context.Context, out io.Writer, s *replay.Stream, specs []string) error {
+	for i, spec := range specs {
+		specs[i] = policy.Resolve(spec)
+	}
 	if !slices.Contains(specs, replay.Belady) {
 		specs = append(specs, replay.Belady)
 	}

@@ -63,7 +63,7 @@ func TestReplayJSON(t *testing.T) {
 		assert.InDelta(t, r["miss_seconds_per_token"].(float64), r["miss_bytes_per_token"].(float64)/1e6, 1e-12)
 		assert.Contains(t, r, "belady_share")
 	}
-	assert.Equal(t, []string{"lru", "lru", "ewma:alpha=0.1,gamma=0", "ewma:alpha=0.1,gamma=0", policy.Default, policy.Default}, policies)
+	assert.Equal(t, []string{"lru", "lru", "ewma:alpha=0.1,gamma=0", "ewma:alpha=0.1,gamma=0", "default", "default"}, policies, "as given")
 	assert.Equal(t, 0.25, rows[0]["ram_fraction"], "ascending")
 	assert.Equal(t, 0.5, rows[1]["ram_fraction"])
 }
@@ -90,9 +90,13 @@ func TestReplayPrintsTablesAndAll(t *testing.T) {
 	for _, name := range append(policy.Names(), replay.Belady) {
 		assert.Contains(t, out, " "+name+"\n")
 	}
+	out, err = replayed(t, "--policy", "default", "--ram", "25%", dir)
+	require.NoError(t, err)
+	assert.Contains(t, out, " default ("+policy.Default+")\n")
 	out, err = replayed(t, "--csv", "--ram", "25%,50%", dir)
 	require.NoError(t, err)
 	assert.Equal(t, 3, strings.Count(out, "\n"))
+	assert.Equal(t, 2, strings.Count(out, ",\n"), "no seconds without a bandwidth")
 	assert.True(t, strings.HasPrefix(out, "policy,ram_fraction,"))
 }
 
@@ -106,6 +110,9 @@ func TestReplayFindsRAM(t *testing.T) {
 	assert.True(t, found[0].Reached && found[1].Reached)
 	assert.LessOrEqual(t, found[1].RAMBytes, found[0].RAMBytes)
 	assert.InDelta(t, float64(found[0].RAMBytes)/16000, found[0].RAMFraction, 1e-12)
+
+	_, err = replayed(t, "--ram-for-hit", "60%", "--ram", "25%", dir)
+	require.ErrorContains(t, err, "none of the others can be")
 
 	out, err = replayed(t, "--ram-for-hit", "100%", dir)
 	require.NoError(t, err)

@@ -55,12 +55,10 @@ func replaySpecs(list string, s policy.Shape, seed uint64) ([]string, error) {
 	var specs []string
 	for part := range strings.SplitSeq(list, ",") {
 		part = strings.TrimSpace(part)
-		name, _, hasParameters := strings.Cut(part, ":")
+		hasParameters := strings.Contains(part, ":")
 		switch {
 		case part == "all":
 			specs = append(specs, policy.Names()...)
-		case name == "default":
-			specs = append(specs, policy.Default+strings.TrimPrefix(part, "default"))
 		case !hasParameters && strings.Contains(part, "=") && len(specs) > 0:
 			specs[len(specs)-1] += "," + part
 		default:

@@ -3,6 +3,7 @@ package replay
 import (
 	"context"
 	"fmt"
+	"math/bits"
 	"runtime"
 
 	"expertfs/policy"
@@ -163,16 +164,21 @@ func ratio(a, b int64) float64 {
 	return float64(a) / float64(b)
 }
 
+// MaxRuns is how many replays RAMFor takes at most: one with all experts in RAM,
+// and those of the bisection.
+func (s *Stream) MaxRuns() int { return 1 + bits.Len(uint(s.Shape.Layers*s.Shape.Experts)) }
+
 // RAMFor finds the smallest budget, in whole experts, with which a policy
 // reaches a hit rate. ok is false where even all experts in RAM do not, as
 // the first use of each is a miss. It bisects: more RAM is taken to be no
-// worse.
-func (s *Stream) RAMFor(ctx context.Context, spec string, rate float64, seed uint64) (budget int64, ok bool, err error) {
+// worse. It calls ran after each replay, MaxRuns times at most.
+func (s *Stream) RAMFor(ctx context.Context, spec string, rate float64, seed uint64, ran func()) (budget int64, ok bool, err error) {
 	enough := func(experts int) (bool, error) {
 		if err := ctx.Err(); err != nil {
 			return false, err
 		}
 		hits, err := s.Run(spec, int64(experts)*s.Shape.ExpertBytes, seed)
+		ran()
 		return ratio(hits, s.Accesses) >= rate, err
 	}
 	low, high := 0, s.Shape.Layers*s.Shape.Experts // low is too little, high enough

@@ -163,8 +163,10 @@ func TestTable(t *testing.T) {
 func TestRAMFor(t *testing.T) {
 	s := stream(t, routing(300, 4))
 	for _, rate := range []float64{0.2, 0.5, 0.9} {
-		budget, ok, err := s.RAMFor(t.Context(), "lru", rate, 1)
+		runs := 0
+		budget, ok, err := s.RAMFor(t.Context(), "lru", rate, 1, func() { runs++ })
 		require.NoError(t, err)
+		require.LessOrEqual(t, runs, s.MaxRuns())
 		require.True(t, ok)
 		enough, err := s.Run("lru", budget, 1)
 		require.NoError(t, err)
@@ -173,7 +175,7 @@ func TestRAMFor(t *testing.T) {
 		assert.GreaterOrEqual(t, float64(enough), rate*float64(s.Accesses))
 		assert.Less(t, float64(less), rate*float64(s.Accesses))
 	}
-	_, ok, err := s.RAMFor(t.Context(), "lru", 1, 1)
+	_, ok, err := s.RAMFor(t.Context(), "lru", 1, 1, func() {})
 	require.NoError(t, err)
 	assert.False(t, ok, "first uses are misses")
 }
