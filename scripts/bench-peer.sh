@@ -2,7 +2,7 @@
 # bench-peer.sh --llama-bench PATH --gguf FILE --checkpoint DIR [options]
 #
 # Runs llama.cpp and gptoss in turn, each alone, in one memory cgroup, and prints
-# tokens per second, bytes read per token and the ratio of the medians.
+# tokens per second and the ratio of the medians. Give -p or -n, not both.
 #
 #   --room LIST        percent of the experts that the limit leaves room for, or
 #                      "all" for no limit (default all)
@@ -51,6 +51,7 @@ done
 [ -x "$here/bin/gptoss" ] || die "run make build first"
 
 mnt=$(mktemp -d)
+[ "$prompt" -eq 0 ] || [ "$generate" -eq 0 ] || die "give one of -p and -n, and 0 for the other"
 drive=$(lsblk -no PKNAME "$(df --output=source "$checkpoint" | tail -n1)" 2>/dev/null | head -n1)
 [ -n "$drive" ] || drive=$(basename "$(df --output=source "$checkpoint" | tail -n1)")
 ra_file=/sys/block/$drive/queue/read_ahead_kb
@@ -86,32 +87,33 @@ in_group() {
 	)
 }
 
-# speed prints tokens per second and MB read from the drive per token of one run.
+# speed prints tokens per second of one run: of the second of two tests in it,
+# when either engine has in RAM what it would have in steady work.
 speed() {
-	local before after tps
-	before=$(awk -v d="$drive" '$3 == d {print $6}' /proc/diskstats)
-	tps=$("$@" 2>"$mnt.err" | sed -n 's/.*"avg_ts": *\([0-9.]*\).*/\1/p' | tail -n1)
-	after=$(awk -v d="$drive" '$3 == d {print $6}' /proc/diskstats)
+	local tps
+	tps=$("$@" 2>"$mnt.err" | tr -d '\n' | sed -n 's/.*"samples_ts": *\[\([^]]*\)\].*/\1/p' | awk -F, '{printf "%.2f", $NF}')
 	[ -n "$tps" ] || die "no figure from: $* ($(tail -n3 "$mnt.err"))"
 	rm -f "$mnt.err"
-	echo "$tps $(((after - before) * 512 / (generate + prompt) / 1000000))"
+	echo "$tps"
 }
 
-run_llama() { in_group "$llama" -m "$gguf" -t 2 -p "$prompt" -n "$generate" -r 1 -o json; }
+run_llama() { in_group "$llama" -m "$gguf" -t 2 -p "$prompt" -n "$generate" -r 2 --no-warmup -o json; }
 run_copy() {
 	# shellcheck disable=SC2086 # flags are words
-	in_group "$here/bin/gptoss" bench --model "$copy" -t 2 -p "$prompt" -n "$generate" -r 1 -o json $flags
+	in_group "$here/bin/gptoss" bench --model "$copy" -t 2 -p "$prompt" -n "$generate" -r 2 --no-warmup -o json $flags
 }
 run_mount() {
+	# Where all experts fit, they are all loaded first, as llama.cpp does.
 	# shellcheck disable=SC2016 # expanded by the inner shell
 	in_group sh -c '"$1/bin/expertfs" mount --ram "$2" ${3:+--policy "$3"} "$4" "$5" >&2 &&
-		"$1/bin/gptoss" bench --model "$5" -t 2 -p "$6" -n "$7" -r 1 -o json $8; "$1/bin/expertfs" umount "$5" >&2' \
-		sh "$here" "$ram" "$policy" "$checkpoint" "$mnt" "$prompt" "$generate" "$flags"
+		{ [ "$9" != none ] || cat "$5"/layers/*/experts/* >/dev/null; } &&
+		"$1/bin/gptoss" bench --model "$5" -t 2 -p "$6" -n "$7" -r 2 --no-warmup -o json $8; "$1/bin/expertfs" umount "$5" >&2' \
+		sh "$here" "$ram" "$policy" "$checkpoint" "$mnt" "$prompt" "$generate" "$flags" "$limit"
 }
 
 median() { sort -n | awk '{v[NR] = $1} END {print (NR % 2) ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2}'; }
-row() { # NAME FIGURES: "tps mb" lines
-	printf '| %s | %s | %s | %s |\n' "$1" "$room" "$(cut -d' ' -f1 <<<"$2" | sort -n | paste -sd' ')" "$(cut -d' ' -f2 <<<"$2" | median)"
+row() { # NAME FIGURES: one a line
+	printf '| %s | %s | %s | %s |\n' "$1" "$room" "$(sort -n <<<"$2" | paste -sd' ')" "$(median <<<"$2")"
 }
 
 experts=$("$here/bin/expertfs" check --json "$checkpoint" | sed -n 's/.*"experts_bytes": *\([0-9]*\).*/\1/p')
@@ -122,7 +124,7 @@ for _ in $(seq "$load"); do
 	busy+=($!)
 done
 
-echo "| engine | room for experts | tok/s of each run | MB read per token |"
+echo "| engine | room for experts, % | tok/s of each run | median |"
 echo "| --- | --- | --- | --- |"
 for room in ${rooms//,/ }; do
 	if [ "$room" = all ]; then
@@ -130,6 +132,7 @@ for room in ${rooms//,/ }; do
 	else
 		ram=$((experts * room / 100)) limit=$((dense + 350000000 + experts * room / 100))
 	fi
+	unset peers
 	declare -A peers=()
 	ours='' plain=''
 	for _ in $(seq "$reps"); do
@@ -141,13 +144,13 @@ for room in ${rooms//,/ }; do
 		ours+="$(speed run_mount)"$'\n'
 		[ -z "$copy" ] || plain+="$(speed run_copy)"$'\n'
 	done
-	mine=$(cut -d' ' -f1 <<<"${ours%$'\n'}" | median)
+	mine=$(median <<<"${ours%$'\n'}")
 	row "gptoss on the mount" "${ours%$'\n'}"
 	[ -z "$copy" ] || row "gptoss on a plain copy" "${plain%$'\n'}"
 	for ra in "${!peers[@]}"; do
 		row "llama.cpp, readahead $ra" "${peers[$ra]%$'\n'}"
-		theirs=$(cut -d' ' -f1 <<<"${peers[$ra]%$'\n'}" | median)
+		theirs=$(median <<<"${peers[$ra]%$'\n'}")
 		echo "ratio at $room, readahead $ra: $(awk -v a="$mine" -v b="$theirs" 'BEGIN {printf "%.2f", a / b}')x"
 	done
-	[ -z "$copy" ] || echo "ratio at $room, mount to plain copy: $(awk -v a="$mine" -v b="$(cut -d' ' -f1 <<<"${plain%$'\n'}" | median)" 'BEGIN {printf "%.2f", a / b}')x"
+	[ -z "$copy" ] || echo "ratio at $room, mount to plain copy: $(awk -v a="$mine" -v b="$(median <<<"${plain%$'\n'}")" 'BEGIN {printf "%.2f", a / b}')x"
 done
