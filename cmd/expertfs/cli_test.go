@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/syslog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -122,9 +123,25 @@ func mountTiny(t *testing.T, flags ...string) string {
 	t.Helper()
 	needMounts(t)
 	point := newPoint(t)
-	r := run(t, append(append([]string{"mount", "--ram", "4MiB"}, flags...), "embed:tiny", point)...)
+	r := run(t, append(append([]string{"mount", "--ram", "4MiB", "--log-file", filepath.Join(t.TempDir(), "log")}, flags...), "embed:tiny", point)...)
 	require.Equal(t, result{0, point + "\n" + point + "/.expertfs\n", ""}, r)
 	return point
+}
+
+// TestMountWarns has a mount say that its log is lost, where it is, and that its
+// budget bounds nothing.
+func TestMountWarns(t *testing.T) {
+	needMounts(t)
+	point := newPoint(t)
+	r := run(t, "mount", "--ram", "100TiB", "embed:tiny", point)
+	require.Zero(t, r.code)
+	require.Contains(t, r.errors, "expertfs: warning: the RAM budget of 100 TiB is above the ")
+	log, err := syslog.New(syslog.LOG_DAEMON, "expertfs")
+	if err == nil {
+		require.NoError(t, log.Close())
+	}
+	require.Equal(t, err != nil, strings.Contains(r.errors, "nothing is logged: --log-file"))
+	require.Zero(t, run(t, "umount", point).code)
 }
 
 func TestUsageErrors(t *testing.T) {
@@ -133,13 +150,19 @@ func TestUsageErrors(t *testing.T) {
 		"mount --policy no-such-policy embed:tiny m", "mount -o no_such_option embed:tiny m", "mount -o ram embed:tiny m",
 		"mount -o ro=1 embed:tiny m", "mount --log-level loud embed:tiny m", "mount --mechanism magic embed:tiny m",
 		"mount --low 0.9 --high 0.8 embed:tiny m", "mount --high 2 embed:tiny m", "mount --high 0 embed:tiny m", "mount --max-wait 0s embed:tiny m",
-		"umount", "status a b", "version x",
+		"umount", "status a b", "version x", "replay --json --csv a", "replay --ram 25% --ram-for-hit 90% a",
+		"mount --trace no-such-folder/t.csv embed:tiny m", "mount --log-file no-such-folder/log embed:tiny m", "mount --heat no-such-folder/h.json embed:tiny m",
 	} {
 		r := run(t, strings.Fields(args)...)
 		require.Equal(t, exitUsage, r.code, args)
 		require.True(t, strings.HasPrefix(r.errors, "expertfs: "), "%s: %q", args, r.errors)
 		require.Empty(t, r.out, args)
 	}
+}
+
+func TestUsageIsShown(t *testing.T) {
+	r := run(t, "mount", "a")
+	require.Equal(t, "expertfs: accepts 2 arg(s), received 1; usage: expertfs mount CHECKPOINT|embed:tiny MOUNTPOINT\n", r.errors)
 }
 
 func TestHelp(t *testing.T) {
@@ -154,6 +177,9 @@ func TestHelp(t *testing.T) {
 	r = run(t, "version")
 	require.Zero(t, r.code)
 	require.Regexp(t, `^expertfs \S+.* go1\.`, r.out)
+	r = run(t, "version", "-v")
+	require.Zero(t, r.code)
+	require.Contains(t, r.out, "github.com/spf13/cobra")
 	require.NotContains(t, run(t, "mount", "--help").out, "--memfd")
 }
 
@@ -219,7 +245,7 @@ func TestMountAndUmount(t *testing.T) {
 func TestSmallBudgetIsWarnedOf(t *testing.T) {
 	needMounts(t)
 	point := newPoint(t)
-	r := run(t, "mount", "--ram", "200KiB", "embed:tiny", point)
+	r := run(t, "mount", "--log-file", filepath.Join(t.TempDir(), "log"), "--ram", "200KiB", "embed:tiny", point)
 	require.Zero(t, r.code)
 	require.Contains(t, r.errors, "warning: the RAM budget of 200 KiB is below what one token uses, 4 layers x 4 experts x 36 KiB = 576 KiB")
 	require.Equal(t, 1, strings.Count(r.errors, "warning"))

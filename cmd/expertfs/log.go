@@ -25,7 +25,9 @@ func openLog(c *mountConfig) (*slog.Logger, error) {
 		w = f
 	case !c.foreground:
 		w = io.Discard
-		if s, err := syslog.New(syslog.LOG_DAEMON|syslog.LOG_INFO, "expertfs"); err == nil {
+		s, err := syslog.New(syslog.LOG_DAEMON|syslog.LOG_INFO, "expertfs")
+		c.unlogged = err != nil
+		if err == nil {
 			w = s
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -62,10 +63,18 @@ func commands() []*cobra.Command {
 	}
 }
 
-// codeUsage gives a command's complaints about flags and arguments their code.
+// codeUsage gives a command's complaints about flags and arguments their code,
+// and those about arguments the usage.
 func codeUsage(c *cobra.Command) {
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return withCode(exitUsage, err) })
 	if check := c.Args; check != nil {
-		c.Args = func(c *cobra.Command, args []string) error { return withCode(exitUsage, check(c, args)) }
+		c.Args = func(c *cobra.Command, args []string) error {
+			if err := check(c, args); err != nil {
+				usage := c.CommandPath() + strings.TrimPrefix(c.Use, c.Name())
+				return withCode(exitUsage, fmt.Errorf("%w; usage: %s", err, usage))
+			}
+			// Cobra checks this later, where its error cannot be told from others.
+			return withCode(exitUsage, c.ValidateFlagGroups())
+		}
 	}
 }

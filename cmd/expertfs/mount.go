@@ -33,6 +33,7 @@ type mountConfig struct {
 	foreground    bool
 	logLevel      string
 	logFile       string
+	unlogged      bool // found out by openLog: there is no syslog, and the log is lost
 
 	// For tests: poorer mechanisms than the system offers.
 	mechanism string
@@ -54,9 +55,10 @@ on an empty directory. Returns when the mount serves, or says why it does not.
 
 The RAM budget bounds the bytes of experts in memory: resident, loading, and
 evicted but still mapped by a reader. A percentage is of the memory that this
-process may use, control groups included.
+process may use, control groups included. K, M, G and KB, MB, GB are powers of
+1000, KiB, MiB, GiB powers of 1024.
 
-Policies: ` + strings.Join(policy.Names(), ", ") + `.`,
+Policies: ` + strings.Join(policy.Names(), ", ") + `; default is ` + policy.Default + `.`,
 		Example: `  expertfs mount --ram 6GiB ~/gpt-oss-20b /mnt/model
   expertfs mount -f --policy lfu embed:tiny /mnt/tiny
   /etc/fstab:  /data/gpt-oss-20b  /mnt/model  expertfs  ram=6GiB,nofail  0 0`,

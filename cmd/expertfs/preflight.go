@@ -50,6 +50,11 @@ func (c *mountConfig) validate() error {
 		}
 		*path = abs
 	}
+	for flag, path := range map[string]string{"trace": c.trace, "heat": c.heat, "log-file": c.logFile} {
+		if folder, err := os.Stat(filepath.Dir(path)); path != "" && (err != nil || !folder.IsDir()) {
+			return withCode(exitUsage, fmt.Errorf("--%s %s: there is no folder %s", flag, path, filepath.Dir(path)))
+		}
+	}
 	return nil
 }
 

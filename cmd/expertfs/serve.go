@@ -80,6 +80,9 @@ func (c *mountConfig) serveCheckpoint(ck *checkpoint.Checkpoint, log *slog.Logge
 	if learned.warning != "" {
 		warnings = append(warnings, learned.warning)
 	}
+	if c.unlogged {
+		warnings = append(warnings, "there is no syslog here, so nothing is logged: --log-file FILE keeps a log")
+	}
 	if err := announce(ready{c.point, warnings}); err != nil {
 		return errors.Join(err, fs.Unmount())
 	}

@@ -9,12 +9,20 @@ import (
 )
 
 func newVersionCommand() *cobra.Command {
-	return &cobra.Command{
+	var verbose bool
+	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
 		Args:  cobra.NoArgs,
-		Run:   func(*cobra.Command, []string) { fmt.Println("expertfs", version()) },
+		Run: func(cmd *cobra.Command, _ []string) {
+			fmt.Fprintln(cmd.OutOrStdout(), "expertfs", version())
+			if info, ok := debug.ReadBuildInfo(); ok && verbose {
+				fmt.Fprint(cmd.OutOrStdout(), info)
+			}
+		},
 	}
+	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "print the modules and settings of the build as well")
+	return cmd
 }
 
 // version describes this build: the module's version or the commit it was built
