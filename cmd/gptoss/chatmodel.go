@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"expertfs/infer"
 	"expertfs/infer/tokenizer"
@@ -24,11 +23,7 @@ func openChatModel(f *modelFlags) (*chatModel, error) {
 	if err != nil {
 		return nil, err
 	}
-	tokens, err := tokenizer.Load(f.dir)
-	if err == nil && tokens.Size() > engine.Config().Vocab {
-		err = fmt.Errorf("the vocabulary %s has %d tokens and the model only %d: it needs a tokenizer.json of its own",
-			tokens.Name(), tokens.Size(), engine.Config().Vocab)
-	}
+	tokens, err := loadTokenizer(f.dir)
 	if err != nil {
 		_ = engine.Close()
 		return nil, err

@@ -55,8 +55,8 @@ const gcPercent = 20
 
 // open loads the model that the flags name.
 func (f *modelFlags) open() (*infer.Engine, error) {
-	if f.dir == "" {
-		return nil, usageErrorf("no model given: use --model DIR")
+	if err := checkFolder(f.dir); err != nil {
+		return nil, err
 	}
 	o := f.options
 	if f.mapBytes != "auto" {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"expertfs/infer"
 	"expertfs/infer/sample"
@@ -33,8 +34,9 @@ func newRunCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run --model DIR [-p PROMPT | -f FILE | --ids FILE]",
 		Short: "Continue a text",
-		Long: `Run continues a text, as it stands: chat is the command for conversations. The
-text goes to standard output as it is generated, a summary to standard error.
+		Long: `Run continues a text, as it stands: chat is the command for conversations. Without
+one of -p, -f and --ids the text is read from standard input. What is generated
+goes to standard output as it comes, a summary to standard error.
 Ctrl-C ends the generation, a second one the program.
 
 With --ids the prompt is token ids, no tokenizer is used, and nothing but -n and
@@ -57,6 +59,9 @@ the context ends the generation.`,
 	flags.BoolVar(&o.ignoreEOS, "ignore-eos", false, "go on when the model ends the text")
 	flags.BoolVar(&o.json, "json", false, "print one JSON object at the end instead of text")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
+		if err := o.source(cmd); err != nil {
+			return err
+		}
 		r := &runner{runOptions: o, dir: model.dir, in: cmd.InOrStdin(), out: cmd.OutOrStdout(), log: cmd.ErrOrStderr()}
 		if err := r.prepare(); err != nil {
 			return err
@@ -70,6 +75,30 @@ the context ends the generation.`,
 		return r.run(cmd.Context())
 	}
 	return cmd
+}
+
+// source checks where the text comes from: one of three flags, or else standard
+// input, unless that is a terminal.
+func (o *runOptions) source(cmd *cobra.Command) error {
+	given := 0
+	for _, name := range []string{"prompt", "file", "ids"} {
+		if flag := cmd.Flags().Lookup(name); flag.Changed {
+			given++
+			if flag.Value.String() == "" {
+				return usageErrorf("the value of --%s is empty", name)
+			}
+		}
+	}
+	if given > 1 {
+		return usageErrorf("give only one of --prompt, --file and --ids")
+	}
+	if given == 0 {
+		if in, ok := cmd.InOrStdin().(*os.File); ok && term.IsTerminal(int(in.Fd())) {
+			return usageErrorf("give the text by --prompt, --file or --ids, or on standard input")
+		}
+		o.file = "-"
+	}
+	return nil
 }
 
 // runner carries one run from its prompt to its summary.
@@ -88,15 +117,6 @@ type runner struct {
 
 // prepare checks the flags and reads the prompt, before the model is loaded.
 func (r *runner) prepare() error {
-	given := 0
-	for _, s := range []string{r.prompt, r.file, r.ids} {
-		if s != "" {
-			given++
-		}
-	}
-	if given != 1 {
-		return usageErrorf("give the text by one of --prompt, --file and --ids")
-	}
 	if r.max < -1 {
 		return usageErrorf("--predict %d: give a number of tokens, or -1", r.max)
 	}
@@ -108,8 +128,8 @@ func (r *runner) prepare() error {
 		r.input, err = readIDs(r.ids, r.in)
 		return err
 	}
-	if r.dir == "" {
-		return usageErrorf("no model given: use --model DIR")
+	if err := checkFolder(r.dir); err != nil {
+		return err
 	}
 	return r.encode()
 }
@@ -122,7 +142,7 @@ func (r *runner) encode() (err error) {
 			return err
 		}
 	}
-	if r.tokens, err = tokenizer.Load(r.dir); err != nil {
+	if r.tokens, err = loadTokenizer(r.dir); err != nil {
 		return err
 	}
 	if r.special {

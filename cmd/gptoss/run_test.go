@@ -20,6 +20,9 @@ func TestRunText(t *testing.T) {
 	same, _, err := runCommand(t, "In the beginning", append(args, "-f", "-")...)
 	require.NoError(t, err)
 	require.Equal(t, text, same, "one seed is one text")
+	same, _, err = runCommand(t, "In the beginning", args...)
+	require.NoError(t, err)
+	require.Equal(t, text, same, "standard input is read without a flag too")
 }
 
 func TestRunIDs(t *testing.T) {
@@ -69,8 +72,9 @@ func TestRunStops(t *testing.T) {
 func TestRunErrors(t *testing.T) {
 	dir := tinyTree(t)
 	for want, args := range map[string][]string{
-		"give the text by one of":                    {},
-		"one of --prompt, --file":                    {"-p", "a", "--ids", "-"},
+		"the value of --prompt is empty":             {"-p", ""},
+		"the value of --ids is empty":                {"--ids", ""},
+		"only one of --prompt, --file":               {"-p", "a", "--ids", "-"},
 		"--predict -2":                               {"-p", "a", "-n", "-2"},
 		"temperature -1":                             {"-p", "a", "--temp", "-1"},
 		"the text is empty":                          {"-f", "-"},
@@ -93,6 +97,15 @@ func TestRunErrors(t *testing.T) {
 	require.ErrorContains(t, err, "id 9999 is outside of the vocabulary (0 to 2047)")
 	_, _, err = runCommand(t, "5 six", "run", "--model", dir, "--ids", "-")
 	require.ErrorContains(t, err, `line 1: "six" is not a token id`)
+}
+
+// Somebody at a terminal is told what is missing, rather than waited for.
+func TestRunDoesNotReadTerminal(t *testing.T) {
+	_, program := openPTY(t)
+	root := newRoot()
+	root.SetIn(program)
+	root.SetArgs([]string{"run", "--model", tinyTree(t)})
+	require.ErrorContains(t, root.ExecuteContext(t.Context()), "give the text by --prompt, --file or --ids, or on standard input")
 }
 
 func TestParseIDs(t *testing.T) {

@@ -46,7 +46,7 @@ func (o *tokenizeOptions) run(in io.Reader, out io.Writer, args []string) error 
 	tokens := tokenizer.O200kHarmony()
 	if o.model != "" {
 		var err error
-		if tokens, err = tokenizer.Load(o.model); err != nil {
+		if tokens, err = loadTokenizer(o.model); err != nil {
 			return err
 		}
 	}
@@ -71,7 +71,13 @@ func (o *tokenizeOptions) ids(tokens *tokenizer.Tokenizer, in io.Reader, args []
 		if len(args) > 0 {
 			in = strings.NewReader(strings.Join(args, " "))
 		}
-		return parseIDs(in)
+		ids, err := parseIDs(in)
+		for _, id := range ids {
+			if id >= tokens.Size() {
+				return nil, fmt.Errorf("id %d is outside of the vocabulary (0 to %d)", id, tokens.Size()-1)
+			}
+		}
+		return ids, err
 	}
 	if len(args) > 1 {
 		return nil, usageErrorf("give the text as one argument, in quotes")

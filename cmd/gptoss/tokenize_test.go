@@ -46,11 +46,13 @@ func TestTokenize(t *testing.T) {
 
 func TestTokenizeErrors(t *testing.T) {
 	for want, args := range map[string][]string{
-		"as one argument":       {"two", "words"},
-		`"x" is not a token`:    {"--decode", "x"},
-		"no token ids":          {"--decode"},
-		"--special is for text": {"--decode", "--special", "1"},
-		"no such file or dir":   {"--model", "testdata/none", "x"},
+		"as one argument":    {"two", "words"},
+		`"x" is not a token`: {"--decode", "x"},
+		"no token ids":       {"--decode"},
+		"id 9999 is outside of the vocabulary (0 to 2047)":     {"--model", "../../checkpoint/tiny", "-d", "9999"},
+		"id 201088 is outside of the vocabulary (0 to 201087)": {"-d", "201088"},
+		"--special is for text":                                {"--decode", "--special", "1"},
+		"no such file or dir":                                  {"--model", "testdata/none", "x"},
 	} {
 		_, _, err := runCommand(t, "", append([]string{"tokenize"}, args...)...)
 		require.ErrorContains(t, err, want, args)

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"expertfs/infer/tokenizer"
+)
+
+// checkFolder explains what people most often give in place of a model folder.
+// What else is wrong with dir shows when it is opened.
+func checkFolder(dir string) error {
+	if dir == "" {
+		return usageErrorf("no model given: use --model DIR")
+	}
+	if strings.HasPrefix(dir, "embed:") {
+		return fmt.Errorf("%s is a checkpoint; mount it first: expertfs mount %s MOUNTPOINT, then use MOUNTPOINT as the model", dir, dir)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return explainFolder(dir, err)
+	}
+	if len(entries) == 0 {
+		return fmt.Errorf("%s is empty: is it mounted?", dir)
+	}
+	return nil
+}
+
+// explainFolder says more about an error of reading dir.
+func explainFolder(dir string, err error) error {
+	switch {
+	case errors.Is(err, syscall.ENOTCONN):
+		return fmt.Errorf("%s is a mount whose daemon is gone: run expertfs umount %s and mount it again (%w)", dir, dir, err)
+	case errors.Is(err, syscall.ENOTDIR):
+		return fmt.Errorf("%s is not a folder; a model is one", dir)
+	}
+	return err
+}
+
+// loadTokenizer returns the tokenizer of the model folder dir. It must not have
+// tokens that the model does not know: without a tokenizer.json of its own a
+// folder gets the published vocabulary, which fits the published models only.
+func loadTokenizer(dir string) (*tokenizer.Tokenizer, error) {
+	tokens, err := tokenizer.Load(dir)
+	if err != nil {
+		return nil, explainFolder(dir, err)
+	}
+	vocab, err := vocabSize(dir)
+	if err != nil {
+		return nil, err
+	}
+	if tokens.Size() > vocab {
+		return nil, fmt.Errorf("the vocabulary %s has %d tokens and the model only %d: it needs a tokenizer.json of its own",
+			tokens.Name(), tokens.Size(), vocab)
+	}
+	return tokens, nil
+}
+
+// vocabSize is how many tokens the model in dir knows.
+func vocabSize(dir string) (int, error) {
+	path := filepath.Join(dir, "config.json")
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, fmt.Errorf("%s is not a model folder: %w", dir, err)
+	}
+	if err != nil {
+		return 0, err
+	}
+	var model struct {
+		Vocab int `json:"vocab_size"`
+	}
+	if err := json.Unmarshal(text, &model); err != nil {
+		return 0, fmt.Errorf("%s: %w", path, err)
+	}
+	return model.Vocab, nil
+}

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestCheckFolder(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	empty := filepath.Join(dir, "empty")
+	ids := filepath.Join(dir, "ids")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	require.NoError(t, os.WriteFile(ids, []byte("1 2"), 0o600))
+	require.NoError(t, os.Mkdir(empty, 0o700))
+	for path, want := range map[string]string{
+		"":                       "no model given",
+		"embed:tiny":             "embed:tiny is a checkpoint; mount it first: expertfs mount embed:tiny MOUNTPOINT",
+		"../../checkpoint/tiny":  "is a checkpoint; mount it first: expertfs mount ../../checkpoint/tiny MOUNTPOINT",
+		empty:                    empty + " is empty: is it mounted?",
+		file:                     file + " is not a folder",
+		filepath.Join(dir, "no"): "no such file or directory",
+		dir:                      "is not a model folder",
+	} {
+		for _, args := range [][]string{{"run", "-p", "a"}, {"run", "--ids", ids}, {"chat"}} {
+			_, _, err := runCommand(t, "hello", append(args, "--model", path)...)
+			require.ErrorContains(t, err, want, args)
+		}
+	}
+}
+
+func TestExplainDeadMount(t *testing.T) {
+	err := explainFolder("/mnt/m", &fs.PathError{Op: "open", Path: "/mnt/m", Err: syscall.ENOTCONN})
+	require.ErrorContains(t, err, "/mnt/m is a mount whose daemon is gone: run expertfs umount /mnt/m")
+	require.ErrorIs(t, err, syscall.ENOTCONN)
+}
+
+// A folder without a tokenizer.json gets the published vocabulary, which may
+// be too large for the model.
+func TestVocabularyOfAnotherModel(t *testing.T) {
+	dir := tinyTree(t)
+	require.NoError(t, os.Remove(filepath.Join(dir, "tokenizer.json")))
+	for _, args := range [][]string{{"run", "-p", "a"}, {"chat"}, {"tokenize", "a"}, {"tokenize", "-d", "5"}} {
+		_, _, err := runCommand(t, "a", append(args, "--model", dir)...)
+		require.ErrorContains(t, err, "the vocabulary o200k_harmony has 201088 tokens and the model only 2048: it needs a tokenizer.json of its own", fmt.Sprint(args))
+	}
+}
