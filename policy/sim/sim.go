@@ -81,9 +81,6 @@ func (c *Cache) Resize(budget int64, steps *policy.Steps) {
 	}
 }
 
-// Policy is the policy of the cache.
-func (c *Cache) Policy() policy.Policy { return c.policy }
-
 // Hits and Accesses count since the cache was made.
 func (c *Cache) Hits() int64     { return c.hits }
 func (c *Cache) Accesses() int64 { return c.accesses }
