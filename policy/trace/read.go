@@ -191,20 +191,30 @@ func Load(paths ...string) ([]Step, Meta, error) {
 			return nil, Meta{}, fmt.Errorf("%s: %w", path, err)
 		}
 	}
-	layers, topK := 0, 0
-	for _, s := range steps {
-		layers = max(layers, s.Layer+1)
-		if topK == 0 || len(s.Used) < topK {
-			topK = len(s.Used) // a longer one is a batch
+	if meta.Layers == 0 {
+		for _, s := range steps {
+			meta.Layers = max(meta.Layers, s.Layer+1)
 		}
 	}
-	if meta.Layers == 0 {
-		meta.Layers = layers
-	}
 	if meta.TopK == 0 {
-		meta.TopK = topK
+		meta.TopK = usualLength(steps)
 	}
 	return steps, meta, nil
+}
+
+// usualLength is the number of experts that most steps have, the smaller of
+// two: the others are batches, or accesses of something else than a model.
+func usualLength(steps []Step) (length int) {
+	count := map[int]int{}
+	for _, s := range steps {
+		count[len(s.Used)]++
+	}
+	for n, c := range count {
+		if c > count[length] || c == count[length] && n < length {
+			length = n
+		}
+	}
+	return length
 }
 
 func loadFile(path string, steps *[]Step, token *int64) (Meta, error) {
