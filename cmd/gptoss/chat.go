@@ -129,12 +129,18 @@ func (c *chat) say(ctx context.Context, text string) error {
 	c.history = append(asked, a.parser.Messages()...)
 	if c.verbose && len(ids) > 0 {
 		used := c.model.engine.Stats().Sub(before)
-		fmt.Fprintf(c.notes, "(%d tokens, the first after %.0f ms, then %.2f tokens/s; experts: %d used, %d opened, %.0f ms waited for)\n",
-			len(ids), ms(a.first.Sub(began)), perSecond(len(ids)-1, time.Since(a.first)), used.Used, used.Opened, ms(used.Waited))
+		then := ""
+		if more := len(ids) - 1; more > 0 {
+			then = fmt.Sprintf(", then %.2f tokens/s", perSecond(more, time.Since(a.first)))
+		}
+		fmt.Fprintf(c.notes, "(%d tokens, the first after %.0f ms%s; experts: %d used, %d opened, %.0f ms waited for)\n",
+			len(ids), ms(a.first.Sub(began)), then, used.Used, used.Opened, ms(used.Waited))
 	}
 	switch {
 	case finish == infer.FinishCancelled:
 		fmt.Fprintln(c.notes, "(stopped)")
+	case contextFull(finish, len(ids), c.max):
+		fmt.Fprintf(c.notes, "(cut off: the context of %d tokens is full; /clear starts a new conversation)\n", c.model.engine.Context())
 	case finish == infer.FinishLength:
 		fmt.Fprintln(c.notes, "(cut off at the most tokens allowed)")
 	case a.stray != nil:

@@ -32,6 +32,28 @@ func TestChatOnce(t *testing.T) {
 	require.Empty(t, notes)
 }
 
+func TestChatSaysWhyItEnded(t *testing.T) {
+	args := []string{"chat", "--model", tinyTree(t), "--temp", "0", "-v"}
+	_, notes, err := runCommand(t, "Hello", append(args, "--ctx-size", "20")...)
+	require.NoError(t, err)
+	require.Contains(t, notes, "(cut off: the context of 20 tokens is full")
+	require.Contains(t, notes, "tokens/s")
+
+	_, notes, err = runCommand(t, "Hello", append(args, "-n", "1")...)
+	require.NoError(t, err)
+	require.Contains(t, notes, "(1 tokens, the first after")
+	require.NotContains(t, notes, "tokens/s", "one token has no rate")
+}
+
+func TestChatIsLeft(t *testing.T) {
+	for _, word := range []string{"/bye", "/exit", "/quit"} {
+		c := &chat{out: io.Discard, notes: io.Discard}
+		user := &typed{lines: []string{word, "not read"}}
+		require.NoError(t, c.loop(t.Context(), user))
+		require.Len(t, user.prompts, 1, word)
+	}
+}
+
 func TestChatErrors(t *testing.T) {
 	dir := tinyTree(t)
 	for want, args := range map[string][]string{
@@ -41,6 +63,7 @@ func TestChatErrors(t *testing.T) {
 		"temperature -1":          {"--model", dir, "--temp", "-1"},
 		"--system-message":        {"--model", dir, "--system-message", "maybe"},
 		"standard input is empty": {"--model", dir},
+		"--date \"tomorrow\"":     {"--model", dir, "--date", "tomorrow"},
 		"the conversation has 26 tokens and the context 10": {"--model", dir, "--ctx-size", "10", "--system", "x"},
 	} {
 		stdin := ""

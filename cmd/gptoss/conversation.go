@@ -30,15 +30,18 @@ const startOfPublished = 200006
 
 // opening returns what gives the messages that begin a conversation.
 func (f *conversationFlags) opening(t *tokenizer.Tokenizer) (func(harmony.Effort) []harmony.Message, error) {
+	date, err := f.systemDate() // checked even where it is not shown
+	if err != nil {
+		return nil, err
+	}
 	start, _ := t.Special("<|start|>")
 	switch {
 	case f.systemMessage == "off", f.systemMessage == "auto" && start != startOfPublished:
 		return func(harmony.Effort) []harmony.Message { return nil }, nil
 	case f.systemMessage == "on", f.systemMessage == "auto":
-		date, err := f.systemDate()
 		return func(e harmony.Effort) []harmony.Message {
 			return []harmony.Message{harmony.SystemMessage(e, date)}
-		}, err
+		}, nil
 	}
 	return nil, usageErrorf("--system-message %q is not on, off or auto", f.systemMessage)
 }

@@ -203,13 +203,32 @@ func (r *runner) run(ctx context.Context) error {
 	if r.json {
 		err = r.report(ids, text.all.String(), finish, &t)
 	} else {
-		t.summary(r.log, r.sampling.seed, finish)
+		t.summary(r.log, r.notes(finish, len(ids))...)
 		err = text.err
 	}
 	if err == nil && finish == infer.FinishCancelled {
 		err = errInterrupted
 	}
 	return err
+}
+
+// notes say why the generation ended after n tokens, and how to have the same
+// text again.
+func (r *runner) notes(finish infer.Finish, n int) []string {
+	notes := []string{string(finish)}
+	if contextFull(finish, n, r.max) {
+		notes[0] = fmt.Sprintf("the context of %d tokens is full", r.engine.Context())
+	}
+	if r.sampling.random() {
+		notes = append(notes, fmt.Sprintf("seed %d", r.sampling.seed))
+	}
+	return notes
+}
+
+// contextFull tells whether a generation of n tokens, of most at most or any
+// number if that is negative, ended for want of room in the context.
+func contextFull(finish infer.Finish, n, most int) bool {
+	return finish == infer.FinishLength && (most < 0 || n < most)
 }
 
 // generation is what the flags ask for.
@@ -265,10 +284,13 @@ func (r *runner) report(ids []int, text string, finish infer.Finish, t *timings)
 		IDs    []int        `json:"ids"`
 		Text   *string      `json:"text,omitempty"`
 		Finish infer.Finish `json:"finish_reason"`
-		Seed   int64        `json:"seed"`
+		Seed   *int64       `json:"seed,omitempty"`
 		Prompt int          `json:"prompt_tokens"`
 		*timingFigures
-	}{IDs: ids, Finish: finish, Seed: r.sampling.seed, Prompt: len(r.input), timingFigures: t.figures()}
+	}{IDs: ids, Finish: finish, Prompt: len(r.input), timingFigures: t.figures()}
+	if r.sampling.random() {
+		object.Seed = &r.sampling.seed
+	}
 	if object.IDs == nil {
 		object.IDs = []int{}
 	}

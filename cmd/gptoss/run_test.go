@@ -14,7 +14,7 @@ func TestRunText(t *testing.T) {
 	text, notes, err := runCommand(t, "", append(args, "-p", "In the beginning")...)
 	require.NoError(t, err)
 	require.NotEmpty(t, strings.TrimSpace(text))
-	require.Regexp(t, `decode .* 20 tokens .*\(length, seed 7\)`, notes)
+	require.Regexp(t, `decode .* 19 tokens .*tokens/s  \(20 generated, length, seed 7\)`, notes)
 	require.Regexp(t, `experts +\d+ used, \d+ opened`, notes)
 
 	same, _, err := runCommand(t, "In the beginning", append(args, "-f", "-")...)
@@ -97,6 +97,23 @@ func TestRunErrors(t *testing.T) {
 	require.ErrorContains(t, err, "id 9999 is outside of the vocabulary (0 to 2047)")
 	_, _, err = runCommand(t, "5 six", "run", "--model", dir, "--ids", "-")
 	require.ErrorContains(t, err, `line 1: "six" is not a token id`)
+}
+
+func TestRunSummary(t *testing.T) {
+	dir := tinyTree(t)
+	args := []string{"run", "--model", dir, "--temp", "0", "--ids", "-"}
+	_, notes, err := runCommand(t, "5 6", append(args, "-n", "1")...)
+	require.NoError(t, err)
+	require.Regexp(t, `decode .* 0 tokens  \(1 generated, length\)\n`, notes, "the prompt gave it: no rate, and no seed either")
+
+	_, notes, err = runCommand(t, "5 6", append(args, "-c", "4")...)
+	require.NoError(t, err)
+	require.Contains(t, notes, "(3 generated, the context of 4 tokens is full)")
+
+	out, _, err := runCommand(t, "5 6", append(args, "-c", "4", "--json")...)
+	require.NoError(t, err)
+	require.Contains(t, out, `"predicted_n":2,`)
+	require.NotContains(t, out, `"seed"`)
 }
 
 // Somebody at a terminal is told what is missing, rather than waited for.

@@ -26,6 +26,9 @@ func addSamplingFlags(cmd *cobra.Command) *samplingFlags {
 	return f
 }
 
+// random tells whether the seed matters.
+func (f *samplingFlags) random() bool { return f.params.Temp > 0 }
+
 // sampler returns a new sampler as the flags say.
 func (f *samplingFlags) sampler() (*sample.Sampler, error) {
 	if f.seed < -1 {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -24,8 +25,9 @@ type timingFigures struct {
 	LoadMS       float64 `json:"load_ms"`
 	PromptMS     float64 `json:"prompt_ms"`
 	PromptPerS   float64 `json:"prompt_per_second"`
+	Decoded      int     `json:"predicted_n"` // tokens that predicted_ms was spent on
 	DecodeMS     float64 `json:"predicted_ms"`
-	DecodePerS   float64 `json:"predicted_per_second"`
+	DecodePerS   float64 `json:"predicted_per_second,omitempty"`
 	ExpertsUsed  int64   `json:"experts_used"`
 	ExpertsOpen  int64   `json:"experts_opened"`
 	ExpertBytes  int64   `json:"expert_bytes_opened"`
@@ -39,6 +41,7 @@ func (t *timings) figures() *timingFigures {
 		LoadMS:       ms(t.loaded),
 		PromptMS:     ms(t.promptDone.Sub(t.began)),
 		PromptPerS:   perSecond(t.promptTokens, t.promptDone.Sub(t.began)),
+		Decoded:      t.decoded(),
 		DecodeMS:     ms(t.done.Sub(t.promptDone)),
 		DecodePerS:   perSecond(t.decoded(), t.done.Sub(t.promptDone)),
 		ExpertsUsed:  t.atEnd.Used,
@@ -55,12 +58,16 @@ func (t *timings) figures() *timingFigures {
 // the first generated token comes from the prompt's logits.
 func (t *timings) decoded() int { return t.atEnd.Tokens - t.atPrompt.Tokens }
 
-// summary prints the figures for people.
-func (t *timings) summary(w io.Writer, seed int64, finish infer.Finish) {
+// summary prints the figures for people. Notes say how the generation went.
+func (t *timings) summary(w io.Writer, notes ...string) {
 	f := t.figures()
 	fmt.Fprintf(w, "\nload    %8.0f ms\n", f.LoadMS)
 	fmt.Fprintf(w, "prompt  %8.0f ms  %5d tokens  %8.2f tokens/s\n", f.PromptMS, t.promptTokens, f.PromptPerS)
-	fmt.Fprintf(w, "decode  %8.0f ms  %5d tokens  %8.2f tokens/s  (%s, seed %d)\n", f.DecodeMS, t.generated, f.DecodePerS, finish, seed)
+	fmt.Fprintf(w, "decode  %8.0f ms  %5d tokens", f.DecodeMS, f.Decoded)
+	if f.Decoded > 0 {
+		fmt.Fprintf(w, "  %8.2f tokens/s", f.DecodePerS)
+	}
+	fmt.Fprintf(w, "  (%s)\n", strings.Join(append([]string{fmt.Sprintf("%d generated", t.generated)}, notes...), ", "))
 	fmt.Fprintf(w, "experts %8d used, %d opened (%s), %.0f ms waited for\n",
 		f.ExpertsUsed, f.ExpertsOpen, humanize.IBytes(uint64(f.ExpertBytes)), f.ExpertWaitMS)
 	fmt.Fprintf(w, "drive   %8s read", humanize.IBytes(uint64(f.DriveBytes)))
