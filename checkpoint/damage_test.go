@@ -32,9 +32,9 @@ var singleFile = []damage{
 	{"config has most layers", func(t *testing.T, f files) { f.editJSON(t, configName, map[string]any{"num_hidden_layers": 4096}) },
 		[]string{"is missing", "1000 more"}},
 	{"config has more experts", func(t *testing.T, f files) { f.editJSON(t, configName, map[string]any{"num_experts": 4}) },
-		[]string{"mem/model.safetensors", `"block.0.mlp.gate.weight" is BF16[3 64], expected BF16[4 64]`}},
+		[]string{"mem/config.json: says num_experts 4, but the weights have 3", "another model?"}},
 	{"config is of another width", func(t *testing.T, f files) { f.editJSON(t, configName, map[string]any{"hidden_size": 2880}) },
-		[]string{`"embedding.weight" is BF16[40 64], expected BF16[40 2880] by config.json`}},
+		[]string{"mem/config.json: says hidden_size 2880, but the weights have 64", "another model?"}},
 
 	{"empty weights", func(t *testing.T, f files) { f[weights] = nil }, []string{"mem/model.safetensors: 0 bytes are too few", "download it again"}},
 	{"Git LFS pointer", func(t *testing.T, f files) {
@@ -183,7 +183,9 @@ func TestProblemsAreListed(t *testing.T) {
 	_, err := f.open()
 	var list *ProblemsError
 	require.ErrorAs(t, err, &list)
-	require.Len(t, list.Problems, 15+2) // a layer's tensors, and the two with the vocabulary's size
+	require.Len(t, list.Problems, 1+15+2) // the sizes, a layer's tensors, and the two with the vocabulary's size
+	require.ErrorContains(t, list.Problems[0], "says vocab_size 41, num_hidden_layers 3, but the weights have 40, 2")
+	require.ErrorContains(t, list.Problems[1], `"embedding.weight" is BF16[40 64], expected BF16[41 64] by config.json`)
 	for _, p := range list.Problems {
 		oneLine(t, p)
 		require.True(t, errors.Is(err, p), fmt.Sprint(p))

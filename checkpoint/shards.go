@@ -136,6 +136,7 @@ func (c *Checkpoint) fileOf(tensor string) string { return c.files[c.places[tens
 // verify notes every tensor of the model that is missing, not what the config
 // says, or not where the index says; idx may be nil.
 func (c *Checkpoint) verify(f *folder, idx *index, bad *problems) {
+	c.compareDimensions(f, bad)
 	for _, want := range Tensors(c.config, c.layout) {
 		got, ok := c.places[want.Name]
 		shard, listed := idx.shardOf(want.Name)

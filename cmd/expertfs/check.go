@@ -8,8 +8,10 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"text/tabwriter"
+	"unicode"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
@@ -160,13 +162,46 @@ func (r *checkReport) print(out io.Writer, asJSON bool) error {
 	}
 	if r.OK {
 		fmt.Fprintln(out, "no problems found")
+		return r.advise(out)
 	}
 	if len(r.Problems) > 1 { // a single one is the command's error
-		for _, p := range r.Problems {
+		shown := r.Problems[:min(len(r.Problems), maxShown)]
+		for _, p := range shown {
 			fmt.Fprintln(out, p)
+		}
+		if more := len(r.Problems) - len(shown); more > 0 {
+			fmt.Fprintf(out, "... and %d more (--json lists them)\n", more)
 		}
 	}
 	return nil
+}
+
+// maxShown is how many problems are printed for people: they mostly have one cause.
+const maxShown = 10
+
+// advise tells what it takes to run the model, and how to try it. Below what one
+// token uses hits are rare; four times that, or all, is a good beginning.
+func (r *checkReport) advise(out io.Writer) error {
+	const mebi = 1 << 20
+	budget := min(4*r.Model.TokenBytes, r.Model.ExpertsBytes)
+	ram := fmt.Sprintf("%dMiB", (budget+mebi-1)/mebi)
+	_, err := fmt.Fprintf(out, `
+One token uses %s of experts; a RAM budget from there on helps, the more the better.
+Beside it a reader keeps the dense part in memory, %s. To try it:
+  expertfs mount --ram %s %s MOUNTPOINT
+  gptoss run --model MOUNTPOINT -p 'In the beginning'
+`, humanize.IBytes(uint64(r.Model.TokenBytes)), humanize.IBytes(uint64(r.Model.DenseBytes)), ram, quoted(r.Checkpoint))
+	return err
+}
+
+// quoted is a path as a shell takes it.
+func quoted(path string) string {
+	if strings.ContainsFunc(path, func(r rune) bool {
+		return !strings.ContainsRune("/._-:+@%,=", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r)
+	}) {
+		return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+	}
+	return path
 }
 
 // print writes the model as a table.

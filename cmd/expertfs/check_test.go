@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/spf13/cobra"
@@ -41,6 +42,8 @@ func TestCheckDescribesTheModel(t *testing.T) {
 		"4,382,720 bytes (4.2 MiB) = 4 layers x 32 experts x 34,240 bytes",
 		"547,840 bytes (535 KiB) = 4 layers x 4 experts x 34,240 bytes",
 		"no problems found",
+		"One token uses 535 KiB of experts",
+		"  expertfs mount --ram 3MiB embed:tiny MOUNTPOINT\n",
 	} {
 		require.Contains(t, out, want)
 	}
@@ -69,8 +72,9 @@ func TestCheckListsProblems(t *testing.T) {
 	require.NoError(t, os.WriteFile(path, text, 0o644))
 
 	out, err := runCommand(newCheckCommand(), dir)
-	require.ErrorContains(t, err, "2 problems")
+	require.ErrorContains(t, err, "3 problems")
 	require.Equal(t, exitBadCheckpoint, exitCode(err))
+	require.Contains(t, out, "says vocab_size 2000, but the weights have 2048: is it the config of another model?\n")
 	require.Contains(t, out, `"embedding.weight" is BF16[2048 192], expected BF16[2000 192]`)
 	require.Contains(t, out, `"unembedding.weight" is BF16[2048 192]`)
 
@@ -85,6 +89,26 @@ func TestCheckListsProblems(t *testing.T) {
 
 	_, err = runCommand(newCheckCommand(), filepath.Join(dir, "absent"))
 	require.Equal(t, exitNoCheckpoint, exitCode(err))
+}
+
+// TestCheckNamesAWrongConfig has a config that makes nearly every tensor wrong.
+func TestCheckNamesAWrongConfig(t *testing.T) {
+	for _, layout := range []string{"openai", "hf"} {
+		dir := synthModel(t, "--layout", layout)
+		path := filepath.Join(dir, "config.json")
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		text = bytes.ReplaceAll(text, []byte(`"hidden_size": 192`), []byte(`"hidden_size": 320`))
+		text = bytes.ReplaceAll(text, []byte(`"num_hidden_layers": 2`), []byte(`"num_hidden_layers": 4`))
+		text = bytes.ReplaceAll(text, []byte(`"layer_types": [`), []byte(`"layer_types": ["full_attention", "full_attention",`))
+		require.NoError(t, os.WriteFile(path, text, 0o644))
+		out, err := runCommand(newCheckCommand(), dir)
+		require.Equal(t, exitBadCheckpoint, exitCode(err))
+		lines := strings.Split(strings.TrimSpace(out), "\n")
+		require.Len(t, lines, maxShown+1)
+		require.Contains(t, lines[0], "says hidden_size 320, num_hidden_layers 4, but the weights have 192, 2")
+		require.Regexp(t, `^\.\.\. and \d+ more`, lines[maxShown])
+	}
 }
 
 func TestCheckDataFindsScales(t *testing.T) {
