@@ -56,6 +56,7 @@ type Cache struct {
 	free      []*ram.Slot
 	residents int
 	held      int       // residents with handles
+	leaving   []*entry  // dense files that nobody wants kept, once nobody uses them
 	line      []*load   // waiting for a slot, longest first
 	guesses   []*load   // prefetches under way
 	noBirth   time.Time // no new slots until then: memory was short

@@ -41,23 +41,12 @@ func (h *Handle) Size() int64 { return h.slot.Size() }
 // Release ends the use of a handle. It must be called once.
 func (h *Handle) Release() {
 	h.c.mu.Lock()
+	defer h.c.unlock()
 	h.c.unpin(h.e)
-	unwanted := h.c.forget(h.e)
-	h.c.unlock()
-	if unwanted != nil {
-		h.c.die(unwanted)
+	if h.e.dense && !h.e.keep && h.e.pins == 0 {
+		h.c.leaving = append(h.c.leaving, h.e)
+		h.c.wake()
 	}
-}
-
-// forget makes a dense file absent that nobody uses and nobody has asked to
-// keep. It returns the slot to close, nil for none. c.mu is held.
-func (c *Cache) forget(e *entry) *ram.Slot {
-	if !e.dense || e.keep || e.pins > 0 || c.closed || !e.slot.Idle() {
-		return nil
-	}
-	slot := e.slot
-	e.slot = nil
-	return slot
 }
 
 // Open returns the bytes of an expert, when they are in RAM. It gives up with
