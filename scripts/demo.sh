@@ -1,45 +1,44 @@
 #!/bin/sh
 # demo.sh BIN: mounts the embedded model, shows the tree, generates text through
-# the mount, prints what the cache did, and unmounts.
+# the mount, prints what the cache did, and unmounts. Each command is shown as it
+# is run.
+# shellcheck disable=SC2016 # variables are expanded where the commands run
 set -eu
-bin=$(cd "$1" && pwd)
-mnt=$(mktemp -d)
+PATH=$(cd "$1" && pwd):$PATH
+MNT=$(mktemp -d)
+export PATH MNT
 cleanup() {
-	"$bin/expertfs" umount "$mnt" 2>/dev/null || true
-	rmdir "$mnt"
+	expertfs umount "$MNT" 2>/dev/null || true
+	rmdir "$MNT"
 }
 trap cleanup EXIT
 trap 'exit 1' INT TERM
 
-say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
-[ -t 1 ] || say() { printf '\n%s\n' "$*"; }
+bold=$(printf '\033[1m') plain=$(printf '\033[0m')
+[ -t 1 ] || bold='' plain=''
 
-say "\$ expertfs mount --ram 2MiB embed:tiny MNT     (room for about half of the 128 experts)"
-"$bin/expertfs" mount --ram 2MiB embed:tiny "$mnt"
-
-say "\$ ls MNT MNT/layers/02 MNT/layers/02/experts"
-(cd "$mnt" && ls . layers/02 layers/02/experts)
-
-say "\$ head -c 600 MNT/layers/02/experts/07.safetensors"
-head -c 600 "$mnt/layers/02/experts/07.safetensors" | tail -c +9
-echo
-
-generate() { # PROMPT
-	say "\$ gptoss run --model MNT --temp 0.8 --seed 7 -n 60 -p '$1'"
-	"$bin/gptoss" run --model "$mnt" --temp 0.8 --seed 7 -n 60 -p "$1"
-	echo
+show() { # COMMAND
+	printf '\n%s$ %s%s\n' "$bold" "$1" "$plain"
+	sh -c "$1"
 }
-generate "In the beginning"
-generate "Call me Ishmael"
-generate "Fellow citizens of the Senate"
 
-say "\$ echo 'Tell me of the white whale' | gptoss chat --model MNT"
-echo "Tell me of the white whale" | "$bin/gptoss" chat --model "$mnt" --temp 0.8 --seed 7 -n 60
+echo "A demonstration on a toy model of 6 MB, trained on three old books and speeches: it knows nothing, and babbles in their style."
+
+# Room for about half of the 128 experts.
+show 'expertfs mount --ram 2MiB embed:tiny $MNT'
+show 'ls -C $MNT $MNT/layers/02'
+show 'ls -C -w 80 $MNT/layers/02/experts'
+# The length of the header, 8 bytes, is left out, and so is the header's padding.
+show 'head -c 600 $MNT/layers/02/experts/07.safetensors | tail -c +9 | sed "s/ *$//"'
 echo
 
-say "\$ cat MNT/.expertfs/stats"
-cat "$mnt/.expertfs/stats"
+for prompt in "In the beginning" "Call me Ishmael" "Fellow citizens of the Senate"; do
+	show "gptoss run --model \$MNT --temp 0.8 --seed 7 -n 60 -p '$prompt'"
+	echo
+done
+show 'echo "Tell me of the white whale" | gptoss chat --model $MNT --temp 0.8 --seed 7 -n 60'
+echo
 
-say "\$ expertfs umount MNT"
-"$bin/expertfs" umount "$mnt"
-echo "unmounted"
+show 'grep "^#" $MNT/.expertfs/stats'
+show 'grep -E "_(resident_experts|ram(_budget)?_bytes|(hits|misses|loads|evictions|opens|prefetch_useful|drive_read_bytes)_total) " $MNT/.expertfs/stats'
+show 'expertfs umount $MNT'
