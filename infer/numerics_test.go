@@ -36,8 +36,8 @@ var numericsBounds = map[string]numerics{
 }
 
 // TestNumerics measures every choice of precisions and holds it to its bounds;
-// run it with -v to see the table,
-// and with EXPERTFS_NUMERICS_WINDOWS=16 for that of docs/numerics.md.
+// run it with -v to see the table, and with EXPERTFS_NUMERICS_WINDOWS=16 for that
+// of docs/numerics.md.
 func TestNumerics(t *testing.T) {
 	cases := goldenCases(t)
 	trees := make(map[string]string)
@@ -47,6 +47,9 @@ func TestNumerics(t *testing.T) {
 		}
 	}
 	windows := 2 // of each domain, 256 tokens each
+	if testing.Short() {
+		windows = 1
+	}
 	if text := os.Getenv("EXPERTFS_NUMERICS_WINDOWS"); text != "" {
 		var err error
 		windows, err = strconv.Atoi(text)
@@ -55,10 +58,14 @@ func TestNumerics(t *testing.T) {
 	text := heldOut(t, windows)
 	var base float64
 	t.Logf("act  dense |   mean      p99     worst  argmax |  nats/token  routing")
-	for _, choice := range []Options{
-		{Act: "f32", Dense: "bf16"}, {Act: "bf16", Dense: "bf16"}, {Act: "int8", Dense: "bf16"},
-		{Act: "f32", Dense: "int8"}, {Act: "bf16", Dense: "int8"}, {Act: "int8", Dense: "int8"},
-	} {
+	choices := []Options{
+		{Act: "f32", Dense: "bf16"}, {Act: "int8", Dense: "int8"},
+		{Act: "bf16", Dense: "bf16"}, {Act: "int8", Dense: "bf16"}, {Act: "f32", Dense: "int8"}, {Act: "bf16", Dense: "int8"},
+	}
+	if testing.Short() {
+		choices = choices[:2]
+	}
+	for _, choice := range choices {
 		n := differences(t, cases, trees, choice)
 		n.nats, n.routing = perplexity(t, trees["embed:tiny"], text, choice)
 		t.Logf("%-4s %-5s | %8.2g %8.2g %8.2g %6.1f%% | %8.4f %8.2f%%",
