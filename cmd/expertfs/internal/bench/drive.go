@@ -62,7 +62,7 @@ func (d *drive) setShape(s shape) error {
 	d.chunk = s.chunk
 	d.work = make(chan piece)
 	for range s.depth {
-		buf, err := unix.Mmap(-1, 0, int(s.chunk)+2*sector, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_POPULATE)
+		buf, err := newBuffer(int(s.chunk) + 2*sector)
 		if err != nil {
 			return err
 		}
@@ -74,6 +74,19 @@ func (d *drive) setShape(s shape) error {
 		})
 	}
 	return nil
+}
+
+// newBuffer returns memory in huge pages where there are any: reads into those
+// cost the processor half as much, and this is to be the limit.
+func newBuffer(size int) ([]byte, error) {
+	const huge = 2 << 20
+	buf, err := unix.Mmap(-1, 0, (size+huge-1)/huge*huge, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	if err != nil {
+		return nil, err
+	}
+	_ = unix.Madvise(buf, unix.MADV_HUGEPAGE) // an old kernel does without
+	_ = unix.Madvise(buf, unix.MADV_POPULATE_WRITE)
+	return buf, nil
 }
 
 // stop ends the reads in flight.

@@ -25,6 +25,9 @@ func (r *run) misses() (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, restore()) }()
+	if err := r.fill(); err != nil {
+		return err
+	}
 	d, err := newDrive(r.m)
 	if err != nil {
 		return err
@@ -56,6 +59,25 @@ func (r *run) makeRoomForMisses() (restore func() error, err error) {
 	}
 	r.note("misses: the RAM budget was lowered to a quarter of the experts for them")
 	return func() error { return r.m.setRAM(c.Budget) }, nil
+}
+
+// fill uses experts until the RAM tier is full. A miss then takes the slot of a
+// victim; making a slot, which a mount does once for each, costs as much again.
+func (r *run) fill() error {
+	for _, e := range r.order.Perm(r.m.total()) {
+		report, err := r.m.report()
+		if err != nil {
+			return err
+		}
+		if c := report.Cache; c.Used+c.SlotBytes > c.Budget && c.FreeBytes == 0 {
+			break
+		}
+		if err := r.reader.openClose(r.m, e); err != nil {
+			return err
+		}
+	}
+	r.note("misses: the RAM tier was full, so that each takes the slot of another expert")
+	return r.ctx.Err()
 }
 
 // newFolder makes a folder for plain copies, by default beside the checkpoint
