@@ -103,12 +103,12 @@ run_copy() {
 	in_group "$here/bin/gptoss" bench --model "$copy" -t 2 -p "$prompt" -n "$generate" -r 2 --no-warmup -o json $flags
 }
 run_mount() {
-	# Where all experts fit, they are all loaded first, as llama.cpp does.
+	# The RAM tier is filled first, as llama.cpp fills the page cache when it loads.
 	# shellcheck disable=SC2016 # expanded by the inner shell
 	in_group sh -c '"$1/bin/expertfs" mount --ram "$2" ${3:+--policy "$3"} "$4" "$5" >&2 &&
-		{ [ "$9" != none ] || cat "$5"/layers/*/experts/* >/dev/null; } &&
+		cat "$5"/layers/*/experts/* >/dev/null &&
 		"$1/bin/gptoss" bench --model "$5" -t 2 -p "$6" -n "$7" -r 2 --no-warmup -o json $8; "$1/bin/expertfs" umount "$5" >&2' \
-		sh "$here" "$ram" "$policy" "$checkpoint" "$mnt" "$prompt" "$generate" "$flags" "$limit"
+		sh "$here" "$ram" "$policy" "$checkpoint" "$mnt" "$prompt" "$generate" "$flags"
 }
 
 median() { sort -n | awk '{v[NR] = $1} END {print (NR % 2) ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2}'; }
