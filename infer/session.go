@@ -85,6 +85,7 @@ func (s *Session) Append(ctx context.Context, ids []int, each func(position int,
 			return fmt.Errorf("token %d: id %d is outside of the vocabulary (0 to %d)", i, id, e.cfg.Vocab-1)
 		}
 	}
+	s.logits = nil // of a token that is the last no longer, should a later batch fail
 	for len(ids) > 0 {
 		n := min(len(ids), e.set.batch)
 		if err := e.batch(ctx, s, ids[:n], n == len(ids), each); err != nil {

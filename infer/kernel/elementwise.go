@@ -33,13 +33,6 @@ func Add(dst, x []float32) { active.add(dst[:len(x)], x) }
 // AddScaled adds a*x, rounded, to the first elements of dst.
 func AddScaled(dst []float32, a float32, x []float32) { active.addScaled(dst[:len(x)], a, x) }
 
-// WidenBF16 sets dst to len(dst) little-endian bfloat16 numbers.
-func WidenBF16(dst []float32, src []byte) {
-	for i := range dst {
-		dst[i] = fromBF16(uint16(src[2*i]) | uint16(src[2*i+1])<<8)
-	}
-}
-
 // AddBF16 adds len(dst) little-endian bfloat16 numbers to dst.
 func AddBF16(dst []float32, src []byte) { active.addBF16(dst, src[:2*len(dst)]) }
 
