@@ -91,9 +91,13 @@ func (o *serveOptions) server(m *chatModel, log *slog.Logger) (*openai.Server, e
 	return &openai.Server{
 		Model: o.alias, Tokens: m.tokens, Chat: chat,
 		Vocab: m.engine.Config().Vocab, Context: m.engine.Context(), Waiting: o.waiting,
-		System: opening, Complete: m.complete, Log: log,
+		Patience: patience, System: opening, Complete: m.complete, Log: log,
 	}, nil
 }
+
+// patience is how long the server waits for a client that neither sends nor
+// reads.
+const patience = 30 * time.Second
 
 // serve listens until ctx ends. Requests under way are then cancelled.
 func (o *serveOptions) serve(ctx context.Context, handler http.Handler, log *slog.Logger) error {
@@ -104,7 +108,8 @@ func (o *serveOptions) serve(ctx context.Context, handler http.Handler, log *slo
 	server := &http.Server{
 		Handler:           handler,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
-		ReadHeaderTimeout: 30 * time.Second,
+		ReadHeaderTimeout: patience,
+		IdleTimeout:       2 * time.Minute,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 	log.Info("listening", "url", "http://"+listener.Addr().String(), "model", o.alias)

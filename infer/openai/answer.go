@@ -56,30 +56,39 @@ func (s *Server) checkLength(param string, prompt []int) error {
 	return nil
 }
 
-// answer waits for its turn, computes j and writes the reply.
+// answer computes j and writes the reply.
 func (s *Server) answer(ctx context.Context, j *job) {
-	if err := s.queue.enter(ctx); err != nil {
+	generated, finish, err := s.compute(ctx, j)
+	if err != nil {
 		j.reply.fail(err)
 		return
 	}
-	defer s.queue.leave()
-	began := time.Now()
-	generated, finish, err := s.generate(ctx, j)
-	switch {
-	case finish == infer.FinishCancelled || ctx.Err() != nil:
-		s.Log.Info("request cancelled", "prompt", len(j.prompt), "generated", generated)
-		j.reply.fail(serverError(http.StatusServiceUnavailable, "the request was cancelled"))
-		return
-	case err != nil:
-		s.Log.Error("request failed", "err", err)
-		j.reply.fail(err)
-		return
-	}
-	s.Log.Info("request done", "prompt", len(j.prompt), "generated", generated, "finish", finish, "time", time.Since(began))
 	u := usage{len(j.prompt), generated, len(j.prompt) + generated}
 	if err := j.reply.end(string(finish), u); err != nil {
 		s.Log.Debug("client gone", "err", err)
 	}
+}
+
+// compute waits for j's turn and generates its answer, so many tokens. The turn
+// is over when compute returns: nobody waits for a client that reads slowly,
+// unless the answer is a stream.
+func (s *Server) compute(ctx context.Context, j *job) (generated int, finish infer.Finish, err error) {
+	if err := s.queue.enter(ctx); err != nil {
+		return 0, "", err
+	}
+	defer s.queue.leave()
+	began := time.Now()
+	generated, finish, err = s.generate(ctx, j)
+	switch {
+	case finish == infer.FinishCancelled || ctx.Err() != nil:
+		s.Log.Info("request cancelled", "prompt", len(j.prompt), "generated", generated)
+		err = errCancelled
+	case err != nil:
+		s.Log.Error("request failed", "err", err)
+	default:
+		s.Log.Info("request done", "prompt", len(j.prompt), "generated", generated, "finish", finish, "time", time.Since(began))
+	}
+	return generated, finish, err
 }
 
 // generate computes j and adds the text to its reply.

@@ -28,7 +28,7 @@ func (s *Server) chatPrompt(w http.ResponseWriter, r *http.Request, q *chatReque
 	if s.Chat == nil {
 		return nil, badRequest("", "the model %s has no chat format", s.Model)
 	}
-	if err := decode(w, r, q); err != nil {
+	if err := s.decode(w, r, q); err != nil {
 		return nil, err
 	}
 	if err := s.checkModel(q.Model); err != nil {

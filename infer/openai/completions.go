@@ -56,7 +56,7 @@ func (s *Server) serveCompletion(w http.ResponseWriter, r *http.Request) {
 
 // completionPrompt reads and checks the request and returns its tokens.
 func (s *Server) completionPrompt(w http.ResponseWriter, r *http.Request, q *completionRequest) ([]int, error) {
-	if err := decode(w, r, q); err != nil {
+	if err := s.decode(w, r, q); err != nil {
 		return nil, err
 	}
 	if err := s.checkModel(q.Model); err != nil {

@@ -43,6 +43,10 @@ func serverError(status int, message string) *apiError {
 	return &apiError{status: status, Type: "server_error", Message: message}
 }
 
+// errCancelled answers a request that was given up: the server ends, or else
+// the client has gone and does not see it.
+var errCancelled = serverError(http.StatusServiceUnavailable, "the request was cancelled")
+
 type errorBody struct {
 	Error *apiError `json:"error"`
 }

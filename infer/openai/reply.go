@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
-	"time"
 )
 
 // delta is a piece of a reply.
@@ -152,17 +151,9 @@ func (r *reply) data(v any) error {
 	return r.line(string(b))
 }
 
-// patience is how long a client may take to read an event. It has the model
-// to itself meanwhile.
-const patience = 30 * time.Second
-
 func (r *reply) line(text string) error {
-	control := http.NewResponseController(r.w)
-	if err := control.SetWriteDeadline(time.Now().Add(patience)); err != nil {
-		return err
-	}
 	if _, err := r.w.Write([]byte("data: " + text + "\n\n")); err != nil {
 		return err
 	}
-	return control.Flush()
+	return http.NewResponseController(r.w).Flush()
 }

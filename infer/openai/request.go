@@ -5,7 +5,9 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"strings"
+	"time"
 
 	"expertfs/infer/sample"
 )
@@ -114,7 +116,11 @@ func (s *stops) UnmarshalJSON(data []byte) error {
 const maxBody = 8 << 20
 
 // decode reads the body of a request into v and refuses fields that v lacks.
-func decode(w http.ResponseWriter, r *http.Request, v any) error {
+func (s *Server) decode(w http.ResponseWriter, r *http.Request, v any) error {
+	control := http.NewResponseController(w)
+	if err := control.SetReadDeadline(time.Now().Add(s.Patience)); err != nil {
+		return err
+	}
 	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
 	d.DisallowUnknownFields()
 	err := d.Decode(v)
@@ -124,7 +130,9 @@ func decode(w http.ResponseWriter, r *http.Request, v any) error {
 		}
 	}
 	if err == nil {
-		return nil
+		// From here on the server only looks whether the client is still there. After
+		// an error it reads what is left of the body, and the deadline stays.
+		return control.SetReadDeadline(time.Time{})
 	}
 	var api *apiError
 	var tooLarge *http.MaxBytesError
@@ -132,6 +140,10 @@ func decode(w http.ResponseWriter, r *http.Request, v any) error {
 	switch {
 	case errors.As(err, &api):
 		return api
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		e := badRequest("", "the request did not arrive within %v", s.Patience)
+		e.status = http.StatusRequestTimeout
+		return e
 	case errors.As(err, &tooLarge):
 		e := badRequest("", "the request has more than %d bytes", tooLarge.Limit)
 		e.status = http.StatusRequestEntityTooLarge

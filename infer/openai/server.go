@@ -21,6 +21,10 @@ type Server struct {
 	Context int                  // most tokens of prompt and completion together
 	Waiting int                  // most requests that may wait for their turn
 
+	// Patience is how long a client may take to send the body of a request, and
+	// to read an answer or an event of a stream.
+	Patience time.Duration
+
 	// System returns the messages that begin every chat.
 	System func(harmony.Effort) []harmony.Message
 	// Complete continues a prompt. It is never called twice at a time.
@@ -64,7 +68,7 @@ func (s *Server) Handler() http.Handler {
 		e.status = http.StatusForbidden
 		writeError(w, e)
 	}))
-	return sameOrigin.Handler(mux)
+	return patient(sameOrigin.Handler(mux), s.Patience)
 }
 
 type modelList struct {
@@ -95,7 +99,7 @@ func newQueue(waiting int) *queue {
 }
 
 // enter waits for the turn; leave must follow. It returns an error at once
-// when too many wait already, and ctx's when that ends first.
+// when too many wait already, and errCancelled when ctx ends first.
 func (q *queue) enter(ctx context.Context) error {
 	select {
 	case q.places <- struct{}{}:
@@ -107,7 +111,7 @@ func (q *queue) enter(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 		<-q.places
-		return ctx.Err()
+		return errCancelled
 	}
 }
 

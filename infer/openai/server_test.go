@@ -60,23 +60,29 @@ func (m *scripted) complete(ctx context.Context, prompt []int, g infer.Generatio
 	return ids, infer.FinishLength, m.err
 }
 
-// start serves a scripted model with the tokenizer of the published ones.
+// start serves a scripted model.
 func start(t *testing.T, m *scripted) (*httptest.Server, *Server) {
+	t.Helper()
+	s := newServer(t, m)
+	server := httptest.NewServer(s.Handler())
+	t.Cleanup(server.Close)
+	return server, s
+}
+
+// newServer returns a server of m with the tokenizer of the published models.
+func newServer(t *testing.T, m *scripted) *Server {
 	t.Helper()
 	m.tokens = tokenizer.O200kHarmony()
 	chat, err := harmony.NewEncoding(m.tokens)
 	require.NoError(t, err)
-	s := &Server{
-		Model: "test", Tokens: m.tokens, Chat: chat, Vocab: m.tokens.Size(), Context: 1000, Waiting: 4,
+	return &Server{
+		Model: "test", Tokens: m.tokens, Chat: chat, Vocab: m.tokens.Size(), Context: 1000, Waiting: 4, Patience: time.Minute,
 		System: func(e harmony.Effort) []harmony.Message {
 			return []harmony.Message{harmony.SystemMessage(e, "2025-06-28")}
 		},
 		Complete: m.complete,
 		Log:      slog.New(slog.DiscardHandler),
 	}
-	server := httptest.NewServer(s.Handler())
-	t.Cleanup(server.Close)
-	return server, s
 }
 
 // post sends body and returns the status and the answer.

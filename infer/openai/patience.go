@@ -1,0 +1,31 @@
+package openai
+
+import (
+	"net/http"
+	"time"
+)
+
+// patient limits how long a client of h may take to read: each Write, or what
+// is left of an answer when its handler returns, must be taken within patience.
+// Without a limit a client that stops reading would hold its connection, and
+// with a stream the model, for good.
+func patient(h http.Handler, patience time.Duration) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.ServeHTTP(patientWriter{w, patience}, r)
+	})
+}
+
+type patientWriter struct {
+	http.ResponseWriter
+	patience time.Duration
+}
+
+func (w patientWriter) Write(p []byte) (int, error) {
+	if err := http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(w.patience)); err != nil {
+		return 0, err
+	}
+	return w.ResponseWriter.Write(p)
+}
+
+// Unwrap lets http.ResponseController find what w wraps.
+func (w patientWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -1,0 +1,98 @@
+package openai
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// pipes is a listener whose connections have no buffers: the server cannot
+// write what the client does not read.
+type pipes struct {
+	conns  chan net.Conn
+	closed chan struct{}
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error {
+	close(p.closed)
+	return nil
+}
+
+func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
+
+// A client that stalls loses its connection and its place in the queue,
+// whatever it was to send or to read.
+func TestStalledClients(t *testing.T) {
+	m := &scripted{says: strings.Repeat("understanding ", 900)} // more than the server buffers
+	s := newServer(t, m)
+	s.Patience = time.Millisecond
+	closed := make(chan struct{})
+	listener := &pipes{make(chan net.Conn), make(chan struct{})}
+	server := &http.Server{Handler: s.Handler(), ConnState: func(_ net.Conn, state http.ConnState) {
+		if state == http.StateClosed {
+			closed <- struct{}{}
+		}
+	}}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(listener) }()
+
+	for name, c := range map[string]struct {
+		body    string
+		missing int // bytes of the body that are not sent
+		runs    bool
+	}{
+		"whole answer": {`{"prompt": "x", "max_tokens": 900}`, 0, true},
+		"stream":       {`{"prompt": "x", "max_tokens": 900, "stream": true}`, 0, true},
+		"error":        {`{"prompt": ""}`, 0, false},
+		"half a body":  {`{"prompt": `, 5, false},
+	} {
+		m.prompt = nil
+		client, accepted := net.Pipe()
+		listener.conns <- accepted
+		// One write, so that a slow test is not taken for a slow client.
+		_, err := fmt.Fprintf(client, "POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(c.body)+c.missing, c.body)
+		require.NoError(t, err)
+		select {
+		case <-closed:
+		case <-time.After(time.Minute):
+			t.Fatalf("%s: the connection is still open", name)
+		}
+		require.Equal(t, c.runs, m.prompt != nil, name)
+		require.Empty(t, s.queue.places, name)
+		require.NoError(t, client.Close())
+	}
+	require.NoError(t, server.Close())
+	require.ErrorIs(t, <-ended, http.ErrServerClosed)
+}
+
+// withDeadlines is a recorder that pretends to have a connection.
+type withDeadlines struct{ *httptest.ResponseRecorder }
+
+func (withDeadlines) SetReadDeadline(time.Time) error  { return nil }
+func (withDeadlines) SetWriteDeadline(time.Time) error { return nil }
+
+func TestLateBody(t *testing.T) {
+	s := newServer(t, &scripted{})
+	w := withDeadlines{httptest.NewRecorder()}
+	body := iotest.ErrReader(fmt.Errorf("read: %w", os.ErrDeadlineExceeded))
+	s.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/v1/completions", body))
+	require.Equal(t, http.StatusRequestTimeout, w.Code)
+	require.Contains(t, w.Body.String(), "did not arrive within 1m0s")
+}
