@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"encoding/binary"
 	"strings"
 	"testing"
 	"time"
@@ -9,21 +8,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
-
-func TestSum(t *testing.T) {
-	b := make([]byte, 8*19+5)
-	for i := range b {
-		b[i] = byte(i*7 + 3)
-	}
-	for n := range len(b) + 1 {
-		var want uint64
-		padded := append(append([]byte(nil), b[:n]...), make([]byte, 8)...)
-		for i := 0; i < n; i += 8 {
-			want += binary.LittleEndian.Uint64(padded[i:])
-		}
-		require.Equal(t, want, Sum(b[:n]), n)
-	}
-}
 
 func TestMeasure(t *testing.T) {
 	limit := &Measure{Times: []time.Duration{4 * time.Millisecond, time.Millisecond, 2 * time.Millisecond}, bytes: true}
