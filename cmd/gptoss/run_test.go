@@ -56,14 +56,20 @@ func mustIDs(t *testing.T, text string) []int {
 	return ids
 }
 
-// The model ends the text at a stop token, unless told to go on.
+// The model ends the text at a stop token, which is not shown, unless told to go on.
 func TestRunStops(t *testing.T) {
 	dir := tinyTree(t)
 	prompt := "<|start|>user<|message|>Tell me of the white whale<|end|><|start|>assistant<|channel|>final<|message|>"
 	args := []string{"run", "--model", dir, "--special", "-p", prompt, "--temp", "0", "-n", "200", "--json", "--act", "f32"}
 	out, _, err := runCommand(t, "", args...)
 	require.NoError(t, err)
-	require.Contains(t, out, `"finish_reason":"stop"`)
+	var object struct {
+		Text   string `json:"text"`
+		Finish string `json:"finish_reason"`
+	}
+	require.NoError(t, json.Unmarshal([]byte(out), &object))
+	require.Equal(t, "stop", object.Finish)
+	require.True(t, strings.HasSuffix(object.Text, "of the whale."), "the stop token is no text: %s", object.Text)
 	out, _, err = runCommand(t, "", append(args, "--ignore-eos")...)
 	require.NoError(t, err)
 	require.Contains(t, out, `"finish_reason":"length"`)

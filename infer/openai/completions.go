@@ -3,7 +3,6 @@ package openai
 import (
 	"encoding/json"
 	"net/http"
-	"slices"
 
 	"expertfs/infer/tokenizer"
 )
@@ -49,7 +48,7 @@ func (s *Server) serveCompletion(w http.ResponseWriter, r *http.Request) {
 		common: &q.common,
 		prompt: ids,
 		max:    min(s.Context-len(ids), or(q.MaxTokens, defaultMaxTokens)),
-		reader: textReader{s.Tokens.NewStream(), s.Tokens.StopIDs()},
+		reader: textReader{s.Tokens.NewStream()},
 		reply:  s.newReply(w, &q.common, false),
 	})
 }
@@ -85,16 +84,10 @@ func (s *Server) completionPrompt(w http.ResponseWriter, r *http.Request, q *com
 	return ids, s.checkLength("prompt", ids)
 }
 
-// textReader decodes the tokens as they are, but for those that end the text.
-type textReader struct {
-	stream *tokenizer.Stream
-	ends   []int
-}
+// textReader decodes the tokens as they are.
+type textReader struct{ stream *tokenizer.Stream }
 
 func (t textReader) push(id int) (content, reasoning string, err error) {
-	if slices.Contains(t.ends, id) {
-		return "", "", nil
-	}
 	return t.stream.Push(id), "", nil
 }
 

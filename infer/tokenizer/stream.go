@@ -1,13 +1,15 @@
 package tokenizer
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
 
-// Stream decodes tokens one at a time into valid UTF-8. It holds back the
-// bytes of a character that later tokens may complete, and puts U+FFFD in the
-// place of bytes that nothing can complete.
+// Stream decodes tokens one at a time, as they are generated, into valid UTF-8.
+// It holds back the bytes of a character that later tokens may complete, and
+// puts U+FFFD in the place of bytes that nothing can complete. The tokens of
+// StopIDs end a text and are not part of it.
 type Stream struct {
 	t    *Tokenizer
 	held string // the start of one UTF-8 sequence
@@ -18,6 +20,9 @@ func (t *Tokenizer) NewStream() *Stream { return &Stream{t: t} }
 
 // Push adds a token and returns the text that is complete now.
 func (s *Stream) Push(id int) string {
+	if slices.Contains(s.t.stop, id) {
+		return ""
+	}
 	text := s.held + s.t.Bytes(id)
 	keep := incompleteTail(text)
 	s.held = text[len(text)-keep:]

@@ -172,6 +172,16 @@ func TestStreamHoldsBackIncompleteCharacter(t *testing.T) {
 	require.Equal(t, []string{"", "é", "", "", "", "🙂", "", "", "\ufffd\ufffd"}, got)
 }
 
+func TestStreamLeavesOutStops(t *testing.T) {
+	tok := O200kHarmony()
+	var got []string
+	s := tok.NewStream()
+	for _, id := range tok.EncodeSpecial("one<|return|> two<|end|><|endoftext|>") {
+		got = append(got, s.Push(id))
+	}
+	require.Equal(t, []string{"one", "", " two", "<|end|>", ""}, got)
+}
+
 func TestStopIDsOfGenerationConfig(t *testing.T) {
 	for content, want := range map[string][]int{
 		`{}`:                             {199999, 200002, 200012},
