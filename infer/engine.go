@@ -180,6 +180,7 @@ func (e *Engine) freeWeights() error {
 	if e.head != nil {
 		all = append(all, e.head.Close())
 	}
+	all = append(all, e.folder.Close())
 	return errors.Join(all...)
 }
 

@@ -1,6 +1,7 @@
 package weights
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -55,7 +56,9 @@ func (a *arena) take(size uintptr) (span, error) {
 		return span{}, fmt.Errorf("reserve %d bytes of address space: %w", size, err)
 	}
 	skip := -uintptr(base) % hugePage
-	return span{unsafe.Add(base, skip), size}, nil
+	s := span{unsafe.Add(base, skip), size}
+	before, after := span{base, skip}, span{unsafe.Add(s.base, size), hugePage - skip}
+	return s, errors.Join(before.unmap(), after.unmap())
 }
 
 // give puts s back after replacing whatever is mapped there by nothing.
@@ -68,6 +71,32 @@ func (a *arena) give(s span) error {
 	a.mu.Lock()
 	a.free[s.size] = append(a.free[s.size], s)
 	a.mu.Unlock()
+	return nil
+}
+
+// close gives the unused ranges back to the system. Mappings that are still open
+// keep theirs.
+func (a *arena) close() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var all []error
+	for _, list := range a.free {
+		for _, s := range list {
+			all = append(all, s.unmap())
+		}
+	}
+	clear(a.free)
+	return errors.Join(all...)
+}
+
+// unmap gives s, which may be empty, back to the system.
+func (s span) unmap() error {
+	if s.size == 0 {
+		return nil
+	}
+	if err := unix.MunmapPtr(s.base, s.size); err != nil {
+		return fmt.Errorf("unmap %d bytes of address space: %w", s.size, err)
+	}
 	return nil
 }
 
@@ -114,14 +143,15 @@ func (a *arena) mapDescriptor(fd int) (*mapping, error) {
 		return nil, err
 	}
 	// The range is mapped to a multiple of 2 MiB, past the end of the file:
-	// otherwise the last huge page would be mapped by small ones.
+	// otherwise the last huge page would be mapped by small ones. If that fails the
+	// range must not be given back: the kernel may have unmapped it before it asked
+	// the filesystem, and another thread may have mapped something else there.
 	if _, err := unix.MmapPtr(fd, 0, s.base, size, unix.PROT_READ, unix.MAP_SHARED|unix.MAP_FIXED); err != nil {
 		return nil, err
 	}
 	m := &mapping{fd: fd, data: unsafe.Slice((*byte)(s.base), st.Size), span: s, arena: a}
 	if err := m.populate(); err != nil {
-		a.give(s)
-		return nil, err
+		return nil, errors.Join(err, a.give(s))
 	}
 	return m, nil
 }

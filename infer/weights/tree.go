@@ -45,6 +45,10 @@ func Open(dir string) (*Folder, error) {
 	return f, nil
 }
 
+// Close gives back the address space that experts and dense weights were mapped
+// in. They must have been closed before.
+func (f *Folder) Close() error { return f.arena.close() }
+
 // Dir is the folder's path as it was given to Open.
 func (f *Folder) Dir() string { return f.dir }
 

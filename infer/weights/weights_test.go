@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"unsafe"
 
 	"github.com/stretchr/testify/require"
 
@@ -51,35 +50,6 @@ func TestNamesArePaddedToTheLargest(t *testing.T) {
 	require.True(t, strings.HasSuffix(f.layerPath(0), "layers/00/dense.safetensors"))
 	require.Equal(t, "01/100", string(f.expertName(nil, 1, 100)))
 	require.Equal(t, "01/003", string(f.expertName(nil, 1, 3)))
-}
-
-// Mappings begin at a multiple of 2 MiB, so that huge pages can be used, and
-// reuse the address space of earlier ones.
-func TestArenaReusesAlignedAddresses(t *testing.T) {
-	dir := t.TempDir()
-	small, large := filepath.Join(dir, "small"), filepath.Join(dir, "large")
-	require.NoError(t, os.WriteFile(small, []byte("weights"), 0o600))
-	require.NoError(t, os.WriteFile(large, bytes.Repeat([]byte("x"), 5<<20), 0o600))
-	a := newArena()
-	seen := make(map[uintptr]bool)
-	for range 3 {
-		for _, path := range []string{small, large} {
-			m, err := a.mapFile(path)
-			require.NoError(t, err)
-			want, err := os.ReadFile(path)
-			require.NoError(t, err)
-			require.Equal(t, want, m.data)
-			at := uintptr(unsafe.Pointer(unsafe.SliceData(m.data)))
-			require.Zero(t, at%hugePage)
-			seen[at] = true
-			require.NoError(t, m.close())
-		}
-	}
-	require.Len(t, seen, 2)
-	_, err := a.mapFile(dir)
-	require.ErrorContains(t, err, "not a regular file")
-	_, err = a.mapFile(filepath.Join(dir, "none"))
-	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
 func TestHeadersAreParsedOnce(t *testing.T) {
