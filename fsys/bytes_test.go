@@ -107,6 +107,11 @@ func mapFile(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
+	return mapOpen(f)
+}
+
+// mapOpen maps all of an open file.
+func mapOpen(f *os.File) ([]byte, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err

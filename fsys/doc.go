@@ -12,8 +12,9 @@
 // # How bytes reach a reader
 //
 // Opening an expert or a dense file opens it in the cache, which loads it when
-// absent, and pins its slot until the file is released. What happens to reads is
-// the mount's mechanism, chosen once:
+// absent, and pins its slot until the file is released. (Some dense files are
+// read from the drive instead: see openDense.) What happens to reads is the
+// mount's mechanism, chosen once:
 //
 //   - passthrough: the slot's file is handed to the kernel, which serves read and
 //     mmap from it. This program sees the open and the release, nothing between.
@@ -23,7 +24,7 @@
 //
 // The kernel refuses a second open of one inode in another mode while the first
 // lasts. Slots decide the mode, and an open expert keeps its slot, so modes
-// cannot mix.
+// cannot mix. For dense files see unpassed.
 //
 // # Concurrency
 //

@@ -42,6 +42,8 @@ func TestFailedLoads(t *testing.T) {
 	}
 	_, err = os.ReadFile(s.path("dense/embedding.safetensors"))
 	require.ErrorIs(t, err, unix.EIO)
+	_, err = readDirect(s.path("layers/01/dense.safetensors"))
+	require.ErrorIs(t, err, unix.EIO)
 	mem, err := mapFile(s.path("dense/embedding.safetensors"))
 	require.NoError(t, err)
 	require.True(t, faults(mem), "a mapping of it raises SIGBUS")

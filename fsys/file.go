@@ -1,11 +1,11 @@
 package fsys
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"sync/atomic"
 
+	"expertfs/policy"
 	"expertfs/tiers"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -20,8 +20,8 @@ type file interface {
 	read(off int64, buf []byte) (fuse.ReadResult, error)
 }
 
-// Open opens a file. For experts and dense files it returns when the bytes are
-// in RAM.
+// Open opens a file. For experts, and for most dense files, it returns when the
+// bytes are in RAM.
 func (f *FS) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
 	id := nodeID(in.NodeId)
 	if !f.tree.exists(id) {
@@ -38,16 +38,13 @@ func (f *FS) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fu
 	}
 	switch id.kind() {
 	case kindExpert:
-		return f.openSlot(cancel, in, out, func(ctx context.Context) (*tiers.Handle, error) {
-			return f.cache.Open(ctx, id.key())
-		})
+		return f.openExpert(cancel, in, out, id.key())
 	case kindLayerDense:
 		return f.openDense(cancel, in, out, tiers.DenseLayer(id.layer()))
 	case kindUnembedding:
 		return f.openDense(cancel, in, out, tiers.Unembedding)
 	case kindEmbedding:
-		out.Fh = f.handles.add(readerFile{f.cache.Embedding(), f.tree.embedding})
-		out.OpenFlags = f.mechanism.openFlags()
+		return f.openDense(cancel, in, out, tiers.Embedding)
 	case kindSmall:
 		small := f.tree.small[id.index()]
 		out.Fh = f.handles.add(readerFile{small, small.Size()})
@@ -60,31 +57,26 @@ func (f *FS) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fu
 	return fuse.OK
 }
 
-// openDense opens a dense file. It stays in RAM, unless every reader so far has
-// asked for O_DIRECT: those read it once and make something of their own of it.
-func (f *FS) openDense(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut, d tiers.Dense) fuse.Status {
-	return f.openSlot(cancel, in, out, func(ctx context.Context) (*tiers.Handle, error) {
-		return f.cache.OpenDense(ctx, d, in.Flags&unix.O_DIRECT == 0)
-	})
-}
-
-// openSlot opens a file whose bytes are in a slot of the RAM tier.
-func (f *FS) openSlot(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut, open func(context.Context) (*tiers.Handle, error)) fuse.Status {
+func (f *FS) openExpert(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut, k policy.Key) fuse.Status {
 	ctx := newFatalContext(cancel, in.Pid)
 	defer ctx.stop()
-	h, err := open(ctx)
+	h, err := f.cache.Open(ctx, k)
 	if err != nil {
 		return f.status(err)
 	}
+	f.openSlot(h, out)
+	return fuse.OK
+}
+
+// openSlot opens a file whose bytes are in a slot of the RAM tier, by
+// passthrough where there is any.
+func (f *FS) openSlot(h *tiers.Handle, out *fuse.OpenOut) {
+	out.Fh = f.handles.add(newSlotFile(h))
 	out.OpenFlags = f.mechanism.openFlags()
 	if id := h.Slot().BackingID; id != 0 {
 		out.OpenFlags = fuse.FOPEN_PASSTHROUGH | fuse.FOPEN_NOFLUSH
 		out.BackingID = id
 	}
-	s := &slotFile{cached: h}
-	s.users.Store(1)
-	out.Fh = f.handles.add(s)
-	return fuse.OK
 }
 
 // Read answers reads that the kernel does not serve itself.
@@ -117,6 +109,12 @@ func (f *FS) Fsync(<-chan struct{}, *fuse.FsyncIn) fuse.Status { return fuse.OK 
 type slotFile struct {
 	cached *tiers.Handle
 	users  atomic.Int32 // the open file, and each reply on its way
+}
+
+func newSlotFile(h *tiers.Handle) *slotFile {
+	s := &slotFile{cached: h}
+	s.users.Store(1)
+	return s
 }
 
 func (s *slotFile) release() {

@@ -51,6 +51,7 @@ type FS struct {
 	mechanism Mechanism // set by Init
 	why       string
 	handles   handles
+	unpassed  unpassed
 	counters  counters
 	refused   atomic.Pointer[Refusal] // the last one
 	since     time.Time

@@ -156,7 +156,7 @@ func TestEverySlotIsBornAndDiesOnce(t *testing.T) {
 		require.EqualValues(t, 7, handle.Slot().BackingID)
 		handle.Release()
 	}
-	dense, err := c.OpenDense(context.Background(), Unembedding, true)
+	dense, err := c.OpenDense(context.Background(), Unembedding)
 	require.NoError(t, err)
 	dense.Release()
 	require.NoError(t, c.SetBudget(5*c.charge))

@@ -45,7 +45,7 @@ type Cache struct {
 	heat    *policy.Heat
 	wanted  []policy.Key // by the policy, not loaded yet
 	experts [][]*entry   // by layer and expert
-	denses  []*entry     // by layer, the unembedding last
+	denses  []*entry     // by layer, then the unembedding and the embedding
 	budget  int64
 
 	slots     int // of experts, those about to be made or closed included
@@ -56,7 +56,6 @@ type Cache struct {
 	free      []*ram.Slot
 	residents int
 	held      int       // residents with handles
-	leaving   []*entry  // dense files that nobody wants kept, once nobody uses them
 	line      []*load   // waiting for a slot, longest first
 	guesses   []*load   // prefetches under way
 	noBirth   time.Time // no new slots until then: memory was short
@@ -80,7 +79,6 @@ type entry struct {
 	slot  *ram.Slot // of a resident
 	load  *load     // under way
 	pins  int       // handles
-	keep  bool      // a dense file that somebody wants kept in RAM
 	guess bool      // prefetched and not used yet
 
 	hits, loads int64
@@ -162,7 +160,9 @@ func (c *Cache) makeEntries(layers, experts int) {
 			view:  func() *checkpoint.View { return c.ck.Dense(layer) },
 		})
 	}
-	c.denses = append(c.denses, &entry{dense: true, name: "unembedding", view: c.ck.Unembedding})
+	c.denses = append(c.denses,
+		&entry{dense: true, name: "unembedding", view: c.ck.Unembedding},
+		&entry{dense: true, name: "embedding", view: c.ck.Embedding})
 }
 
 // expert returns the entry of k, nil when the model has none.

@@ -95,36 +95,61 @@ func TestEveryExpertHasItsBytes(t *testing.T) {
 	require.Equal(t, 7, s.Resident)
 }
 
-func TestDenseFilesAndEmbedding(t *testing.T) {
+func TestDenseFilesStayInRAM(t *testing.T) {
 	ck := tiny(t)
 	c := newCache(t, ck, 4, Options{})
-	h, err := c.OpenDense(context.Background(), DenseLayer(2), true)
-	require.NoError(t, err)
-	require.Equal(t, bytesOf(t, ck, ck.Dense(2)), h.Bytes())
-	h.Release()
-	h, err = c.OpenDense(context.Background(), Unembedding, true)
-	require.NoError(t, err)
-	require.Equal(t, bytesOf(t, ck, ck.Unembedding()), h.Bytes())
-	h.Release()
-	_, err = c.OpenDense(context.Background(), DenseLayer(4), true)
-	require.ErrorIs(t, err, ErrRange)
-	got, err := io.ReadAll(io.NewSectionReader(c.Embedding(), 0, ck.Embedding().Size()))
-	require.NoError(t, err)
-	require.Equal(t, bytesOf(t, ck, ck.Embedding()), got)
-	require.Equal(t, 2, c.Stats().DenseFiles)
+	for range 2 {
+		for d, view := range denseViews(ck) {
+			h, err := c.OpenDense(context.Background(), d)
+			require.NoError(t, err)
+			require.Equal(t, bytesOf(t, ck, view), h.Bytes())
+			h.Release()
+			require.True(t, c.DenseInRAM(d))
+		}
+	}
+	require.Equal(t, 6, c.Stats().DenseFiles)
+	require.EqualValues(t, 6, c.Stats().Loads)
+	for _, d := range []Dense{DenseLayer(4), -3} {
+		_, err := c.OpenDense(context.Background(), d)
+		require.ErrorIs(t, err, ErrRange)
+	}
 }
 
-func TestDenseFilesNobodyKeepsLeaveRAM(t *testing.T) {
+func TestReadDenseCostsNoRAM(t *testing.T) {
 	ck := tiny(t)
 	c := newCache(t, ck, 4, Options{})
-	first, err := c.OpenDense(context.Background(), DenseLayer(0), false)
+	for d, view := range denseViews(ck) {
+		r, err := c.ReadDense(d)
+		require.NoError(t, err)
+		got, err := io.ReadAll(io.NewSectionReader(r, 0, view.Size()))
+		require.NoError(t, err)
+		require.Equal(t, bytesOf(t, ck, view), got)
+		require.False(t, c.DenseInRAM(d))
+	}
+	s := c.Stats()
+	require.Zero(t, s.DenseFiles)
+	require.Zero(t, s.DenseBytes)
+	require.Zero(t, s.Loads)
+	require.Positive(t, s.BytesRead)
+	_, err := c.ReadDense(DenseLayer(4))
+	require.ErrorIs(t, err, ErrRange)
+}
+
+// denseViews lists all dense files of the tiny model.
+func denseViews(ck *checkpoint.Checkpoint) map[Dense]*checkpoint.View {
+	views := map[Dense]*checkpoint.View{Unembedding: ck.Unembedding(), Embedding: ck.Embedding()}
+	for layer := range ck.Config().Layers {
+		views[DenseLayer(layer)] = ck.Dense(layer)
+	}
+	return views
+}
+
+func TestReadsOfAClosedCache(t *testing.T) {
+	c := newCache(t, tiny(t), 4, Options{})
+	r, err := c.ReadDense(Embedding)
 	require.NoError(t, err)
-	second, err := c.OpenDense(context.Background(), DenseLayer(0), false)
-	require.NoError(t, err)
-	first.Release()
-	require.Equal(t, 1, c.Stats().DenseFiles, "one reader is left")
-	require.Equal(t, bytesOf(t, ck, ck.Dense(0)), second.Bytes())
-	second.Release()
-	require.Eventually(t, func() bool { return c.Stats().DenseFiles == 0 }, time.Minute, time.Millisecond)
-	require.Zero(t, c.Stats().DenseBytes)
+	require.NoError(t, c.Close())
+	_, err = r.ReadAt(make([]byte, 10), 4096)
+	require.ErrorIs(t, err, ErrClosed)
+	require.Empty(t, c.Stats().Errors)
 }

@@ -29,8 +29,7 @@
 // as soon as they are let go.
 //
 // Dense files lie outside the budget, in a tmpfs of their own. They are loaded
-// at their first open and stay, except for readers that want no copy kept. The
-// embedding is read from the drive by rows.
+// at their first OpenDense and stay. ReadDense reads them past the RAM tier.
 //
 // # Invariants
 //

@@ -1,7 +1,6 @@
 package tiers
 
 import (
-	"slices"
 	"time"
 
 	"expertfs/tiers/ram"
@@ -10,9 +9,6 @@ import (
 // poll is how often the keeper looks again at slots that a process maps, of
 // whose unmapping nobody tells.
 const poll = 5 * time.Millisecond
-
-// slowPoll is poll where nobody waits for the memory.
-const slowPoll = 100 * time.Millisecond
 
 // Watermarks: a miss finds its victim itself, in 0.1 to 5 us by the policy and
 // half a us for the lease, where the load takes some ms. Slots kept ready
@@ -126,18 +122,11 @@ func (c *Cache) keep() {
 		dying := c.trim()
 		c.dispatch()
 		c.warm()
-		gone := c.forget()
 		var again <-chan time.Time
-		switch {
-		case len(c.line) > 0 || c.over() || c.draining:
+		if len(c.line) > 0 || c.over() || c.draining {
 			again = time.After(poll)
-		case len(c.leaving) > 0:
-			again = time.After(slowPoll)
 		}
 		c.unlock()
-		for _, s := range gone {
-			c.die(s)
-		}
 		if len(dying) > 0 {
 			c.shrink(dying)
 		}
@@ -148,24 +137,6 @@ func (c *Cache) keep() {
 		case <-again:
 		}
 	}
-}
-
-// forget makes the dense files absent that nobody uses or has asked to keep, and
-// returns the slots to close. One that was closed a moment ago may still seem to
-// be in use, as the kernel gives up a passed-through file some time later.
-func (c *Cache) forget() (gone []*ram.Slot) {
-	c.leaving = slices.DeleteFunc(c.leaving, func(e *entry) bool {
-		if e.slot == nil || e.keep || e.pins > 0 {
-			return true // the last release of a file in use asks again
-		}
-		if !e.slot.Idle() {
-			return false
-		}
-		gone = append(gone, e.slot)
-		e.slot = nil
-		return true
-	})
-	return gone
 }
 
 // shrink closes slots and lowers the kernel's limit.

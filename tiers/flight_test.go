@@ -177,6 +177,22 @@ func TestOpensThatWaitInLineCanGiveUp(t *testing.T) {
 	require.Zero(t, c.Stats().Waiting)
 }
 
+func TestADenseFileOnItsWayCountsAsInRAM(t *testing.T) {
+	f, ck := &faults{}, tiny(t)
+	c := newCache(t, ck, 4, Options{NVMe: f.options()})
+	release := f.gate()
+	errs := make(chan error)
+	go func() {
+		_, err := c.OpenDense(context.Background(), Unembedding)
+		errs <- err
+	}()
+	eventually(t, func() bool { return c.DenseInRAM(Unembedding) })
+	require.Zero(t, c.Stats().DenseFiles)
+	release()
+	require.NoError(t, <-errs)
+	require.Equal(t, 1, c.Stats().DenseFiles)
+}
+
 func TestCloseEndsOpensThatWait(t *testing.T) {
 	f, ck := &faults{}, tiny(t)
 	c := newCache(t, ck, 4, Options{MaxWait: time.Hour, NVMe: f.options()})
@@ -190,7 +206,7 @@ func TestCloseEndsOpensThatWait(t *testing.T) {
 	}()
 	release := f.gate()
 	go func() {
-		_, err := c.OpenDense(context.Background(), Unembedding, true)
+		_, err := c.OpenDense(context.Background(), Unembedding)
 		errs <- err
 	}()
 	eventually(t, func() bool { return c.Stats().Waiting == 1 && f.count.Load() > 24 })

@@ -3,23 +3,12 @@ package tiers
 import (
 	"context"
 	"fmt"
-	"io"
 	"time"
 
-	"expertfs/checkpoint"
 	"expertfs/policy"
 	"expertfs/tiers/nvme"
 	"expertfs/tiers/ram"
 )
-
-// Dense names a dense file: that of a layer, or the Unembedding.
-type Dense int
-
-// Unembedding is the last norm and the unembedding.
-const Unembedding Dense = -1
-
-// DenseLayer names the tensors of a layer outside its experts.
-func DenseLayer(layer int) Dense { return Dense(layer) }
 
 // Handle is an open file of the RAM tier. Its bytes stay until Release, and
 // after it for those who have mapped the slot.
@@ -43,10 +32,6 @@ func (h *Handle) Release() {
 	h.c.mu.Lock()
 	defer h.c.unlock()
 	h.c.unpin(h.e)
-	if h.e.dense && !h.e.keep && h.e.pins == 0 {
-		h.c.leaving = append(h.c.leaving, h.e)
-		h.c.wake()
-	}
 }
 
 // Open returns the bytes of an expert, when they are in RAM. It gives up with
@@ -66,27 +51,6 @@ func (c *Cache) Open(ctx context.Context, k policy.Key) (*Handle, error) {
 	c.use(e)
 	if e.slot != nil {
 		c.hit(e)
-		h := c.pin(e)
-		c.unlock()
-		return h, nil
-	}
-	return c.wait(ctx, e)
-}
-
-// OpenDense returns the bytes of a dense file, as Open does. Unless someone has
-// asked to keep them they leave RAM with the last handle.
-func (c *Cache) OpenDense(ctx context.Context, d Dense, keep bool) (*Handle, error) {
-	e, err := c.denseEntry(d)
-	if err != nil {
-		return nil, err
-	}
-	c.mu.Lock()
-	if c.closed {
-		c.mu.Unlock()
-		return nil, ErrClosed
-	}
-	e.keep = e.keep || keep
-	if e.slot != nil {
 		h := c.pin(e)
 		c.unlock()
 		return h, nil
@@ -185,38 +149,4 @@ func (c *Cache) miss(e *entry) {
 		c.counters.misses++
 		c.observer.add(event{kind: used, key: e.key})
 	}
-}
-
-// denseEntry returns the entry of a dense file.
-func (c *Cache) denseEntry(d Dense) (*entry, error) {
-	layers := len(c.denses) - 1
-	switch {
-	case d == Unembedding:
-		return c.denses[layers], nil
-	case d >= 0 && int(d) < layers:
-		return c.denses[d], nil
-	}
-	return nil, fmt.Errorf("%w: layer %d dense", ErrRange, d)
-}
-
-// Embedding reads the embedding's file straight from the drive, as it is only
-// ever read by rows. It costs no RAM; its errors are those of a load.
-func (c *Cache) Embedding() io.ReaderAt {
-	return embedding{c, &entry{dense: true, name: "embedding"}, c.ck.Embedding()}
-}
-
-// embedding reads the embedding's view.
-type embedding struct {
-	c    *Cache
-	e    *entry
-	view *checkpoint.View
-}
-
-// ReadAt implements io.ReaderAt.
-func (f embedding) ReadAt(p []byte, off int64) (int, error) {
-	n, err := f.c.reader.ReadAt(context.Background(), f.view, p, off)
-	if err != nil && err != io.EOF {
-		err = f.c.failed(f.e, err)
-	}
-	return n, err
 }
