@@ -89,9 +89,6 @@ func (e *Expert) matrix(name string, rows, cols int) (m kernel.MXFP4, err error)
 	return m, err
 }
 
-// nanScale is the block scale that stands for "not a number".
-const nanScale = 255
-
 // checkedExperts remembers which experts' scales were looked at: once is enough
 // for files that do not change, and a pass over 0.8 MB of scales at every open
 // would be felt.
@@ -113,7 +110,7 @@ func (c *checkedExperts) check(e *Expert) error {
 		name   string
 		matrix *kernel.MXFP4
 	}{{"mlp1_weight.scales", &e.W1}, {"mlp2_weight.scales", &e.W2}} {
-		if at := bytes.IndexByte(m.matrix.Scales, nanScale); at >= 0 {
+		if at := bytes.IndexByte(m.matrix.Scales, mxfp4.ScaleNaN); at >= 0 {
 			perRow := m.matrix.Cols / mxfp4.BlockLen
 			return fmt.Errorf("%s: tensor %s: scale of row %d, block %d is 255 (not a number)",
 				e.file.path, m.name, at/perRow, at%perRow)
