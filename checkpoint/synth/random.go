@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"hash/fnv"
 	"math"
+
+	"expertfs/checkpoint/mxfp4"
 )
 
 // words gives a tensor's contents as a random-access stream: words(i) is bytes
@@ -75,7 +77,7 @@ func normal(key uint64, mean, std float64) words {
 // scales makes MXFP4 scale bytes: 2^exponent, and in a quarter of the blocks
 // each half and twice that.
 func scales(key uint64, exponent int) words {
-	base := uint64(exponent + 127)
+	base := uint64(exponent + mxfp4.ScaleBias)
 	table := [4]uint64{base - 1, base, base, base + 1}
 	return func(i uint64) uint64 {
 		r := mix(key + i*golden)
