@@ -14,7 +14,7 @@ const (
 	Int8               // blocks of 32: integers -127..127 and a float32 scale
 )
 
-// String returns the name that ParseAct reads.
+// String returns the name that options use.
 func (a Act) String() string {
 	switch a {
 	case F32:
@@ -25,16 +25,6 @@ func (a Act) String() string {
 		return "int8"
 	}
 	return fmt.Sprintf("Act(%d)", int(a))
-}
-
-// ParseAct reads "f32", "bf16" or "int8".
-func ParseAct(s string) (Act, error) {
-	for _, a := range []Act{F32, BF16Act, Int8} {
-		if s == a.String() {
-			return a, nil
-		}
-	}
-	return 0, fmt.Errorf("unknown activation precision %q (f32, bf16 or int8)", s)
 }
 
 const (

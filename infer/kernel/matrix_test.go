@@ -260,16 +260,6 @@ func TestMisfitsPanic(t *testing.T) {
 	}
 }
 
-func TestParseAct(t *testing.T) {
-	for _, a := range []Act{F32, BF16Act, Int8} {
-		got, err := ParseAct(a.String())
-		require.NoError(t, err)
-		require.Equal(t, a, got)
-	}
-	_, err := ParseAct("f64")
-	require.ErrorContains(t, err, "f32, bf16 or int8")
-}
-
 func FuzzTiersAgree(f *testing.F) {
 	f.Add(uint8(0), uint8(0), uint16(2880), uint8(17), []byte{1, 2, 3, 255}, []byte{120}, uint64(1))
 	f.Add(uint8(1), uint8(1), uint16(33), uint8(5), []byte{0x80, 0x7f}, []byte{0}, uint64(2))
