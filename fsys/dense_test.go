@@ -139,3 +139,26 @@ func TestPassthroughComesBack(t *testing.T) {
 	// RELEASE reaches the server some time after close has returned.
 	require.Eventually(t, func() bool { return readsOfServer() == 0 }, patience, time.Millisecond)
 }
+
+// TestLargeReadsAreNotCutUp: the kernel asks for up to 1 MiB at a time, the unit
+// in which the drive is read best.
+func TestLargeReadsAreNotCutUp(t *testing.T) {
+	m := openModel(t, "embed:tiny")
+	s := mount(t, serverConfig{})
+	const name = "dense/embedding.safetensors"
+	size := len(m.files[name])
+	require.Greater(t, size, 512<<10)
+	require.Less(t, size, 1<<20)
+	buf, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, unix.Munmap(buf)) }()
+	f, err := os.Open(s.path(name))
+	require.NoError(t, err)
+	defer f.Close()
+	before := s.report().Requests.Reads
+	n, err := unix.Pread(int(f.Fd()), buf, 0)
+	require.NoError(t, err)
+	require.Equal(t, size, n)
+	require.True(t, bytes.Equal(m.files[name], buf))
+	require.EqualValues(t, 1, s.report().Requests.Reads-before)
+}
