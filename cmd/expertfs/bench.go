@@ -24,9 +24,21 @@ func newBenchCommand() *cobra.Command {
 		Short: "Measure a mount beside the limits of the machine",
 		Long: `Measure on a mount what a hit and a miss cost, each beside its limit in the same
 run: the same bytes in a plain tmpfs file, in the page cache, read with O_DIRECT.
-Experts come in random order and every byte is touched. Nobody else should use the
-mount meanwhile. Where nearly all experts fit into the mount's RAM budget, it is
-lowered for the misses and put back.
+Experts come in random order, every byte is touched, and what is compared takes
+turns; figures are medians. Nobody else should use the mount meanwhile. Where
+nearly all experts fit into the mount's RAM budget, it is lowered for the misses
+and put back.
+
+  mmap            all bytes are summed, as fast as one core can read memory
+  pread           one call, into a buffer of the file's size that is used again
+  pread by 1 MiB  one call for each MiB, all into the same buffer
+  open, close     beside a byte's way to another process (cat) and back: an open is
+                  such a round trip, which takes longer the deeper processors sleep
+  O_DIRECT        the fastest of several sizes and numbers of reads in flight, as
+                  written beside it
+
+To compare passthrough with replies of the daemon, run this on a mount made with
+--no-passthrough too, and compare rows of the same name.
 
 With --routing, use experts as a recorded trace says instead, and print what a
 token costs.`,

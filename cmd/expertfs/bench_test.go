@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"expertfs/checkpoint/config"
@@ -38,10 +39,19 @@ func TestBench(t *testing.T) {
 		if m.Limit != nil {
 			require.Positive(t, m.Limit.Median, m.Name)
 			require.Positive(t, m.Share, m.Name)
+			require.Equal(t, strings.HasPrefix(m.Name, "miss"), m.Limit.Shape != nil, m.Name)
+		}
+		if m.Name == "hit: open, close" {
+			require.Equal(t, "round trip between two processes", m.Limit.Name)
 		}
 		names[m.Name]++
 	}
-	require.Equal(t, 1, names["hit: open, mmap, read all, close"])
+	for _, use := range []string{"open, mmap, read all, close", "open, pread, close", "open, pread by 1 MiB, close"} {
+		require.Equal(t, 1, names["hit: "+use], use)
+		require.Equal(t, 1, names["plain file in page cache: "+use], use)
+	}
+	require.Equal(t, 1, names["hit: open, close"])
+	require.Equal(t, 2, names["miss: open, close"])
 	require.Equal(t, 2, names["miss: open, mmap, read all, close"])
 	require.Contains(t, r.out, "the RAM budget was lowered")
 	text, err := os.ReadFile(filepath.Join(point, ".expertfs/ram"))

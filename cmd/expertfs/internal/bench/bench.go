@@ -77,6 +77,13 @@ func (r *run) describe() {
 	r.note("the mount reads by %s from %s, and the drive by %s", first.Mechanism, first.Cache.Mechanism, first.Cache.Drive)
 }
 
+// row begins a line of the result.
+func (r *run) row(name string) *Measure {
+	m := &Measure{Name: name}
+	r.result.Measures = append(r.result.Measures, m)
+	return m
+}
+
 func (r *run) note(format string, args ...any) {
 	r.result.Conditions = append(r.result.Conditions, fmt.Sprintf(format, args...))
 }

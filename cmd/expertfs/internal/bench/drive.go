@@ -19,7 +19,7 @@ type drive struct {
 	m     *Mount
 	fds   []int
 	chunk int64 // bytes of the largest read
-	touch bool  // read the bytes in memory too
+	touch bool  // sum what was read
 	work  chan piece
 	done  sync.WaitGroup
 	bufs  [][]byte
@@ -41,8 +41,8 @@ type pending struct {
 
 // newDrive opens the checkpoint's files. It must be given a shape by setShape
 // before it is used.
-func newDrive(m *Mount) (*drive, error) {
-	d := &drive{m: m}
+func newDrive(m *Mount, touch bool) (*drive, error) {
+	d := &drive{m: m, touch: touch}
 	for _, f := range m.ck.Files() {
 		fd, err := unix.Open(f.Path(), unix.O_RDONLY|unix.O_DIRECT|unix.O_CLOEXEC, 0)
 		if err != nil {
@@ -55,14 +55,14 @@ func newDrive(m *Mount) (*drive, error) {
 
 // setShape sets the size of reads and how many are in flight. Nothing may be
 // being read.
-func (d *drive) setShape(s shape) error {
+func (d *drive) setShape(s Shape) error {
 	if err := d.stop(); err != nil {
 		return err
 	}
-	d.chunk = s.chunk
+	d.chunk = s.Chunk
 	d.work = make(chan piece)
-	for range s.depth {
-		buf, err := newBuffer(int(s.chunk) + 2*sector)
+	for range s.Depth {
+		buf, err := newBuffer(int(s.Chunk) + 2*sector)
 		if err != nil {
 			return err
 		}
@@ -154,19 +154,19 @@ func (p *pending) finish(err error) {
 	p.Done()
 }
 
-// shape is a way of asking a drive.
-type shape struct {
-	chunk int64 // bytes of the largest read
-	depth int   // reads in flight
+// Shape is a way of asking a drive.
+type Shape struct {
+	Chunk int64 `json:"read_bytes"` // of the largest read
+	Depth int   `json:"in_flight"`  // reads
 }
 
-func (s shape) String() string { return fmt.Sprintf("%d KiB x %d", s.chunk>>10, s.depth) }
+func (s Shape) String() string { return fmt.Sprintf("%d x %d KiB", s.Depth, s.Chunk>>10) }
 
 // shapes are those that the best is looked for among.
-var shapes = func() (all []shape) {
+var shapes = func() (all []Shape) {
 	for _, chunk := range []int64{512 << 10, 1 << 20, 2 << 20, 4 << 20} {
 		for _, depth := range []int{2, 4, 8, 16} {
-			all = append(all, shape{chunk, depth})
+			all = append(all, Shape{chunk, depth})
 		}
 	}
 	return all

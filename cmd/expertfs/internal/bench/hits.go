@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // hits measures the use of experts that are in RAM, beside the same bytes in a
@@ -22,6 +23,26 @@ func (r *run) hits() (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, warm.close()) }()
+	if err := r.copyTo(set, plain, warm); err != nil {
+		return err
+	}
+	r.note("hits: %d experts (%d MB), each read before, in RAM; page cache files written before", len(set), len(set)*r.m.size/1e6)
+	child, err := startEcho()
+	if err != nil {
+		r.note("no round trip between processes to compare with: %v", err)
+	} else {
+		defer func() { err = errors.Join(err, child.close()) }()
+	}
+	r.note("pread: in one call into a buffer of the file's size, or by 1 MiB into the same buffer again and again; on huge pages if there are any")
+	if err := r.load(set); err != nil {
+		return err
+	}
+	return r.measureHits(set, r.hitArms(plain, warm, child))
+}
+
+// copyTo reads the set from the checkpoint into a tmpfs, nil for none, and into
+// files on the drive, which are in the page cache then.
+func (r *run) copyTo(set []int, plain *tmpfs, warm *folder) error {
 	for _, e := range set {
 		content, err := r.learn(e)
 		if err != nil {
@@ -36,8 +57,7 @@ func (r *run) hits() (err error) {
 			return err
 		}
 	}
-	r.note("hits: %d experts (%d MB), each read before, in RAM; page cache files written before", len(set), len(set)*r.m.size/1e6)
-	return r.measureHits(set, plain, warm)
+	return r.ctx.Err()
 }
 
 // hitSet chooses the experts for hits: random ones, that fit the budget
@@ -55,20 +75,31 @@ func (r *run) hitSet() []int {
 type use struct {
 	name  string
 	bytes bool // reads the expert's bytes
-	do    func(r *run, x *reader, s source, e int) error
+	sums  bool // and returns their sum
+	do    func(x *reader, s source, e int) (sum uint64, err error)
 }
 
 var (
-	useMapped = use{"open, mmap, read all, close", true, func(r *run, x *reader, s source, e int) error {
-		sum, err := x.readMapped(s, e)
-		if err != nil {
-			return err
-		}
-		return r.right(e, sum)
+	useMapped = use{"open, mmap, read all, close", true, true, (*reader).readMapped}
+	usePread  = use{"open, pread, close", true, false, func(x *reader, s source, e int) (uint64, error) {
+		return 0, x.pread(s, e, x.buf, nil)
 	}}
-	usePread = use{"open, pread, close", true, func(_ *run, x *reader, s source, e int) error { return x.pread(s, e) }}
-	useOpen  = use{"open, close", false, func(_ *run, x *reader, s source, e int) error { return x.openClose(s, e) }}
+	useBlocks = use{"open, pread by 1 MiB, close", true, false, func(x *reader, s source, e int) (uint64, error) {
+		return 0, x.pread(s, e, x.block, nil)
+	}}
+	useOpen = use{"open, close", false, false, func(x *reader, s source, e int) (uint64, error) {
+		return 0, x.openClose(s, e)
+	}}
 )
+
+// checked uses an expert that has been learned, and compares the sum if there is one.
+func (r *run) checked(u use, x *reader, s source, e int) error {
+	sum, err := u.do(x, s, e)
+	if err == nil && u.sums {
+		err = r.right(e, sum)
+	}
+	return err
+}
 
 // load brings the set into RAM. A policy that remembers earlier use may evict it
 // for what it holds dearer; then it is loaded under lru, which keeps what was used
@@ -93,53 +124,77 @@ func (r *run) load(set []int) error {
 	return errors.Join(r.useAll(set), r.m.setPolicy(own))
 }
 
-// useAll uses each expert once, and sees that the bytes are right.
+// useAll sees of each expert that its bytes are right, mapped and by pread: the
+// latter are not looked at again when they are timed.
 func (r *run) useAll(set []int) error {
 	for _, e := range set {
-		if err := useMapped.do(r, r.reader, r.m, e); err != nil {
+		if err := r.checked(useMapped, r.reader, r.m, e); err != nil {
+			return err
+		}
+		var sum uint64
+		err := r.reader.pread(r.m, e, r.reader.block, func(part []byte) { sum += Sum(part) })
+		if err != nil {
+			return fmt.Errorf("%s: pread: %w", r.m.path(e), err)
+		}
+		if err := r.right(e, sum); err != nil {
 			return err
 		}
 	}
 	return r.ctx.Err()
 }
 
-func (r *run) measureHits(set []int, plain *tmpfs, warm *folder) error {
-	type arm struct {
-		source source
-		use    use
-		to     *Measure
-	}
+// arm is one of the measures that take turns.
+type arm struct {
+	to *Measure
+	do func(e int) error // is timed
+}
+
+// hitArms lists what is measured on hits. Plain may be nil.
+func (r *run) hitArms(plain *tmpfs, warm *folder, child *echo) []arm {
 	var arms []arm
-	for _, u := range []use{useMapped, usePread, useOpen} {
-		hit := &Measure{Name: "hit: " + u.name, Readers: 1, bytes: u.bytes}
-		arms = append(arms, arm{r.m, u, hit})
+	add := func(to *Measure, s source, u use) *Measure {
+		to.Readers, to.bytes = 1, u.bytes
+		arms = append(arms, arm{to, func(e int) error { return r.checked(u, r.reader, s, e) }})
+		return to
+	}
+	for _, u := range []use{useMapped, usePread, useBlocks} {
+		hit := add(r.row("hit: "+u.name), r.m, u)
 		if plain != nil {
-			hit.Limit = &Measure{Name: "plain tmpfs file", Readers: 1, bytes: u.bytes}
-			arms = append(arms, arm{plain, u, hit.Limit})
+			hit.Limit = add(&Measure{Name: "plain tmpfs file"}, plain, u)
 		}
-		r.result.Measures = append(r.result.Measures, hit)
 	}
-	for _, u := range []use{useMapped, usePread} {
-		cached := &Measure{Name: "plain file in page cache: " + u.name, Readers: 1, bytes: true}
-		arms = append(arms, arm{warm, u, cached})
-		r.result.Measures = append(r.result.Measures, cached)
+	hit := add(r.row("hit: "+useOpen.name), r.m, useOpen)
+	if child != nil {
+		hit.Limit = &Measure{Name: "round trip between two processes", Readers: 1}
+		arms = append(arms, arm{hit.Limit, func(int) error { return child.roundTrip() }})
 	}
-	if err := r.load(set); err != nil {
-		return err
+	if plain != nil {
+		add(r.row("plain tmpfs file: "+useOpen.name), plain, useOpen)
 	}
+	for _, u := range []use{useMapped, usePread, useBlocks} {
+		add(r.row("plain file in page cache: "+u.name), warm, u)
+	}
+	return arms
+}
+
+// measureHits times the arms, which take turns expert by expert in a random
+// order, so that what else the machine does meanwhile is done to all of them.
+func (r *run) measureHits(set []int, arms []arm) error {
 	before, err := r.m.report()
 	if err != nil {
 		return err
 	}
 	for range r.Rounds {
 		for _, e := range r.shuffled(set) {
-			// The arms take turns expert by expert, so that what else the
-			// machine does meanwhile is done to all of them.
-			for _, a := range arms {
-				err := readers{r.reader}.round(r.ctx, []int{e}, a.to, func(x *reader, e int) error { return a.use.do(r, x, a.source, e) })
-				if err != nil {
-					return fmt.Errorf("%s: %w", a.to.Name, err)
+			for _, i := range r.order.Perm(len(arms)) {
+				began := time.Now()
+				if err := arms[i].do(e); err != nil {
+					return fmt.Errorf("%s: %w", arms[i].to.Name, err)
 				}
+				arms[i].to.Times = append(arms[i].to.Times, time.Since(began))
+			}
+			if err := r.ctx.Err(); err != nil {
+				return err
 			}
 		}
 	}

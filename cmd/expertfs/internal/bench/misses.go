@@ -3,10 +3,8 @@ package bench
 import (
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
-	"time"
 )
 
 // missRound is how many absent experts a round of misses uses, at most.
@@ -28,18 +26,26 @@ func (r *run) misses() (err error) {
 	if err := r.fill(); err != nil {
 		return err
 	}
-	d, err := newDrive(r.m)
+	// The reads of an open miss and those of a read one may want different shapes.
+	plain, err := newDrive(r.m, false)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, d.close()) }()
+	defer func() { err = errors.Join(err, plain.close()) }()
+	touched, err := newDrive(r.m, true)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, touched.close()) }()
+	r.note("misses and O_DIRECT reads: random experts that are not in RAM, whatever of them is in caches below the drive")
+	r.note("O_DIRECT reads: into a buffer for each read in flight, again and again; on huge pages if there are any; not copied; touched: summed by the thread that read, while others read")
 	cold, err := r.coldCopy()
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, cold.close()) }()
 	for _, readers := range []int{1, 4} {
-		if err := r.measureMisses(readers, d, cold); err != nil {
+		if err := r.measureMisses(readers, plain, touched, cold); err != nil {
 			return err
 		}
 	}
@@ -115,60 +121,109 @@ func (r *run) coldCopy() (*folder, error) {
 	return f, nil
 }
 
-// measureMisses takes turns with the mount, the drive alone, and the plain copy.
-func (r *run) measureMisses(n int, d *drive, cold *folder) (err error) {
+// measureMisses takes turns with the mount, the drive alone, and the plain copy,
+// round by round in a random order.
+func (r *run) measureMisses(n int, plain, touched *drive, cold *folder) (err error) {
 	readers, err := newReaders(n, r.m.size)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, readers.close()) }()
-	best, err := r.bestShape(readers, d)
-	if err != nil {
-		return err
+	var arms []func() error
+	add := func(to *Measure, round func(to *Measure) error) {
+		to.Readers, to.bytes = n, true
+		arms = append(arms, func() error { return round(to) })
 	}
-	r.note("misses, %d readers: the drive was fastest with reads of %v in flight, of %d shapes", n, best, len(shapes))
-	opened := r.measure("miss: open, close", n)
-	opened.Limit = &Measure{Name: "O_DIRECT reads", Readers: n, bytes: true}
-	read := r.measure("miss: open, mmap, read all, close", n)
-	read.Limit = &Measure{Name: "O_DIRECT reads, touched", Readers: n, bytes: true}
-	copied := r.measure("plain copy, not cached: open, mmap, read all, close", n)
-	for range r.Rounds {
-		if err := r.missRound(readers, opened, useOpen); err != nil {
+	for _, x := range []struct {
+		use   use
+		drive *drive
+		limit string
+	}{{useOpen, plain, "O_DIRECT reads"}, {useMapped, touched, "O_DIRECT reads, touched"}} {
+		best, err := r.bestShape(readers, x.drive)
+		if err != nil {
 			return err
 		}
-		if err := r.missRound(readers, read, useMapped); err != nil {
-			return err
-		}
-		for _, x := range []*Measure{opened.Limit, read.Limit} {
-			d.touch = x == read.Limit
-			if err := r.driveRound(readers, d, missRound, x); err != nil {
-				return err
-			}
-		}
+		miss := r.row("miss: " + x.use.name)
+		miss.Limit = &Measure{Name: x.limit, Shape: &best}
+		add(miss, func(to *Measure) error { return r.missRound(readers, to, x.use) })
+		add(miss.Limit, func(to *Measure) error { return r.driveRound(readers, x.drive, missRound, to) })
+	}
+	add(r.row("plain copy, not cached: "+useMapped.name), func(to *Measure) error {
 		if err := cold.cool(r.m.size); err != nil {
 			return err
 		}
-		err := readers.round(r.ctx, r.shuffled(cold.have), copied, func(x *reader, e int) error { return useMapped.do(r, x, cold, e) })
-		if err != nil {
+		return readers.round(r.ctx, r.shuffled(cold.have), to, func(x *reader, e int) error { return r.checked(useMapped, x, cold, e) })
+	})
+	for range r.Rounds {
+		for _, i := range r.order.Perm(len(arms)) {
+			if err := arms[i](); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// missRound uses random experts that are not in RAM, and makes sure that they
+// were not, and that the bytes were right.
+func (r *run) missRound(readers readers, to *Measure, u use) error {
+	experts, err := r.absent(missRound, len(readers))
+	if err != nil {
+		return err
+	}
+	before, err := r.m.report()
+	if err != nil {
+		return err
+	}
+	sums := make([]uint64, r.m.total()) // each element is of one reader
+	err = readers.round(r.ctx, experts, to, func(x *reader, e int) (err error) {
+		sums[e], err = u.do(x, r.m, e)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	after, err := r.m.report()
+	if err != nil {
+		return err
+	}
+	if after.Cache.Hits != before.Cache.Hits {
+		return errors.New("some of the uses that were to be misses were hits: is the mount in use?")
+	}
+	if !u.sums {
+		return nil
+	}
+	// An expert is learned only now: what has just been read from a drive may
+	// be in a cache below it.
+	for _, e := range experts {
+		if _, known := r.sums[e]; !known {
+			if _, err := r.learn(e); err != nil {
+				return err
+			}
+		}
+		if err := r.right(e, sums[e]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// measure begins a measure that reads bytes.
-func (r *run) measure(name string, readers int) *Measure {
-	m := &Measure{Name: name, Readers: readers, bytes: true}
-	r.result.Measures = append(r.result.Measures, m)
-	return m
-}
-
-// missRound uses random experts that are not in RAM, and makes sure that they
-// were not.
-func (r *run) missRound(readers readers, to *Measure, u use) error {
-	resident, err := r.m.resident()
+// driveRound reads random experts from the drive, out of those that the mount
+// could miss: others have been read more lately.
+func (r *run) driveRound(readers readers, d *drive, n int, to *Measure) error {
+	experts, err := r.absent(n, len(readers))
 	if err != nil {
 		return err
+	}
+	return readers.round(r.ctx, experts, to, func(_ *reader, e int) error { return d.readExpert(e) })
+}
+
+// absent returns at most n random experts that are not in RAM, or an error if
+// there are fewer than least.
+func (r *run) absent(n, least int) ([]int, error) {
+	resident, err := r.m.resident()
+	if err != nil {
+		return nil, err
 	}
 	var absent []int
 	for e, in := range resident {
@@ -176,56 +231,34 @@ func (r *run) missRound(readers readers, to *Measure, u use) error {
 			absent = append(absent, e)
 		}
 	}
-	if len(absent) < len(readers) {
-		return fmt.Errorf("only %d experts are not in RAM: nothing to miss", len(absent))
+	if len(absent) < least {
+		return nil, fmt.Errorf("only %d experts are not in RAM: nothing to miss", len(absent))
 	}
-	experts := r.shuffled(absent)[:min(missRound, len(absent))]
-	for _, e := range experts {
-		if _, known := r.sums[e]; !known {
-			if _, err := r.learn(e); err != nil {
-				return err
-			}
-		}
-	}
-	before, err := r.m.report()
-	if err != nil {
-		return err
-	}
-	if err := readers.round(r.ctx, experts, to, func(x *reader, e int) error { return u.do(r, x, r.m, e) }); err != nil {
-		return err
-	}
-	after, err := r.m.report()
-	if err == nil && after.Cache.Hits != before.Cache.Hits {
-		err = errors.New("some of the uses that were to be misses were hits: is the mount in use?")
-	}
-	return err
+	return r.shuffled(absent)[:min(n, len(absent))], nil
 }
 
-// driveRound reads random experts from the drive.
-func (r *run) driveRound(readers readers, d *drive, n int, to *Measure) error {
-	experts := r.order.Perm(r.m.total())[:min(n, r.m.total())]
-	return readers.round(r.ctx, experts, to, func(_ *reader, e int) error { return d.readExpert(e) })
-}
-
-// bestShape finds out how the drive is read fastest, and leaves d so.
-func (r *run) bestShape(readers readers, d *drive) (shape, error) {
-	const tries = 2
-	var best shape
-	fastest := time.Duration(math.MaxInt64)
-	for _, s := range shapes {
-		if err := d.setShape(s); err != nil {
-			return s, err
-		}
-		for range tries {
-			var m Measure
-			began := time.Now()
-			if err := r.driveRound(readers, d, missRound/2, &m); err != nil {
-				return s, err
+// bestShape finds out how the drive is read fastest, and leaves d so. Each shape
+// has several turns among the others, as a drive's speed may drift, and counts
+// by its median; how fast the best one is, is measured afresh.
+func (r *run) bestShape(readers readers, d *drive) (Shape, error) {
+	const tries, experts = 3, 8
+	turns := make([]Measure, len(shapes))
+	for range tries {
+		for _, i := range r.order.Perm(len(shapes)) {
+			if err := d.setShape(shapes[i]); err != nil {
+				return Shape{}, err
 			}
-			if took := time.Since(began); took < fastest {
-				best, fastest = s, took
+			if err := r.driveRound(readers, d, experts, &turns[i]); err != nil {
+				return Shape{}, err
 			}
 		}
 	}
-	return best, d.setShape(best)
+	best := 0
+	for i := range turns {
+		turns[i].finish(0)
+		if turns[i].Median < turns[best].Median {
+			best = i
+		}
+	}
+	return shapes[best], d.setShape(shapes[best])
 }

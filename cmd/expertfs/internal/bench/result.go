@@ -28,8 +28,10 @@ type Measure struct {
 	Times   []time.Duration `json:"-"`       // of uses; with several readers, of rounds divided by their uses
 	bytes   bool            // reads the experts' bytes
 
-	Median time.Duration `json:"median_ns"`
-	Rate   float64       `json:"bytes_per_second"` // 0 where no bytes are read
+	Samples int           `json:"samples"` // that the median is of
+	Median  time.Duration `json:"median_ns"`
+	Rate    float64       `json:"bytes_per_second"` // 0 where no bytes are read
+	Shape   *Shape        `json:"shape,omitempty"`  // of reads straight from the drive: the fastest of many
 
 	// Limit is what the same costs without expertfs; Share is the part of the
 	// limit's speed that the mount reaches.
@@ -39,6 +41,7 @@ type Measure struct {
 
 // finish computes what follows from the times. Size is that of an expert.
 func (m *Measure) finish(size int) {
+	m.Samples = len(m.Times)
 	slices.Sort(m.Times)
 	if len(m.Times) > 0 {
 		m.Median = m.Times[len(m.Times)/2]
@@ -67,11 +70,19 @@ func (r *Result) Write(out io.Writer) error {
 	for _, m := range r.Measures {
 		row := []string{m.Name, fmt.Sprint(m.Readers), short(m.Median), gigabytes(m.Rate), "", "", "", ""}
 		if l := m.Limit; l != nil {
-			row = append(row[:4], l.Name, short(l.Median), gigabytes(l.Rate), fmt.Sprintf("%.2f", m.Share))
+			row = append(row[:4], l.title(), short(l.Median), gigabytes(l.Rate), fmt.Sprintf("%.2f", m.Share))
 		}
 		fmt.Fprintln(w, strings.Join(row, "\t"))
 	}
 	return w.Flush()
+}
+
+// title is what a table calls the measure.
+func (m *Measure) title() string {
+	if m.Shape != nil {
+		return fmt.Sprintf("%s (%v)", m.Name, *m.Shape)
+	}
+	return m.Name
 }
 
 // short prints a duration to three digits or so.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -28,23 +29,26 @@ func (f files) open(e int) (int, error) {
 	return fd, nil
 }
 
-// reader is a thread of reading.
+// blockSize is what programs that copy files read at once.
+const blockSize = 1 << 20
+
+// reader is a thread of reading. Its buffers are on huge pages where there are any.
 type reader struct {
-	size int    // of an expert, in bytes
-	buf  []byte // what pread reads into, on huge pages where there are any
+	size  int    // of an expert, in bytes
+	mem   []byte // that of both buffers
+	buf   []byte // of an expert's size
+	block []byte // of blockSize
 }
 
 func newReader(size int) (*reader, error) {
-	buf, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	mem, err := newBuffer(blockSize + size)
 	if err != nil {
 		return nil, fmt.Errorf("memory for a reader: %w", err)
 	}
-	_ = unix.Madvise(buf, unix.MADV_HUGEPAGE) // not everywhere to be had
-	clear(buf)
-	return &reader{size, buf}, nil
+	return &reader{size, mem, mem[blockSize:][:size], mem[:blockSize]}, nil
 }
 
-func (r *reader) close() error { return unix.Munmap(r.buf) }
+func (r *reader) close() error { return unix.Munmap(r.mem) }
 
 // openClose opens and closes a file.
 func (r *reader) openClose(s source, e int) error {
@@ -70,27 +74,39 @@ func (r *reader) readMapped(s source, e int) (uint64, error) {
 	return sum, errors.Join(unix.Munmap(mem), unix.Close(fd))
 }
 
-// pread reads a file whole by pread(2), which copies and so touches all of it.
-func (r *reader) pread(s source, e int) error {
+// pread reads a file whole by pread(2), which copies and so touches all of it,
+// into a buffer that is filled again and again if it is the smaller one. Each
+// part is handed to got, if that is not nil.
+func (r *reader) pread(s source, e int, buf []byte, got func(part []byte)) error {
 	fd, err := s.open(e)
 	if err != nil {
 		return err
 	}
-	for off := 0; off < r.size; {
-		n, err := unix.Pread(fd, r.buf[off:], int64(off))
+	for off := 0; off < r.size && err == nil; off += len(buf) {
+		part := buf[:min(len(buf), r.size-off)]
+		if err = preadFull(fd, part, int64(off)); err == nil && got != nil {
+			got(part)
+		}
+	}
+	return errors.Join(err, unix.Close(fd))
+}
+
+// preadFull fills p from a file, by one call of pread(2) unless that is cut short.
+func preadFull(fd int, p []byte, off int64) error {
+	for len(p) > 0 {
+		n, err := unix.Pread(fd, p, off)
 		if err == unix.EINTR {
 			continue
 		}
-		if err == nil && n == 0 {
-			err = fmt.Errorf("file ends at %d of %d bytes", off, r.size)
-		}
 		if err != nil {
-			unix.Close(fd)
 			return err
 		}
-		off += n
+		if n == 0 {
+			return fmt.Errorf("file ends at byte %d: %w", off, io.ErrUnexpectedEOF)
+		}
+		p, off = p[n:], off+int64(n)
 	}
-	return unix.Close(fd)
+	return nil
 }
 
 // readers are those that work at the same time.
