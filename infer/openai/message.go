@@ -56,6 +56,9 @@ func (c *content) UnmarshalJSON(data []byte) error {
 }
 
 func (r *chatRequest) check() error {
+	if err := checkMaxTokens("max_completion_tokens", r.MaxCompletionTokens); err != nil {
+		return err
+	}
 	if r.MaxTokens == nil {
 		r.MaxTokens = r.MaxCompletionTokens
 	}

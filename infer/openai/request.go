@@ -1,11 +1,13 @@
 package openai
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,9 +41,10 @@ type common struct {
 
 // check refuses values that are out of range or not supported.
 func (c *common) check() error {
+	if err := checkMaxTokens("max_tokens", c.MaxTokens); err != nil {
+		return err
+	}
 	switch {
-	case c.MaxTokens != nil && *c.MaxTokens < 1:
-		return badRequest("max_tokens", "max_tokens %d: must be 1 or more", *c.MaxTokens)
 	case c.StreamOptions != nil && !c.Stream:
 		return badRequest("stream_options", "stream_options is only allowed with stream")
 	case c.N != nil && *c.N != 1:
@@ -60,8 +63,32 @@ func (c *common) check() error {
 			return badRequest("stop", "stop has an empty string")
 		}
 	}
-	if err := c.sampling(0).Check(); err != nil {
-		return badRequest("", "%v", err)
+	return c.checkSampling()
+}
+
+func checkMaxTokens(name string, n *int) error {
+	if n != nil && *n < 1 {
+		return badRequest(name, "%s %d: must be 1 or more", name, *n)
+	}
+	return nil
+}
+
+// checkSampling checks one field after the other, so that it knows which is out
+// of range.
+func (c *common) checkSampling() error {
+	p := c.sampling(0)
+	for _, field := range []struct {
+		name  string
+		alone sample.Params
+	}{
+		{"temperature", sample.Params{Temp: p.Temp}},
+		{"top_p", sample.Params{TopP: p.TopP}},
+		{"top_k", sample.Params{TopK: p.TopK}},
+		{"min_p", sample.Params{MinP: p.MinP}},
+	} {
+		if err := field.alone.Check(); err != nil {
+			return badRequest(field.name, "%v", err)
+		}
 	}
 	return nil
 }
@@ -69,16 +96,12 @@ func (c *common) check() error {
 // isNeutral tells whether an unsupported field was left out, is null, or has
 // a value that asks for nothing.
 func isNeutral(value json.RawMessage, neutral ...string) bool {
-	text := string(value)
-	if text == "" || text == "null" {
+	if value == nil {
 		return true
 	}
-	for _, n := range neutral {
-		if strings.Join(strings.Fields(text), "") == n {
-			return true
-		}
-	}
-	return false
+	var text bytes.Buffer
+	_ = json.Compact(&text, value) // cannot fail: it was decoded as JSON
+	return text.String() == "null" || slices.Contains(neutral, text.String())
 }
 
 // sampling returns the parameters for choosing tokens. The seed given is used
@@ -150,6 +173,9 @@ func (s *Server) decode(w http.ResponseWriter, r *http.Request, v any) error {
 		return e
 	case errors.As(err, &wrongType):
 		field := strings.TrimPrefix(wrongType.Field, "common.") // an embedded struct
+		if field == "" {
+			return badRequest("", "the request must be a JSON object, and not a %s", wrongType.Value)
+		}
 		return badRequest(field, "%s: cannot be a %s", field, wrongType.Value)
 	}
 	// The decoder has no type of its own for this error.

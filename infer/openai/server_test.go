@@ -239,9 +239,15 @@ func TestRefusals(t *testing.T) {
 		{"chat/completions", chat(`"logprobs": true`), "logprobs", "not supported"},
 		{"chat/completions", chat(`"frequency_penalty": 0.5`), "frequency_penalty", "not supported"},
 		{"chat/completions", chat(`"audio": {}`), "audio", "not supported"},
-		{"chat/completions", chat(`"temperature": -1`), "", "temperature -1"},
+		{"chat/completions", `[]`, "", "must be a JSON object"},
+		{"chat/completions", chat(`"temperature": -1`), "temperature", "temperature -1"},
+		{"chat/completions", chat(`"top_p": 2`), "top_p", "from 0 to 1"},
+		{"chat/completions", chat(`"top_k": -1`), "top_k", "0 (off) or more"},
+		{"chat/completions", chat(`"min_p": 2`), "min_p", "from 0 to 1"},
 		{"chat/completions", chat(`"temperature": "hot"`), "temperature", "cannot be a string"},
 		{"chat/completions", chat(`"max_tokens": 0`), "max_tokens", "must be 1 or more"},
+		{"chat/completions", chat(`"max_completion_tokens": 0`), "max_completion_tokens", "must be 1 or more"},
+		{"chat/completions", chat(`"stop": 5`), "stop", "cannot be a number"},
 		{"chat/completions", chat(`"stop": ["a", ""]`), "stop", "empty string"},
 		{"chat/completions", chat(`"reasoning_effort": "extreme"`), "reasoning_effort", "extreme"},
 		{"chat/completions", chat(`"stream_options": {}`), "stream_options", "only allowed with stream"},
@@ -253,7 +259,7 @@ func TestRefusals(t *testing.T) {
 		{"completions", `{"prompt": ["a", "b"]}`, "prompt", "neither a string"},
 		{"completions", `{"prompt": [-1]}`, "prompt", "token id -1"},
 		{"completions", `{"prompt": "x", "echo": true}`, "echo", "not supported"},
-		{"completions", `{"prompt": "x", "suffix": "y"}`, "suffix", "not supported"},
+		{"completions", `{"prompt": "x", "suffix": " "}`, "suffix", "not supported"},
 	} {
 		status, answer := post(t, server, "/v1/"+c.path, c.body)
 		require.Equal(t, http.StatusBadRequest, status, c.body)
