@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"expertfs/infer"
 	"expertfs/infer/harmony"
@@ -50,21 +49,18 @@ an answer, a second one the program.`,
 		if c.sampler, err = c.sampling.sampler(); err != nil {
 			return err
 		}
-		m, err := openChatModel(model)
+		m, err := openChatModel(model, format)
 		if err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, m.close()) }()
 		c.model = m
-		if c.opening, err = format.opening(m.tokens); err != nil {
-			return err
-		}
 		if c.encoding, err = harmony.NewEncoding(m.tokens); err != nil {
 			return err
 		}
 		c.out, c.notes = cmd.OutOrStdout(), cmd.ErrOrStderr()
-		if term.IsTerminal(int(os.Stdin.Fd())) {
-			return c.loop(cmd.Context(), newTerminalInput(os.Stdin, os.Stdout))
+		if in := terminal(cmd.InOrStdin()); in != nil {
+			return c.loop(cmd.Context(), newTerminalInput(in, os.Stdout))
 		}
 		return c.once(cmd.Context(), cmd.InOrStdin())
 	}
@@ -75,7 +71,6 @@ an answer, a second one the program.`,
 type chat struct {
 	model    *chatModel
 	encoding *harmony.Encoding
-	opening  func(harmony.Effort) []harmony.Message
 
 	sampling     *samplingFlags
 	sampler      *sample.Sampler
@@ -103,7 +98,7 @@ func (c *chat) once(ctx context.Context, in io.Reader) error {
 }
 
 // say sends a message and shows the answer. Both are added to the history,
-// unless it fails.
+// unless it fails otherwise than by errInterrupted.
 func (c *chat) say(ctx context.Context, text string) error {
 	asked := append(c.history[:len(c.history):len(c.history)],
 		harmony.Message{Header: harmony.Header{Role: harmony.User}, Content: text})
@@ -115,7 +110,7 @@ func (c *chat) say(ctx context.Context, text string) error {
 	defer stop()
 
 	a := &answer{parser: c.encoding.NewParser(), out: c.out, showThinking: c.showThinking}
-	if f, ok := c.notes.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+	if f := terminal(c.notes); f != nil {
 		a.screen = f
 	}
 	began, before := time.Now(), c.model.engine.Stats()
@@ -138,7 +133,7 @@ func (c *chat) say(ctx context.Context, text string) error {
 	}
 	switch {
 	case finish == infer.FinishCancelled:
-		fmt.Fprintln(c.notes, "(stopped)")
+		return errInterrupted
 	case contextFull(finish, len(ids), c.max):
 		fmt.Fprintf(c.notes, "(cut off: the context of %d tokens is full; /clear starts a new conversation)\n", c.model.engine.Context())
 	case finish == infer.FinishLength:
@@ -151,7 +146,7 @@ func (c *chat) say(ctx context.Context, text string) error {
 
 // prompt renders the conversation with its settings.
 func (c *chat) prompt(messages []harmony.Message) ([]int, error) {
-	all := c.opening(c.effort)
+	all := c.model.opening(c.effort)
 	if c.system != "" {
 		all = append(all, harmony.DeveloperMessage(c.system))
 	}

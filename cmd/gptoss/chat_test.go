@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"io"
 	"strings"
@@ -17,7 +18,8 @@ import (
 // openTiny loads the small model.
 func openTiny(t *testing.T, dir string) *chatModel {
 	t.Helper()
-	m, err := openChatModel(&modelFlags{dir: dir, mapBytes: "auto", options: infer.Options{Context: 600}})
+	m, err := openChatModel(&modelFlags{dir: dir, mapBytes: "auto", options: infer.Options{Context: 600}},
+		&conversationFlags{systemMessage: "off", date: "none"})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, m.close()) })
 	return m
@@ -98,7 +100,6 @@ func newTestChat(t *testing.T, m *chatModel) (c *chat, out, notes *strings.Build
 	var err error
 	c.encoding, err = harmony.NewEncoding(m.tokens)
 	require.NoError(t, err)
-	c.opening = func(harmony.Effort) []harmony.Message { return nil }
 	c.sampler, err = c.sampling.sampler()
 	require.NoError(t, err)
 	return c, out, notes
@@ -158,6 +159,18 @@ func TestChatLoopEnds(t *testing.T) {
 	require.Contains(t, out.String(), "/set parameter")
 	require.Contains(t, notes.String(), "error: there is no command /nothing")
 	require.NoError(t, c.loop(t.Context(), &typed{lines: []string{`"""never closed`}}))
+}
+
+// An interrupted answer ends a chat of one message with an error, but not one
+// with somebody who can ask again.
+func TestChatInterrupted(t *testing.T) {
+	c, _, notes := newTestChat(t, openTiny(t, tinyTree(t)))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorIs(t, c.once(ctx, strings.NewReader("Hello")), errInterrupted)
+	require.Empty(t, notes.String())
+	require.NoError(t, c.loop(ctx, &typed{lines: []string{"Hello"}}))
+	require.Equal(t, "(stopped)\n", notes.String())
 }
 
 // say pushes the tokens of text to an answer and returns what is shown.
@@ -249,6 +262,6 @@ func TestConversationOpening(t *testing.T) {
 func TestVocabularyMustFitTheModel(t *testing.T) {
 	dir := tinyTree(t)
 	require.NoError(t, errors.Join(removeFile(dir, "tokenizer.json"), removeFile(dir, "generation_config.json")))
-	_, err := openChatModel(&modelFlags{dir: dir, mapBytes: "auto"})
+	_, err := openChatModel(&modelFlags{dir: dir, mapBytes: "auto"}, &conversationFlags{})
 	require.ErrorContains(t, err, "needs a tokenizer.json of its own")
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"expertfs/infer"
+	"expertfs/infer/harmony"
 	"expertfs/infer/tokenizer"
 )
 
@@ -13,22 +14,29 @@ type chatModel struct {
 	name    string
 	engine  *infer.Engine
 	tokens  *tokenizer.Tokenizer
+	opening func(harmony.Effort) []harmony.Message // begins every conversation
 	session *infer.Session
 	held    []int // the tokens in session
 }
 
-// openChatModel loads what the flags name.
-func openChatModel(f *modelFlags) (*chatModel, error) {
-	engine, err := f.open()
-	if err != nil {
+// openChatModel loads what the flags name, the weights last: they take longest.
+func openChatModel(f *modelFlags, c *conversationFlags) (*chatModel, error) {
+	if err := checkFolder(f.dir); err != nil {
 		return nil, err
 	}
 	tokens, err := loadTokenizer(f.dir)
 	if err != nil {
-		_ = engine.Close()
 		return nil, err
 	}
-	return &chatModel{name: f.dir, engine: engine, tokens: tokens, session: engine.NewSession()}, nil
+	opening, err := c.opening(tokens)
+	if err != nil {
+		return nil, err
+	}
+	engine, err := f.open()
+	if err != nil {
+		return nil, err
+	}
+	return &chatModel{name: f.dir, engine: engine, tokens: tokens, opening: opening, session: engine.NewSession()}, nil
 }
 
 func (m *chatModel) close() error { return m.engine.Close() }

@@ -30,7 +30,7 @@ var exitMeanings = []struct {
 	{0, "done"},
 	{exitFailure, "failure without a code of its own"},
 	{exitUsage, "unknown command or flag, a bad value of one, or a wrong number of arguments"},
-	{exitInterrupted, "run, score or bench was interrupted (Ctrl-C or SIGTERM); what it had printed by then is right"},
+	{exitInterrupted, "run, score, bench or the one answer of chat was interrupted (Ctrl-C or SIGTERM); what was printed by then is right"},
 }
 
 // newExitCodesCommand makes the help topic that lists the exit codes.

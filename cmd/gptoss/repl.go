@@ -15,6 +15,14 @@ import (
 	"expertfs/infer/harmony"
 )
 
+// terminal returns the terminal that an input or output is, or nil.
+func terminal(stream any) *os.File {
+	if f, ok := stream.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		return f
+	}
+	return nil
+}
+
 // lineInput asks for lines. The error at the end of the input is io.EOF.
 type lineInput interface {
 	readLine(prompt string) (string, error)
@@ -72,7 +80,10 @@ func (c *chat) loop(ctx context.Context, in lineInput) error {
 		default:
 			err = c.say(ctx, text)
 		}
-		if err != nil {
+		switch {
+		case errors.Is(err, errInterrupted):
+			fmt.Fprintln(c.notes, "(stopped)")
+		case err != nil:
 			fmt.Fprintln(c.notes, "error:", err)
 		}
 	}

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"expertfs/infer"
 	"expertfs/infer/sample"
@@ -93,7 +92,7 @@ func (o *runOptions) source(cmd *cobra.Command) error {
 		return usageErrorf("give only one of --prompt, --file and --ids")
 	}
 	if given == 0 {
-		if in, ok := cmd.InOrStdin().(*os.File); ok && term.IsTerminal(int(in.Fd())) {
+		if terminal(cmd.InOrStdin()) != nil {
 			return usageErrorf("give the text by --prompt, --file or --ids, or on standard input")
 		}
 		o.file = "-"

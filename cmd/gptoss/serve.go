@@ -53,7 +53,7 @@ says so.`,
 		}
 		ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 		defer stop()
-		m, err := openChatModel(model)
+		m, err := openChatModel(model, o.format)
 		if err != nil {
 			return err
 		}
@@ -64,11 +64,7 @@ says so.`,
 			}
 		}
 		log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
-		server, err := o.server(m, log)
-		if err != nil {
-			return err
-		}
-		return o.serve(ctx, server.Handler(), log)
+		return o.serve(ctx, o.server(m, log).Handler(), log)
 	}
 	return cmd
 }
@@ -79,11 +75,7 @@ func folderName(dir string) (string, error) {
 }
 
 // server returns what answers requests with m.
-func (o *serveOptions) server(m *chatModel, log *slog.Logger) (*openai.Server, error) {
-	opening, err := o.format.opening(m.tokens)
-	if err != nil {
-		return nil, err
-	}
+func (o *serveOptions) server(m *chatModel, log *slog.Logger) *openai.Server {
 	chat, err := harmony.NewEncoding(m.tokens)
 	if err != nil {
 		log.Warn("chats will be refused", "err", err)
@@ -91,8 +83,8 @@ func (o *serveOptions) server(m *chatModel, log *slog.Logger) (*openai.Server, e
 	return &openai.Server{
 		Model: o.alias, Tokens: m.tokens, Chat: chat,
 		Vocab: m.engine.Config().Vocab, Context: m.engine.Context(), Waiting: o.waiting,
-		Patience: patience, System: opening, Complete: m.complete, Log: log,
-	}, nil
+		Patience: patience, System: m.opening, Complete: m.complete, Log: log,
+	}
 }
 
 // patience is how long the server waits for a client that neither sends nor
