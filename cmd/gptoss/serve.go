@@ -3,13 +3,12 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
-	"os/signal"
 	"path/filepath"
 	"strconv"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,11 +23,12 @@ type serveOptions struct {
 	port    uint16
 	alias   string
 	waiting int
+	grace   time.Duration // that clients have at the end
 	format  *conversationFlags
 }
 
 func newServeCommand() *cobra.Command {
-	var o serveOptions
+	o := serveOptions{grace: 10 * time.Second}
 	cmd := &cobra.Command{
 		Use:   "serve --model DIR [--host ADDRESS] [--port N]",
 		Short: "Answer requests over HTTP in the manner of OpenAI's API",
@@ -51,8 +51,6 @@ says so.`,
 		if o.waiting < 0 {
 			return usageErrorf("--max-waiting %d: must be 0 or more", o.waiting)
 		}
-		ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
-		defer stop()
 		m, err := openChatModel(model, o.format)
 		if err != nil {
 			return err
@@ -64,6 +62,8 @@ says so.`,
 			}
 		}
 		log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
+		ctx, stop := interruptible(cmd.Context())
+		defer stop()
 		return o.serve(ctx, o.server(m, log).Handler(), log)
 	}
 	return cmd
@@ -91,11 +91,12 @@ func (o *serveOptions) server(m *chatModel, log *slog.Logger) *openai.Server {
 // reads.
 const patience = 30 * time.Second
 
-// serve listens until ctx ends. Requests under way are then cancelled.
+// serve listens until ctx ends. Requests under way are then cancelled, and
+// clients that neither send nor read are cut off when the grace is over.
 func (o *serveOptions) serve(ctx context.Context, handler http.Handler, log *slog.Logger) error {
 	listener, err := net.Listen("tcp", net.JoinHostPort(o.host, strconv.Itoa(int(o.port))))
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: --host and --port choose another address", err)
 	}
 	server := &http.Server{
 		Handler:           handler,
@@ -113,8 +114,10 @@ func (o *serveOptions) serve(ctx context.Context, handler http.Handler, log *slo
 	case <-ctx.Done():
 	}
 	log.Info("shutting down")
-	const grace = 10 * time.Second // handlers end with ctx, so this is ample
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.grace)
 	defer cancel()
-	return server.Shutdown(last)
+	if err := server.Shutdown(last); !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return server.Close()
 }

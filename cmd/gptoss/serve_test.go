@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"io"
+	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -49,9 +51,7 @@ func TestServe(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- root.ExecuteContext(ctx) }()
 
-	listening := regexp.MustCompile(`url=(http://127\.0\.0\.1:\d+) model=whale`)
-	require.Eventually(t, func() bool { return listening.MatchString(log.String()) }, time.Minute, time.Millisecond)
-	url := listening.FindStringSubmatch(log.String())[1]
+	url := "http://" + listening(t, &log, "whale")
 	ask := func(path, body string) *http.Response {
 		resp, err := http.Post(url+path, "application/json", strings.NewReader(body))
 		require.NoError(t, err)
@@ -72,13 +72,46 @@ func TestServe(t *testing.T) {
 	require.NoError(t, <-ended)
 }
 
+// listening returns the address at which a server says that it has a model.
+func listening(t *testing.T, log *syncBuffer, model string) string {
+	t.Helper()
+	line := regexp.MustCompile(`url=http://(127\.0\.0\.1:\d+) model=` + model + `\n`)
+	require.Eventually(t, func() bool { return line.MatchString(log.String()) }, time.Minute, time.Millisecond)
+	return line.FindStringSubmatch(log.String())[1]
+}
+
+// A client that stalls does not keep the server from ending.
+func TestServeEndsWithoutItsClients(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var log syncBuffer
+	o := serveOptions{host: "127.0.0.1", alias: "whale", grace: time.Millisecond}
+	entered := make(chan struct{})
+	reads := func(_ http.ResponseWriter, r *http.Request) {
+		close(entered)
+		_, _ = io.ReadAll(r.Body)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- o.serve(ctx, http.HandlerFunc(reads), slog.New(slog.NewTextHandler(&log, nil))) }()
+
+	client, err := net.Dial("tcp", listening(t, &log, "whale"))
+	require.NoError(t, err)
+	defer client.Close()
+	_, err = io.WriteString(client, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n{")
+	require.NoError(t, err)
+	<-entered
+	cancel()
+	require.NoError(t, <-ended)
+}
+
 func TestServeErrors(t *testing.T) {
 	dir := tinyTree(t)
 	for want, args := range map[string][]string{
-		"no model given":   {},
-		"--max-waiting":    {"--model", dir, "--max-waiting", "-1"},
-		"listen tcp":       {"--model", dir, "--host", "192.0.2.1"}, // an address for documentation
-		"--system-message": {"--model", dir, "--system-message", "x"},
+		"no model given":    {},
+		"--max-waiting":     {"--model", dir, "--max-waiting", "-1"},
+		"--host and --port": {"--model", dir, "--host", "192.0.2.1"}, // an address for documentation
+		"--system-message":  {"--model", dir, "--system-message", "x"},
 	} {
 		_, _, err := runCommand(t, "", append([]string{"serve"}, args...)...)
 		require.ErrorContains(t, err, want)
