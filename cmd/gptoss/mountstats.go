@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -28,7 +29,8 @@ func readDriveStats(dir string) (driveStats, error) {
 			BytesRead int64 `json:"bytes_read"`
 		} `json:"cache"`
 	}
-	text, err := os.ReadFile(filepath.Join(dir, ".expertfs", "stats.json"))
+	path := filepath.Join(dir, ".expertfs", "stats.json")
+	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return processReads()
 	}
@@ -36,7 +38,7 @@ func readDriveStats(dir string) (driveStats, error) {
 		return driveStats{}, err
 	}
 	if err := json.Unmarshal(text, &report); err != nil {
-		return driveStats{}, err
+		return driveStats{}, fmt.Errorf("%s: %w", path, err)
 	}
 	c := report.Cache
 	return driveStats{mounted: true, hits: c.Hits, misses: c.Misses + c.Joins, bytesRead: c.BytesRead}, nil

@@ -43,7 +43,7 @@ the first), and what the model would have put after it.`,
 		defer func() { err = errors.Join(err, e.Close()) }()
 		s := &scorer{ids: ids, out: bufio.NewWriter(cmd.OutOrStdout())}
 		if err := s.create(logitsPath, expertsPath, e); err != nil {
-			return err
+			return errors.Join(err, s.close())
 		}
 		ctx, stop := interruptible(cmd.Context())
 		defer stop()
