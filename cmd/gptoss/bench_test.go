@@ -121,20 +121,3 @@ func TestRoutingErrors(t *testing.T) {
 		require.ErrorContains(t, err, want, "%q", text)
 	}
 }
-
-// A mount's own counters are used where there are some.
-func TestDriveStatsOfAMount(t *testing.T) {
-	dir := t.TempDir()
-	require.NoError(t, os.Mkdir(filepath.Join(dir, ".expertfs"), 0o700))
-	report := `{"version": "x", "cache": {"hits": 30, "misses": 8, "joins": 2, "bytes_read": 1000}}`
-	require.NoError(t, os.WriteFile(filepath.Join(dir, ".expertfs", "stats.json"), []byte(report), 0o600))
-	s, err := readDriveStats(dir)
-	require.NoError(t, err)
-	rate, ok := s.hitRate()
-	require.True(t, ok)
-	require.Equal(t, 0.75, rate)
-	s = s.sub(driveStats{mounted: true, hits: 30, misses: 10, bytesRead: 400})
-	require.EqualValues(t, 600, s.bytesRead)
-	_, ok = s.hitRate()
-	require.False(t, ok, "nothing was used")
-}
