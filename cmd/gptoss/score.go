@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -47,11 +48,7 @@ the first), and what the model would have put after it.`,
 		}
 		ctx, stop := interruptible(cmd.Context())
 		defer stop()
-		err = e.NewSession().Append(ctx, ids, s.position)
-		if err != nil && ctx.Err() != nil {
-			err = errInterrupted
-		}
-		return errors.Join(err, s.err, s.close())
+		return errors.Join(s.run(ctx, e.NewSession()), s.close())
 	}
 	return cmd
 }
@@ -67,7 +64,23 @@ type scorer struct {
 	routed  map[int][]string // CSV lines by position, until it is written
 	before  float64          // log-probability that the last position gave to this token
 	started bool
-	err     error // the first one of writing
+	err     error  // the first one of writing
+	abandon func() // ends the computation, which is of no use after err
+}
+
+// run computes all positions.
+func (s *scorer) run(ctx context.Context, session *infer.Session) error {
+	computing, abandon := context.WithCancel(ctx)
+	defer abandon()
+	s.abandon = abandon
+	err := session.Append(computing, s.ids, s.position)
+	switch {
+	case s.err != nil:
+		return s.err
+	case err != nil && ctx.Err() != nil:
+		return errInterrupted
+	}
+	return err
 }
 
 // create makes the output files that were asked for.
@@ -135,7 +148,9 @@ func (s *scorer) position(p int, logits []float32) {
 	if p+1 < len(s.ids) {
 		s.before = float64(logits[s.ids[p+1]]) - norm
 	}
-	s.err = s.write(line, logits)
+	if s.err = s.write(line, logits); s.err != nil {
+		s.abandon()
+	}
 }
 
 func (s *scorer) write(line positionScore, logits []float32) error {
@@ -158,15 +173,23 @@ func (s *scorer) write(line positionScore, logits []float32) error {
 
 // close writes what is buffered and closes the files.
 func (s *scorer) close() error {
+	var all []error
+	if err := s.flush(); s.err == nil { // else it is that error again
+		all = append(all, err)
+	}
+	for _, f := range s.files {
+		all = append(all, f.Close())
+	}
+	return errors.Join(all...)
+}
+
+func (s *scorer) flush() error {
 	all := []error{s.out.Flush()}
 	if s.logits != nil {
 		all = append(all, s.logits.flush())
 	}
 	if s.experts != nil {
 		all = append(all, s.experts.Flush())
-	}
-	for _, f := range s.files {
-		all = append(all, f.Close())
 	}
 	return errors.Join(all...)
 }

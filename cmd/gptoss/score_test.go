@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bufio"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -11,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"expertfs/infer"
 )
 
 func TestScore(t *testing.T) {
@@ -74,4 +78,14 @@ func TestScoreErrors(t *testing.T) {
 	require.ErrorContains(t, err, "no text given: use --ids FILE")
 	_, _, err = runCommand(t, "1 2", "score", "--model", dir, "--ids", "-", "--logits", filepath.Join(dir, "none", "x.npy"))
 	require.ErrorContains(t, err, "no such file or directory")
+}
+
+// Nothing more is computed when what was is lost.
+func TestScoreEndsWhenItCannotWrite(t *testing.T) {
+	e, err := infer.Open(tinyTree(t), infer.Options{Batch: 1})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, e.Close()) }()
+	s := &scorer{ids: make([]int, 500), out: bufio.NewWriterSize(brokenPipe{}, 16)}
+	require.ErrorIs(t, s.run(t.Context(), e.NewSession()), io.ErrClosedPipe)
+	require.Equal(t, 1, e.Stats().Tokens)
 }
