@@ -112,8 +112,8 @@ func (o *benchOptions) run(ctx context.Context, model *modelFlags, out benchWrit
 			for _, ubatch := range o.ubatches {
 				model.options.Threads = threads
 				model.options.Batch = min(batch, ubatch)
-				b := &bench{benchOptions: o, ctx: ctx, dir: model.dir, batch: batch, ubatch: ubatch, flags: model}
-				if err := b.runAll(out); err != nil {
+				b := &bench{benchOptions: o, dir: model.dir, batch: batch, ubatch: ubatch, flags: model}
+				if err := b.runAll(ctx, out); err != nil {
 					return err
 				}
 			}
@@ -125,7 +125,6 @@ func (o *benchOptions) run(ctx context.Context, model *modelFlags, out benchWrit
 // bench is the tests with one loaded model.
 type bench struct {
 	*benchOptions
-	ctx           context.Context
 	dir           string
 	flags         *modelFlags
 	batch, ubatch int
@@ -137,7 +136,7 @@ type bench struct {
 	random   *rand.Rand
 }
 
-func (b *bench) runAll(out benchWriter) (err error) {
+func (b *bench) runAll(ctx context.Context, out benchWriter) (err error) {
 	if b.engine, err = b.flags.open(); err != nil {
 		return err
 	}
@@ -156,12 +155,12 @@ func (b *bench) runAll(out benchWriter) (err error) {
 	}
 	b.random = rand.New(rand.NewPCG(1, 2))
 	for _, n := range b.prompts {
-		if err := b.test(n, 0, out); err != nil {
+		if err := b.test(ctx, n, 0, out); err != nil {
 			return err
 		}
 	}
 	for _, n := range b.generates {
-		if err := b.test(0, n, out); err != nil {
+		if err := b.test(ctx, 0, n, out); err != nil {
 			return err
 		}
 	}
@@ -169,14 +168,14 @@ func (b *bench) runAll(out benchWriter) (err error) {
 }
 
 // test measures prompt evaluation or generation, whichever is not 0.
-func (b *bench) test(prompt, generate int, out benchWriter) error {
+func (b *bench) test(ctx context.Context, prompt, generate int, out benchWriter) error {
 	if prompt+generate == 0 {
 		return nil
 	}
 	s := b.engine.NewSession()
 	if !b.noWarmup {
 		warm := min(generate, 1) // as llama-bench does
-		if err := b.once(s, prompt, warm); err != nil {
+		if err := b.once(ctx, s, prompt, warm); err != nil {
 			return err
 		}
 	}
@@ -187,7 +186,7 @@ func (b *bench) test(prompt, generate int, out benchWriter) error {
 	}
 	for range b.repetitions {
 		began := time.Now()
-		if err := b.once(s, prompt, generate); err != nil {
+		if err := b.once(ctx, s, prompt, generate); err != nil {
 			return err
 		}
 		r.samples = append(r.samples, time.Since(began))
@@ -206,16 +205,16 @@ func (b *bench) counters() (infer.Stats, driveStats, error) {
 }
 
 // once runs one repetition, from an empty session.
-func (b *bench) once(s *infer.Session, prompt, generate int) error {
+func (b *bench) once(ctx context.Context, s *infer.Session, prompt, generate int) error {
 	b.replayed += s.Len()
 	s.Reset()
 	if prompt > 0 {
-		if err := s.Append(b.ctx, b.tokens(prompt), nil); err != nil {
+		if err := s.Append(ctx, b.tokens(prompt), nil); err != nil {
 			return err
 		}
 	}
 	for range generate {
-		if err := s.Append(b.ctx, b.tokens(1), nil); err != nil {
+		if err := s.Append(ctx, b.tokens(1), nil); err != nil {
 			return err
 		}
 	}
