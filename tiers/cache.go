@@ -42,6 +42,8 @@ type Cache struct {
 	policy  policy.Policy
 	spec    string
 	steps   policy.Steps
+	step    int64 // number of the present step, see due
+	layer   int   // that it is in
 	heat    *policy.Heat
 	wanted  []policy.Key // by the policy, not loaded yet
 	experts [][]*entry   // by layer and expert

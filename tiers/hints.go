@@ -38,8 +38,10 @@ func (c *Cache) Step(layer int, keys []policy.Key) {
 }
 
 // stepped takes a step, announced or found. Guesses about its layer that were
-// wrong, and that the drive has not begun with, are too late for it.
+// wrong and have not been read to the end are given up.
 func (c *Cache) stepped(layer int, keys []policy.Key) {
+	c.step += int64((layer - c.layer + c.shape.Layers) % c.shape.Layers)
+	c.layer = layer
 	kind := stepAnnounced
 	if c.steps.Found() {
 		kind = stepFound
@@ -85,6 +87,7 @@ func (c *Cache) guess(e *entry) bool {
 		return false
 	}
 	l := c.newLoad(e, nvme.Prefetch)
+	l.due = c.due(int(e.key.Layer))
 	if !c.assign(l) {
 		e.load = nil
 		return false
@@ -92,6 +95,12 @@ func (c *Cache) guess(e *entry) bool {
 	c.guesses = append(c.guesses, l)
 	c.launch(l)
 	return true
+}
+
+// due numbers the next step of a layer: steps count up with the layers of each
+// token, so that guesses can be ordered by when they are wanted.
+func (c *Cache) due(layer int) int64 {
+	return c.step + int64((layer-c.layer+c.shape.Layers)%c.shape.Layers)
 }
 
 // worth tells whether a guess is worth the best victim.

@@ -18,6 +18,7 @@ import (
 type load struct {
 	e        *entry
 	class    nvme.Class // prefetch until a reader waits
+	due      int64      // of a prefetch: the step that it is for, see Cache.due
 	waiters  int        // opens waiting; they hold the expert when it is there
 	began    time.Time
 	deadline time.Time // for a slot
@@ -169,7 +170,11 @@ func (c *Cache) read(l *load, view *checkpoint.View, slot *ram.Slot) error {
 		c.mu.Unlock()
 		return nvme.ErrDropped
 	}
-	l.job = c.reader.Start(view, slot.Bytes(), 0, l.class)
+	if l.class == nvme.Prefetch {
+		l.job = c.reader.Prefetch(view, slot.Bytes(), l.due)
+	} else {
+		l.job = c.reader.Start(view, slot.Bytes(), 0)
+	}
 	c.mu.Unlock()
 	<-l.job.Done()
 	return l.job.Err()

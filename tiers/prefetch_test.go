@@ -69,13 +69,22 @@ func TestPrefetchesAreBoundedAndLateOnesDropped(t *testing.T) {
 	eventually(t, func() bool { return f.count.Load() == 1 }) // the worker is with one of them
 	c.Step(1, []policy.Key{key(1, 0), key(1, 9)})
 	release()
-	// The one that the worker is with goes on, and so does the one that was
-	// right.
+	// The one that was right goes on.
 	eventually(t, func() bool { return c.Stats().LoadingBytes == 0 })
 	s := c.Stats()
 	require.Equal(t, "ram", c.Expert(key(1, 0)).Tier)
 	require.EqualValues(t, 3, int64(s.Resident)+s.Prefetch.Late)
 	require.GreaterOrEqual(t, s.Prefetch.Late, int64(1))
+}
+
+func TestGuessesAreDueInTheOrderOfLayers(t *testing.T) {
+	c := newCache(t, tiny(t), 8, Options{})
+	c.Step(2, []policy.Key{key(2, 0)})
+	next := c.due(0)
+	require.Equal(t, []int64{next - 2, next - 1, next, next + 1}, []int64{c.due(2), c.due(3), c.due(0), c.due(1)})
+	c.Step(3, []policy.Key{key(3, 0)})
+	c.Step(0, []policy.Key{key(0, 0)})
+	require.Equal(t, next, c.due(0), "it does not depend on when the guess was made")
 }
 
 func TestAnOpenOfAPrefetchJustDroppedLoadsIt(t *testing.T) {

@@ -1,6 +1,8 @@
 package tiers
 
 import (
+	"math"
+
 	"expertfs/policy"
 	"expertfs/tiers/nvme"
 )
@@ -73,7 +75,7 @@ func (c *Cache) warm() {
 			continue
 		}
 		l := c.newLoad(e, nvme.Prefetch)
-		l.warming = true
+		l.warming, l.due = true, math.MaxInt64
 		c.assign(l)
 		c.guesses = append(c.guesses, l)
 		c.launch(l)

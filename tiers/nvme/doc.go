@@ -15,6 +15,8 @@
 // Workers take the pieces of demand reads before those of prefetches, and
 // the pieces of one read before those of the next: with the drive busy
 // either way, the first reader is served early and the last one no later.
+// Prefetches are read in the order they are due, a part of the workers stays
+// free of them, and one that turns out wrong can be dropped half way.
 //
 // Where O_DIRECT is refused (tmpfs, some network filesystems) reads are
 // buffered, and the page cache is told to forget them. Files embedded in the

@@ -19,7 +19,7 @@ const (
 
 // Errors of jobs that were not carried out.
 var (
-	ErrDropped = errors.New("nvme: dropped before it began")
+	ErrDropped = errors.New("nvme: dropped")
 	ErrClosed  = errors.New("nvme: closed")
 )
 
@@ -30,9 +30,9 @@ type Job struct {
 
 	// Guarded by r.mu until done is closed.
 	class  Class
+	due    int64   // of a prefetch: those due earlier are read first
 	pieces []piece // those not begun
-	begun  bool
-	flying int // pieces being read
+	flying int     // pieces being read
 	err    error
 	files  []int // the files it reads
 }
@@ -43,12 +43,23 @@ type piece struct {
 	off      int64
 	dst      []byte
 	straight bool // aligned, so that it can be read into dst itself
+	guess    bool // read for a prefetch
 }
 
 // Start queues the reading of the len(dst) bytes of v that begin at off.
 // dst belongs to the job until Done is closed. The range must lie in the view.
-func (r *Reader) Start(v *checkpoint.View, dst []byte, off int64, class Class) *Job {
-	j := &Job{r: r, done: make(chan struct{}), class: class}
+func (r *Reader) Start(v *checkpoint.View, dst []byte, off int64) *Job {
+	return r.start(&Job{r: r, done: make(chan struct{}), class: Demand}, v, dst, off)
+}
+
+// Prefetch queues the reading of the first len(dst) bytes of v, as Start does,
+// for nobody who waits. Of several prefetches the one that is due earliest, in
+// any unit, is read first.
+func (r *Reader) Prefetch(v *checkpoint.View, dst []byte, due int64) *Job {
+	return r.start(&Job{r: r, done: make(chan struct{}), class: Prefetch, due: due}, v, dst, 0)
+}
+
+func (r *Reader) start(j *Job, v *checkpoint.View, dst []byte, off int64) *Job {
 	j.cut(v, dst, off)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -59,7 +70,12 @@ func (r *Reader) Start(v *checkpoint.View, dst []byte, off int64, class Class) *
 	case len(j.pieces) == 0:
 		close(j.done)
 	default:
-		r.queues[class] = append(r.queues[class], j)
+		queue := r.queues[j.class]
+		at := len(queue)
+		for at > 0 && j.class == Prefetch && queue[at-1].due > j.due {
+			at--
+		}
+		r.queues[j.class] = slices.Insert(queue, at, j)
 		r.wake.Broadcast()
 	}
 	return j
@@ -122,7 +138,7 @@ func (j *Job) slice(e checkpoint.Extent, dst []byte, align int64, straight bool)
 				continue
 			}
 		}
-		j.pieces = append(j.pieces, piece{e.File, e.Off + from, dst[from:to], straight})
+		j.pieces = append(j.pieces, piece{file: e.File, off: e.Off + from, dst: dst[from:to], straight: straight})
 		from = to
 	}
 }
@@ -146,12 +162,12 @@ func (j *Job) Promote() {
 	j.class = Demand
 }
 
-// Drop ends a prefetch with ErrDropped if no piece of it has been read yet and
-// nobody has promoted it. It tells whether it did.
+// Drop ends a prefetch with ErrDropped, unless the last piece of it is being
+// read already or somebody has promoted it. It tells whether it did.
 func (j *Job) Drop() bool {
 	j.r.mu.Lock()
 	defer j.r.mu.Unlock()
-	if j.class == Demand || j.begun || !j.unqueue() {
+	if j.class == Demand || !j.unqueue() {
 		return false
 	}
 	j.abandon(ErrDropped)
@@ -200,12 +216,15 @@ func (r *Reader) take() (j *Job, p piece, ok bool) {
 			return nil, piece{}, false
 		}
 		for class := range r.queues {
-			if len(r.queues[class]) == 0 {
+			if len(r.queues[class]) == 0 || class == int(Prefetch) && r.guessing == r.speculative {
 				continue
 			}
 			j = r.queues[class][0]
 			p, j.pieces = j.pieces[0], j.pieces[1:]
-			j.begun = true
+			p.guess = class == int(Prefetch)
+			if p.guess {
+				r.guessing++
+			}
 			j.flying++
 			if len(j.pieces) == 0 {
 				r.queues[class] = slices.Delete(r.queues[class], 0, 1)
@@ -218,8 +237,11 @@ func (r *Reader) take() (j *Job, p piece, ok bool) {
 
 // finish accounts for a piece that was read. The worker that ends the job
 // looks whether the files have changed under it.
-func (r *Reader) finish(j *Job, err error) {
+func (r *Reader) finish(j *Job, p piece, err error) {
 	r.mu.Lock()
+	if p.guess {
+		r.guessing--
+	}
 	if err != nil {
 		if j.err == nil {
 			j.err = err

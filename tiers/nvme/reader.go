@@ -43,6 +43,11 @@ type Reader struct {
 	wake   sync.Cond // a queue has work, or closed
 	queues [classes][]*Job
 	closed bool
+
+	// Prefetches leave some workers free, so that a reader who comes to wait
+	// need not wait for the reads of guesses first.
+	speculative int // pieces of prefetches that may be read at a time
+	guessing    int // those being read
 }
 
 // Open opens the files that views refer to and starts the workers.
@@ -53,7 +58,7 @@ func Open(files []*checkpoint.File, o Options) (*Reader, error) {
 	if o.Chunk <= 0 {
 		o.Chunk = DefaultChunk
 	}
-	r := &Reader{chunk: int64(o.Chunk)}
+	r := &Reader{chunk: int64(o.Chunk), speculative: max(1, o.Workers*2/3)}
 	r.wake.L = &r.mu
 	align := int64(1)
 	for _, f := range files {
@@ -135,7 +140,7 @@ func (r *Reader) ReadAt(ctx context.Context, v *checkpoint.View, p []byte, off i
 	if short {
 		p = p[:size-off]
 	}
-	j := r.Start(v, p, off, Demand)
+	j := r.Start(v, p, off)
 	select {
 	case <-j.Done():
 	case <-ctx.Done():
@@ -160,7 +165,7 @@ func (r *Reader) work(buf []byte) {
 		if !ok {
 			return
 		}
-		r.finish(j, r.read(buf, p))
+		r.finish(j, p, r.read(buf, p))
 	}
 }
 

@@ -3,6 +3,7 @@ package nvme
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -99,7 +100,7 @@ func TestEveryWayToReadGivesTheSameBytes(t *testing.T) {
 			var read int64
 			for _, v := range views {
 				got := make([]byte, v.Size())
-				j := r.Start(v, got, 0, Demand)
+				j := r.Start(v, got, 0)
 				<-j.Done()
 				require.NoError(t, j.Err())
 				require.True(t, bytes.Equal(bytesOf(t, c.ck, v), got))
@@ -142,10 +143,10 @@ func (s script) ReadAt(p []byte, off int64) (int, error) {
 	return s.Source.ReadAt(p, off)
 }
 
-// scripted is a reader of one worker, whose reads wait for the test.
-func scripted(t *testing.T, ck *checkpoint.Checkpoint) (*Reader, script) {
+// scripted is a reader whose reads wait for the test.
+func scripted(t *testing.T, ck *checkpoint.Checkpoint, workers int) (*Reader, script) {
 	s := script{started: make(chan int64, 1000), goOn: make(chan struct{}, 1000)}
-	r := openReader(t, ck, Options{Workers: 1, Wrap: func(source Source) Source {
+	r := openReader(t, ck, Options{Workers: workers, Wrap: func(source Source) Source {
 		s.Source = source
 		return s
 	}})
@@ -156,7 +157,10 @@ func scripted(t *testing.T, ck *checkpoint.Checkpoint) (*Reader, script) {
 // start starts a job for one expert.
 func start(ck *checkpoint.Checkpoint, r *Reader, expert int, class Class) *Job {
 	v := ck.Expert(0, expert)
-	return r.Start(v, make([]byte, v.Size()), 0, class)
+	if class == Prefetch {
+		return r.Prefetch(v, make([]byte, v.Size()), 0)
+	}
+	return r.Start(v, make([]byte, v.Size()), 0)
 }
 
 // firstRead is the offset of the first read of an expert.
@@ -166,7 +170,7 @@ func firstRead(ck *checkpoint.Checkpoint, expert int) int64 {
 
 func TestDemandComesBeforePrefetch(t *testing.T) {
 	ck := embeddedModel(t)
-	r, s := scripted(t, ck)
+	r, s := scripted(t, ck, 1)
 	busy := start(ck, r, 0, Demand)
 	require.Equal(t, firstRead(ck, 0), <-s.started)
 	guess, promoted, demand := start(ck, r, 1, Prefetch), start(ck, r, 2, Prefetch), start(ck, r, 3, Demand)
@@ -185,31 +189,77 @@ func TestDemandComesBeforePrefetch(t *testing.T) {
 	require.Equal(t, []int64{firstRead(ck, 3), firstRead(ck, 2), firstRead(ck, 1)}, []int64{order[5], order[11], order[17]})
 }
 
-func TestPrefetchesCanBeDroppedUntilTheyBegin(t *testing.T) {
+func TestPrefetchesCanBeDropped(t *testing.T) {
 	ck := embeddedModel(t)
-	r, s := scripted(t, ck)
+	r, s := scripted(t, ck, 1)
 	begun := start(ck, r, 0, Prefetch)
 	<-s.started
 	waiting, wanted := start(ck, r, 1, Prefetch), start(ck, r, 2, Prefetch)
 	wanted.Promote()
-	require.False(t, begun.Drop())
 	require.False(t, wanted.Drop())
-	require.True(t, waiting.Drop())
-	require.False(t, waiting.Drop())
+	for _, j := range []*Job{waiting, begun} {
+		require.True(t, j.Drop())
+		require.False(t, j.Drop())
+		require.ErrorIs(t, j.Err(), ErrDropped)
+	}
 	<-waiting.Done()
-	require.ErrorIs(t, waiting.Err(), ErrDropped)
-	for range 12 {
+	select {
+	case <-begun.Done():
+		require.Fail(t, "its memory is still being written to")
+	default:
+	}
+	for range 1 + 6 {
 		s.goOn <- struct{}{}
 	}
 	<-begun.Done()
 	<-wanted.Done()
-	require.NoError(t, begun.Err())
 	require.NoError(t, wanted.Err())
+}
+
+func TestPrefetchesAreReadInTheOrderTheyAreDue(t *testing.T) {
+	ck := embeddedModel(t)
+	r, s := scripted(t, ck, 1)
+	busy := start(ck, r, 0, Demand)
+	<-s.started
+	var jobs []*Job
+	for i, due := range []int64{7, 5, 7, 6} {
+		v := ck.Expert(0, 1+i)
+		jobs = append(jobs, r.Prefetch(v, make([]byte, v.Size()), due))
+	}
+	for range 5 * 6 {
+		s.goOn <- struct{}{}
+	}
+	for _, j := range append(jobs, busy) {
+		<-j.Done()
+		require.NoError(t, j.Err())
+	}
+	var order []int64
+	for range 5*6 - 1 {
+		order = append(order, <-s.started)
+	}
+	require.Equal(t, []int64{firstRead(ck, 2), firstRead(ck, 4), firstRead(ck, 1), firstRead(ck, 3)},
+		[]int64{order[5], order[11], order[17], order[23]})
+}
+
+func TestPrefetchesLeaveWorkersToReaders(t *testing.T) {
+	ck := embeddedModel(t)
+	r, s := scripted(t, ck, 3)
+	guess := start(ck, r, 0, Prefetch)
+	guesses := []int64{<-s.started, <-s.started}
+	demand := start(ck, r, 1, Demand)
+	require.Equal(t, firstRead(ck, 1), <-s.started, "while both reads of the prefetch are under way")
+	require.NotContains(t, guesses, firstRead(ck, 1))
+	for range 2 * 6 {
+		s.goOn <- struct{}{}
+	}
+	<-guess.Done()
+	<-demand.Done()
+	require.NoError(t, errors.Join(guess.Err(), demand.Err()))
 }
 
 func TestACallerThatGivesUpGetsItsMemoryBack(t *testing.T) {
 	ck := embeddedModel(t)
-	r, s := scripted(t, ck)
+	r, s := scripted(t, ck, 1)
 	ctx, cancel := context.WithCancel(context.Background())
 	errs := make(chan error)
 	go func() {

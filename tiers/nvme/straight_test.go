@@ -105,7 +105,7 @@ func TestDrivesThatTakeAnyAddressNeedNoCopy(t *testing.T) {
 			for _, shift := range []int{512, 4} {
 				got := memory[shift:][:len(want)]
 				clear(got)
-				j := r.Start(v, got, 0, Demand)
+				j := r.Start(v, got, 0)
 				<-j.Done()
 				require.NoError(t, j.Err())
 				require.True(t, bytes.Equal(want, got))
@@ -137,7 +137,7 @@ func TestTheDriveReadsStraightIntoASlot(t *testing.T) {
 		}
 	}
 	require.Greater(t, straight, len(want)/2, "the case is not the one meant")
-	j = r.Start(v, got, 0, Demand)
+	j = r.Start(v, got, 0)
 	<-j.Done()
 	require.NoError(t, j.Err())
 	require.True(t, bytes.Equal(want, got))
