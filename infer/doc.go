@@ -21,8 +21,8 @@
 // An expert's file is opened when the router has chosen it, never before, and
 // what has arrived is computed while the rest loads. On an expertfs mount that
 // open is what the cache sees; experts that stay mapped between uses (keep.go)
-// are told to it as hints, and so are guesses about the next layer (predict.go),
-// where a trial shows that they save time (trial.go). On a plain copy of a mount
+// are told to it as hints, and so are guesses about the next layers (predict.go,
+// guess.go), while a trial shows that they save time (trial.go). On a plain copy of a mount
 // an expert is a file like any other.
 //
 // The results are the same, bit by bit: the order in which sums are formed

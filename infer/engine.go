@@ -86,7 +86,7 @@ func (e *Engine) load() (err error) {
 		return errors.Join(err, hints.Close())
 	}
 	e.experts = newExpertStore(e.folder, hints, keep)
-	e.predictor = newPredictor(e.set.prefetch, e.cfg.Layers, e.cfg.Experts, keep.short)
+	e.predictor = newPredictor(e.set.prefetch, e.cfg.Layers, e.cfg.Experts, e.set.threads)
 	if e.embedding, err = e.folder.Embedding(); err != nil {
 		return err
 	}
@@ -149,6 +149,7 @@ func (e *Engine) publish() {
 	s.Waited, s.Used, s.Opened, s.OpenedBytes = x.Waited, x.Used, x.Opened, x.OpenedBytes
 	s.HintsLost = e.experts.hints.Lost()
 	s.Prediction = slices.Clone(e.predictor.counts)
+	s.Ahead = e.predictor.ahead
 	e.published.Store(&s)
 }
 

@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -16,6 +17,7 @@ import (
 type expertStore struct {
 	load  func(layer, expert int) (*weights.Expert, error) // opens and maps one
 	hints *weights.Hints                                   // nil on a plain folder
+	told  <-chan struct{}                                  // closed when the mount has the latest step; nil on a plain folder
 	keep  *keeper                                          // bounds what stays mapped beside the experts in use
 
 	kept      map[expertKey]*heldExpert
@@ -26,6 +28,7 @@ type expertStore struct {
 	arrived chan *heldExpert // from the goroutines that open
 	opening int              // asked for and not received from arrived
 	busy    []*heldExpert    // to be asked for again, see again
+	closing closer
 
 	refaults refaults // of a plain folder
 
@@ -55,8 +58,9 @@ func newExpertStore(folder *weights.Folder, hints *weights.Hints, keep *keeper) 
 }
 
 // announce tells the mount which experts a layer will use, and which of them
-// it will not see opened because they are still mapped. The lines are sent at
-// once where an open follows: the step has to come before it.
+// it will not see opened because they are still mapped. Where an open follows
+// the lines are on their way at once, and the open waits for them: the step has
+// to come before it.
 func (s *expertStore) announce(layer int, experts []int) {
 	if s.hints == nil {
 		return
@@ -70,7 +74,7 @@ func (s *expertStore) announce(layer int, experts []int) {
 	s.hints.Step(layer, experts)
 	s.hints.Touch(layer, mapped)
 	if len(mapped) < len(experts) {
-		s.hints.Flush()
+		s.told = s.hints.FlushLater()
 	}
 }
 
@@ -96,7 +100,11 @@ func (s *expertStore) request(layer, expert int) {
 // open starts opening h. The expert's header and scales are read through its
 // mapping, so that it can fault.
 func (s *expertStore) open(h *heldExpert) {
+	told := s.told
 	s.background(h, func() (err error) {
+		if told != nil {
+			<-told
+		}
 		h.expert, err = s.load(h.key.layer, h.key.expert)
 		return err
 	})
@@ -131,7 +139,8 @@ func (s *expertStore) next(wait bool) (*heldExpert, error) {
 			s.admit(h)
 			return h, nil
 		}
-		if err := errors.Join(s.drop(h), s.again(h)); err != nil {
+		s.drop(h)
+		if err := s.again(h); err != nil {
 			return nil, err
 		}
 	}
@@ -149,12 +158,11 @@ func (s *expertStore) admit(h *heldExpert) {
 }
 
 // drop forgets an expert that was mapped and cannot be brought back.
-func (s *expertStore) drop(h *heldExpert) error {
-	if s.kept[h.key] != h {
-		return nil
+func (s *expertStore) drop(h *heldExpert) {
+	if s.kept[h.key] == h {
+		delete(s.kept, h.key)
+		s.closing.add(h)
 	}
-	delete(s.kept, h.key)
-	return h.expert.Close()
 }
 
 // receive takes one expert from the goroutines that open.
@@ -186,9 +194,7 @@ func (s *expertStore) again(h *heldExpert) error {
 		return h.err
 	}
 	s.keep.lower(s.keptBytes)
-	if err := s.shrink(0); err != nil {
-		return err
-	}
+	s.shrink(0)
 	s.busy = append(s.busy, h)
 	return nil
 }
@@ -197,6 +203,7 @@ func (s *expertStore) again(h *heldExpert) error {
 // what they have before they wait, so nothing is in use now.
 func (s *expertStore) retry() {
 	if n := len(s.busy); n > 0 {
+		s.closing.running.Wait()
 		h := s.busy[n-1]
 		s.busy = s.busy[:n-1]
 		h.err, h.alone = nil, true
@@ -210,54 +217,78 @@ func (s *expertStore) endBatch() error {
 	if s.hints == nil {
 		s.refaults.look()
 	}
-	if err := s.keep.tick(); err != nil {
-		return err
-	}
-	return s.shrink(s.keep.limit)
+	err := s.keep.tick()
+	s.shrink(s.keep.limit)
+	return errors.Join(err, s.closing.wait())
 }
 
 // abandon gives back what was asked for and not received, after an error.
 func (s *expertStore) abandon() error {
-	var all []error
 	s.busy = s.busy[:0]
 	for s.opening > 0 {
 		h := s.receive(true)
 		if h.err != nil {
-			all = append(all, s.drop(h)) // the first error is the one that counts
+			s.drop(h) // the first error is the one that counts
 			continue
 		}
 		s.admit(h)
 		s.ready = append(s.ready, h)
 	}
 	for _, h := range s.ready {
-		all = append(all, s.release(h))
+		s.release(h)
 	}
 	s.ready = s.ready[:0]
-	return errors.Join(all...)
+	return s.closing.wait()
 }
 
 // close unmaps everything.
 func (s *expertStore) close() error {
-	return errors.Join(s.shrink(0), s.hints.Close())
+	s.shrink(0)
+	return errors.Join(s.closing.wait(), s.hints.Close())
 }
 
 // release ends the use of h.
-func (s *expertStore) release(h *heldExpert) error {
+func (s *expertStore) release(h *heldExpert) {
 	h.place = s.recent.PushBack(h)
 	s.keptBytes += h.expert.Bytes()
-	return s.shrink(s.keep.limit)
+	s.shrink(s.keep.limit)
 }
 
 // shrink unmaps experts that are not in use, those unused for longest first,
 // until they have at most limit bytes.
-func (s *expertStore) shrink(limit int64) error {
+func (s *expertStore) shrink(limit int64) {
 	for s.keptBytes > limit {
 		h := s.recent.Remove(s.recent.Front()).(*heldExpert)
 		delete(s.kept, h.key)
 		s.keptBytes -= h.expert.Bytes()
-		if err := h.expert.Close(); err != nil {
-			return fmt.Errorf("close expert %d of layer %d: %w", h.key.expert, h.key.layer, err)
-		}
+		s.closing.add(h)
 	}
-	return nil
+}
+
+// closer unmaps experts in the background: it takes as long as opening them,
+// and nothing waits for it.
+type closer struct {
+	running sync.WaitGroup
+	mu      sync.Mutex
+	failed  error // of those closed since the last wait
+}
+
+func (c *closer) add(h *heldExpert) {
+	c.running.Go(func() {
+		if err := h.expert.Close(); err != nil {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.failed = errors.Join(c.failed, fmt.Errorf("close expert %d of layer %d: %w", h.key.expert, h.key.layer, err))
+		}
+	})
+}
+
+// wait returns when all are closed, and tells what went wrong.
+func (c *closer) wait() error {
+	c.running.Wait()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	err := c.failed
+	c.failed = nil
+	return err
 }

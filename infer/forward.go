@@ -43,7 +43,7 @@ func (e *Engine) batch(ctx context.Context, s *Session, ids []int, last bool, ea
 func (e *Engine) forward(ctx context.Context, s *Session, ids []int, last bool, each func(int, []float32)) error {
 	began := time.Now()
 	n, w := len(ids), &e.work
-	e.predictor.n = 0 // a batch that failed may have left guesses
+	e.predictor.begin(e.experts.keep.short)
 	w.x = resize(w.x, n*e.cfg.Hidden)
 	if err := e.embed(w.x, ids); err != nil {
 		return err

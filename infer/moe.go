@@ -46,7 +46,7 @@ func (e *Engine) mixture(l, first, n int) error {
 	}
 	m := &w.moe
 	m.group(e.cfg.Experts, e.cfg.TopK)
-	e.predictor.judge(l, m.used)
+	e.predictor.judge(l, n, m.used)
 	if err := e.prepare(&m.in, w.normed, n, e.cfg.Hidden, e.set.act); err != nil {
 		return err
 	}
@@ -54,10 +54,7 @@ func (e *Engine) mixture(l, first, n int) error {
 	if err := e.runExperts(l, n); err != nil {
 		return errors.Join(err, e.experts.abandon())
 	}
-	if err := e.combine(n); err != nil {
-		return err
-	}
-	return e.predict(l+1, n, e.cfg.TopK)
+	return e.combine(n)
 }
 
 // route chooses the experts of n tokens and their weights.
@@ -117,17 +114,17 @@ func (e *Engine) runExperts(l, n int) error {
 			s.request(l, m.used[asked])
 			asked++
 		}
-		err := e.gather(n)
-		if err == nil && done == 0 {
-			// Only now, so that the opens of this layer come first; and only the
-			// better half, since this layer's experts are still missing.
-			err = e.predict(l+1, n, e.cfg.TopK/2)
+		if done == 0 { // while the mount is told and opens the first
+			if err := e.lookAhead(l, n); err != nil {
+				return err
+			}
 		}
+		err := e.gather(n)
 		if err == nil {
 			err = e.runUnits()
 		}
 		for i := range m.units {
-			err = errors.Join(err, s.release(m.units[i].heldExpert))
+			s.release(m.units[i].heldExpert)
 		}
 		if err != nil {
 			return err

@@ -6,44 +6,49 @@ import (
 	"expertfs/infer/kernel"
 )
 
-// prefetchMode says when hints about the next layer are sent.
+// prefetchMode says when hints about the next layers are sent.
 type prefetchMode int
 
 const (
-	prefetchAuto prefetchMode = iota // on a mount short of RAM, where guesses are good and hints save time
+	prefetchAuto prefetchMode = iota // on a mount short of RAM, guesses that are good, while hints save time
 	prefetchOn                       // always; on a plain folder guesses are only counted
 	prefetchOff
 )
 
 var prefetchModes = map[string]prefetchMode{"auto": prefetchAuto, "on": prefetchOn, "off": prefetchOff}
 
-// predictor guesses which experts the next layer will choose, by applying that
-// layer's router to the residual stream as it is so far: what is still to be
-// added is small beside what is there. It does so twice: before this layer's
-// experts, whose computation hides most of a load, for the experts that are
-// nearly sure; and after them, when guesses are better and only attention is
-// left to hide a load, for all.
+// predictor guesses which experts the next layers will choose, by applying their
+// routers to the residual stream as it is before the experts of this one: what is
+// still to be added is small beside what is there. A load takes the drive as long
+// as one or two layers take to compute, so each layer is guessed from several
+// layers before it: from afar, when all of a load can still be hidden, and again
+// from near, when guesses are better.
 type predictor struct {
+	mode prefetchMode
 	on   bool // guesses are made
-	auto bool // hints are sent only where guesses are good
-	n    int  // tokens that were guessed for
 
-	normed  []float32
-	logits  []float32
-	in      input
-	guesses []int  // [n][k]
-	wanted  []int  // the guessed experts, ascending, each once
-	seen    []bool // [E], whether an expert is among them
+	logits []float32 // [looks*n][E]
+	space  []lookSpace
 
+	layers []layerGuesses
+	shares [looks + 1][margins]share // of right guesses, by layers ahead
 	trial  trial
-	recent []float64 // by layer: share of right guesses, recent ones counting more
-	judged []int     // by layer: batches that recent is made of
-	counts []Prediction
+	counts []Prediction          // by layer, from the layer before it
+	ahead  [looks + 1]Prediction // by layers ahead
 }
 
-// Prediction counts the guesses for one layer, each expert once per batch of
-// tokens. Precision is Right/Guessed, recall Right/Chosen; they are the same
-// where tokens come one by one.
+// looks is how many layers are looked ahead.
+const looks = 3
+
+// lookSpace is one thread's memory for a router's input.
+type lookSpace struct {
+	normed []float32
+	vec    kernel.Vec
+}
+
+// Prediction counts guesses, each expert once per batch of tokens. Precision is
+// Right/Guessed, recall Right/Chosen; they are the same where tokens come one by
+// one.
 type Prediction struct {
 	Guessed int64 // experts guessed
 	Chosen  int64 // experts chosen by the router, where there were guesses
@@ -52,119 +57,131 @@ type Prediction struct {
 }
 
 const (
-	// goodGuesses is the share of right guesses from which hints are sent. A
-	// right one hides a part of a load behind the computation; a wrong one takes
-	// the drive for a whole load, and an expert's place in RAM.
-	goodGuesses = 0.6
-	// recentBatches is about how many batches the recent share covers, and
-	// minJudged how many are only judged before hints are sent.
-	recentBatches = 64
-	minJudged     = 8
-	// largeBatch is the number of tokens from which guesses need no trial: so
-	// many use most of a layer's experts.
+	// largeBatch is the number of tokens from which guesses need no proof: so
+	// many use most of a layer's experts, and looking one layer ahead is enough.
 	largeBatch = 32
-	// maxHinted bounds the experts that are asked for ahead.
+	// maxHinted bounds the experts of a layer that are asked for at a look.
 	maxHinted = 8
 )
 
-// newPredictor returns a predictor; short says that the folder is a mount that
-// has no room for all experts.
-func newPredictor(mode prefetchMode, layers, experts int, short bool) *predictor {
-	return &predictor{
-		on: mode == prefetchOn || mode == prefetchAuto && short, auto: mode == prefetchAuto,
-		seen:   make([]bool, experts),
-		recent: make([]float64, layers), judged: make([]int, layers), counts: make([]Prediction, layers),
+func newPredictor(mode prefetchMode, layers, experts, threads int) *predictor {
+	p := &predictor{
+		mode: mode, space: make([]lookSpace, threads),
+		layers: make([]layerGuesses, layers), counts: make([]Prediction, layers),
 	}
+	for l := range p.layers {
+		p.layers[l].told = make([]bool, experts)
+	}
+	return p
 }
 
-// trusted tells whether guesses for n tokens in layer l are worth a hint.
-func (p *predictor) trusted(l, n int) bool {
-	if !p.auto || n >= largeBatch {
-		return true
+// begin prepares for the next batch. Short says that the folder is a mount that
+// has no room for all experts.
+func (p *predictor) begin(short bool) {
+	p.on = p.mode == prefetchOn || p.mode == prefetchAuto && short
+	for l := range p.layers {
+		p.layers[l].clear()
 	}
-	return p.judged[l] >= minJudged && p.recent[l] >= goodGuesses && p.trial.hints()
 }
 
 // took records how long a batch of n tokens took.
 func (p *predictor) took(n int, d time.Duration) {
-	if p.on && p.auto && n == 1 {
+	if p.on && p.mode == prefetchAuto && n == 1 {
 		p.trial.took(d)
 	}
 }
 
-// predict guesses k experts of layer l for each of the n tokens of the batch,
-// and tells the mount. The latest guesses are the ones that are judged.
-func (e *Engine) predict(l, n, k int) error {
+// lookAhead guesses the layers after l for the n tokens of the batch, and tells
+// the mount.
+func (e *Engine) lookAhead(l, n int) error {
 	p, rows := e.predictor, e.cfg.Experts
-	p.n = 0
-	if !p.on || k == 0 || l == len(e.layers) {
+	count := min(looks, len(e.layers)-1-l)
+	if n >= largeBatch {
+		count = min(count, 1)
+	}
+	if !p.on || count == 0 {
 		return nil
 	}
-	layer := e.layers[l]
-	p.normed, p.logits = resize(p.normed, n*e.cfg.Hidden), resize(p.logits, n*rows)
-	if err := e.normalize(p.normed, 0, n, layer.MLPNorm); err != nil {
+	p.logits = resize(p.logits, count*n*rows)
+	if err := e.pool.run(count*n, func(thread, task int) {
+		e.look(&p.space[thread], p.logits[task*rows:(task+1)*rows], l+1+task/n, task%n)
+	}); err != nil {
 		return err
 	}
-	if err := e.routerLogits(p.logits, p.normed, l, n, &p.in); err != nil {
-		return err
+	for i := range count {
+		p.guess(l+1+i, 1+i, p.logits[i*n*rows:(i+1)*n*rows], n, e.cfg.TopK)
+		e.hint(l+1+i, 1+i, n)
 	}
-	p.n, p.guesses = n, resize(p.guesses, n*k)
-	for t := range n {
-		topK(p.guesses[t*k:(t+1)*k], p.logits[t*rows:(t+1)*rows])
-	}
-	p.distinct()
-	if p.trusted(l, n) {
-		first := p.wanted[:min(len(p.wanted), maxHinted)]
-		p.counts[l].Hinted += int64(len(first))
-		e.experts.hints.Prefetch(l, first)
-	}
+	e.experts.hints.SendAhead()
 	return nil
 }
 
-// distinct fills in seen and wanted.
-func (p *predictor) distinct() {
-	clear(p.seen)
-	for _, x := range p.guesses {
-		p.seen[x] = true
-	}
-	p.wanted = p.wanted[:0]
-	for x, is := range p.seen {
-		if is {
-			p.wanted = append(p.wanted, x)
-		}
-	}
+// look writes the scores that the router of layer l gives token t as it is now.
+func (e *Engine) look(space *lookSpace, logits []float32, l, t int) {
+	h, layer := e.cfg.Hidden, e.layers[l]
+	space.normed = resize(space.normed, h)
+	kernel.RMSNorm(space.normed, e.work.x[t*h:(t+1)*h], layer.MLPNorm, float32(e.cfg.RMSEps))
+	space.vec.Set(space.normed, kernel.F32)
+	layer.Gate.MulVec(logits, &space.vec, 0, len(logits))
+	kernel.Add(logits, layer.GateBias)
 }
 
-// judge compares the guesses for layer l with the experts that are used there.
-func (p *predictor) judge(l int, used []int) {
-	if p.n == 0 {
-		return
+// guess notes the best k experts of layer l for each of the n tokens.
+func (p *predictor) guess(l, ahead int, logits []float32, n, k int) {
+	made := p.layers[l].made[ahead][:0]
+	rows := len(logits) / n
+	for t := range n {
+		made = appendGuesses(made, logits[t*rows:(t+1)*rows], k)
 	}
-	right := 0
-	for _, x := range used {
-		if p.seen[x] {
-			right++
-		}
-	}
-	c := &p.counts[l]
-	c.Guessed += int64(len(p.wanted))
-	c.Chosen += int64(len(used))
-	c.Right += int64(right)
-	if p.n < largeBatch {
-		p.judged[l] = min(p.judged[l]+1, recentBatches)
-		p.recent[l] += (float64(right)/float64(len(p.wanted)) - p.recent[l]) / float64(p.judged[l])
-	}
+	p.layers[l].made[ahead] = made
 }
 
-// routerLogits writes the router's scores of layer l for n normed rows of x.
-// The router works in float32 whatever the activations are: it is small, and a
-// wrong choice costs more than rounding.
-func (e *Engine) routerLogits(dst, x []float32, l, n int, in *input) error {
-	layer, rows := e.layers[l], e.cfg.Experts
-	if err := e.prepare(in, x, n, e.cfg.Hidden, kernel.F32); err != nil {
-		return err
+// hint notes for the mount what was guessed of layer l, as far as it is worth it.
+func (e *Engine) hint(l, ahead, n int) {
+	p := e.predictor
+	list := p.worthHints(l, ahead, n, e.cfg.TopK)
+	p.counts[l].Hinted += int64(len(list))
+	p.ahead[ahead].Hinted += int64(len(list))
+	e.experts.hints.Prefetch(l, list)
+}
+
+// worthHints returns the experts of layer l that the mount should be told of and
+// has not been told of yet, the best of every token first.
+func (p *predictor) worthHints(l, ahead, n, k int) (list []int) {
+	proven := p.mode == prefetchOn || n >= largeBatch
+	if !proven && !p.trial.hints() {
+		return nil
 	}
-	return e.mul(dst, &layer.Gate, rows, 2*e.cfg.Hidden, in, func(t, lo, hi int) {
-		kernel.Add(dst[t*rows+lo:t*rows+hi], layer.GateBias[lo:hi])
-	})
+	g := &p.layers[l]
+	for rank := range k {
+		for t := range n {
+			x := g.made[ahead][t*k+rank]
+			if len(list) < maxHinted && !g.told[x.expert] && (proven || p.shares[ahead][x.margin].good()) {
+				g.told[x.expert] = true
+				list = append(list, x.expert)
+			}
+		}
+	}
+	return list
+}
+
+// judge compares the guesses for layer l, in a batch of n tokens, with the
+// experts that are used there.
+func (p *predictor) judge(l, n int, used []int) {
+	g := &p.layers[l]
+	for ahead, made := range g.made {
+		if len(made) == 0 {
+			continue
+		}
+		c := g.compare(made, used)
+		p.ahead[ahead].add(c)
+		if ahead == 1 {
+			p.counts[l].add(c)
+		}
+		if n < largeBatch {
+			for _, x := range made {
+				p.shares[ahead][x.margin].add(g.chosen[x.expert])
+			}
+		}
+	}
 }

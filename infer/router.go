@@ -1,6 +1,10 @@
 package infer
 
-import "math"
+import (
+	"math"
+
+	"expertfs/infer/kernel"
+)
 
 // topK writes to chosen the indices of the len(chosen) largest logits, largest
 // first; of equal ones the lower index comes first.
@@ -37,4 +41,17 @@ func expertWeights(w []float32, logits []float32, chosen []int) {
 	for i := range w {
 		w[i] = float32(float64(w[i]) / sum)
 	}
+}
+
+// routerLogits writes the router's scores of layer l for n normed rows of x.
+// The router works in float32 whatever the activations are: it is small, and a
+// wrong choice costs more than rounding.
+func (e *Engine) routerLogits(dst, x []float32, l, n int, in *input) error {
+	layer, rows := e.layers[l], e.cfg.Experts
+	if err := e.prepare(in, x, n, e.cfg.Hidden, kernel.F32); err != nil {
+		return err
+	}
+	return e.mul(dst, &layer.Gate, rows, 2*e.cfg.Hidden, in, func(t, lo, hi int) {
+		kernel.Add(dst[t*rows+lo:t*rows+hi], layer.GateBias[lo:hi])
+	})
 }

@@ -10,8 +10,9 @@ type Stats struct {
 	Used        int64         // experts used, each once per layer and batch
 	Opened      int64         // of these, opened; the others were still mapped
 	OpenedBytes int64
-	HintsLost   int          // writes of hints that the mount did not take
-	Prediction  []Prediction // of the experts of each layer; nothing is guessed for the first
+	HintsLost   int                   // writes of hints that the mount did not take
+	Prediction  []Prediction          // of the experts of each layer; nothing is guessed for the first
+	Ahead       [looks + 1]Prediction // the same by how many layers ahead they were guessed
 }
 
 // Sub returns what was counted since the earlier state o.
@@ -24,9 +25,12 @@ func (s Stats) Sub(o Stats) Stats {
 	for l, p := range s.Prediction {
 		if l < len(o.Prediction) {
 			q := o.Prediction[l]
-			p = Prediction{p.Guessed - q.Guessed, p.Chosen - q.Chosen, p.Right - q.Right, p.Hinted - q.Hinted}
+			p = p.sub(q)
 		}
 		d.Prediction = append(d.Prediction, p)
+	}
+	for ahead, p := range s.Ahead {
+		d.Ahead[ahead] = p.sub(o.Ahead[ahead])
 	}
 	return d
 }

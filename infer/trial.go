@@ -4,7 +4,7 @@ import "time"
 
 // trial finds out whether sending hints makes tokens faster here: a right guess
 // saves time only while the drive and the memory have some to spare. It runs a
-// number of tokens without hints and as many with them, twice, keeps what was
+// number of tokens with hints and as many without them, twice, keeps what was
 // faster for a while, and then tries again.
 type trial struct {
 	token int              // in the present round
@@ -22,7 +22,7 @@ const (
 // hints tells whether the next token is to send hints.
 func (t *trial) hints() bool {
 	if t.token < trialTokens {
-		return t.token/trialStretch%2 == 1
+		return t.token/trialStretch%2 == 0
 	}
 	return t.on
 }
@@ -30,7 +30,7 @@ func (t *trial) hints() bool {
 // took records the time of one token.
 func (t *trial) took(d time.Duration) {
 	if t.token < trialTokens && t.token%trialStretch >= trialSettle {
-		t.spent[t.token/trialStretch%2] += d
+		t.spent[1-t.token/trialStretch%2] += d
 	}
 	t.token++
 	switch t.token {

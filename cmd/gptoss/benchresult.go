@@ -93,6 +93,7 @@ type benchRecord struct {
 	RestNS        int64             `json:"rest_ns_per_token"`     // outside of the model: choosing tokens, measuring
 	Hinted        float64           `json:"hints_per_token"`       // experts that the mount was told to prefetch
 	Prediction    []layerPrediction `json:"prediction"`            // by layer, where guesses were made
+	ByAhead       []aheadPrediction `json:"prediction_by_ahead"`   // by how many layers ahead they were made
 }
 
 // layerPrediction is how well the experts of one layer were guessed.
@@ -100,6 +101,14 @@ type layerPrediction struct {
 	Layer     int     `json:"layer"`
 	Precision float64 `json:"precision"` // share of the guesses that were chosen
 	Recall    float64 `json:"recall"`    // share of the chosen that were guessed
+}
+
+// aheadPrediction is how well experts were guessed from some layers before theirs.
+type aheadPrediction struct {
+	Ahead     int     `json:"layers_ahead"`
+	Precision float64 `json:"precision"`
+	Recall    float64 `json:"recall"`
+	Hinted    float64 `json:"hints_per_token"`
 }
 
 func (r *benchResult) record() benchRecord {
@@ -120,6 +129,7 @@ func (r *benchResult) record() benchRecord {
 		SamplesNS: ns, SamplesTS: r.speeds(),
 		Act: r.engine.Act(), Dense: r.engine.Dense(), Routing: "router",
 		Prediction:    []layerPrediction{},
+		ByAhead:       []aheadPrediction{},
 		DriveBytes:    float64(r.drive.bytesRead) / tokens,
 		ExpertsOpened: float64(r.stats.Opened) / tokens,
 		ComputeNS:     int64(float64(r.stats.Elapsed-r.stats.Waited) / tokens),
@@ -140,6 +150,13 @@ func (r *benchResult) record() benchRecord {
 		if p.Guessed > 0 {
 			right := float64(p.Right)
 			rec.Prediction = append(rec.Prediction, layerPrediction{l, right / float64(p.Guessed), right / float64(p.Chosen)})
+		}
+	}
+	for ahead, p := range r.stats.Ahead {
+		if p.Guessed > 0 {
+			right := float64(p.Right)
+			rec.ByAhead = append(rec.ByAhead, aheadPrediction{
+				ahead, right / float64(p.Guessed), right / float64(p.Chosen), float64(p.Hinted) / tokens})
 		}
 	}
 	return rec

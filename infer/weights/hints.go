@@ -17,6 +17,7 @@ type Hints struct {
 	f      *os.File
 	folder *Folder
 	buf    []byte
+	ahead  []byte // lines of Prefetch
 	lost   atomic.Int64
 	later  chan []byte // lines that a goroutine writes
 	done   chan struct{}
@@ -47,15 +48,25 @@ func (h *Hints) Step(layer int, experts []int) { h.line("step", layer, experts) 
 // Touch says that experts which stayed mapped are used again.
 func (h *Hints) Touch(layer int, experts []int) { h.line("touch", layer, experts) }
 
-// Prefetch says that experts will probably be opened soon. The line is written
-// in the background, and dropped when the one before is still being written: the
-// computation does not wait for a guess.
+// Prefetch says that experts will probably be opened soon. The line waits for
+// SendAhead.
 func (h *Hints) Prefetch(layer int, experts []int) {
-	if h == nil || len(experts) == 0 {
+	if h == nil || len(experts) == 0 || len(h.ahead) > maxHints {
+		return
+	}
+	h.ahead = h.append(h.ahead, "prefetch", layer, experts)
+}
+
+// SendAhead has the lines of Prefetch written in the background: the computation
+// does not wait for a guess. While earlier ones are still being written, they go
+// with the next call.
+func (h *Hints) SendAhead() {
+	if h == nil || len(h.ahead) == 0 {
 		return
 	}
 	select {
-	case h.later <- h.append(nil, "prefetch", layer, experts):
+	case h.later <- h.ahead:
+		h.ahead = nil
 	default:
 	}
 }
@@ -99,6 +110,19 @@ func (h *Hints) Flush() {
 	}
 	h.write(h.buf)
 	h.buf = h.buf[:0]
+}
+
+// FlushLater writes the gathered lines in the background. The channel is closed
+// when the mount has them; until then nothing else may be flushed.
+func (h *Hints) FlushLater() <-chan struct{} {
+	told := make(chan struct{})
+	lines := h.buf
+	h.buf = nil
+	go func() {
+		defer close(told)
+		h.write(lines)
+	}()
+	return told
 }
 
 // Lost is the number of writes that the mount did not take.

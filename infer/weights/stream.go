@@ -16,8 +16,7 @@ import (
 
 // stream is a safetensors file that is read once and not kept. It is read with
 // O_DIRECT where the filesystem allows that: the bytes are rounded to something
-// else, so a copy of them in the page cache, or in a mount's RAM after the last
-// close, would be waste.
+// else, so a copy of them in the page cache, or in a mount's RAM, would be waste.
 type stream struct {
 	f      *os.File
 	size   int64
