@@ -13,8 +13,9 @@
 #   --load N           busy processes at nice 19 beside either (default 0)
 #   --copy DIR         also run gptoss on this plain copy of the tree, in page cache
 #
-# Limits: dense weights of the GGUF + 350 MB + the room for experts; the mount's
-# --ram is that room. A limit needs root, and a llama.cpp built with
+# A limit is the dense weights of the GGUF + 350 MB + the room for experts. The
+# mount's --ram is what gptoss leaves of it: the limit - its own dense weights (of
+# 8 bits) - 350 MB. A limit needs root, and a llama.cpp built with
 # -DGGML_CPU_REPACK=OFF, which computes on the mapped file.
 set -euo pipefail
 here=$(cd "$(dirname "$0")/.." && pwd)
@@ -116,9 +117,12 @@ row() { # NAME FIGURES: one a line
 	printf '| %s | %s | %s | %s |\n' "$1" "$room" "$(sort -n <<<"$2" | paste -sd' ')" "$(median <<<"$2")"
 }
 
-experts=$("$here/bin/expertfs" check --json "$checkpoint" | sed -n 's/.*"experts_bytes": *\([0-9]*\).*/\1/p')
+facts=$("$here/bin/expertfs" check --json "$checkpoint")
+experts=$(sed -n 's/.*"experts_bytes": *\([0-9]*\).*/\1/p' <<<"$facts")
 [ -n "$experts" ] || die "expertfs check $checkpoint gave no size of the experts"
-dense=$(($(stat -Lc %s "$gguf") - experts))
+dense=$(($(stat -Lc %s "$gguf") - experts)) # the embedding included, of which gptoss reads a row a token
+own=$(($(sed -n 's/.*"dense_bytes": *\([0-9]*\).*/\1/p' <<<"$facts") / 2))
+beside=350000000
 for _ in $(seq "$load"); do
 	nice -n 19 sh -c 'while :; do :; done' &
 	busy+=($!)
@@ -130,7 +134,7 @@ for room in ${rooms//,/ }; do
 	if [ "$room" = all ]; then
 		limit=none ram=$((experts + experts / 50))
 	else
-		ram=$((experts * room / 100)) limit=$((dense + 350000000 + experts * room / 100))
+		limit=$((dense + beside + experts * room / 100)) ram=$((limit - beside - own))
 	fi
 	unset peers
 	declare -A peers=()
