@@ -20,6 +20,9 @@ const (
 	DefaultChunk   = 1 << 20
 )
 
+// hugePage is the size of a huge page.
+const hugePage = 2 << 20
+
 // Options of a Reader. The zero value is the default.
 type Options struct {
 	Workers int // reads in flight
@@ -79,14 +82,16 @@ func Open(files []*checkpoint.File, o Options) (*Reader, error) {
 	}
 	// An aligned superset may begin and end short of a whole unit outside.
 	size := (o.Chunk + 2*int(align) + sector - 1) / sector * sector
-	arena, err := unix.Mmap(-1, 0, size*o.Workers, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	total := int(roundUp(int64(size*o.Workers), hugePage))
+	arena, err := unix.Mmap(-1, 0, total, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
 	if err != nil {
 		r.Close()
-		return nil, fmt.Errorf("nvme: buffers of %d bytes: %w", size*o.Workers, err)
+		return nil, fmt.Errorf("nvme: buffers of %d bytes: %w", total, err)
 	}
 	r.arena = arena
 	// The kernel pins the pages of a buffer for each read; a huge page is one.
-	// That halves what a read costs the processor. It is advice only.
+	// That halves what a read costs the processor. It is advice only, and taken
+	// only for whole huge pages.
 	_ = unix.Madvise(arena, unix.MADV_HUGEPAGE)
 	for i := range o.Workers {
 		buf := arena[i*size : (i+1)*size : (i+1)*size]
