@@ -13,8 +13,8 @@ type trial struct {
 }
 
 const (
-	trialStretch = 32   // tokens of one kind in a row
-	trialTokens  = 128  // of a trial: four stretches
+	trialStretch = 16   // tokens of one kind in a row
+	trialTokens  = 64   // of a trial: four stretches
 	trialKept    = 1024 // tokens for which its result holds
 	trialSettle  = 4    // first tokens of a stretch, which still feel the one before
 )

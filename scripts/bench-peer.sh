@@ -7,7 +7,7 @@
 #   --room LIST        percent of the experts that the limit leaves room for, or
 #                      "all" for no limit (default all)
 #   --readahead LIST   readahead of the drive in KiB while llama.cpp runs (default: as it is)
-#   -p N, -n N, -r N   prompt tokens, generated tokens, repetitions (default 0, 32, 3)
+#   -p N, -n N, -r N   prompt tokens, generated tokens, repetitions (default 0, 64, 3)
 #   --policy NAME      eviction policy of the mount (default: its own)
 #   --gptoss "FLAGS"   more flags for gptoss bench
 #   --load N           busy processes at nice 19 beside either (default 0)
@@ -24,7 +24,7 @@ die() {
 	echo "bench-peer: $*" >&2
 	exit 1
 }
-llama='' gguf='' checkpoint='' copy='' rooms=all readaheads='' prompt=0 generate=32 reps=3 load=0 policy='' flags=''
+llama='' gguf='' checkpoint='' copy='' rooms=all readaheads='' prompt=0 generate=64 reps=3 load=0 policy='' flags=''
 while [ $# -gt 0 ]; do
 	case "$1" in
 	--llama-bench) llama=$2 ;;

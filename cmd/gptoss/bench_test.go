@@ -32,6 +32,7 @@ func TestBenchFormats(t *testing.T) {
 		require.Len(t, x["samples_ts"], 2)
 		require.Nil(t, x["hit_rate"], "a plain folder has no cache that counts")
 		require.Len(t, x["prediction"], 3, "nothing comes before the first of 4 layers")
+		require.Len(t, x["prediction_by_ahead"], 3)
 		require.EqualValues(t, 8433760, x["model_n_params"])
 	}
 
@@ -48,6 +49,7 @@ func TestBenchFormats(t *testing.T) {
 	require.Regexp(t, `\| gpt-oss 8M MXFP4 MoE \| .* \| pp6 \| [0-9.]+ ± [0-9.]+ \|`, table)
 	require.Regexp(t, `\| tg3 \| [0-9.]+ ± [0-9.]+ \| - \|`, table)
 	require.Regexp(t, `(?m)^\| 3 \| [0-9.]+% \| [0-9.]+% \|$`, table)
+	require.Regexp(t, `(?m)^\| 2 \| [0-9.]+% \| [0-9.]+% \| [0-9.]+ \|$`, table)
 }
 
 func TestBenchCombinations(t *testing.T) {

@@ -60,7 +60,8 @@ func (b *benchTable) write(r *benchResult) error {
 
 func milli(ns int64) float64 { return float64(ns) / 1e6 }
 
-// close prints the guesses by layer below the table.
+// close prints below the table how good guesses were, by layer and by how many
+// layers ahead they were made.
 func (b *benchTable) close() error {
 	if !b.perLayer || len(b.results) == 0 {
 		return nil
@@ -70,6 +71,10 @@ func (b *benchTable) close() error {
 	fmt.Fprint(&rows, "\n| layer | precision | recall |\n| ---: | ---: | ---: |\n")
 	for _, p := range last.Prediction {
 		fmt.Fprintf(&rows, "| %d | %.1f%% | %.1f%% |\n", p.Layer, 100*p.Precision, 100*p.Recall)
+	}
+	fmt.Fprint(&rows, "\n| layers ahead | precision | recall | hints a token |\n| ---: | ---: | ---: | ---: |\n")
+	for _, p := range last.ByAhead {
+		fmt.Fprintf(&rows, "| %d | %.1f%% | %.1f%% | %.1f |\n", p.Ahead, 100*p.Precision, 100*p.Recall, p.Hinted)
 	}
 	_, err := io.WriteString(b.w, rows.String())
 	return err
