@@ -2,6 +2,7 @@ package infer
 
 import (
 	"math"
+	"os"
 
 	"expertfs/infer/weights"
 )
@@ -30,6 +31,8 @@ func newKeeper(folder *weights.Folder, limit int64, told bool) (*keeper, error) 
 	if err != nil {
 		return nil, err
 	}
+	page := int64(os.Getpagesize())
+	size = (size + page - 1) / page * page // what a mount charges for it
 	c := folder.Config()
 	k.all, k.cycle = size*int64(c.Layers)*int64(c.Experts), size*int64(c.Layers)*int64(c.TopK)
 	return k, k.ask()
