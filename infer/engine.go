@@ -94,8 +94,7 @@ func (e *Engine) load() (err error) {
 }
 
 // loadDense loads several layers at a time, so that the drive works while
-// weights are rounded. The head comes first: a mount holds its file, much the
-// largest, while it is read, and the rounded layers take no memory yet.
+// weights are rounded. The head, much the largest, has the drive to itself.
 func (e *Engine) loadDense() error {
 	if err := guard(func() (err error) {
 		e.head, err = e.folder.Head(e.set.dense)

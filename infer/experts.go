@@ -265,8 +265,8 @@ func (s *expertStore) shrink(limit int64) {
 	}
 }
 
-// closer unmaps experts in the background: it takes as long as opening them,
-// and nothing waits for it.
+// closer unmaps experts in the background: it takes as long as opening them, and
+// the next layer need not wait for it.
 type closer struct {
 	running sync.WaitGroup
 	mu      sync.Mutex

@@ -103,7 +103,7 @@ func TestPrefetchHints(t *testing.T) {
 }
 
 // A layer is guessed from every place before it that there is, and no expert is
-// asked for twice in a token.
+// asked for more than twice in a token: from afar, and from the layer before.
 func TestGuessesFromAfarAndNear(t *testing.T) {
 	_, tree := randomModel(t, smallConfig(), 3)
 	hints := asMount(t, tree, "100kB")
@@ -127,7 +127,7 @@ func TestGuessesFromAfarAndNear(t *testing.T) {
 		}
 	}
 	for name, n := range asked {
-		require.LessOrEqual(t, n, 40, name)
+		require.LessOrEqual(t, n, 2*40, name)
 	}
 }
 

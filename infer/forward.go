@@ -44,6 +44,7 @@ func (e *Engine) forward(ctx context.Context, s *Session, ids []int, last bool, 
 	began := time.Now()
 	n, w := len(ids), &e.work
 	e.predictor.begin(e.experts.keep.short)
+	e.experts.hints.ForgetAhead()
 	w.x = resize(w.x, n*e.cfg.Hidden)
 	if err := e.embed(w.x, ids); err != nil {
 		return err

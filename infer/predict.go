@@ -1,6 +1,7 @@
 package infer
 
 import (
+	"slices"
 	"time"
 
 	"expertfs/infer/kernel"
@@ -33,7 +34,7 @@ type predictor struct {
 	layers []layerGuesses
 	shares [looks + 1][margins]share // of right guesses, by layers ahead
 	trial  trial
-	counts []Prediction          // by layer, from the layer before it
+	counts []Prediction          // by layer: hints from everywhere, the rest from the layer before it
 	ahead  [looks + 1]Prediction // by layers ahead
 }
 
@@ -145,8 +146,9 @@ func (e *Engine) hint(l, ahead, n int) {
 	e.experts.hints.Prefetch(l, list)
 }
 
-// worthHints returns the experts of layer l that the mount should be told of and
-// has not been told of yet, the best of every token first.
+// worthHints returns the experts of layer l that the mount should be told of, the
+// best of every token first. Those of the next layer are told again: the mount may
+// have had no room for them when they were guessed from afar.
 func (p *predictor) worthHints(l, ahead, n, k int) (list []int) {
 	proven := p.mode == prefetchOn || n >= largeBatch
 	if !proven && !p.trial.hints() {
@@ -156,7 +158,8 @@ func (p *predictor) worthHints(l, ahead, n, k int) (list []int) {
 	for rank := range k {
 		for t := range n {
 			x := g.made[ahead][t*k+rank]
-			if len(list) < maxHinted && !g.told[x.expert] && (proven || p.shares[ahead][x.margin].good()) {
+			if len(list) < maxHinted && !slices.Contains(list, x.expert) && (ahead == 1 || !g.told[x.expert]) &&
+				(proven || p.shares[ahead][x.margin].good()) {
 				g.told[x.expert] = true
 				list = append(list, x.expert)
 			}

@@ -121,7 +121,9 @@ facts=$("$here/bin/expertfs" check --json "$checkpoint")
 experts=$(sed -n 's/.*"experts_bytes": *\([0-9]*\).*/\1/p' <<<"$facts")
 [ -n "$experts" ] || die "expertfs check $checkpoint gave no size of the experts"
 dense=$(($(stat -Lc %s "$gguf") - experts)) # the embedding included, of which gptoss reads a row a token
-own=$(($(sed -n 's/.*"dense_bytes": *\([0-9]*\).*/\1/p' <<<"$facts") / 2))
+own=$(sed -n 's/.*"dense_bytes": *\([0-9]*\).*/\1/p' <<<"$facts")
+[ -n "$own" ] || die "expertfs check $checkpoint gave no size of the dense weights"
+own=$((own * 17 / 32)) # 8 bits each, and a scale for 32
 beside=350000000
 for _ in $(seq "$load"); do
 	nice -n 19 sh -c 'while :; do :; done' &

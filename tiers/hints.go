@@ -40,8 +40,7 @@ func (c *Cache) Step(layer int, keys []policy.Key) {
 // stepped takes a step, announced or found. Guesses about its layer that were
 // wrong and have not been read to the end are given up.
 func (c *Cache) stepped(layer int, keys []policy.Key) {
-	c.step += int64((layer - c.layer + c.shape.Layers) % c.shape.Layers)
-	c.layer = layer
+	c.step, c.layer = c.due(layer), layer
 	kind := stepAnnounced
 	if c.steps.Found() {
 		kind = stepFound
@@ -100,7 +99,8 @@ func (c *Cache) guess(e *entry) bool {
 // due numbers the next step of a layer: steps count up with the layers of each
 // token, so that guesses can be ordered by when they are wanted.
 func (c *Cache) due(layer int) int64 {
-	return c.step + int64((layer-c.layer+c.shape.Layers)%c.shape.Layers)
+	layers := c.shape.Layers
+	return c.step + 1 + int64((layer-c.layer-1+layers)%layers)
 }
 
 // worth tells whether a guess is worth the best victim.

@@ -19,8 +19,16 @@ type Hints struct {
 	buf    []byte
 	ahead  []byte // lines of Prefetch
 	lost   atomic.Int64
-	later  chan []byte // lines that a goroutine writes
+	told   <-chan struct{} // closed when the mount has what FlushLater wrote last; nil before
+	later  chan prefetch   // what a goroutine writes
 	done   chan struct{}
+}
+
+// prefetch is lines about later layers. The mount should know of the present step
+// first, whose experts it must not evict for a guess.
+type prefetch struct {
+	lines []byte
+	after <-chan struct{} // nil if there is nothing to wait for
 }
 
 // maxHints is when the gathered lines are written even unasked.
@@ -36,7 +44,7 @@ func (f *Folder) Hints() (*Hints, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Hints{f: file, folder: f, later: make(chan []byte, 1), done: make(chan struct{})}
+	h := &Hints{f: file, folder: f, later: make(chan prefetch, 1), done: make(chan struct{})}
 	go h.writeLater()
 	return h, nil
 }
@@ -47,6 +55,13 @@ func (h *Hints) Step(layer int, experts []int) { h.line("step", layer, experts) 
 
 // Touch says that experts which stayed mapped are used again.
 func (h *Hints) Touch(layer int, experts []int) { h.line("touch", layer, experts) }
+
+// ForgetAhead drops the lines of Prefetch that were not sent.
+func (h *Hints) ForgetAhead() {
+	if h != nil {
+		h.ahead = h.ahead[:0]
+	}
+}
 
 // Prefetch says that experts will probably be opened soon. The line waits for
 // SendAhead.
@@ -65,7 +80,7 @@ func (h *Hints) SendAhead() {
 		return
 	}
 	select {
-	case h.later <- h.ahead:
+	case h.later <- prefetch{h.ahead, h.told}:
 		h.ahead = nil
 	default:
 	}
@@ -73,8 +88,11 @@ func (h *Hints) SendAhead() {
 
 func (h *Hints) writeLater() {
 	defer close(h.done)
-	for lines := range h.later {
-		h.write(lines)
+	for p := range h.later {
+		if p.after != nil {
+			<-p.after
+		}
+		h.write(p.lines)
 	}
 }
 
@@ -113,11 +131,11 @@ func (h *Hints) Flush() {
 }
 
 // FlushLater writes the gathered lines in the background. The channel is closed
-// when the mount has them; until then nothing else may be flushed.
+// when the mount has them; what must come after them waits for it.
 func (h *Hints) FlushLater() <-chan struct{} {
 	told := make(chan struct{})
 	lines := h.buf
-	h.buf = nil
+	h.buf, h.told = nil, told
 	go func() {
 		defer close(told)
 		h.write(lines)

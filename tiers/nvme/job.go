@@ -158,6 +158,7 @@ func (j *Job) Promote() {
 	}
 	if j.unqueue() {
 		j.r.queues[Demand] = append(j.r.queues[Demand], j)
+		j.r.wake.Broadcast() // those that take no more prefetches
 	}
 	j.class = Demand
 }

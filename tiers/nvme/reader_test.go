@@ -257,6 +257,23 @@ func TestPrefetchesLeaveWorkersToReaders(t *testing.T) {
 	require.NoError(t, errors.Join(guess.Err(), demand.Err()))
 }
 
+func TestAPromotedPrefetchWakesWorkers(t *testing.T) {
+	ck := embeddedModel(t)
+	r, s := scripted(t, ck, 3)
+	guess, wanted := start(ck, r, 0, Prefetch), start(ck, r, 1, Prefetch)
+	for range 2 {
+		<-s.started // the third worker may take no more of them
+	}
+	wanted.Promote()
+	require.Equal(t, firstRead(ck, 1), <-s.started)
+	for range 2 * 6 {
+		s.goOn <- struct{}{}
+	}
+	<-guess.Done()
+	<-wanted.Done()
+	require.NoError(t, errors.Join(guess.Err(), wanted.Err()))
+}
+
 func TestACallerThatGivesUpGetsItsMemoryBack(t *testing.T) {
 	ck := embeddedModel(t)
 	r, s := scripted(t, ck, 1)
