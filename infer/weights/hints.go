@@ -131,8 +131,12 @@ func (h *Hints) Flush() {
 }
 
 // FlushLater writes the gathered lines in the background. The channel is closed
-// when the mount has them; what must come after them waits for it.
+// when the mount has them, and nil on a nil *Hints; what must come after them
+// waits for it.
 func (h *Hints) FlushLater() <-chan struct{} {
+	if h == nil {
+		return nil
+	}
 	told := make(chan struct{})
 	lines := h.buf
 	h.buf, h.told = nil, told
