@@ -3,7 +3,6 @@ package nvme
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -154,6 +153,17 @@ func scripted(t *testing.T, ck *checkpoint.Checkpoint, workers int) (*Reader, sc
 	return r, s
 }
 
+// finish lets the reads of jobs go on, six for an expert, and waits for them.
+func (s script) finish(t *testing.T, jobs ...*Job) {
+	for range 6 * len(jobs) {
+		s.goOn <- struct{}{}
+	}
+	for _, j := range jobs {
+		<-j.Done()
+		require.NoError(t, j.Err())
+	}
+}
+
 // start starts a job for one expert.
 func start(ck *checkpoint.Checkpoint, r *Reader, expert int, class Class) *Job {
 	v := ck.Expert(0, expert)
@@ -175,13 +185,7 @@ func TestDemandComesBeforePrefetch(t *testing.T) {
 	require.Equal(t, firstRead(ck, 0), <-s.started)
 	guess, promoted, demand := start(ck, r, 1, Prefetch), start(ck, r, 2, Prefetch), start(ck, r, 3, Demand)
 	promoted.Promote()
-	for range 24 {
-		s.goOn <- struct{}{}
-	}
-	for _, j := range []*Job{busy, demand, promoted, guess} {
-		<-j.Done()
-		require.NoError(t, j.Err())
-	}
+	s.finish(t, busy, demand, promoted, guess)
 	var order []int64
 	for range 23 {
 		order = append(order, <-s.started)
@@ -226,13 +230,7 @@ func TestPrefetchesAreReadInTheOrderTheyAreDue(t *testing.T) {
 		v := ck.Expert(0, 1+i)
 		jobs = append(jobs, r.Prefetch(v, make([]byte, v.Size()), due))
 	}
-	for range 5 * 6 {
-		s.goOn <- struct{}{}
-	}
-	for _, j := range append(jobs, busy) {
-		<-j.Done()
-		require.NoError(t, j.Err())
-	}
+	s.finish(t, append(jobs, busy)...)
 	var order []int64
 	for range 5*6 - 1 {
 		order = append(order, <-s.started)
@@ -249,12 +247,7 @@ func TestPrefetchesLeaveWorkersToReaders(t *testing.T) {
 	demand := start(ck, r, 1, Demand)
 	require.Equal(t, firstRead(ck, 1), <-s.started, "while both reads of the prefetch are under way")
 	require.NotContains(t, guesses, firstRead(ck, 1))
-	for range 2 * 6 {
-		s.goOn <- struct{}{}
-	}
-	<-guess.Done()
-	<-demand.Done()
-	require.NoError(t, errors.Join(guess.Err(), demand.Err()))
+	s.finish(t, guess, demand)
 }
 
 func TestAPromotedPrefetchWakesWorkers(t *testing.T) {
@@ -266,12 +259,7 @@ func TestAPromotedPrefetchWakesWorkers(t *testing.T) {
 	}
 	wanted.Promote()
 	require.Equal(t, firstRead(ck, 1), <-s.started)
-	for range 2 * 6 {
-		s.goOn <- struct{}{}
-	}
-	<-guess.Done()
-	<-wanted.Done()
-	require.NoError(t, errors.Join(guess.Err(), wanted.Err()))
+	s.finish(t, guess, wanted)
 }
 
 func TestACallerThatGivesUpGetsItsMemoryBack(t *testing.T) {
