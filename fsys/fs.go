@@ -36,7 +36,7 @@ type Options struct {
 
 // FS is a mounted filesystem.
 type FS struct {
-	fuse.RawFileSystem // answers ENOSYS to what is not implemented here
+	fuse.RawFileSystem // answers ENOSYS to the operations that a read-only tree has no use for
 
 	cache   *tiers.Cache
 	ck      *checkpoint.Checkpoint
