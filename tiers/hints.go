@@ -56,6 +56,7 @@ func (c *Cache) stepped(layer int, keys []policy.Key) {
 			}
 		}
 	}
+	c.foresee(len(keys))
 }
 
 // Prefetch says that experts will probably be used soon. A guess gets the time
@@ -70,10 +71,15 @@ func (c *Cache) Prefetch(keys ...policy.Key) {
 		if e == nil || e.slot != nil || e.load != nil || c.closed {
 			continue
 		}
-		c.counters.prefetches++
-		if !c.guess(e) {
-			c.counters.dropped++
-		}
+		c.ask(e)
+	}
+}
+
+// ask begins the prefetch of an absent expert, or drops it, and counts it.
+func (c *Cache) ask(e *entry) {
+	c.counters.prefetches++
+	if !c.guess(e) {
+		c.counters.dropped++
 	}
 }
 

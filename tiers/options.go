@@ -30,6 +30,7 @@ type Options struct {
 
 	MaxWait       time.Duration // how long an open waits for a slot; 0 is DefaultMaxWait
 	PrefetchBytes int64         // bound on prefetches under way; 0 is the default
+	NoForesight   bool          // prefetch on readers' hints alone, see foresee.go
 
 	// Trace, when set, gets every step: opened tells that it was found in the
 	// order of opens, not announced. It is called by one goroutine, in order,

@@ -133,7 +133,7 @@ func (v valued) Victims() iter.Seq[policy.Key] { return v.Policy.Victims() }
 
 func TestAPrefetchEvictsOnlyWhatIsWorthLess(t *testing.T) {
 	ck := tiny(t)
-	c := newCache(t, ck, 4, Options{})
+	c := newCache(t, ck, 4, Options{NoForesight: true})
 	worth := map[policy.Key]float64{key(0, 0): 0.9, key(1, 1): 0.95}
 	c.mu.Lock()
 	c.policy = valued{c.policy, worth}

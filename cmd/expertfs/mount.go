@@ -30,6 +30,7 @@ type mountConfig struct {
 	allowOther    bool
 	readOnly      bool
 	noPassthrough bool
+	noForesight   bool
 	foreground    bool
 	logLevel      string
 	logFile       string
@@ -95,6 +96,7 @@ func (c *mountConfig) addFlags(cmd *cobra.Command, options *[]string) {
 	f.Float64Var(&c.high, "high", 1, "evict in the background when more than this share of the budget is in use")
 	f.Float64Var(&c.low, "low", 0, "and go on until no more than this share is (default: the same share)")
 	f.DurationVar(&c.maxWait, "max-wait", tiers.DefaultMaxWait, "how long an open waits while readers hold all RAM, before it fails with EBUSY")
+	f.BoolVar(&c.noForesight, "no-foresight", false, "do not read ahead what the policy expects in the next layers")
 	f.BoolVarP(&c.foreground, "foreground", "f", false, "stay in the foreground, log to stderr")
 	f.StringArrayVarP(options, "options", "o", nil, "mount `options`, as in /etc/fstab: allow_other, ro, ram=SIZE, ...")
 	f.BoolVar(&c.noPassthrough, "no-passthrough", false, "answer every read in the daemon")

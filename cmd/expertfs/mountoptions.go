@@ -77,6 +77,8 @@ func (c *mountConfig) flagOption(name string) *bool {
 		return &c.readOnly
 	case "no-passthrough":
 		return &c.noPassthrough
+	case "no-foresight":
+		return &c.noForesight
 	}
 	return nil
 }

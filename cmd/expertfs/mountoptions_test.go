@@ -10,9 +10,9 @@ import (
 func TestMountOptions(t *testing.T) {
 	var c mountConfig
 	require.NoError(t, c.setOptions(`defaults,_netdev,nofail,x-systemd.automount,user,noatime,comment=a b,allow_other,ro,`+
-		`ram=40%,policy=ewma:alpha=0.5\,beta=2,log-file=a\\b,no-passthrough`))
+		`ram=40%,policy=ewma:alpha=0.5\,beta=2,log-file=a\\b,no-passthrough,no-foresight`))
 	require.Equal(t, mountConfig{
-		allowOther: true, readOnly: true, noPassthrough: true, ram: "40%", policy: "ewma:alpha=0.5,beta=2", logFile: `a\b`,
+		allowOther: true, readOnly: true, noPassthrough: true, noForesight: true, ram: "40%", policy: "ewma:alpha=0.5,beta=2", logFile: `a\b`,
 	}, c)
 	require.NoError(t, c.setOptions("rw,high=0.9,low=.5,max-wait=2s,seed=7,shadow=lru,shadow=ewma:alpha=1"))
 	require.Equal(t, []string{"lru", "ewma:alpha=1"}, c.ghosts)

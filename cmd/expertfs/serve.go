@@ -107,6 +107,7 @@ func (c *mountConfig) openCache(ck *checkpoint.Checkpoint, o tiers.Options) (*ti
 	}
 	o.Budget, o.Policy, o.Seed, o.Ghosts = size, c.policy, c.seed, c.ghosts
 	o.High, o.Low, o.MaxWait = c.high, c.low, c.maxWait
+	o.NoForesight = c.noForesight
 	o.NoHuge, o.Memfd = c.noHuge, c.memfd
 	cache, err := tiers.New(ck, o)
 	if errors.Is(err, tiers.ErrBudget) {

@@ -1,0 +1,93 @@
+package tiers
+
+import (
+	"testing"
+
+	"expertfs/policy"
+
+	"github.com/stretchr/testify/require"
+)
+
+// foreseeing makes a cache of 8 slots with a policy that gives experts the
+// values of worth.
+func foreseeing(t *testing.T, worth map[policy.Key]float64, o Options) *Cache {
+	c := newCache(t, tiny(t), 8, o)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.policy = valued{c.policy, worth}
+	return c
+}
+
+func TestWhatThePolicyExpectsIsReadAhead(t *testing.T) {
+	worth := map[policy.Key]float64{
+		key(1, 0): 0.4, // less likely than not
+		key(1, 1): 0.6,
+		key(2, 2): 0.7,
+		key(3, 3): 0.9, // too far ahead
+	}
+	c := foreseeing(t, worth, Options{})
+	c.Step(0, []policy.Key{key(0, 0)})
+	eventually(t, func() bool { return c.Stats().Resident == 2 })
+	require.Equal(t, []policy.Key{key(1, 1), key(2, 2)}, c.Resident())
+	require.Equal(t, PrefetchStats{Asked: 2}, c.Stats().Prefetch)
+
+	c.Step(1, []policy.Key{key(1, 1)}) // now layer 3 is near
+	eventually(t, func() bool { return c.Expert(key(3, 3)).Tier == "ram" })
+	require.EqualValues(t, 3, c.Stats().Prefetch.Asked, "those in RAM are not asked for again")
+}
+
+func TestForesightGoesOnWithTheNextToken(t *testing.T) {
+	c := foreseeing(t, map[policy.Key]float64{key(0, 5): 0.9, key(1, 6): 0.9}, Options{})
+	c.Step(3, []policy.Key{key(3, 0)}) // the last layer of the tiny model
+	eventually(t, func() bool { return c.Stats().Resident == 2 })
+	require.Equal(t, []policy.Key{key(0, 5), key(1, 6)}, c.Resident())
+}
+
+func TestWhenNothingIsForeseen(t *testing.T) {
+	worth := map[policy.Key]float64{key(1, 1): 0.9}
+	c := foreseeing(t, worth, Options{NoForesight: true})
+	c.Step(0, []policy.Key{key(0, 0)})
+	require.Zero(t, c.Stats().Prefetch.Asked, "switched off")
+
+	c = foreseeing(t, worth, Options{})
+	var batch []policy.Key
+	for expert := range c.shape.TopK + 1 {
+		batch = append(batch, key(0, expert))
+	}
+	c.Step(0, batch)
+	require.Zero(t, c.Stats().Prefetch.Asked, "a batch of a prompt")
+
+	c = newCache(t, tiny(t), 8, Options{Policy: "lru"})
+	c.Step(0, []policy.Key{key(0, 0)})
+	require.Zero(t, c.Stats().Prefetch.Asked, "a policy without forecasts")
+}
+
+// TestForesightTurnsMissesIntoHits reads a routing in which the token decides
+// everything: its first layer tells the experts of the others. The cache is too
+// small for any eviction policy to keep them all.
+func TestForesightTurnsMissesIntoHits(t *testing.T) {
+	ck := tiny(t)
+	misses := map[bool]int64{}
+	for _, off := range []bool{false, true} {
+		c := newCache(t, ck, 24, Options{Policy: policy.Default, NoForesight: off})
+		var before int64
+		for token := range 400 {
+			if token == 300 { // all is learned
+				before = c.Stats().Misses
+			}
+			kind := token * 7919 % 8 // each seen every eighth token
+			for layer := range ck.Config().Layers {
+				used := []policy.Key{key(layer, kind*4), key(layer, kind*4+1), key(layer, kind*4+2), key(layer, kind*4+3)}
+				c.Step(layer, used)
+				for _, k := range used {
+					open(t, c, k).Release()
+				}
+				// The time in which a model computes.
+				eventually(t, func() bool { return c.Stats().LoadingBytes == 0 })
+			}
+		}
+		misses[off] = c.Stats().Misses - before
+	}
+	require.Positive(t, misses[true])
+	require.Less(t, misses[false], misses[true]/2)
+}
