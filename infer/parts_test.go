@@ -147,3 +147,31 @@ func TestKVCacheSpansBlocks(t *testing.T) {
 	require.False(t, c.canCut(100))
 	require.LessOrEqual(t, len(c.blocks), 2)
 }
+
+// TestThreadsClaimTheirOwnPortionFirst checks that every task is claimed once,
+// and by the thread it was meant for until that has none left.
+func TestThreadsClaimTheirOwnPortionFirst(t *testing.T) {
+	for _, threads := range []int{1, 2, 3, 7} {
+		for _, tasks := range []int{1, 2, 5, 100} {
+			j := &job{portions: deal(tasks, threads)}
+			last := threads - 1
+			var got []int
+			for {
+				task, ok := j.claim(last)
+				if !ok {
+					break
+				}
+				got = append(got, task)
+			}
+			own := tasks * last / threads
+			var want []int
+			for task := own; task < tasks; task++ {
+				want = append(want, task)
+			}
+			for task := range own {
+				want = append(want, task)
+			}
+			require.Equal(t, want, got, "%d tasks, %d threads", tasks, threads)
+		}
+	}
+}

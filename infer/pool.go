@@ -16,7 +16,10 @@ const spinFor = 30 * time.Microsecond
 
 // pool runs loops on a fixed number of threads, of which the caller is one.
 // Tasks are claimed one by one, so a thread that the system has suspended holds
-// up only the task that it is in, and one that sleeps is not waited for.
+// up only the task that it is in, and one that sleeps is not waited for. Each
+// thread begins with a portion of its own, in order: tasks are rows of a matrix,
+// and whoever goes on where it ended finds the next rows on their way from
+// memory.
 type pool struct {
 	threads int
 	job     atomic.Pointer[job]
@@ -36,12 +39,43 @@ type worker struct {
 // job is one loop. It is not reused: a thread that wakes late finds no task
 // left in it.
 type job struct {
-	body    func(thread, task int)
-	tasks   int32
-	next    atomic.Int32 // first unclaimed task
-	left    atomic.Int32 // tasks not finished
-	waiting atomic.Bool  // the caller sleeps until left is 0
-	failure atomic.Pointer[error]
+	body     func(thread, task int)
+	portions []portion    // by thread
+	left     atomic.Int32 // tasks not finished
+	waiting  atomic.Bool  // the caller sleeps until left is 0
+	failure  atomic.Pointer[error]
+}
+
+// portion is the tasks that a thread does first, and others when they have none.
+type portion struct {
+	next atomic.Int32 // first unclaimed task
+	end  int32
+	_    [56]byte // a cache line of its own
+}
+
+// deal gives each thread a portion of the tasks; they differ by one at most.
+func deal(tasks, threads int) []portion {
+	portions := make([]portion, threads)
+	for t := range portions {
+		portions[t].next.Store(int32(tasks * t / threads))
+		portions[t].end = int32(tasks * (t + 1) / threads)
+	}
+	return portions
+}
+
+// claim returns a task for a thread, of its own portion while there is one. It
+// fails when all tasks are claimed.
+func (j *job) claim(thread int) (task int, ok bool) {
+	for i := range j.portions {
+		p := &j.portions[(thread+i)%len(j.portions)]
+		if p.next.Load() >= p.end {
+			continue
+		}
+		if task := p.next.Add(1) - 1; task < p.end {
+			return int(task), true
+		}
+	}
+	return 0, false
 }
 
 func newPool(threads int) *pool {
@@ -70,7 +104,7 @@ func (p *pool) run(tasks int, body func(thread, task int)) error {
 	if tasks == 0 {
 		return nil
 	}
-	j := &job{body: body, tasks: int32(tasks)}
+	j := &job{body: body, portions: deal(tasks, p.threads)}
 	j.left.Store(int32(tasks))
 	if tasks > 1 {
 		p.job.Store(j)
@@ -101,11 +135,11 @@ func (p *pool) await(j *job) {
 // work runs tasks of j until none is left to claim.
 func (j *job) work(p *pool, thread int) {
 	for {
-		task := j.next.Add(1) - 1
-		if task >= j.tasks {
+		task, ok := j.claim(thread)
+		if !ok {
 			return
 		}
-		j.runTask(thread, int(task))
+		j.runTask(thread, task)
 		if j.left.Add(-1) == 0 && j.waiting.CompareAndSwap(true, false) {
 			p.joined <- struct{}{}
 		}
