@@ -82,6 +82,7 @@ type entry struct {
 	load  *load     // under way
 	pins  int       // handles
 	guess bool      // prefetched and not used yet
+	due   int64     // the step that a guess is for, see Cache.due
 
 	hits, loads int64
 	last        time.Time // of use

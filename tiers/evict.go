@@ -21,21 +21,39 @@ const poll = 5 * time.Millisecond
 const batch = 16
 
 // victims returns up to n residents that can be evicted, the best first: those
-// without handles that no process maps.
+// without handles that no process maps. Guesses that are soon to be proved come
+// last. The policy often thinks little of them, since it does not know what
+// made them likely.
 func (c *Cache) victims(n int) []*entry {
 	n = min(n, c.residents-c.held)
 	if n <= 0 {
 		return nil
 	}
 	found := make([]*entry, 0, n)
+	var guesses []*entry
 	for k := range c.steps.Victims(c.policy) {
-		if e := c.expert(k); e.pins == 0 && e.slot.Idle() {
+		e := c.expert(k)
+		switch {
+		case e.pins > 0 || !e.slot.Idle():
+		case c.unproved(e):
+			guesses = append(guesses, e)
+		default:
 			if found = append(found, e); len(found) == n {
-				break
+				return found
 			}
 		}
 	}
-	return found
+	return append(found, guesses[:min(len(guesses), n-len(found))]...)
+}
+
+// provedWithin is how many layers ahead a guess is spared. More would let a
+// reader that guesses far ahead shut out what is used.
+const provedWithin = 4
+
+// unproved tells whether a resident is a guess about one of the next layers.
+func (c *Cache) unproved(e *entry) bool {
+	ahead := e.due - c.step
+	return e.guess && 0 < ahead && ahead <= provedWithin
 }
 
 // victim returns the best victim, nil when every resident is held.

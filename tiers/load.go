@@ -251,6 +251,7 @@ func (c *Cache) settle(l *load) {
 	c.counters.latency.add(time.Since(l.began))
 	if !e.dense {
 		e.guess = l.class == nvme.Prefetch && !l.warming
+		e.due = l.due
 		c.residents++
 		c.policy.Insert(e.key, c.charge)
 	}

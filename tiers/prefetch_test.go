@@ -24,15 +24,29 @@ func TestAPrefetchedExpertIsAHit(t *testing.T) {
 	require.Equal(t, PrefetchStats{Asked: 1, Useful: 1}, s.Prefetch)
 }
 
-func TestAPrefetchEvictedUnusedIsWasted(t *testing.T) {
+func TestAGuessIsSparedUntilItsLayerHasPassed(t *testing.T) {
 	ck := tiny(t)
 	c := newCache(t, ck, 4, Options{})
+	c.Step(1, []policy.Key{key(1, 0)})
 	c.Prefetch(key(2, 3))
 	eventually(t, func() bool { return c.Stats().Resident == 1 })
-	for expert := range 4 {
-		open(t, c, key(0, expert)).Release()
+	for expert := range 4 { // an lru would evict the guess for the last
+		open(t, c, key(1, expert)).Release()
 	}
+	require.Equal(t, PrefetchStats{Asked: 1}, c.Stats().Prefetch)
+
+	c.Step(2, []policy.Key{key(2, 0)}) // it was wrong
+	open(t, c, key(2, 0)).Release()
 	require.Equal(t, PrefetchStats{Asked: 1, Wasted: 1}, c.Stats().Prefetch)
+}
+
+func TestGuessesYieldWhereNothingElseCan(t *testing.T) {
+	ck := tiny(t)
+	c := newCache(t, ck, 4, Options{})
+	c.Prefetch(key(2, 0), key(2, 1), key(2, 2), key(2, 3))
+	eventually(t, func() bool { return c.Stats().Resident == 4 })
+	open(t, c, key(0, 0)).Release()
+	require.EqualValues(t, 1, c.Stats().Prefetch.Wasted)
 }
 
 func TestAnOpenOvertakesItsOwnPrefetch(t *testing.T) {
