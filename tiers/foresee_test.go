@@ -20,19 +20,19 @@ func foreseeing(t *testing.T, worth map[policy.Key]float64, o Options) *Cache {
 
 func TestWhatThePolicyExpectsIsReadAhead(t *testing.T) {
 	worth := map[policy.Key]float64{
-		key(1, 0): 0.4, // less likely than not
+		key(1, 0): 0.3, // not likely enough
 		key(1, 1): 0.6,
-		key(2, 2): 0.7,
-		key(3, 3): 0.9, // too far ahead
+		key(3, 3): 0.7,
+		key(0, 4): 0.9, // too far ahead
 	}
 	c := foreseeing(t, worth, Options{})
 	c.Step(0, []policy.Key{key(0, 0)})
 	eventually(t, func() bool { return c.Stats().Resident == 2 })
-	require.Equal(t, []policy.Key{key(1, 1), key(2, 2)}, c.Resident())
+	require.ElementsMatch(t, []policy.Key{key(1, 1), key(3, 3)}, c.Resident())
 	require.Equal(t, PrefetchStats{Asked: 2}, c.Stats().Prefetch)
 
-	c.Step(1, []policy.Key{key(1, 1)}) // now layer 3 is near
-	eventually(t, func() bool { return c.Expert(key(3, 3)).Tier == "ram" })
+	c.Step(1, []policy.Key{key(1, 1)}) // now the next token's layer 0 is near
+	eventually(t, func() bool { return c.Expert(key(0, 4)).Tier == "ram" })
 	require.EqualValues(t, 3, c.Stats().Prefetch.Asked, "those in RAM are not asked for again")
 }
 
@@ -40,7 +40,7 @@ func TestForesightGoesOnWithTheNextToken(t *testing.T) {
 	c := foreseeing(t, map[policy.Key]float64{key(0, 5): 0.9, key(1, 6): 0.9}, Options{})
 	c.Step(3, []policy.Key{key(3, 0)}) // the last layer of the tiny model
 	eventually(t, func() bool { return c.Stats().Resident == 2 })
-	require.Equal(t, []policy.Key{key(0, 5), key(1, 6)}, c.Resident())
+	require.ElementsMatch(t, []policy.Key{key(0, 5), key(1, 6)}, c.Resident())
 }
 
 func TestWhenNothingIsForeseen(t *testing.T) {
