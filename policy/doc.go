@@ -9,8 +9,8 @@
 // # The rules of the game
 //
 // A live cache, the simulator of package replay and the ghosts of package
-// shadow all play by the rules below, so that their hit rates can be compared
-// digit by digit.
+// shadow all play by the rules below, so that their hit rates can be compared,
+// and digit by digit where nothing is prefetched.
 //
 //   - A step is one visit of one layer: the keys that the router chose there,
 //     four for a token that is decoded, up to all of them for a prompt that
@@ -27,4 +27,5 @@
 //   - The keys of the group in progress (Steps.Active) are evicted only when
 //     nothing else is left: they are in use now or will be in a moment.
 //   - A prefetched key is inserted without a Touch. Its first access is a hit.
+//     Until its layer is visited it is evicted only before those in use.
 package policy

@@ -266,8 +266,11 @@ func (f *forecast) value(layer int) {
 	f.first(layer) // found now, so that choosing a victim is quick
 }
 
-// Value is the chance of use at the next visit.
-func (f *forecast) Value(k Key) float64 {
+// Value is the forecast.
+func (f *forecast) Value(k Key) float64 { return f.Forecast(k) }
+
+// Forecast is the chance of use at the next visit.
+func (f *forecast) Forecast(k Key) float64 {
 	if !f.shape.contains(k) {
 		return 0
 	}

@@ -39,6 +39,14 @@ type Valuer interface {
 	Value(k Key) float64
 }
 
+// Forecaster is a Policy that learns from what comes true how likely each use
+// is, so well that a good chance is reason enough to read an absent expert.
+type Forecaster interface {
+	// Forecast estimates the chance, 0 to 1, that k is used when its layer is
+	// visited next, given all steps so far. It answers for any key.
+	Forecast(k Key) float64
+}
+
 // Shape describes the experts of a model and the memory for them.
 type Shape struct {
 	Layers, Experts int   // experts per layer

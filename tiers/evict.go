@@ -22,28 +22,35 @@ const batch = 16
 
 // victims returns up to n residents that can be evicted, the best first: those
 // without handles that no process maps. Guesses that are soon to be proved come
-// last. The policy often thinks little of them, since it does not know what
-// made them likely.
+// late, because the policy often thinks little of them, not knowing what made
+// them likely; after them only the experts of the step in progress.
 func (c *Cache) victims(n int) []*entry {
 	n = min(n, c.residents-c.held)
 	if n <= 0 {
 		return nil
 	}
 	found := make([]*entry, 0, n)
-	var guesses []*entry
+	var guesses, active []*entry
 	for k := range c.steps.Victims(c.policy) {
 		e := c.expert(k)
 		switch {
-		case e.pins > 0 || !e.slot.Idle():
+		case e.pins > 0:
 		case c.unproved(e):
 			guesses = append(guesses, e)
-		default:
+		case c.steps.Active(k):
+			active = append(active, e)
+		case e.slot.Idle():
 			if found = append(found, e); len(found) == n {
 				return found
 			}
 		}
 	}
-	return append(found, guesses[:min(len(guesses), n-len(found))]...)
+	for _, e := range append(guesses, active...) {
+		if len(found) < n && e.slot.Idle() {
+			found = append(found, e)
+		}
+	}
+	return found
 }
 
 // provedWithin is how many layers ahead a guess is spared. More would let a

@@ -18,16 +18,27 @@ const foreseenChance = 0.4
 // followed by batches, of which the policy has no forecast.
 //
 // It needs no hints, so that it serves every reader, and it acts where readers
-// cannot guess: on experts whose use follows from the routing so far.
+// cannot guess: on experts whose use follows from the routing so far. Half of
+// the prefetches under way are left to the readers' hints.
 func (c *Cache) foresee(n int) {
-	valuer, ok := c.policy.(policy.Valuer)
-	if !ok || c.options.NoForesight || n > c.shape.TopK {
+	forecaster, ok := c.policy.(policy.Forecaster)
+	if !ok || c.options.NoForesight || n > c.shape.TopK || c.closed {
 		return
 	}
 	for ahead := range min(foresight, c.shape.Layers-1) {
 		for _, e := range c.experts[(c.layer+1+ahead)%c.shape.Layers] {
-			if e.slot == nil && e.load == nil && valuer.Value(e.key) > foreseenChance {
-				c.ask(e)
+			if e.slot != nil || e.load != nil {
+				continue
+			}
+			chance := forecaster.Forecast(e.key)
+			if chance < foreseenChance {
+				continue
+			}
+			if int64(len(c.guesses)+1)*c.charge > c.options.PrefetchBytes/2 {
+				return
+			}
+			if c.guess(e, chance) {
+				c.counters.prefetches++
 			}
 		}
 	}

@@ -36,6 +36,32 @@ func TestWhatThePolicyExpectsIsReadAhead(t *testing.T) {
 	require.EqualValues(t, 3, c.Stats().Prefetch.Asked, "those in RAM are not asked for again")
 }
 
+func TestForesightEvictsOnlyWhatIsLessLikely(t *testing.T) {
+	worth := map[policy.Key]float64{key(1, 1): 0.42}
+	for expert := range 8 {
+		worth[key(0, expert)] = 0.45
+	}
+	c := foreseeing(t, worth, Options{})
+	for expert := range 8 { // all slots
+		open(t, c, key(0, expert)).Release()
+	}
+	c.Step(3, []policy.Key{key(3, 0)}) // a guess of a reader would be worth one half
+	require.Zero(t, c.Stats().Prefetch.Asked)
+	c.mu.Lock()
+	worth[key(0, 0)] = 0.41 // the best victim
+	c.mu.Unlock()
+	c.Step(3, []policy.Key{key(3, 0)})
+	eventually(t, func() bool { return c.Expert(key(1, 1)).Tier == "ram" })
+	require.Equal(t, "nvme", c.Expert(key(0, 0)).Tier)
+}
+
+func TestNothingIsForeseenAtTheEnd(t *testing.T) {
+	c := foreseeing(t, map[policy.Key]float64{key(1, 1): 0.9}, Options{})
+	open(t, c, key(0, 0)).Release() // a step that Close ends
+	require.NoError(t, c.Close())
+	require.Zero(t, c.counters.prefetches)
+}
+
 func TestForesightGoesOnWithTheNextToken(t *testing.T) {
 	c := foreseeing(t, map[policy.Key]float64{key(0, 5): 0.9, key(1, 6): 0.9}, Options{})
 	c.Step(3, []policy.Key{key(3, 0)}) // the last layer of the tiny model
@@ -62,9 +88,8 @@ func TestWhenNothingIsForeseen(t *testing.T) {
 	require.Zero(t, c.Stats().Prefetch.Asked, "a policy without forecasts")
 }
 
-// TestForesightTurnsMissesIntoHits reads a routing in which the token decides
-// everything: its first layer tells the experts of the others. The cache is too
-// small for any eviction policy to keep them all.
+// TestForesightTurnsMissesIntoHits reads a routing in which each token tells the
+// next one. The cache is too small for any eviction policy to keep all experts.
 func TestForesightTurnsMissesIntoHits(t *testing.T) {
 	ck := tiny(t)
 	misses := map[bool]int64{}

@@ -20,6 +20,9 @@ func (c *Cache) Touch(keys ...policy.Key) {
 	for _, k := range keys {
 		if e := c.expert(k); e != nil && e.slot != nil && !c.closed {
 			c.steps.Access(k)
+			if e.slot == nil {
+				continue // went, for what the step that has just ended foretells
+			}
 			c.use(e)
 			c.hit(e)
 		}
@@ -71,24 +74,24 @@ func (c *Cache) Prefetch(keys ...policy.Key) {
 		if e == nil || e.slot != nil || e.load != nil || c.closed {
 			continue
 		}
-		c.ask(e)
+		c.counters.prefetches++
+		chance := guessChance
+		if valuer, ok := c.policy.(policy.Valuer); ok {
+			chance = max(chance, valuer.Value(k))
+		}
+		if !c.guess(e, chance) {
+			c.counters.dropped++
+		}
 	}
 }
 
-// ask begins the prefetch of an absent expert, or drops it, and counts it.
-func (c *Cache) ask(e *entry) {
-	c.counters.prefetches++
-	if !c.guess(e) {
-		c.counters.dropped++
-	}
-}
-
-// guess begins a prefetch, if there is room for it.
-func (c *Cache) guess(e *entry) bool {
+// guess begins a prefetch of what will be used with a given chance, if there is
+// room for it.
+func (c *Cache) guess(e *entry, chance float64) bool {
 	if int64(len(c.guesses)+1)*c.charge > c.options.PrefetchBytes || len(c.line) > 0 {
 		return false
 	}
-	if len(c.free) == 0 && !c.mayGrow() && !c.worth(e) {
+	if len(c.free) == 0 && !c.mayGrow() && !c.worth(chance) {
 		return false
 	}
 	l := c.newLoad(e, nvme.Prefetch)
@@ -109,14 +112,16 @@ func (c *Cache) due(layer int) int64 {
 	return c.step + 1 + int64((layer-c.layer-1+layers)%layers)
 }
 
-// worth tells whether a guess is worth the best victim.
-func (c *Cache) worth(e *entry) bool {
+// worth tells whether a guess that comes true with some chance is worth the best
+// victim. What is about to be used, for certain or as another guess, is not
+// given for it.
+func (c *Cache) worth(chance float64) bool {
 	v := c.victim()
-	valuer, ok := c.policy.(policy.Valuer)
-	if v == nil || !ok {
-		return v != nil
+	if v == nil || c.steps.Active(v.key) || c.unproved(v) {
+		return false
 	}
-	return valuer.Value(v.key) < max(valuer.Value(e.key), guessChance)
+	valuer, ok := c.policy.(policy.Valuer)
+	return !ok || valuer.Value(v.key) < chance
 }
 
 // promote makes a guess a load that a reader waits for. It came too late to be

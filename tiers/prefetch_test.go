@@ -27,16 +27,20 @@ func TestAPrefetchedExpertIsAHit(t *testing.T) {
 func TestAGuessIsSparedUntilItsLayerHasPassed(t *testing.T) {
 	ck := tiny(t)
 	c := newCache(t, ck, 4, Options{})
-	c.Step(1, []policy.Key{key(1, 0)})
-	c.Prefetch(key(2, 3))
+	used := []policy.Key{key(1, 0), key(1, 1), key(1, 2)}
+	c.Step(1, used)
+	c.Prefetch(key(3, 3))
 	eventually(t, func() bool { return c.Stats().Resident == 1 })
-	for expert := range 4 { // an lru would evict the guess for the last
-		open(t, c, key(1, expert)).Release()
+	for _, k := range used {
+		open(t, c, k).Release()
 	}
-	require.Equal(t, PrefetchStats{Asked: 1}, c.Stats().Prefetch)
+	c.Step(2, []policy.Key{key(2, 0)})
+	open(t, c, key(2, 0)).Release() // an lru would evict the guess
+	require.Equal(t, "ram", c.Expert(key(3, 3)).Tier)
 
-	c.Step(2, []policy.Key{key(2, 0)}) // it was wrong
-	open(t, c, key(2, 0)).Release()
+	c.Step(3, []policy.Key{key(3, 0)}) // it was wrong
+	open(t, c, key(3, 0)).Release()
+	require.Equal(t, "nvme", c.Expert(key(3, 3)).Tier)
 	require.Equal(t, PrefetchStats{Asked: 1, Wasted: 1}, c.Stats().Prefetch)
 }
 
@@ -45,8 +49,12 @@ func TestGuessesYieldWhereNothingElseCan(t *testing.T) {
 	c := newCache(t, ck, 4, Options{})
 	c.Prefetch(key(2, 0), key(2, 1), key(2, 2), key(2, 3))
 	eventually(t, func() bool { return c.Stats().Resident == 4 })
-	open(t, c, key(0, 0)).Release()
-	require.EqualValues(t, 1, c.Stats().Prefetch.Wasted)
+	used := []policy.Key{key(1, 0), key(1, 1), key(1, 2), key(1, 3)}
+	c.Step(1, used)
+	for i, k := range used { // not one another's
+		open(t, c, k).Release()
+		require.EqualValues(t, i+1, c.Stats().Prefetch.Wasted)
+	}
 }
 
 func TestAnOpenOvertakesItsOwnPrefetch(t *testing.T) {
@@ -142,6 +150,8 @@ type valued struct {
 }
 
 func (v valued) Value(k policy.Key) float64 { return v.worth[k] }
+
+func (v valued) Forecast(k policy.Key) float64 { return v.worth[k] }
 
 func (v valued) Victims() iter.Seq[policy.Key] { return v.Policy.Victims() }
 
