@@ -236,3 +236,22 @@ func TestARCAdapts(t *testing.T) {
 	insert(p, key(0, 4))
 	assert.Equal(t, keys(0, 0, 1, 2, 3, 4), order(p), "now those used often, oldest first")
 }
+
+// TestForecastsAreGivenWhenLearned follows a layer that uses the same experts
+// all the time.
+func TestForecastsAreGivenWhenLearned(t *testing.T) {
+	p, err := policy.New("forecast", policy.Shape{Layers: 2, Experts: 8, TopK: 2, ExpertBytes: 1, Budget: 4}, 1)
+	require.NoError(t, err)
+	f, used := p.(policy.Forecaster), policy.Key{Expert: 3}
+	for range 16 { // as many forecasts are judged first
+		p.Step(0, []policy.Key{used, {Expert: 4}})
+		require.Zero(t, f.Forecast(used))
+	}
+	for range 50 {
+		p.Step(0, []policy.Key{used, {Expert: 4}})
+	}
+	require.Greater(t, f.Forecast(used), 0.8)
+	require.Less(t, f.Forecast(policy.Key{Expert: 5}), 0.2)
+	require.Zero(t, f.Forecast(policy.Key{Layer: 1, Expert: 3}), "a layer never visited")
+	require.Zero(t, f.Forecast(policy.Key{Layer: 9, Expert: 9}), "no such expert")
+}

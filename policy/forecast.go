@@ -43,6 +43,7 @@ type evidence [4][]source
 type layerForecast struct {
 	*history
 	visited  bool
+	judged   int       // forecasts of next
 	last     []source  // the experts chosen at the last visit
 	brief    []source  // those of the last few
 	evidence evidence  // at the last visit
@@ -168,6 +169,7 @@ func (f *forecast) answer() {
 // learnNext judges the forecast of a visit that happens now.
 func (f *forecast) learnNext(layer int) {
 	l := f.layers[layer]
+	l.judged++
 	f.next.logits(f.z, layer, l.now)
 	for _, t := range l.lastNext {
 		t.add(f.z, l.last)
@@ -266,16 +268,26 @@ func (f *forecast) value(layer int) {
 	f.first(layer) // found now, so that choosing a victim is quick
 }
 
-// Value is the forecast.
-func (f *forecast) Value(k Key) float64 { return f.Forecast(k) }
-
-// Forecast is the chance of use at the next visit.
-func (f *forecast) Forecast(k Key) float64 {
+// Value is the chance of use at the next visit.
+func (f *forecast) Value(k Key) float64 {
 	if !f.shape.contains(k) {
 		return 0
 	}
 	return float64(sigmoid(f.layers[k.Layer].next[k.Expert]))
 }
+
+// Forecast is the chance of use at the next visit, or 0 as long as little is
+// learned of k's layer.
+func (f *forecast) Forecast(k Key) float64 {
+	if !f.shape.contains(k) || f.layers[k.Layer].judged < minJudged {
+		return 0
+	}
+	return f.Value(k)
+}
+
+// minJudged is how many forecasts of a layer must have been judged before one is
+// worth reading for. The first ones only repeat what was used last.
+const minJudged = 16
 
 // Warm begins with the rates of an earlier run.
 func (f *forecast) Warm(h *Heat) {

@@ -43,7 +43,8 @@ type Valuer interface {
 // is, so well that a good chance is reason enough to read an absent expert.
 type Forecaster interface {
 	// Forecast estimates the chance, 0 to 1, that k is used when its layer is
-	// visited next, given all steps so far. It answers for any key.
+	// visited next, given all steps so far; it is 0 where too little is known.
+	// It answers for any key.
 	Forecast(k Key) float64
 }
 
