@@ -39,6 +39,8 @@ func explainFolder(dir string, err error) error {
 		return fmt.Errorf("%s is a mount whose daemon is gone: run expertfs umount %s and mount it again (%w)", dir, dir, err)
 	case errors.Is(err, syscall.ENOTDIR):
 		return fmt.Errorf("%s is not a folder; a model is one", dir)
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%w: a model is the mount point of an expertfs mount, or a copy of its tree", err)
 	}
 	return err
 }

@@ -25,7 +25,7 @@ func TestCheckFolder(t *testing.T) {
 		"../../checkpoint/tiny":  "is a checkpoint; mount it first: expertfs mount ../../checkpoint/tiny MOUNTPOINT",
 		empty:                    empty + " is empty: is it mounted?",
 		file:                     file + " is not a folder",
-		filepath.Join(dir, "no"): "no such file or directory",
+		filepath.Join(dir, "no"): "no such file or directory: a model is the mount point of an expertfs mount",
 		dir:                      "is not a model folder",
 	} {
 		for _, args := range [][]string{{"run", "-p", "a"}, {"run", "--ids", ids}, {"chat"}} {
