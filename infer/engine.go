@@ -68,7 +68,7 @@ func Open(dir string, o Options) (*Engine, error) {
 		e.freeWeights()
 		return nil, err
 	}
-	e.pool = newPool(set.threads)
+	e.pool = newPool(set.threads, set.strict)
 	e.work.scores = make([][]float32, set.threads)
 	e.work.scratch = make([]kernel.Scratch, set.threads)
 	e.publish()
@@ -124,6 +124,9 @@ func (e *Engine) Context() int { return e.set.context }
 
 // Threads is the number of threads that compute.
 func (e *Engine) Threads() int { return e.set.threads }
+
+// Bound tells whether each of the threads has a CPU of its own.
+func (e *Engine) Bound() bool { return e.pool.cpus != nil }
 
 // Act is the precision of activations: "f32", "bf16" or "int8".
 func (e *Engine) Act() string { return e.set.act.String() }

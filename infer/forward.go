@@ -34,6 +34,7 @@ func (e *Engine) batch(ctx context.Context, s *Session, ids []int, last bool, ea
 		return errClosed
 	}
 	defer e.publish()
+	defer e.pool.enter()()
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	return e.forward(ctx, s, ids, last, each)
 }

@@ -16,6 +16,7 @@ type Options struct {
 	Act      string // activations: "f32", "bf16" or "int8"; "" is DefaultAct
 	Dense    string // attention and unembedding: "bf16" or "int8"; "" goes with Act
 	Threads  int    // 0: as many as the Go runtime uses
+	AnyCPU   bool   // do not bind threads to CPUs, should there be as many of both
 	Context  int    // most tokens in a session; 0: as many as the model allows
 	Batch    int    // most tokens computed together; 0: DefaultBatch
 	MapBytes int64  // experts kept mapped between uses, in bytes; or MapAuto, MapNone
@@ -45,6 +46,7 @@ type settings struct {
 	act      kernel.Act
 	dense    weights.Precision
 	threads  int
+	strict   bool // threads may be bound to CPUs
 	context  int
 	batch    int
 	mapBytes int64
@@ -57,7 +59,7 @@ type OptionError struct{ error }
 // check returns the settings that o stands for in a model whose context is
 // modelContext tokens.
 func (o Options) check(modelContext int) (settings, error) {
-	s := settings{threads: o.Threads, context: o.Context, batch: o.Batch, mapBytes: o.MapBytes}
+	s := settings{threads: o.Threads, strict: !o.AnyCPU, context: o.Context, batch: o.Batch, mapBytes: o.MapBytes}
 	var err error
 	if s.act, err = choose("act", o.Act, DefaultAct, acts); err != nil {
 		return s, err

@@ -87,7 +87,7 @@ func TestRopeOfThePublishedModel(t *testing.T) {
 
 func TestPoolRunsEveryTaskOnce(t *testing.T) {
 	for _, threads := range []int{1, 2, 5} {
-		p := newPool(threads)
+		p := newPool(threads, true)
 		for tasks := range 40 {
 			counts := make([]atomic.Int32, tasks)
 			require.NoError(t, p.run(tasks, func(thread, task int) {
@@ -107,7 +107,7 @@ func TestPoolRunsEveryTaskOnce(t *testing.T) {
 // Thousands of loops one after the other, with and without time for the
 // threads to fall asleep, must neither hang nor lose a task.
 func TestPoolManyLoops(t *testing.T) {
-	p := newPool(4)
+	p := newPool(4, true)
 	defer p.close()
 	var sum atomic.Int64
 	loops := 20_000

@@ -71,6 +71,7 @@ type benchRecord struct {
 	Batch         int       `json:"n_batch"`
 	UBatch        int       `json:"n_ubatch"`
 	Threads       int       `json:"n_threads"`
+	CPUStrict     bool      `json:"cpu_strict"`
 	Prompt        int       `json:"n_prompt"`
 	Gen           int       `json:"n_gen"`
 	Depth         int       `json:"n_depth"`
@@ -124,7 +125,7 @@ func (r *benchResult) record() benchRecord {
 	rec := benchRecord{
 		BuildCommit: buildCommit(), CPUInfo: cpuInfo(), Backends: "CPU/" + kernel.Name(),
 		ModelFilename: r.dir, ModelType: r.size.name, ModelSize: r.size.bytes, ModelParams: r.size.params,
-		Batch: r.batch, UBatch: r.ubatch, Threads: r.engine.Threads(),
+		Batch: r.batch, UBatch: r.ubatch, Threads: r.engine.Threads(), CPUStrict: r.engine.Bound(),
 		Prompt: r.prompt, Gen: r.generate, TestTime: r.start.UTC().Format(time.RFC3339),
 		SamplesNS: ns, SamplesTS: r.speeds(),
 		Act: r.engine.Act(), Dense: r.engine.Dense(), Routing: "router",
