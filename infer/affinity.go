@@ -22,17 +22,18 @@ func allowedCPUs() []int {
 	return cpus
 }
 
-// bind keeps the calling goroutine on one CPU, until undo is called on it. A
-// system that does not allow it is as good as one that was not asked.
-func bind(cpu int) (undo func()) {
+// bind keeps the calling goroutine on one CPU, until undo is called on it. It
+// fails where the system does not allow that, or the CPU has been taken away.
+func bind(cpu int) (undo func(), ok bool) {
 	runtime.LockOSThread()
 	var before, one unix.CPUSet
 	one.Set(cpu)
 	if unix.SchedGetaffinity(0, &before) != nil || unix.SchedSetaffinity(0, &one) != nil {
-		return runtime.UnlockOSThread
+		runtime.UnlockOSThread()
+		return func() {}, false
 	}
 	return func() {
-		_ = unix.SchedSetaffinity(0, &before) // only a CPU that went away can make it fail
+		_ = unix.SchedSetaffinity(0, &before) // fails only if all these CPUs have been taken away
 		runtime.UnlockOSThread()
-	}
+	}, true
 }

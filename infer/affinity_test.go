@@ -1,52 +1,88 @@
 package infer
 
 import (
+	"os"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
-// cpusOfThreads runs tasks until every thread of the pool had one, and returns
-// the CPUs that each may run on.
+// cpusOfThreads returns the CPUs that each thread of the pool may run on. A task
+// ends when all have begun, so that each thread has one.
 func cpusOfThreads(t *testing.T, p *pool) [][]int {
 	cpus := make([][]int, p.threads)
-	var mu sync.Mutex
-	for slices.ContainsFunc(cpus, func(c []int) bool { return c == nil }) {
-		var all sync.WaitGroup // a task for each thread: none can do two
-		all.Add(p.threads)
-		require.NoError(t, p.run(p.threads, func(thread, _ int) {
-			mu.Lock()
-			cpus[thread] = allowedCPUs()
-			mu.Unlock()
-			all.Done()
-			all.Wait()
-		}))
+	var all sync.WaitGroup
+	all.Add(p.threads)
+	require.NoError(t, p.run(p.threads, func(thread, _ int) {
+		cpus[thread] = allowedCPUs()
+		all.Done()
+		all.Wait()
+	}))
+	return cpus
+}
+
+// boundThreads counts the threads of this process, whosever they are, that may
+// run on one CPU only.
+func boundThreads(t *testing.T) (n int) {
+	entries, err := os.ReadDir("/proc/self/task")
+	require.NoError(t, err)
+	for _, e := range entries {
+		tid, err := strconv.Atoi(e.Name())
+		require.NoError(t, err)
+		var set unix.CPUSet
+		if err := unix.SchedGetaffinity(tid, &set); err != unix.ESRCH { // it may have ended
+			require.NoError(t, err)
+			if set.Count() == 1 {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// severalCPUs returns the CPUs of this process.
+func severalCPUs(t *testing.T) []int {
+	cpus := allowedCPUs()
+	if len(cpus) < 2 {
+		t.Skip("there are no two CPUs to choose from")
 	}
 	return cpus
 }
 
 func TestThreadsAreBoundToCPUsOfTheirOwn(t *testing.T) {
-	before := allowedCPUs()
-	require.NotEmpty(t, before)
-	p := newPool(len(before), true)
+	cpus := severalCPUs(t)
+	p := newPool(len(cpus), true)
 	leave := p.enter()
-	bound := cpusOfThreads(t, p)
+	require.Equal(t, cpus, slices.Concat(cpusOfThreads(t, p)...), "one CPU for each thread")
+	require.Equal(t, len(cpus), boundThreads(t), "and no other thread is bound")
 	leave()
 	p.close()
-	require.Equal(t, before, slices.Concat(bound...), "one CPU for each thread")
-	require.Equal(t, before, allowedCPUs(), "the caller is free again")
+	require.Zero(t, boundThreads(t), "nor is one later")
 }
 
 func TestThreadsAreFreeUnlessThereAreAsManyAsCPUs(t *testing.T) {
-	before := allowedCPUs()
-	for _, p := range []*pool{newPool(len(before), false), newPool(len(before)+1, true)} {
+	cpus := severalCPUs(t)
+	for _, p := range []*pool{newPool(len(cpus), false), newPool(len(cpus)+1, true)} {
 		leave := p.enter()
-		for _, cpus := range cpusOfThreads(t, p) {
-			require.Equal(t, before, cpus)
+		for _, free := range cpusOfThreads(t, p) {
+			require.Equal(t, cpus, free)
 		}
 		leave()
 		p.close()
 	}
+}
+
+// TestBindThatFails asks for a CPU that no system has.
+func TestBindThatFails(t *testing.T) {
+	undo, ok := bind(1023)
+	if ok {
+		undo()
+		t.Skip("there is such a CPU")
+	}
+	undo()
+	require.Zero(t, boundThreads(t))
 }

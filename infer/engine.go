@@ -38,7 +38,8 @@ type Engine struct {
 }
 
 // Hooks let the owner of an engine see and replace the routing. They are called
-// in order, layer by layer, from the goroutine that called Append, and must not
+// in order, layer by layer, from the goroutine that called Append, whose thread may
+// be bound to one CPU (a process started from there would be too), and must not
 // keep the slice.
 type Hooks struct {
 	// Route may overwrite experts, the router's choice for the token at position
@@ -125,7 +126,7 @@ func (e *Engine) Context() int { return e.set.context }
 // Threads is the number of threads that compute.
 func (e *Engine) Threads() int { return e.set.threads }
 
-// Bound tells whether each of the threads has a CPU of its own.
+// Bound tells whether each of the threads is bound to a CPU of its own.
 func (e *Engine) Bound() bool { return e.pool.cpus != nil }
 
 // Act is the precision of activations: "f32", "bf16" or "int8".

@@ -15,8 +15,8 @@ import (
 type Options struct {
 	Act      string // activations: "f32", "bf16" or "int8"; "" is DefaultAct
 	Dense    string // attention and unembedding: "bf16" or "int8"; "" goes with Act
-	Threads  int    // 0: as many as the Go runtime uses
-	AnyCPU   bool   // do not bind threads to CPUs, should there be as many of both
+	Threads  int    // 0: GOMAXPROCS, which had better be raised by a few for goroutines that open experts
+	AnyCPU   bool   // do not bind threads to CPUs, should there be as many of both; for CPUs of unequal speed
 	Context  int    // most tokens in a session; 0: as many as the model allows
 	Batch    int    // most tokens computed together; 0: DefaultBatch
 	MapBytes int64  // experts kept mapped between uses, in bytes; or MapAuto, MapNone

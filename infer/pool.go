@@ -22,9 +22,10 @@ const spinFor = 30 * time.Microsecond
 //
 // With as many threads as CPUs, each is bound to one. The system alone does
 // worse: threads sleep and wake within microseconds, beside those of a mount that
-// reads from the drive, and on two CPUs it had both wait for the same one, with
-// the other idle, in a fifth of the time. With fewer threads than CPUs they run
-// anywhere, as two programs may not be bound to the same few CPUs.
+// reads from the drive, and for a fifth of the time one waited for a CPU while
+// another was idle. With fewer threads than CPUs two programs could be bound to
+// the same ones while others idle, and with more some would have to share; then
+// they run anywhere.
 type pool struct {
 	threads int
 	cpus    []int // by thread, the CPU that it is bound to; nil: any
@@ -87,8 +88,11 @@ func (j *job) claim(thread int) (task int, ok bool) {
 // newPool starts the threads; strict says that they may be bound to CPUs.
 func newPool(threads int, strict bool) *pool {
 	p := &pool{threads: threads, workers: make([]worker, threads-1), joined: make(chan struct{}, 1)}
-	if cpus := allowedCPUs(); strict && len(cpus) == threads {
-		p.cpus = cpus
+	if cpus := allowedCPUs(); strict && threads > 1 && len(cpus) == threads {
+		if undo, ok := bind(cpus[0]); ok {
+			undo()
+			p.cpus = cpus
+		}
 	}
 	for i := range p.workers {
 		p.workers[i].wake = make(chan struct{}, 1)
@@ -115,7 +119,8 @@ func (p *pool) bind(thread int) (undo func()) {
 	if p.cpus == nil {
 		return func() {}
 	}
-	return bind(p.cpus[thread])
+	undo, _ = bind(p.cpus[thread])
+	return undo
 }
 
 // run calls body for every task from 0 to tasks-1, on any thread and in any

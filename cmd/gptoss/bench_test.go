@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -50,6 +52,28 @@ func TestBenchFormats(t *testing.T) {
 	require.Regexp(t, `\| tg3 \| [0-9.]+ ± [0-9.]+ \| - \|`, table)
 	require.Regexp(t, `(?m)^\| 3 \| [0-9.]+% \| [0-9.]+% \|$`, table)
 	require.Regexp(t, `(?m)^\| 2 \| [0-9.]+% \| [0-9.]+% \| [0-9.]+ \|$`, table)
+}
+
+// TestBenchTellsWhetherThreadsAreBound goes by NumCPU, the CPUs that this process
+// may use: what is the default, GOMAXPROCS, may be less.
+func TestBenchTellsWhetherThreadsAreBound(t *testing.T) {
+	dir := tinyTree(t)
+	n := runtime.NumCPU()
+	if n == 1 {
+		t.Skip("one CPU: there is nothing to bind")
+	}
+	for _, c := range []struct {
+		threads int
+		strict  string
+		bound   bool
+	}{{n, "1", true}, {n, "0", false}, {n + 1, "1", false}} {
+		out, _, err := runCommand(t, "", "bench", "-m", dir, "-p", "0", "-n", "1", "-r", "1", "-o", "jsonl", "--no-warmup",
+			"-t", strconv.Itoa(c.threads), "--cpu-strict", c.strict)
+		require.NoError(t, err)
+		var record benchRecord
+		require.NoError(t, json.Unmarshal([]byte(out), &record))
+		require.Equal(t, c.bound, record.CPUStrict, "%v", c)
+	}
 }
 
 func TestBenchCombinations(t *testing.T) {

@@ -8,7 +8,7 @@ type cpuStrict struct{ anyCPU *bool }
 func (c cpuStrict) Type() string { return "0|1" }
 
 func (c cpuStrict) String() string {
-	if c.anyCPU != nil && *c.anyCPU {
+	if *c.anyCPU {
 		return "0"
 	}
 	return "1"

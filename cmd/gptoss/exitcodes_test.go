@@ -21,6 +21,7 @@ func TestUsageErrors(t *testing.T) {
 		{"score a b", "unexpected argument \"a\"\nUsage: gptoss score"},
 		{"version x", "Usage: gptoss version"},
 		{"run --temp x", `invalid argument "x" for "--temp" flag: not a valid value`},
+		{"run --cpu-strict yes", `invalid argument "yes" for "--cpu-strict" flag: neither 0 nor 1`},
 		{"serve --port 99999999", `"--port" flag: out of range`},
 		{"bench -p 1,x", `"-p, --n-prompt" flag: not a valid value`},
 		{"chat --nonsense", "unknown flag: --nonsense"},
