@@ -34,7 +34,7 @@ func addCommonFlags(cmd *cobra.Command) *modelFlags {
 	flags.StringVar(&f.options.Dense, "dense", "", "attention and unembedding as they are (bf16), or int8 made at load (default: int8 with --act int8, else bf16)")
 	flags.IntVarP(&f.options.Context, "ctx-size", "c", 0, "most tokens in the context (default: what the model allows)")
 	flags.StringVar(&f.mapBytes, "map-bytes", "auto", "experts kept mapped between uses, as a size")
-	flags.Var(cpuStrict{&f.options.AnyCPU}, "cpu-strict", "bind each thread to a CPU where there are as many of both: 1 or 0")
+	flags.Var(cpuStrict{&f.options.AnyCPU}, "cpu-strict", "1: bind each thread to a CPU of its own, if there are exactly as many threads as CPUs; 0: never")
 	flags.StringVar(&f.options.Prefetch, "prefetch", "auto", "hints about the next layer's experts: auto, on or off")
 	return f
 }
