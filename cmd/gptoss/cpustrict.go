@@ -1,6 +1,6 @@
 package main
 
-import "fmt"
+import "errors"
 
 // cpuStrict is the value of --cpu-strict, written 0 or 1 as llama.cpp has it.
 type cpuStrict struct{ anyCPU *bool }
@@ -16,7 +16,7 @@ func (c cpuStrict) String() string {
 
 func (c cpuStrict) Set(s string) error {
 	if s != "0" && s != "1" {
-		return fmt.Errorf("neither 0 nor 1")
+		return errors.New("neither 0 nor 1")
 	}
 	*c.anyCPU = s == "0"
 	return nil
