@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"expertfs/infer/harmony"
-	"expertfs/infer/openai"
+	"expertfs/infer/server"
 )
 
 // serveOptions are the flags of serve beside those of the model.
@@ -75,15 +75,14 @@ func folderName(dir string) (string, error) {
 }
 
 // server returns what answers requests with m.
-func (o *serveOptions) server(m *chatModel, log *slog.Logger) *openai.Server {
+func (o *serveOptions) server(m *chatModel, log *slog.Logger) *server.Server {
 	chat, err := harmony.NewEncoding(m.tokens)
 	if err != nil {
 		log.Warn("chats will be refused", "err", err)
 	}
-	return &openai.Server{
+	return &server.Server{
 		Model: o.alias, Tokens: m.tokens, Chat: chat,
-		Vocab: m.engine.Config().Vocab, Context: m.engine.Context(), Waiting: o.waiting,
-		Patience: patience, System: m.opening, Complete: m.complete, Log: log,
+		Engine: m, Waiting: o.waiting, Patience: patience, System: m.opening, Log: log,
 	}
 }
 
@@ -98,7 +97,7 @@ func (o *serveOptions) serve(ctx context.Context, handler http.Handler, log *slo
 	if err != nil {
 		return fmt.Errorf("%w: --host and --port choose another address", err)
 	}
-	server := &http.Server{
+	listening := &http.Server{
 		Handler:           handler,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ReadHeaderTimeout: patience,
@@ -107,7 +106,7 @@ func (o *serveOptions) serve(ctx context.Context, handler http.Handler, log *slo
 	}
 	log.Info("listening", "url", "http://"+listener.Addr().String(), "model", o.alias)
 	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(listener) }()
+	go func() { ended <- listening.Serve(listener) }()
 	select {
 	case err := <-ended:
 		return err
@@ -116,8 +115,8 @@ func (o *serveOptions) serve(ctx context.Context, handler http.Handler, log *slo
 	log.Info("shutting down")
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.grace)
 	defer cancel()
-	if err := server.Shutdown(last); !errors.Is(err, context.DeadlineExceeded) {
+	if err := listening.Shutdown(last); !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	return server.Close()
+	return listening.Close()
 }

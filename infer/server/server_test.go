@@ -1,4 +1,4 @@
-package openai
+package server
 
 import (
 	"bufio"
@@ -9,59 +9,27 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"expertfs/infer"
 	"expertfs/infer/harmony"
+	"expertfs/infer/server/scripted"
 	"expertfs/infer/tokenizer"
 )
 
-// scripted is a model that says what it is told to.
-type scripted struct {
-	tokens *tokenizer.Tokenizer
+// model is a scripted engine and what a test wants to know of it.
+type model struct {
+	*scripted.Engine
 	says   string        // the tokens to generate, special ones by name
 	before chan struct{} // if not nil, received from before each token
 	err    error
-
-	running atomic.Int32
-	prompt  []int            // of the last request
-	asked   infer.Generation // of the last request
-}
-
-func (m *scripted) complete(ctx context.Context, prompt []int, g infer.Generation) ([]int, infer.Finish, error) {
-	if m.running.Add(1) != 1 {
-		return nil, "", errors.New("two requests at a time")
-	}
-	defer m.running.Add(-1)
-	m.prompt, m.asked = prompt, g
-	var ids []int
-	for _, id := range m.tokens.EncodeSpecial(m.says) {
-		if len(ids) == g.Max {
-			return ids, infer.FinishLength, nil
-		}
-		if m.before != nil {
-			select {
-			case <-m.before:
-			case <-ctx.Done():
-				return ids, infer.FinishCancelled, nil
-			}
-		}
-		ids = append(ids, id)
-		if !g.Emit(id) || slices.Contains(g.Stop, id) {
-			return ids, infer.FinishStop, nil
-		}
-	}
-	return ids, infer.FinishLength, m.err
 }
 
 // start serves a scripted model.
-func start(t *testing.T, m *scripted) (*httptest.Server, *Server) {
+func start(t *testing.T, m *model) (*httptest.Server, *Server) {
 	t.Helper()
 	s := newServer(t, m)
 	server := httptest.NewServer(s.Handler())
@@ -70,18 +38,27 @@ func start(t *testing.T, m *scripted) (*httptest.Server, *Server) {
 }
 
 // newServer returns a server of m with the tokenizer of the published models.
-func newServer(t *testing.T, m *scripted) *Server {
+func newServer(t *testing.T, m *model) *Server {
 	t.Helper()
-	m.tokens = tokenizer.O200kHarmony()
-	chat, err := harmony.NewEncoding(m.tokens)
+	tokens := tokenizer.O200kHarmony()
+	chat, err := harmony.NewEncoding(tokens)
 	require.NoError(t, err)
+	m.Engine = &scripted.Engine{Tokens: tokens, Say: scripted.Says(m.says), Room: 1000, Err: m.err}
+	if m.before != nil {
+		m.Before = func(ctx context.Context) error {
+			select {
+			case <-m.before:
+			case <-ctx.Done():
+			}
+			return ctx.Err()
+		}
+	}
 	return &Server{
-		Model: "test", Tokens: m.tokens, Chat: chat, Vocab: m.tokens.Size(), Context: 1000, Waiting: 4, Patience: time.Minute,
+		Model: "test", Tokens: tokens, Chat: chat, Engine: m, Waiting: 4, Patience: time.Minute,
 		System: func(e harmony.Effort) []harmony.Message {
 			return []harmony.Message{harmony.SystemMessage(e, "2025-06-28")}
 		},
-		Complete: m.complete,
-		Log:      slog.New(slog.DiscardHandler),
+		Log: slog.New(slog.DiscardHandler),
 	}
 }
 
@@ -110,7 +87,7 @@ func postOK(t *testing.T, server *httptest.Server, path, body string) completion
 const thinking = "<|channel|>analysis<|message|>Easy.<|end|><|start|>assistant<|channel|>final<|message|>2 + 2 = 4.<|return|>"
 
 func TestChat(t *testing.T) {
-	m := &scripted{says: thinking}
+	m := &model{says: thinking}
 	server, _ := start(t, m)
 	c := postOK(t, server, "/v1/chat/completions", `{
 		"model": "test", "seed": 5, "reasoning_effort": "low", "n": 1, "tools": [], "response_format": {"type": "text"},
@@ -126,17 +103,16 @@ func TestChat(t *testing.T) {
 	require.Equal(t, "2 + 2 = 4.", *c.Choices[0].Message.Content)
 	require.Equal(t, "Easy.", c.Choices[0].Message.Reasoning)
 	require.Equal(t, "stop", *c.Choices[0].FinishReason)
-	generated := len(m.tokens.EncodeSpecial(thinking))
-	require.Equal(t, &usage{len(m.prompt), generated, len(m.prompt) + generated}, c.Usage)
-	require.Equal(t, harmony.SystemMessage(harmony.Low, "2025-06-28").Content, strings.Split(strings.TrimPrefix(m.tokens.Decode(m.prompt), "<|start|>system<|message|>"), "<|end|>")[0])
-	require.True(t, strings.HasSuffix(m.tokens.Decode(m.prompt), "<|start|>developer<|message|># Instructions\n\nBe brief.<|end|>"+
+	generated := len(m.Tokens.EncodeSpecial(thinking))
+	require.Equal(t, &usage{len(m.LastPrompt()), generated, len(m.LastPrompt()) + generated}, c.Usage)
+	require.Equal(t, harmony.SystemMessage(harmony.Low, "2025-06-28").Content, strings.Split(strings.TrimPrefix(m.Tokens.Decode(m.LastPrompt()), "<|start|>system<|message|>"), "<|end|>")[0])
+	require.True(t, strings.HasSuffix(m.Tokens.Decode(m.LastPrompt()), "<|start|>developer<|message|># Instructions\n\nBe brief.<|end|>"+
 		"<|start|>user:bob<|message|>Hi<|end|><|start|>assistant<|channel|>final<|message|>Hello.<|end|>"+
 		"<|start|>user<|message|>What is 2 + 2?<|end|><|start|>assistant"))
-	require.Equal(t, 1000-len(m.prompt), m.asked.Max)
 }
 
 func TestChatCutShort(t *testing.T) {
-	m := &scripted{says: thinking}
+	m := &model{says: thinking}
 	server, _ := start(t, m)
 	c := postOK(t, server, "/v1/chat/completions", `{"messages": [{"role": "user", "content": "x"}], "max_completion_tokens": 4}`)
 	require.Equal(t, "length", *c.Choices[0].FinishReason)
@@ -172,7 +148,7 @@ func events(t *testing.T, server *httptest.Server, path, body string) (all []com
 }
 
 func TestChatStream(t *testing.T) {
-	server, _ := start(t, &scripted{says: thinking})
+	server, _ := start(t, &model{says: thinking})
 	all, last := events(t, server, "/v1/chat/completions",
 		`{"messages": [{"role": "user", "content": "x"}], "stream": true, "stream_options": {"include_usage": true}}`)
 	require.Equal(t, "[DONE]", last)
@@ -195,19 +171,18 @@ func TestChatStream(t *testing.T) {
 }
 
 func TestCompletion(t *testing.T) {
-	m := &scripted{says: "one two three four<|return|>"}
+	m := &model{says: "one two three four<|return|>"}
 	server, _ := start(t, m)
 	c := postOK(t, server, "/v1/completions", `{"prompt": "zero <|end|>"}`)
 	require.Equal(t, "text_completion", c.Object)
 	require.Equal(t, "one two three four", *c.Choices[0].Text)
 	require.Equal(t, "stop", *c.Choices[0].FinishReason)
-	require.Equal(t, m.tokens.Encode("zero <|end|>"), m.prompt)
-	require.Equal(t, defaultMaxTokens, m.asked.Max)
+	require.Equal(t, m.Tokens.Encode("zero <|end|>"), m.LastPrompt())
 
 	c = postOK(t, server, "/v1/completions", `{"prompt": [200006, 1], "max_tokens": 2}`)
 	require.Equal(t, "one two", *c.Choices[0].Text)
 	require.Equal(t, "length", *c.Choices[0].FinishReason)
-	require.Equal(t, []int{200006, 1}, m.prompt)
+	require.Equal(t, []int{200006, 1}, m.LastPrompt())
 
 	all, last := events(t, server, "/v1/completions", `{"prompt": "x", "stream": true, "stop": ["three"]}`)
 	require.Equal(t, "[DONE]", last)
@@ -221,13 +196,13 @@ func TestCompletion(t *testing.T) {
 
 // TestStopHeldBackAtEnd: the beginning of a stop string is text after all.
 func TestStopHeldBackAtEnd(t *testing.T) {
-	server, _ := start(t, &scripted{says: "one two<|return|>"})
+	server, _ := start(t, &model{says: "one two<|return|>"})
 	c := postOK(t, server, "/v1/completions", `{"prompt": "x", "stop": " twofold"}`)
 	require.Equal(t, "one two", *c.Choices[0].Text)
 }
 
 func TestRefusals(t *testing.T) {
-	server, _ := start(t, &scripted{says: "x"})
+	server, _ := start(t, &model{says: "x"})
 	chat := func(fields string) string { return `{"messages": [{"role": "user", "content": "x"}], ` + fields + `}` }
 	for _, c := range []struct{ path, body, param, message string }{
 		{"chat/completions", `{`, "", "not valid JSON"},
@@ -277,7 +252,7 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestOtherPaths(t *testing.T) {
-	server, _ := start(t, &scripted{})
+	server, _ := start(t, &model{})
 	for path, want := range map[string]struct {
 		status int
 		text   string
@@ -299,7 +274,7 @@ func TestOtherPaths(t *testing.T) {
 }
 
 func TestPagesOfOtherOriginsAreRefused(t *testing.T) {
-	server, _ := start(t, &scripted{says: "x<|return|>"})
+	server, _ := start(t, &model{says: "x<|return|>"})
 	for origin, want := range map[string]int{"https://example.org": http.StatusForbidden, server.URL: http.StatusOK} {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+"/v1/completions", strings.NewReader(`{"prompt": "x"}`))
 		require.NoError(t, err)
@@ -312,14 +287,14 @@ func TestPagesOfOtherOriginsAreRefused(t *testing.T) {
 }
 
 func TestModelErrors(t *testing.T) {
-	server, _ := start(t, &scripted{says: "some text", err: errors.New("layer 3, expert 7: gone")})
+	server, _ := start(t, &model{says: "some text", err: errors.New("layer 3, expert 7: gone")})
 	status, answer := post(t, server, "/v1/completions", `{"prompt": "x"}`)
 	require.Equal(t, http.StatusInternalServerError, status)
 	require.Contains(t, answer, "layer 3, expert 7: gone")
 	_, last := events(t, server, "/v1/completions", `{"prompt": "x", "stream": true}`)
 	require.Contains(t, last, `"error":{"message":"layer 3, expert 7: gone"`)
 
-	server, _ = start(t, &scripted{says: "<|message|>Hi<|end|>stray text"})
+	server, _ = start(t, &model{says: "<|message|>Hi<|end|>stray text"})
 	c := postOK(t, server, "/v1/chat/completions", `{"messages": [{"role": "user", "content": "x"}]}`)
 	require.Equal(t, "Hi", *c.Choices[0].Message.Content)
 	require.Equal(t, "stop", *c.Choices[0].FinishReason)
@@ -332,7 +307,7 @@ func soon(t *testing.T, cond func() bool) {
 }
 
 func TestOneRequestAtATime(t *testing.T) {
-	m := &scripted{says: "a b c<|return|>", before: make(chan struct{})}
+	m := &model{says: "a b c<|return|>", before: make(chan struct{})}
 	server, s := start(t, m)
 	const clients = 5 // one is computed and four wait
 	answers := make(chan int, clients)
@@ -358,7 +333,7 @@ func TestOneRequestAtATime(t *testing.T) {
 }
 
 func TestDisconnectCancels(t *testing.T) {
-	m := &scripted{says: "a b c", before: make(chan struct{}, 1)}
+	m := &model{says: "a b c", before: make(chan struct{}, 1)}
 	server, s := start(t, m)
 	ctx, cancel := context.WithCancel(t.Context())
 	request := func() (*http.Response, error) {
@@ -381,5 +356,5 @@ func TestDisconnectCancels(t *testing.T) {
 	soon(t, func() bool { return len(s.queue.places) == 2 })
 	cancel()
 	require.ErrorIs(t, <-waiting, context.Canceled)
-	soon(t, func() bool { return len(s.queue.places) == 0 && m.running.Load() == 0 })
+	soon(t, func() bool { return len(s.queue.places) == 0 && !m.Busy() })
 }

@@ -1,7 +1,8 @@
-package openai
+package server
 
 import (
 	"encoding/json"
+	"net/http"
 
 	"expertfs/infer/harmony"
 )
@@ -80,17 +81,15 @@ func (r *chatRequest) check() error {
 	return nil
 }
 
-// conversation returns the messages in the harmony format, after those that
-// system gives for the effort.
-func (r *chatRequest) conversation(system func(harmony.Effort) []harmony.Message) ([]harmony.Message, error) {
-	effort := harmony.Medium
+// conversation translates the request.
+func (r *chatRequest) conversation() (*conversation, error) {
+	c := &conversation{effort: harmony.Medium}
 	if r.ReasoningEffort != "" {
 		var err error
-		if effort, err = harmony.ParseEffort(r.ReasoningEffort); err != nil {
+		if c.effort, err = harmony.ParseEffort(r.ReasoningEffort); err != nil {
 			return nil, badRequest("reasoning_effort", "%v", err)
 		}
 	}
-	all := system(effort)
 	for i, m := range r.Messages {
 		if !isNeutral(m.ToolCalls, "[]") {
 			return nil, unsupported("tool_calls")
@@ -101,14 +100,81 @@ func (r *chatRequest) conversation(system func(harmony.Effort) []harmony.Message
 		text := string(m.Content)
 		switch m.Role {
 		case "system", "developer":
-			all = append(all, harmony.DeveloperMessage(text))
+			c.messages = append(c.messages, harmony.DeveloperMessage(text))
 		case "user":
-			all = append(all, harmony.Message{Header: harmony.Header{Role: harmony.User, Name: m.Name}, Content: text})
+			c.messages = append(c.messages, harmony.Message{Header: harmony.Header{Role: harmony.User, Name: m.Name}, Content: text})
 		case "assistant":
-			all = append(all, harmony.Message{Header: harmony.Header{Role: harmony.Assistant, Channel: harmony.Final}, Content: text})
+			c.messages = append(c.messages, harmony.Message{Header: harmony.Header{Role: harmony.Assistant, Channel: harmony.Final}, Content: text})
 		default:
 			return nil, badRequest("messages", "message %d: role %q is not supported", i, m.Role)
 		}
 	}
-	return all, nil
+	return c, nil
+}
+
+// serveChat answers POST /v1/chat/completions.
+func (s *Server) serveChat(w http.ResponseWriter, r *http.Request) {
+	var q chatRequest
+	prompt, err := s.chatPrompt(w, r, &q)
+	if err != nil {
+		writeError(w, err)
+		return
+	}
+	most := s.Engine.Context() - len(prompt)
+	s.answer(r.Context(), &job{
+		common: &q.common,
+		prompt: prompt,
+		max:    min(most, or(q.MaxTokens, most)),
+		reader: chatReader{s.Chat.NewParser()},
+		reply:  s.newReply(w, &q.common, true),
+	})
+}
+
+// chatPrompt reads and checks the request and returns its tokens.
+func (s *Server) chatPrompt(w http.ResponseWriter, r *http.Request, q *chatRequest) ([]int, error) {
+	if s.Chat == nil {
+		return nil, badRequest("", "the model %s has no chat format", s.Model)
+	}
+	if err := s.decode(w, r, q); err != nil {
+		return nil, err
+	}
+	if err := s.checkModel(q.Model); err != nil {
+		return nil, err
+	}
+	if err := q.check(); err != nil {
+		return nil, err
+	}
+	c, err := q.conversation()
+	if err != nil {
+		return nil, err
+	}
+	prompt, err := s.prompt(c)
+	if err != nil {
+		return nil, err
+	}
+	return prompt, s.checkLength("messages", prompt)
+}
+
+// chatReader reads messages of the assistant. Calls of tools, which no request
+// can have offered, are not shown.
+type chatReader struct{ parser *harmony.Parser }
+
+func (c chatReader) push(id int) (content, reasoning string, err error) {
+	text, err := c.parser.Push(id)
+	content, reasoning = c.sort(text)
+	return content, reasoning, err
+}
+
+func (c chatReader) finish() (content, reasoning string) {
+	return c.sort(c.parser.Finish())
+}
+
+func (c chatReader) sort(text string) (content, reasoning string) {
+	switch h := c.parser.Header(); {
+	case h.Channel == harmony.Analysis:
+		return "", text
+	case h.Recipient != "":
+		return "", ""
+	}
+	return text, ""
 }

@@ -1,4 +1,4 @@
-package openai
+package server
 
 import (
 	"context"
@@ -6,9 +6,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"time"
-
-	"expertfs/infer"
-	"expertfs/infer/sample"
 )
 
 // reader turns generated tokens into the text of the answer. Only chats have
@@ -49,8 +46,8 @@ func (s *Server) checkLength(param string, prompt []int) error {
 	switch {
 	case len(prompt) == 0:
 		return badRequest(param, "%s is empty", param)
-	case len(prompt) >= s.Context:
-		return badRequest(param, "%s has %d tokens, and the context of this server is %d", param, len(prompt), s.Context).
+	case len(prompt) >= s.Engine.Context():
+		return badRequest(param, "%s has %d tokens, and the context of this server is %d", param, len(prompt), s.Engine.Context()).
 			withCode("context_length_exceeded")
 	}
 	return nil
@@ -72,31 +69,27 @@ func (s *Server) answer(ctx context.Context, j *job) {
 // compute waits for j's turn and generates its answer, so many tokens. The turn
 // is over when compute returns: nobody waits for a client that reads slowly,
 // unless the answer is a stream.
-func (s *Server) compute(ctx context.Context, j *job) (generated int, finish infer.Finish, err error) {
+func (s *Server) compute(ctx context.Context, j *job) (generated int, end finish, err error) {
 	if err := s.queue.enter(ctx); err != nil {
 		return 0, "", err
 	}
 	defer s.queue.leave()
 	began := time.Now()
-	generated, finish, err = s.generate(ctx, j)
+	generated, end, err = s.generate(ctx, j)
 	switch {
-	case finish == infer.FinishCancelled || ctx.Err() != nil:
+	case ctx.Err() != nil:
 		s.Log.Info("request cancelled", "prompt", len(j.prompt), "generated", generated)
 		err = errCancelled
 	case err != nil:
 		s.Log.Error("request failed", "err", err)
 	default:
-		s.Log.Info("request done", "prompt", len(j.prompt), "generated", generated, "finish", finish, "time", time.Since(began))
+		s.Log.Info("request done", "prompt", len(j.prompt), "generated", generated, "finish", end, "time", time.Since(began))
 	}
-	return generated, finish, err
+	return generated, end, err
 }
 
 // generate computes j and adds the text to its reply.
-func (s *Server) generate(ctx context.Context, j *job) (int, infer.Finish, error) {
-	sampler, err := sample.New(j.sampling(rand.Uint64()))
-	if err != nil {
-		return 0, "", err
-	}
+func (s *Server) generate(ctx context.Context, j *job) (int, finish, error) {
 	stop := stopper{stops: j.Stop}
 	stopped := false
 	emit := func(id int) bool {
@@ -108,20 +101,18 @@ func (s *Server) generate(ctx context.Context, j *job) (int, infer.Finish, error
 		gone := j.reply.add(content, reasoning)
 		return bad == nil && gone == nil && !stopped
 	}
-	ids, finish, err := s.Complete(ctx, j.prompt, infer.Generation{
-		Max: j.max, Stop: s.Tokens.StopIDs(), Sample: sampler.Sample, Emit: emit,
-	})
-	if err != nil || finish == infer.FinishCancelled || stopped {
-		return len(ids), finish, err
+	n, finish, err := s.continueText(ctx, j, emit)
+	if err != nil || stopped {
+		return n, finish, err
 	}
 	content, reasoning := j.reader.finish()
 	content, stopped = stop.push(content)
 	if stopped {
-		finish = infer.FinishStop
+		finish = finishStop
 	} else {
 		content += stop.flush()
 	}
 	// A client that has gone is noticed at the end of the reply.
 	_ = j.reply.add(content, reasoning)
-	return len(ids), finish, nil
+	return n, finish, nil
 }

@@ -1,4 +1,4 @@
-package openai
+package server
 
 import (
 	"encoding/json"
@@ -37,6 +37,7 @@ func (p *prompt) UnmarshalJSON(data []byte) error {
 // defaultMaxTokens is what the API documents for requests without max_tokens.
 const defaultMaxTokens = 16
 
+// serveCompletion answers POST /v1/completions.
 func (s *Server) serveCompletion(w http.ResponseWriter, r *http.Request) {
 	var q completionRequest
 	ids, err := s.completionPrompt(w, r, &q)
@@ -47,7 +48,7 @@ func (s *Server) serveCompletion(w http.ResponseWriter, r *http.Request) {
 	s.answer(r.Context(), &job{
 		common: &q.common,
 		prompt: ids,
-		max:    min(s.Context-len(ids), or(q.MaxTokens, defaultMaxTokens)),
+		max:    min(s.Engine.Context()-len(ids), or(q.MaxTokens, defaultMaxTokens)),
 		reader: textReader{s.Tokens.NewStream()},
 		reply:  s.newReply(w, &q.common, false),
 	})
@@ -77,8 +78,8 @@ func (s *Server) completionPrompt(w http.ResponseWriter, r *http.Request, q *com
 		ids = s.Tokens.Encode(q.Prompt.text)
 	}
 	for _, id := range ids {
-		if id < 0 || id >= s.Vocab {
-			return nil, badRequest("prompt", "token id %d is outside of the vocabulary (0 to %d)", id, s.Vocab-1)
+		if id < 0 || id >= s.Engine.Vocab() {
+			return nil, badRequest("prompt", "token id %d is outside of the vocabulary (0 to %d)", id, s.Engine.Vocab()-1)
 		}
 	}
 	return ids, s.checkLength("prompt", ids)
