@@ -3,101 +3,97 @@ package infer
 import (
 	"math"
 
+	"expertfs/checkpoint/config"
 	"expertfs/infer/kernel"
 	"expertfs/infer/weights"
 )
 
-// prepareAngles computes the rotations of n tokens from position first on.
-func (e *Engine) prepareAngles(first, n int) {
-	w, half := &e.work, e.cfg.HeadDim/2
-	w.cos, w.sin = resize(w.cos, n*half), resize(w.sin, n*half)
-	for t := range n {
-		e.rope.angles(w.cos[t*half:(t+1)*half], w.sin[t*half:(t+1)*half], first+t)
-	}
+// attention is the first half of a layer. With x the residual stream, K and V
+// the keys and values of the text up to each token:
+//
+//	q, k, v = qkv(norm(x)), with q and k rotated by the token's position
+//	x      += out(softmax(q K / sqrt(D), sinks) V)
+type attention struct {
+	m     *machine
+	norm  norm
+	qkv   linear    // [(Q+2K)*D][H]: queries, then keys, then values
+	sinks []float32 // [Q]
+	out   linear    // [H][Q*D]
+
+	heads, kvHeads, headDim int
+
+	mem *attentionMemory
 }
 
-// attention adds layer l's attention to the residual stream of the n tokens
-// that follow those in s.
-func (e *Engine) attention(l int, s *Session, n int) error {
-	c, w, layer := e.cfg, &e.work, e.layers[l]
-	w.normed = resize(w.normed, n*c.Hidden)
-	if err := e.normalize(w.normed, 0, n, layer.AttnNorm); err != nil {
-		return err
-	}
-	if err := e.prepare(&w.in, w.normed, n, c.Hidden, e.denseAct()); err != nil {
-		return err
-	}
-	rows := c.QKVRows()
-	w.qkv = resize(w.qkv, n*rows)
-	if err := e.mul(w.qkv, layer.QKV, rows, e.denseRowBytes(c.Hidden), &w.in, func(t, lo, hi int) {
-		kernel.Add(w.qkv[t*rows+lo:t*rows+hi], layer.QKVBias[lo:hi])
-	}); err != nil {
-		return err
-	}
-	cache := s.cache[l]
-	cache.grow(s.n, s.n+n)
-	if err := e.pool.run(n, func(_, t int) { e.rotate(cache, w.qkv[t*rows:(t+1)*rows], t, s.n+t) }); err != nil {
-		return err
-	}
+// attentionMemory is what attention works in. The layers share it, since they run
+// one after another: nothing in it outlives a forward.
+type attentionMemory struct {
+	normed buffer      // [n][H]
+	qkv    buffer      // [n][(Q+2K)*D]
+	mixed  buffer      // [n][Q*D], the values that the heads gathered
+	out    buffer      // [n][H]
+	scores [][]float32 // by thread, of one head
+}
+
+func newAttention(m *machine, c *config.Config, l *weights.Layer, s settings, mem *attentionMemory) *attention {
 	width := c.Heads * c.HeadDim
-	w.mixed = resize(w.mixed, n*width)
-	if err := e.pool.run(n*c.KVHeads, func(thread, task int) {
-		t, group := task/c.KVHeads, task%c.KVHeads
-		e.attend(cache, layer.Sinks, group, s.n+t, w.qkv[t*rows:(t+1)*rows], w.mixed[t*width:(t+1)*width], thread)
-	}); err != nil {
-		return err
+	return &attention{
+		m: m, norm: norm{l.AttnNorm, float32(c.RMSEps)}, sinks: l.Sinks,
+		qkv:   newLinear(l.QKV, c.QKVRows(), c.Hidden, l.QKVBias, s.dense, s.act),
+		out:   newLinear(l.Out, c.Hidden, width, l.OutBias, s.dense, s.act),
+		heads: c.Heads, kvHeads: c.KVHeads, headDim: c.HeadDim, mem: mem,
 	}
-	return e.project(n, width, layer.Out, layer.OutBias)
 }
 
-// rotate applies the position to the queries and keys of token t of the batch
-// and stores its keys and values.
-func (e *Engine) rotate(cache *kvCache, qkv []float32, t, position int) {
-	c := e.cfg
-	half := c.HeadDim / 2
-	cos, sin := e.work.cos[t*half:(t+1)*half], e.work.sin[t*half:(t+1)*half]
-	keys := c.Heads * c.HeadDim
-	values := keys + c.KVHeads*c.HeadDim
-	for at := 0; at < values; at += c.HeadDim {
-		turn(qkv[at:at+c.HeadDim], cos, sin)
-	}
-	cache.put(position, qkv[keys:values], qkv[values:])
+// forward adds the layer's attention to x, the residual stream of tokens at the
+// given positions. Their keys and values go into the cache, which has those of
+// all tokens before them that the layer can see.
+func (a *attention) forward(x vectors, cache *kvCache, at positions) {
+	n := x.n
+	normed := a.norm.forward(a.m, a.mem.normed.take(n, x.width), x)
+	qkv := a.qkv.forward(a.m, a.mem.qkv.take(n, a.qkv.rows), normed)
+	cache.grow(at.first, at.first+n)
+	a.m.run(n, func(_, t int) {
+		keys, values := a.rotate(qkv.at(t), at.cos.at(t), at.sin.at(t))
+		cache.put(at.first+t, keys, values)
+	})
+	mixed := a.mem.mixed.take(n, a.heads*a.headDim)
+	a.m.run(n*a.kvHeads, func(thread, task int) {
+		t, group := task/a.kvHeads, task%a.kvHeads
+		scores := &a.mem.scores[thread]
+		a.attend(mixed.at(t), qkv.at(t), group, cache, at.first+t, scores)
+	})
+	a.out.addTo(a.m, x, a.mem.out.take(n, x.width), mixed)
 }
 
-// attend computes the query heads that share key/value head group, for the
-// token at position.
-func (e *Engine) attend(cache *kvCache, sinks []float32, group, position int, qkv, mixed []float32, thread int) {
-	c := e.cfg
-	share := c.Heads / c.KVHeads
+// rotate turns a token's queries and keys, and returns its keys and values.
+func (a *attention) rotate(qkv, cos, sin []float32) (keys, values []float32) {
+	first := a.heads * a.headDim
+	last := first + a.kvHeads*a.headDim
+	for i := 0; i < last; i += a.headDim {
+		turn(qkv[i:i+a.headDim], cos, sin)
+	}
+	return qkv[first:last], qkv[last:]
+}
+
+// attend writes to mixed what the query heads that share key/value head group
+// gather for the token at position.
+func (a *attention) attend(mixed, queries []float32, group int, cache *kvCache, position int, space *[]float32) {
+	d, share := a.headDim, a.heads/a.kvHeads
 	first := cache.start(position)
-	scores := resize(e.work.scores[thread], position+1-first)
-	e.work.scores[thread] = scores
-	scale := float32(1 / math.Sqrt(float64(c.HeadDim)))
+	scores := resize(*space, position+1-first)
+	*space = scores
+	scale := float32(1 / math.Sqrt(float64(d)))
 	for head := group * share; head < (group+1)*share; head++ {
-		q := qkv[head*c.HeadDim : (head+1)*c.HeadDim]
+		q := queries[head*d : (head+1)*d]
 		cache.each(first, position+1, func(at, n int, b *kvBlock, offset int) {
-			b.k.dots(scores[at-first:at-first+n], q, (group*blockLen+offset)*c.HeadDim, scale)
+			b.k.dots(scores[at-first:at-first+n], q, (group*blockLen+offset)*d, scale)
 		})
-		kernel.Softmax(scores, sinks[head])
-		out := mixed[head*c.HeadDim : (head+1)*c.HeadDim]
+		kernel.Softmax(scores, a.sinks[head])
+		out := mixed[head*d : (head+1)*d]
 		clear(out)
 		cache.each(first, position+1, func(at, n int, b *kvBlock, offset int) {
-			b.v.mix(out, scores[at-first:at-first+n], (group*blockLen+offset)*c.HeadDim)
+			b.v.mix(out, scores[at-first:at-first+n], (group*blockLen+offset)*d)
 		})
 	}
-}
-
-// project adds the output projection of what attention gathered to the residual
-// stream.
-func (e *Engine) project(n, width int, out weights.Matrix, bias []float32) error {
-	w, h := &e.work, e.cfg.Hidden
-	if err := e.prepare(&w.in, w.mixed, n, width, e.denseAct()); err != nil {
-		return err
-	}
-	w.normed = resize(w.normed, n*h)
-	return e.mul(w.normed, out, h, e.denseRowBytes(width), &w.in, func(t, lo, hi int) {
-		x, y := w.x[t*h+lo:t*h+hi], w.normed[t*h+lo:t*h+hi]
-		kernel.Add(y, bias[lo:hi])
-		kernel.Add(x, y)
-	})
 }

@@ -9,20 +9,26 @@
 //
 // Tokens are computed in batches, one token being a batch too (session.go,
 // forward.go). The residual stream starts as the tokens' embeddings (embed.go).
-// Each layer adds attention over the session's keys and values (attention.go,
-// rope.go, kvcache.go), then a mixture of experts: the router chooses (moe.go,
-// router.go), the chosen experts are opened and computed (experts.go,
-// swiglu.go), and their outputs are added up by weight. The last norm and the
-// unembedding make logits of it (unembed.go), for the tokens that somebody asked
-// for. All loops run on one pool of threads (pool.go, matmul.go).
+// Each layer (layer.go) has two blocks, and both add to the stream: attention over
+// the session's keys and values (attention.go, rope.go, kvcache.go), and a mixture
+// of experts (moe.go), of which the router chooses a few for each token
+// (router.go, routes.go) and the mlp computes those (mlp.go). The head makes
+// logits of the stream (unembed.go), for the tokens that somebody asked for.
+//
+// A block is a struct of weights with a method forward, whose arguments are all
+// that it reads and writes (vectors.go). What it works in meanwhile is memory of
+// its kind, which the layers share and in which nothing outlives a forward. All
+// loops run on one pool of threads (pool.go, linear.go). A fault in a mapped
+// weight is a panic up to the nearest guard, which makes it the batch's error
+// (fault.go).
 //
 // # Experts
 //
 // An expert's file is opened when the router has chosen it, never before, and
 // what has arrived is computed while the rest loads. On an expertfs mount that
 // open is what the cache sees; experts that stay mapped between uses (keep.go)
-// are told to it as hints, and so are guesses about the next layers (predict.go,
-// guess.go), while a trial shows that they save time (trial.go). On a plain copy of a mount
+// are told to it as hints, and so are guesses about the next layers (lookahead.go,
+// guess.go, predict.go), while a trial shows that they save time (trial.go). On a plain copy of a mount
 // an expert is a file like any other.
 //
 // The results are the same, bit by bit: the order in which sums are formed

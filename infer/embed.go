@@ -1,10 +1,11 @@
 package infer
 
-// embed writes the embeddings of ids, one row of the hidden size each.
-func (e *Engine) embed(dst []float32, ids []int) error {
-	h := e.cfg.Hidden
+import "expertfs/infer/weights"
+
+// embed sets x to the embeddings of ids, one vector each.
+func embed(table *weights.Embedding, x vectors, ids []int) error {
 	for t, id := range ids {
-		if err := e.embedding.Row(dst[t*h:(t+1)*h], id); err != nil {
+		if err := table.Row(x.at(t), id); err != nil {
 			return err
 		}
 	}

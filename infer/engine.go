@@ -6,32 +6,32 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"golang.org/x/sync/errgroup"
-
 	"expertfs/checkpoint/config"
 	"expertfs/infer/kernel"
 	"expertfs/infer/weights"
 )
 
-// Engine is a loaded model. Its sessions may be used from several goroutines;
-// they take turns batch by batch, each with all threads.
+// Engine is a loaded model: layers, and what comes before and after them, on one
+// pool of threads. Its sessions may be used from several goroutines; they take
+// turns batch by batch, each with all threads.
 type Engine struct {
 	folder *weights.Folder
 	cfg    *config.Config
 	set    settings
+	dense  *denseWeights
 
-	embedding *weights.Embedding
-	layers    []*weights.Layer
-	head      *weights.Head
-	rope      *rope
-	pool      *pool
+	machine *machine
+	rope    *rope
+	layers  []*layer
+	head    *head
+
 	experts   *expertStore
 	predictor *predictor
 
 	published atomic.Pointer[Stats]
 
-	mu     sync.Mutex // held while a session computes; guards what follows
-	work   workspace
+	mu     sync.Mutex // held while a session computes; guards what follows, and what the blocks work in
+	x      buffer     // [n][H], the residual stream of the batch under way
 	hooks  Hooks
 	stats  Stats
 	closed bool
@@ -62,22 +62,20 @@ func Open(dir string, o Options) (*Engine, error) {
 	cfg := folder.Config()
 	set, err := o.check(int(float64(cfg.Rope.InitialContext) * cfg.Rope.Factor))
 	if err != nil {
-		return nil, OptionError{err}
+		return nil, errors.Join(OptionError{err}, folder.Close())
 	}
-	e := &Engine{folder: folder, cfg: cfg, set: set, rope: newRope(cfg.HeadDim, cfg.Rope)}
+	e := &Engine{folder: folder, cfg: cfg, set: set}
 	if err := e.load(); err != nil {
-		e.freeWeights()
+		e.free()
 		return nil, err
 	}
-	e.pool = newPool(set.threads, set.strict)
-	e.work.scores = make([][]float32, set.threads)
-	e.work.scratch = make([]kernel.Scratch, set.threads)
+	e.build()
 	e.publish()
 	return e, nil
 }
 
 // load opens everything but the experts.
-func (e *Engine) load() (err error) {
+func (e *Engine) load() error {
 	hints, err := e.folder.Hints()
 	if err != nil {
 		return err
@@ -87,34 +85,33 @@ func (e *Engine) load() (err error) {
 		return errors.Join(err, hints.Close())
 	}
 	e.experts = newExpertStore(e.folder, hints, keep)
-	e.predictor = newPredictor(e.set.prefetch, e.cfg.Layers, e.cfg.Experts, e.set.threads)
-	if e.embedding, err = e.folder.Embedding(); err != nil {
-		return err
-	}
-	return e.loadDense()
+	e.predictor = newPredictor(hints, e.set.prefetch, e.cfg.Layers, e.cfg.Experts)
+	e.dense, err = loadDense(e.folder, e.set.dense)
+	return err
 }
 
-// loadDense loads several layers at a time, so that the drive works while
-// weights are rounded. The head, much the largest, has the drive to itself.
-func (e *Engine) loadDense() error {
-	if err := guard(func() (err error) {
-		e.head, err = e.folder.Head(e.set.dense)
-		return err
-	}); err != nil {
-		return err
+// build makes the model's blocks of the weights, and starts the threads.
+func (e *Engine) build() {
+	c, threads := e.cfg, e.set.threads
+	e.machine = &machine{pool: newPool(threads, e.set.strict), scratch: make([]kernel.Scratch, threads)}
+	e.rope = newRope(c.HeadDim, c.Rope)
+	ahead := &lookahead{m: e.machine, predictor: e.predictor, space: make([]lookSpace, threads)}
+	experts := newMLP(e.machine, c, e.set.act)
+	mem := &attentionMemory{scores: make([][]float32, threads)}
+	mixed := &mixtureMemory{}
+	for n, w := range e.dense.layers {
+		l := &layer{
+			attention: newAttention(e.machine, c, w, e.set, mem),
+			mixture:   newMixture(e.machine, c, n, w, experts, mixed),
+		}
+		l.mixture.experts, l.mixture.ahead, l.mixture.hooks = e.experts, ahead, &e.hooks
+		e.layers = append(e.layers, l)
+		ahead.layers = append(ahead.layers, l.mixture)
 	}
-	var g errgroup.Group
-	g.SetLimit(3)
-	e.layers = make([]*weights.Layer, e.cfg.Layers)
-	for n := range e.layers {
-		g.Go(func() error {
-			return guard(func() (err error) {
-				e.layers[n], err = e.folder.Layer(n, e.set.dense)
-				return err
-			})
-		})
+	e.head = &head{
+		m: e.machine, norm: norm{e.dense.head.Norm, float32(c.RMSEps)},
+		unembedding: newLinear(e.dense.head.Unembedding, c.Vocab, c.Hidden, nil, e.set.dense, e.set.act),
 	}
-	return g.Wait()
 }
 
 // Config is the model's dimensions; it must not be changed.
@@ -127,7 +124,7 @@ func (e *Engine) Context() int { return e.set.context }
 func (e *Engine) Threads() int { return e.set.threads }
 
 // Bound tells whether each of the threads is bound to a CPU of its own.
-func (e *Engine) Bound() bool { return e.pool.cpus != nil }
+func (e *Engine) Bound() bool { return e.machine.cpus != nil }
 
 // Act is the precision of activations: "f32", "bf16" or "int8".
 func (e *Engine) Act() string { return e.set.act.String() }
@@ -164,28 +161,17 @@ func (e *Engine) Close() error {
 		return nil
 	}
 	e.closed = true
-	e.pool.close()
-	return e.freeWeights()
+	e.machine.close()
+	return e.free()
 }
 
-func (e *Engine) freeWeights() error {
+// free unmaps all weights.
+func (e *Engine) free() error {
 	var all []error
 	if e.experts != nil {
 		all = append(all, e.experts.close())
 	}
-	if e.embedding != nil {
-		all = append(all, e.embedding.Close())
-	}
-	for _, l := range e.layers {
-		if l != nil {
-			all = append(all, l.Close())
-		}
-	}
-	if e.head != nil {
-		all = append(all, e.head.Close())
-	}
-	all = append(all, e.folder.Close())
-	return errors.Join(all...)
+	return errors.Join(append(all, e.dense.free(), e.folder.Close())...)
 }
 
 // Parameters is the number of the model's weights.

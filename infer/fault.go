@@ -5,27 +5,32 @@ import (
 	"runtime/debug"
 )
 
-// guard calls f and turns a memory fault in it into an error: mapped weights
-// cannot be read any more when their mount dies or their file is cut.
+// fault is the panic of a memory fault. Mapped weights cannot be read any more
+// when their mount dies or their file is cut; that can happen in any line that
+// computes. So a fault stays a panic up to the nearest guard.
+type fault interface {
+	error
+	Addr() uintptr
+}
+
+// guard calls f and turns a memory fault in it, or in a loop that it runs on the
+// pool, into an error.
 func guard(f func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if r := recover(); r != nil {
-			err = faultError(r)
+			err = fmt.Errorf("mapped weights cannot be read any more (address %#x): the mount is gone or a file was cut short", asFault(r).Addr())
 		}
 	}()
 	return f()
 }
 
-// faultError turns the panic of a memory fault into an error; any other panic
-// is a bug and goes on.
-func faultError(r any) error {
-	fault, ok := r.(interface {
-		error
-		Addr() uintptr
-	})
+// asFault returns the fault that r, a recovered panic, is. Any other panic is a
+// bug and goes on.
+func asFault(r any) fault {
+	f, ok := r.(fault)
 	if !ok {
 		panic(r)
 	}
-	return fmt.Errorf("mapped weights cannot be read any more (address %#x): the mount is gone or a file was cut short", fault.Addr())
+	return f
 }

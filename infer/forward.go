@@ -3,28 +3,8 @@ package infer
 import (
 	"context"
 	"fmt"
-	"runtime/debug"
 	"time"
-
-	"expertfs/infer/kernel"
 )
-
-// workspace is the memory of one batch of n tokens. It is kept between batches
-// and grows with the largest.
-type workspace struct {
-	x      []float32 // [n][H], the residual stream
-	normed []float32 // [n][H]
-	qkv    []float32 // [n][(Q+2K)*D]
-	mixed  []float32 // [n][Q*D], what attention gathered
-	cos    []float32 // [n][D/2]
-	sin    []float32 // [n][D/2]
-	in     input
-	moe    moeSpace
-	vocab  []float32 // [logitsTogether][V]
-
-	scores  [][]float32      // by thread, for attention
-	scratch []kernel.Scratch // by thread
-}
 
 // batch runs forward when no other session computes.
 func (e *Engine) batch(ctx context.Context, s *Session, ids []int, last bool, each func(int, []float32)) error {
@@ -34,44 +14,64 @@ func (e *Engine) batch(ctx context.Context, s *Session, ids []int, last bool, ea
 		return errClosed
 	}
 	defer e.publish()
-	defer e.pool.enter()()
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	return e.forward(ctx, s, ids, last, each)
-}
-
-// forward runs the model over one batch of tokens, and computes logits for the
-// last token if last is set and for all of them if each is given.
-func (e *Engine) forward(ctx context.Context, s *Session, ids []int, last bool, each func(int, []float32)) error {
+	defer e.machine.enter()()
 	began := time.Now()
-	n, w := len(ids), &e.work
 	e.predictor.begin(e.experts.keep.short)
 	e.experts.hints.ForgetAhead()
-	w.x = resize(w.x, n*e.cfg.Hidden)
-	if err := e.embed(w.x, ids); err != nil {
+	if err := e.forward(ctx, s, ids, last, each); err != nil {
 		return err
 	}
-	e.prepareAngles(s.n, n)
-	for l := range e.layers {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if err := e.attention(l, s, n); err != nil {
-			return inLayer(l, err)
-		}
-		if err := e.mixture(l, s.n, n); err != nil {
-			return inLayer(l, err)
-		}
-	}
-	if err := e.logits(s, n, last, each); err != nil {
-		return err
-	}
-	s.n += n
-	e.stats.Tokens += n
+	s.n += len(ids)
+	e.stats.Tokens += len(ids)
 	took := time.Since(began)
 	e.stats.Elapsed += took
-	e.predictor.took(n, took)
+	e.predictor.took(len(ids), took)
 	return e.experts.endBatch()
 }
 
-// inLayer says where an error happened.
-func inLayer(l int, err error) error { return fmt.Errorf("layer %d: %w", l, err) }
+// forward runs the model over the tokens that follow those in s, and computes
+// logits for the last one if last is set and for all of them if each is given.
+func (e *Engine) forward(ctx context.Context, s *Session, ids []int, last bool, each func(int, []float32)) error {
+	x := e.x.take(len(ids), e.cfg.Hidden)
+	if err := embed(e.dense.embedding, x, ids); err != nil {
+		return err
+	}
+	at := e.rope.positions(s.n, len(ids))
+	for n, l := range e.layers {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := guard(func() error { return l.forward(x, s.cache[n], at) }); err != nil {
+			return fmt.Errorf("layer %d: %w", n, err)
+		}
+	}
+	return guard(func() error {
+		e.logits(s, x, last, each)
+		return nil
+	})
+}
+
+// logits computes the scores of the last token of x if last is set, and hands
+// those of all tokens to each if it is given.
+func (e *Engine) logits(s *Session, x vectors, last bool, each func(int, []float32)) {
+	first := x.n - 1
+	switch {
+	case each != nil:
+		first = 0
+	case !last:
+		return
+	}
+	for first < x.n {
+		count := min(logitsTogether, x.n-first)
+		logits := e.head.forward(x.from(first, count))
+		if each != nil {
+			for t := range count {
+				each(s.n+first+t, logits.at(t))
+			}
+		}
+		first += count
+		if first == x.n && last {
+			s.logits = append(s.logits[:0], logits.at(count-1)...)
+		}
+	}
+}

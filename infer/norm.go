@@ -2,11 +2,17 @@ package infer
 
 import "expertfs/infer/kernel"
 
-// normalize writes n tokens of the residual stream, from token first on, to
-// dst, normed and scaled by weight.
-func (e *Engine) normalize(dst []float32, first, n int, weight []float32) error {
-	x, h := e.work.x, e.cfg.Hidden
-	return e.pool.run(n, func(_, t int) {
-		kernel.RMSNorm(dst[t*h:(t+1)*h], x[(first+t)*h:(first+t+1)*h], weight, float32(e.cfg.RMSEps))
-	})
+// norm divides a vector by the root of its mean square and scales each element.
+type norm struct {
+	weight []float32 // [H]
+	eps    float32
 }
+
+// forward sets dst to the normed vectors of x, and returns it.
+func (o *norm) forward(m *machine, dst, x vectors) vectors {
+	m.run(x.n, func(_, t int) { o.one(dst.at(t), x.at(t)) })
+	return dst
+}
+
+// one sets dst to the norm of x, on the calling thread.
+func (o *norm) one(dst, x []float32) { kernel.RMSNorm(dst, x, o.weight, o.eps) }

@@ -50,7 +50,7 @@ type job struct {
 	portions []portion    // by thread
 	left     atomic.Int32 // tasks not finished
 	waiting  atomic.Bool  // the caller sleeps until left is 0
-	failure  atomic.Pointer[error]
+	failure  atomic.Pointer[fault]
 }
 
 // portion is the tasks that a thread does first, and others when they have none.
@@ -125,10 +125,11 @@ func (p *pool) bind(thread int) (undo func()) {
 
 // run calls body for every task from 0 to tasks-1, on any thread and in any
 // order, and returns when all are done. A memory fault in a body (the mount
-// died, a file was cut) becomes the error. Only one run at a time.
-func (p *pool) run(tasks int, body func(thread, task int)) error {
+// died, a file was cut) is raised again in the caller, which guard turns into an
+// error. Only one run at a time.
+func (p *pool) run(tasks int, body func(thread, task int)) {
 	if tasks == 0 {
-		return nil
+		return
 	}
 	j := &job{body: body, portions: deal(tasks, p.threads)}
 	j.left.Store(int32(tasks))
@@ -140,10 +141,9 @@ func (p *pool) run(tasks int, body func(thread, task int)) error {
 	}
 	j.work(p, 0)
 	p.await(j)
-	if err := j.failure.Load(); err != nil {
-		return *err
+	if f := j.failure.Load(); f != nil {
+		panic(*f)
 	}
-	return nil
 }
 
 // await returns when all tasks of j are done.
@@ -175,8 +175,8 @@ func (j *job) work(p *pool, thread int) {
 func (j *job) runTask(thread, task int) {
 	defer func() {
 		if r := recover(); r != nil {
-			err := faultError(r)
-			j.failure.CompareAndSwap(nil, &err)
+			f := asFault(r)
+			j.failure.CompareAndSwap(nil, &f)
 		}
 	}()
 	j.body(thread, task)

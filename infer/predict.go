@@ -4,7 +4,7 @@ import (
 	"slices"
 	"time"
 
-	"expertfs/infer/kernel"
+	"expertfs/infer/weights"
 )
 
 // prefetchMode says when hints about the next layers are sent.
@@ -18,18 +18,12 @@ const (
 
 var prefetchModes = map[string]prefetchMode{"auto": prefetchAuto, "on": prefetchOn, "off": prefetchOff}
 
-// predictor guesses which experts the next layers will choose, by applying their
-// routers to the residual stream as it is before the experts of this one: what is
-// still to be added is small beside what is there. A load takes the drive as long
-// as one or two layers take to compute, so each layer is guessed from several
-// layers before it: from afar, when all of a load can still be hidden, and again
-// from near, when guesses are better.
+// predictor judges guesses of which experts the next layers will choose, and
+// tells the mount of those that are worth it.
 type predictor struct {
-	mode prefetchMode
-	on   bool // guesses are made
-
-	logits []float32 // [looks*n][E]
-	space  []lookSpace
+	hints *weights.Hints
+	mode  prefetchMode
+	on    bool // guesses are made
 
 	layers []layerGuesses
 	shares [looks + 1][margins]share // of right guesses, by layers ahead
@@ -40,12 +34,6 @@ type predictor struct {
 
 // looks is how many layers are looked ahead.
 const looks = 3
-
-// lookSpace is one thread's memory for a router's input.
-type lookSpace struct {
-	normed []float32
-	vec    kernel.Vec
-}
 
 // Prediction counts guesses, each expert once per batch of tokens. Precision is
 // Right/Guessed, recall Right/Chosen; they are the same where tokens come one by
@@ -65,9 +53,9 @@ const (
 	maxHinted = 8
 )
 
-func newPredictor(mode prefetchMode, layers, experts, threads int) *predictor {
+func newPredictor(hints *weights.Hints, mode prefetchMode, layers, experts int) *predictor {
 	p := &predictor{
-		mode: mode, space: make([]lookSpace, threads),
+		hints: hints, mode: mode,
 		layers: make([]layerGuesses, layers), counts: make([]Prediction, layers),
 	}
 	for l := range p.layers {
@@ -92,58 +80,28 @@ func (p *predictor) took(n int, d time.Duration) {
 	}
 }
 
-// lookAhead guesses the layers after l for the n tokens of the batch, and tells
-// the mount.
-func (e *Engine) lookAhead(l, n int) error {
-	p, rows := e.predictor, e.cfg.Experts
-	count := min(looks, len(e.layers)-1-l)
+// depth is how many of the layers after l are to be guessed for a batch of n
+// tokens.
+func (p *predictor) depth(l, n int) int {
+	if !p.on {
+		return 0
+	}
+	count := min(looks, len(p.layers)-1-l)
 	if n >= largeBatch {
 		count = min(count, 1)
 	}
-	if !p.on || count == 0 {
-		return nil
-	}
-	p.logits = resize(p.logits, count*n*rows)
-	if err := e.pool.run(count*n, func(thread, task int) {
-		e.look(&p.space[thread], p.logits[task*rows:(task+1)*rows], l+1+task/n, task%n)
-	}); err != nil {
-		return err
-	}
-	for i := range count {
-		p.guess(l+1+i, 1+i, p.logits[i*n*rows:(i+1)*n*rows], n, e.cfg.TopK)
-		e.hint(l+1+i, 1+i, n)
-	}
-	e.experts.hints.SendAhead()
-	return nil
+	return count
 }
 
-// look writes the scores that the router of layer l gives token t as it is now.
-func (e *Engine) look(space *lookSpace, logits []float32, l, t int) {
-	h, layer := e.cfg.Hidden, e.layers[l]
-	space.normed = resize(space.normed, h)
-	kernel.RMSNorm(space.normed, e.work.x[t*h:(t+1)*h], layer.MLPNorm, float32(e.cfg.RMSEps))
-	space.vec.Set(space.normed, kernel.F32)
-	layer.Gate.MulVec(logits, &space.vec, 0, len(logits))
-	kernel.Add(logits, layer.GateBias)
-}
-
-// guess notes the best k experts of layer l for each of the n tokens.
-func (p *predictor) guess(l, ahead int, logits []float32, n, k int) {
-	made := p.layers[l].made[ahead][:0]
-	rows := len(logits) / n
-	for t := range n {
-		made = appendGuesses(made, logits[t*rows:(t+1)*rows], k)
-	}
-	p.layers[l].made[ahead] = made
-}
-
-// hint notes for the mount what was guessed of layer l, as far as it is worth it.
-func (e *Engine) hint(l, ahead, n int) {
-	p := e.predictor
-	list := p.worthHints(l, ahead, n, e.cfg.TopK)
+// guess notes what was guessed of layer l from the given number of layers before
+// it: the best k experts of each of n tokens. The mount is told what is worth it
+// when the hints are sent.
+func (p *predictor) guess(l, ahead, n, k int, made []guess) {
+	p.layers[l].made[ahead] = append(p.layers[l].made[ahead][:0], made...)
+	list := p.worthHints(l, ahead, n, k)
 	p.counts[l].Hinted += int64(len(list))
 	p.ahead[ahead].Hinted += int64(len(list))
-	e.experts.hints.Prefetch(l, list)
+	p.hints.Prefetch(l, list)
 }
 
 // worthHints returns the experts of layer l that the mount should be told of, the

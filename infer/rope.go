@@ -11,6 +11,8 @@ import (
 type rope struct {
 	frequency []float64 // [headDim/2], radians per position
 	scale     float64   // YaRN's concentration, on both sine and cosine
+
+	cos, sin buffer // of the present batch
 }
 
 func newRope(headDim int, c config.Rope) *rope {
@@ -48,6 +50,24 @@ func (r *rope) angles(cos, sin []float32, position int) {
 		cos[j] = float32(c * r.scale)
 		sin[j] = float32(s * r.scale)
 	}
+}
+
+// positions are the places of a batch's tokens in their text, and the rotations
+// that belong there: one row for a token, half a head each.
+type positions struct {
+	first    int // of the batch's first token
+	cos, sin vectors
+}
+
+// positions computes the rotations of n tokens from position first on, once for
+// all layers. They are valid until the next call.
+func (r *rope) positions(first, n int) positions {
+	half := len(r.frequency)
+	p := positions{first, r.cos.take(n, half), r.sin.take(n, half)}
+	for t := range n {
+		r.angles(p.cos.at(t), p.sin.at(t), first+t)
+	}
+	return p
 }
 
 // turn rotates one head in place; element j pairs with element j + half.

@@ -6,6 +6,36 @@ import (
 	"expertfs/infer/kernel"
 )
 
+// router scores a layer's experts for a token and takes the best k.
+type router struct {
+	gate linear // [E][H]
+	k    int
+}
+
+// forward returns the routes of the normed vectors x. Logits is memory for the
+// scores, [n][E]. Edit, if it is given, may replace the choice of a token's
+// experts before their weights are computed.
+func (r *router) forward(m *machine, to *routes, logits, x vectors, edit func(t int, chosen []int)) {
+	r.gate.forward(m, logits, x)
+	to.reset(x.n, r.k, r.gate.rows)
+	for t := range x.n {
+		chosen := to.chosenBy(t)
+		topK(chosen, logits.at(t))
+		if edit != nil {
+			edit(t, chosen)
+		}
+		expertWeights(to.weightsOf(t), logits.at(t), chosen)
+	}
+	to.group()
+}
+
+// scores sets dst to what the router makes of one normed vector, on the calling
+// thread.
+func (r *router) scores(dst []float32, x *kernel.Vec) {
+	r.gate.w.MulVec(dst, x, 0, len(dst))
+	kernel.Add(dst, r.gate.bias)
+}
+
 // topK writes to chosen the indices of the len(chosen) largest logits, largest
 // first; of equal ones the lower index comes first.
 func topK(chosen []int, logits []float32) {
@@ -41,17 +71,4 @@ func expertWeights(w []float32, logits []float32, chosen []int) {
 	for i := range w {
 		w[i] = float32(float64(w[i]) / sum)
 	}
-}
-
-// routerLogits writes the router's scores of layer l for n normed rows of x.
-// The router works in float32 whatever the activations are: it is small, and a
-// wrong choice costs more than rounding.
-func (e *Engine) routerLogits(dst, x []float32, l, n int, in *input) error {
-	layer, rows := e.layers[l], e.cfg.Experts
-	if err := e.prepare(in, x, n, e.cfg.Hidden, kernel.F32); err != nil {
-		return err
-	}
-	return e.mul(dst, &layer.Gate, rows, 2*e.cfg.Hidden, in, func(t, lo, hi int) {
-		kernel.Add(dst[t*rows+lo:t*rows+hi], layer.GateBias[lo:hi])
-	})
 }

@@ -1,0 +1,15 @@
+package infer
+
+// layer is one of the model's equal parts. Both of its blocks add to the residual
+// stream.
+type layer struct {
+	attention *attention
+	mixture   *mixture
+}
+
+// forward takes x, the residual stream of tokens at the given positions, through
+// the layer. Cache has the layer's keys and values of the tokens before.
+func (l *layer) forward(x vectors, cache *kvCache, at positions) error {
+	l.attention.forward(x, cache, at)
+	return l.mixture.forward(x, at.first)
+}

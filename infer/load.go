@@ -1,0 +1,64 @@
+package infer
+
+import (
+	"errors"
+
+	"golang.org/x/sync/errgroup"
+
+	"expertfs/infer/weights"
+)
+
+// denseWeights are all weights that are no expert's. The blocks of the model use
+// them; they are freed together.
+type denseWeights struct {
+	embedding *weights.Embedding
+	layers    []*weights.Layer
+	head      *weights.Head
+}
+
+// loadDense loads several layers at a time, so that the drive works while
+// weights are rounded. The head, much the largest, has the drive to itself. What
+// has been loaded is to be freed also after an error.
+func loadDense(folder *weights.Folder, p weights.Precision) (*denseWeights, error) {
+	d := &denseWeights{layers: make([]*weights.Layer, folder.Config().Layers)}
+	var err error
+	if d.embedding, err = folder.Embedding(); err != nil {
+		return d, err
+	}
+	if err := guard(func() (err error) {
+		d.head, err = folder.Head(p)
+		return err
+	}); err != nil {
+		return d, err
+	}
+	var g errgroup.Group
+	g.SetLimit(3)
+	for n := range d.layers {
+		g.Go(func() error {
+			return guard(func() (err error) {
+				d.layers[n], err = folder.Layer(n, p)
+				return err
+			})
+		})
+	}
+	return d, g.Wait()
+}
+
+func (d *denseWeights) free() error {
+	if d == nil {
+		return nil
+	}
+	var all []error
+	if d.embedding != nil {
+		all = append(all, d.embedding.Close())
+	}
+	for _, l := range d.layers {
+		if l != nil {
+			all = append(all, l.Close())
+		}
+	}
+	if d.head != nil {
+		all = append(all, d.head.Close())
+	}
+	return errors.Join(all...)
+}
