@@ -1,5 +1,5 @@
 # expertfs: `make demo` shows it, `make test` tests it, `make check` is what CI runs.
-.PHONY: build install demo test check format vet lint test-race test-one-processor fuzz soak soak-short bench clean needs
+.PHONY: build install demo test check format vet lint test-race test-one-processor test-bare fuzz soak soak-short bench clean needs needs-build needs-mount
 
 GO     ?= go
 PREFIX ?= /usr/local
@@ -9,10 +9,19 @@ BIN    := bin
 FUZZTIME ?= 1500x
 SOAKTIME ?= 10m
 CHECKSOAK ?= 60s
+# What is tested, and flags for that: make test PACKAGES=./fsys/... TESTFLAGS=-short
+PACKAGES  ?= ./...
+TESTFLAGS ?=
 # A fixed deadline turns a hang into a failure. It is no measurement.
 TEST := $(GO) test -timeout 15m -count 1
 
-build: needs
+# Git refuses to tell the commit of a tree that is another user's; Go then builds
+# only when it is not asked to stamp the commit in.
+ifneq ($(shell git rev-parse HEAD >/dev/null 2>&1 && echo yes),yes)
+export GOFLAGS := $(strip $(GOFLAGS) -buildvcs=false)
+endif
+
+build: needs-build
 	$(GO) build -o $(BIN)/ ./cmd/...
 
 install: build
@@ -20,18 +29,22 @@ install: build
 	install -D -m 0755 $(BIN)/gptoss $(DESTDIR)$(PREFIX)/bin/gptoss
 	ln -sf $(PREFIX)/bin/expertfs $(DESTDIR)$(PREFIX)/sbin/mount.expertfs
 
-# Says what is missing on this machine, and how to get it, before anything fails obscurely.
+# Says what is missing on this machine, and how to get it, before anything fails
+# obscurely; of the tests, which ones skip for it.
 needs:
 	@GO="$(GO)" scripts/needs.sh
 
-demo: build
+needs-build needs-mount:
+	@GO="$(GO)" scripts/needs.sh $(@:needs-%=%)
+
+demo: needs-mount build
 	@scripts/demo.sh $(BIN)
 
 test: needs
-	$(TEST) ./...
+	$(TEST) $(TESTFLAGS) $(PACKAGES)
 
 # The plain tests come last, so that a run ends with the test runner's own lines.
-check: needs format vet lint demo test-one-processor fuzz soak-short test-race test
+check: needs needs-mount format vet lint test-bare test-one-processor fuzz soak-short test-race test
 
 format:
 	@bad="$$(gofmt -l cmd fsys tiers policy checkpoint infer scripts)" || exit 1; \
@@ -52,6 +65,10 @@ test-race:
 
 test-one-processor:
 	GOMAXPROCS=1 $(TEST) -short ./...
+
+# On a machine with nothing but Go.
+test-bare:
+	@GO="$(GO)" scripts/test-bare.sh
 
 fuzz:
 	@GO="$(GO)" FUZZTIME=$(FUZZTIME) scripts/fuzz.sh

@@ -25,20 +25,20 @@ show() { # COMMAND
 echo "A demonstration on a toy model of 6 MB, trained on three old books and speeches: it knows nothing, and babbles in their style."
 
 # Room for about half of the 128 experts.
-show 'expertfs mount --ram 2MiB embed:tiny $MNT'
-show 'ls -C $MNT $MNT/layers/02'
-show 'ls -C -w 80 $MNT/layers/02/experts'
+show 'expertfs mount --ram 2MiB embed:tiny "$MNT"'
+show 'ls -C "$MNT" "$MNT"/layers/02'
+show 'ls -C -w 80 "$MNT"/layers/02/experts'
 # The length of the header, 8 bytes, is left out, and so is the header's padding.
-show 'head -c 600 $MNT/layers/02/experts/07.safetensors | tail -c +9 | sed "s/ *$//"'
+show 'head -c 600 "$MNT"/layers/02/experts/07.safetensors | tail -c +9 | sed "s/ *$//"'
 echo
 
 for prompt in "In the beginning" "Call me Ishmael" "Fellow citizens of the Senate"; do
-	show "gptoss run --model \$MNT --temp 0.8 --seed 7 -n 60 -p '$prompt'"
+	show "gptoss run --model \"\$MNT\" --temp 0.8 --seed 7 -n 60 -p '$prompt'"
 	echo
 done
-show 'echo "Tell me of the white whale" | gptoss chat --model $MNT --temp 0.8 --seed 7 -n 60'
+show 'echo "Tell me of the white whale" | gptoss chat --model "$MNT" --temp 0.8 --seed 7 -n 60'
 echo
 
-show 'grep "^#" $MNT/.expertfs/stats'
-show 'grep -E "_(resident_experts|ram(_budget)?_bytes|(hits|misses|loads|evictions|opens|prefetch_useful|drive_read_bytes)_total) " $MNT/.expertfs/stats'
-show 'expertfs umount $MNT'
+show 'grep "^#" "$MNT"/.expertfs/stats'
+show 'grep -E "_(resident_experts|ram(_budget)?_bytes|(hits|misses|loads|evictions|opens|prefetch_useful|drive_read_bytes)_total) " "$MNT"/.expertfs/stats'
+show 'expertfs umount "$MNT"'

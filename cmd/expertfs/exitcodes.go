@@ -87,25 +87,35 @@ func withCode(code int, err error) error {
 	return &codedError{code, err}
 }
 
-// exitCode returns the code that err ends the program with.
+// knownErrors are the errors of other packages that have a code. Where several
+// are joined, the first of this list decides: what hinders most comes first.
+var knownErrors = []struct {
+	err  error
+	code int
+}{
+	{mountpoint.ErrNoDevice, exitNoDevice},
+	{mountpoint.ErrNoFusermount, exitNoFusermount},
+	{mountpoint.ErrNoPrivilege, exitRefused},
+	{mountpoint.ErrBusy, exitBusy},
+	{mountpoint.ErrStale, exitPointStale},
+	{mountpoint.ErrMissing, exitPointMissing},
+	{mountpoint.ErrNotDir, exitPointNotDir},
+	{mountpoint.ErrNotEmpty, exitPointNotEmpty},
+	{mountpoint.ErrUnwritable, exitPointUnwritable},
+	{mountpoint.ErrMounted, exitPointMounted},
+	{mountpoint.ErrNotMounted, exitNotMounted},
+}
+
+// exitCode returns the code that err ends the program with: that of withCode where
+// there is one, else that of the first known error in it.
 func exitCode(err error) int {
 	var coded *codedError
 	if errors.As(err, &coded) {
 		return coded.code
 	}
-	for known, code := range map[error]int{
-		mountpoint.ErrMissing:      exitPointMissing,
-		mountpoint.ErrNotDir:       exitPointNotDir,
-		mountpoint.ErrNotEmpty:     exitPointNotEmpty,
-		mountpoint.ErrUnwritable:   exitPointUnwritable,
-		mountpoint.ErrMounted:      exitPointMounted,
-		mountpoint.ErrStale:        exitPointStale,
-		mountpoint.ErrNotMounted:   exitNotMounted,
-		mountpoint.ErrBusy:         exitBusy,
-		mountpoint.ErrNoFusermount: exitNoFusermount,
-	} {
-		if errors.Is(err, known) {
-			return code
+	for _, k := range knownErrors {
+		if errors.Is(err, k.err) {
+			return k.code
 		}
 	}
 	return exitFailure

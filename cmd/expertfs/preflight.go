@@ -14,7 +14,6 @@ import (
 	"expertfs/policy"
 
 	"github.com/dustin/go-humanize"
-	"golang.org/x/sys/unix"
 )
 
 // validate finds what is wrong with the command line, before anything is begun,
@@ -75,18 +74,7 @@ func (c *mountConfig) checkSystem(log *slog.Logger) error {
 	if c.point, err = mountpoint.Resolve(c.point); err != nil {
 		return err
 	}
-	const device = "/dev/fuse"
-	if _, err := os.Stat(device); err != nil {
-		return withCode(exitNoDevice, fmt.Errorf("%w: is the kernel's module fuse loaded (modprobe fuse), and the device passed into the container (--device /dev/fuse)?", err))
-	}
-	if err := unix.Access(device, unix.R_OK|unix.W_OK); err != nil {
-		return withCode(exitNoDevice, fmt.Errorf("%s: %w", device, err))
-	}
-	if os.Geteuid() != 0 {
-		_, err := mountpoint.Fusermount()
-		return err
-	}
-	return nil
+	return mountpoint.Possible()
 }
 
 // mountError explains why mounting failed.

@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 
+	"expertfs/fsys/mountpoint"
+
 	"github.com/stretchr/testify/require"
 )
 
@@ -78,22 +80,36 @@ func TestErrorsOfPlainUsers(t *testing.T) {
 		{"no device", `touch "$DIR/none"; chmod 600 "$DIR/none"; mount --bind "$DIR/none" /dev/fuse`, exitNoDevice, "/dev/fuse", nil},
 		{"no fusermount3", openDevice + "; " + fusermount, exitNoFusermount, "package fuse3", nil},
 		{"not his folder", openDevice + `; mkdir "$DIR/other"`, exitPointUnwritable, "not writable", []string{"../other"}},
-		{"allow_other", openDevice + `; : > "$DIR/conf"; mount --bind "$DIR/conf" /etc/fuse.conf`, exitRefused, "user_allow_other", []string{"-o", "allow_other", "."}},
+		{"allow_other", openDevice + `; : > "$DIR/conf"; [ ! -e /etc/fuse.conf ] || mount --bind "$DIR/conf" /etc/fuse.conf`, exitRefused, "user_allow_other", []string{"-o", "allow_other", "."}},
 	} {
-		if c.args == nil {
-			c.args = []string{"."}
-		}
-		last := len(c.args) - 1
-		args := append(append([]string{"mount", "--ram", "1MiB"}, c.args[:last]...), "embed:tiny", c.args[last])
-		r := u.run(t, c.setup, args...)
-		require.Equal(t, c.code, r.code, "%s: %s", c.name, r.errors)
-		require.Contains(t, r.errors, c.text, c.name)
+		t.Run(c.name, func(t *testing.T) {
+			if c.name == "allow_other" {
+				needFusermount(t) // it is what refuses
+			}
+			if c.args == nil {
+				c.args = []string{"."}
+			}
+			last := len(c.args) - 1
+			args := append(append([]string{"mount", "--ram", "1MiB"}, c.args[:last]...), "embed:tiny", c.args[last])
+			r := u.run(t, c.setup, args...)
+			require.Equal(t, c.code, r.code, r.errors)
+			require.Contains(t, r.errors, c.text)
+		})
+	}
+}
+
+// needFusermount skips a test that needs the program by which plain users mount.
+func needFusermount(t *testing.T) {
+	t.Helper()
+	if _, err := mountpoint.Fusermount(); err != nil {
+		t.Skip(err)
 	}
 }
 
 // TestPlainUserMounts mounts and unmounts as a plain user does; the namespace
 // and what is mounted in it end with the shell.
 func TestPlainUserMounts(t *testing.T) {
+	needFusermount(t)
 	u := newPlainUser(t)
 	if r := u.run(t, openDevice, "version"); r.code != 0 {
 		t.Skip("cannot be made ready here: ", r.errors)

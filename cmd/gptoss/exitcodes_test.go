@@ -26,15 +26,21 @@ func TestUsageErrors(t *testing.T) {
 		{"bench -p 1,x", `"-p, --n-prompt" flag: not a valid value`},
 		{"chat --nonsense", "unknown flag: --nonsense"},
 		{"run -p a", "no model given"},
-		{"run -p a --temp -1 --model " + dir, "temperature -1"},
-		{"run -p a --act f64 --model " + dir, `act "f64"`},
-		{"bench -p 0,0 -n 0 --model " + dir, "there is nothing to measure"},
+		{"run -p a --temp -1 --model DIR", "temperature -1"},
+		{"run -p a --act f64 --model DIR", `act "f64"`},
+		{"bench -p 0,0 -n 0 --model DIR", "there is nothing to measure"},
 		{"bench -o sql", `--output "sql"`},
 		{"chat --reasoning-effort extreme", "reasoning effort"},
 		{"score", "no text given"},
 		{"tokenize two words", "as one argument"},
 	} {
-		out, _, err := runCommand(t, "", strings.Fields(c.args)...)
+		args := strings.Fields(c.args)
+		for i, arg := range args {
+			if arg == "DIR" {
+				args[i] = dir // which may hold blanks
+			}
+		}
+		out, _, err := runCommand(t, "", args...)
 		require.ErrorContains(t, err, c.want)
 		require.NotContains(t, err.Error(), "strconv", c.args)
 		require.Equal(t, exitUsage, exitCode(err), c.args)

@@ -21,7 +21,36 @@ var (
 	ErrNotMounted = errors.New("not an expertfs mount")
 	ErrStale      = errors.New("stale mount: its server is gone")
 	ErrBusy       = errors.New("mount is busy")
+
+	// ErrNoDevice and ErrNoPrivilege say that this process cannot mount at all.
+	ErrNoDevice    = errors.New("/dev/fuse cannot be used")
+	ErrNoPrivilege = errors.New("mounting as root needs CAP_SYS_ADMIN (in a container: --cap-add SYS_ADMIN)")
 )
+
+// Possible tells why this process cannot mount, nil when nothing that can be
+// known beforehand stands in the way.
+func Possible() error {
+	const device = "/dev/fuse"
+	if _, err := os.Stat(device); err != nil {
+		return fmt.Errorf("%w: %w: is the kernel's module fuse loaded (modprobe fuse), and the device passed into the container (--device %s)?", ErrNoDevice, err, device)
+	}
+	// Opening is what counts: a container's device rules may forbid what the mode allows.
+	fd, err := unix.Open(device, unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("%w by this user: %w", ErrNoDevice, err)
+	}
+	unix.Close(fd)
+	if os.Geteuid() != 0 {
+		_, err := Fusermount()
+		return err
+	}
+	var caps [2]unix.CapUserData
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	if err := unix.Capget(&header, &caps[0]); err == nil && caps[0].Effective&(1<<unix.CAP_SYS_ADMIN) == 0 {
+		return ErrNoPrivilege
+	}
+	return nil
+}
 
 // Check tells whether path can be mounted on: an empty directory, writable by
 // the caller, that is not itself a mount of ours. A directory that is the root
