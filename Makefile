@@ -47,7 +47,7 @@ test: needs
 check: needs needs-mount format vet lint test-bare test-one-processor fuzz soak-short test-race test
 
 format:
-	@bad="$$(gofmt -l cmd fsys tiers policy checkpoint infer scripts)" || exit 1; \
+	@bad="$$(gofmt -l *.go cmd fsys tiers policy checkpoint infer scripts)" || exit 1; \
 	if [ -n "$$bad" ]; then echo "gofmt would change:"; echo "$$bad"; exit 1; fi
 
 vet:

@@ -48,7 +48,7 @@ func (t *tree) attr(id nodeID, out *fuse.Attr) {
 // every directory in it. find(1) relies on it.
 func (t *tree) links(dir nodeID) uint32 {
 	if dir.kind() == kindLayers {
-		return 2 + uint32(t.layers)
+		return 2 + uint32(t.Layers)
 	}
 	n := uint32(2)
 	for _, e := range t.fixedEntries(dir) {

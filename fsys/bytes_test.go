@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"expertfs"
 	"expertfs/checkpoint"
 	"expertfs/checkpoint/config"
 	"expertfs/checkpoint/synth"
@@ -43,13 +44,13 @@ func loadModel(path string) (*model, error) {
 	}
 	m := &model{path, ck, make(map[string][]byte)}
 	views := map[string]*checkpoint.View{
-		"dense/embedding.safetensors": ck.Embedding(), "dense/unembedding.safetensors": ck.Unembedding(),
+		expertfs.EmbeddingPath: ck.Embedding(), expertfs.UnembeddingPath: ck.Unembedding(),
 	}
-	for l := range ck.Config().Layers {
-		dir := fmt.Sprintf("layers/%02d", l)
-		views[dir+"/dense.safetensors"] = ck.Dense(l)
-		for e := range ck.Config().Experts {
-			views[fmt.Sprintf("%s/experts/%02d.safetensors", dir, e)] = ck.Expert(l, e)
+	names := expertfs.Names{Layers: ck.Config().Layers, Experts: ck.Config().Experts}
+	for l := range names.Layers {
+		views[names.DensePath(l)] = ck.Dense(l)
+		for e := range names.Experts {
+			views[names.ExpertPath(expertfs.NewKey(l, e))] = ck.Expert(l, e)
 		}
 	}
 	for name, v := range views {

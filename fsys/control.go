@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"expertfs"
 	"expertfs/fsys/budget"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -22,14 +23,14 @@ type control struct {
 // controls lists the control files in the order of their node ids.
 func controls() []control {
 	return []control{
-		{name: "stats", read: (*FS).statsText},
-		{name: "stats.json", read: (*FS).statsJSON},
-		{name: "experts.tsv", read: (*FS).expertsTable},
-		{name: "heatmap", read: (*FS).heatmap},
-		{name: "version", read: (*FS).versionText},
-		{name: "policy", read: (*FS).readPolicy, write: (*FS).writePolicy},
-		{name: "ram", read: (*FS).readRAM, write: (*FS).writeRAM},
-		{name: "hints", write: (*FS).writeHints},
+		{name: expertfs.StatsFile, read: (*FS).statsText},
+		{name: expertfs.StatsJSONFile, read: (*FS).statsJSON},
+		{name: expertfs.ExpertsFile, read: (*FS).expertsTable},
+		{name: expertfs.HeatmapFile, read: (*FS).heatmap},
+		{name: expertfs.VersionFile, read: (*FS).versionText},
+		{name: expertfs.PolicyFile, read: (*FS).readPolicy, write: (*FS).writePolicy},
+		{name: expertfs.RAMFile, read: (*FS).readRAM, write: (*FS).writeRAM},
+		{name: expertfs.HintsFile, write: (*FS).writeHints},
 	}
 }
 

@@ -42,7 +42,7 @@ func (f *FS) Readlink(_ <-chan struct{}, header *fuse.InHeader) ([]byte, fuse.St
 	if id.kind() != kindResident {
 		return nil, fuse.EINVAL
 	}
-	return []byte(f.tree.residentTarget(id.key())), fuse.OK
+	return []byte(f.tree.ResidentTarget(id.key())), fuse.OK
 }
 
 // dirHandle is an open directory: its listing as it was when opened.

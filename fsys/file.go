@@ -5,7 +5,7 @@ import (
 	"io"
 	"sync/atomic"
 
-	"expertfs/policy"
+	"expertfs"
 	"expertfs/tiers"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -57,7 +57,7 @@ func (f *FS) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fu
 	return fuse.OK
 }
 
-func (f *FS) openExpert(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut, k policy.Key) fuse.Status {
+func (f *FS) openExpert(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut, k expertfs.Key) fuse.Status {
 	ctx := newFatalContext(cancel, in.Pid)
 	defer ctx.stop()
 	h, err := f.cache.Open(ctx, k)

@@ -10,8 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"expertfs"
 	"expertfs/checkpoint"
-	"expertfs/policy"
 	"expertfs/tiers"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -161,4 +161,4 @@ func (f *FS) Wait() {
 func (f *FS) Unmount() error { return f.server.Unmount() }
 
 // resident tells whether an expert is in RAM.
-func (f *FS) resident(k policy.Key) bool { return f.cache.Expert(k).Tier == "ram" }
+func (f *FS) resident(k expertfs.Key) bool { return f.cache.Expert(k).Tier == "ram" }

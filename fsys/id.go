@@ -1,6 +1,6 @@
 package fsys
 
-import "expertfs/policy"
+import "expertfs"
 
 // nodeID names a node of the tree. It is a FUSE node id and the inode number
 // that stat(2) shows: kind in bits 32-39, layer in 16-31, index in 0-15.
@@ -34,15 +34,15 @@ func newID(kind nodeKind, layer, index int) nodeID {
 	return nodeID(kind)<<32 | nodeID(layer)<<16 | nodeID(index)
 }
 
-func expertID(k policy.Key) nodeID { return newID(kindExpert, int(k.Layer), int(k.Expert)) }
+func expertID(k expertfs.Key) nodeID { return newID(kindExpert, int(k.Layer), int(k.Expert)) }
 
 func (id nodeID) kind() nodeKind { return nodeKind(id >> 32) }
 func (id nodeID) layer() int     { return int(id >> 16 & 0xffff) }
 func (id nodeID) index() int     { return int(id & 0xffff) }
 
 // key is the expert that the id of a kindExpert or kindResident node names.
-func (id nodeID) key() policy.Key {
-	return policy.Key{Layer: uint16(id.layer()), Expert: uint16(id.index())}
+func (id nodeID) key() expertfs.Key {
+	return expertfs.Key{Layer: uint16(id.layer()), Expert: uint16(id.index())}
 }
 
 // isDir tells whether nodes of this kind are directories.

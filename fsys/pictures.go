@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"math/bits"
 
-	"expertfs/policy"
+	"expertfs"
 	"expertfs/tiers"
 )
 
@@ -13,9 +13,9 @@ import (
 func (f *FS) expertsTable() ([]byte, error) {
 	var b bytes.Buffer
 	b.WriteString("layer\texpert\ttier\thits\tloads\tlast_access\n")
-	for l := range f.tree.layers {
-		for e := range f.tree.experts {
-			info := f.cache.Expert(policy.Key{Layer: uint16(l), Expert: uint16(e)})
+	for l := range f.tree.Layers {
+		for e := range f.tree.Experts {
+			info := f.cache.Expert(expertfs.NewKey(l, e))
 			fmt.Fprintf(&b, "%d\t%d\t%s\t%d\t%d\t%s\n", l, e, info.Tier, info.Hits, info.Loads, formatAccess(info.LastAccess))
 		}
 	}
@@ -35,11 +35,11 @@ func (f *FS) heatmap() ([]byte, error) {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "in RAM %s  on the drive %s  (never used; then more uses to the right, each mark for twice as many)\n\n",
 		string(ramHeat), string(nvmeHeat))
-	for l := range f.tree.layers {
-		fmt.Fprintf(&b, "%s ", f.tree.layer(l))
+	for l := range f.tree.Layers {
+		fmt.Fprintf(&b, "%s ", f.tree.Layer(l))
 		resident := 0
-		for e := range f.tree.experts {
-			info := f.cache.Expert(policy.Key{Layer: uint16(l), Expert: uint16(e)})
+		for e := range f.tree.Experts {
+			info := f.cache.Expert(expertfs.NewKey(l, e))
 			if info.Tier == "ram" {
 				resident++
 			}

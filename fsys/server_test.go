@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"expertfs"
 	"expertfs/checkpoint"
 	"expertfs/fsys"
 	"expertfs/fsys/mountpoint"
@@ -274,15 +275,18 @@ func (s *server) detach() {
 	}
 }
 
+// tinyNames spells the tree of embed:tiny.
+var tinyNames = expertfs.Names{Layers: 4, Experts: 32}
+
 func (s *server) path(name ...string) string {
 	return filepath.Join(append([]string{s.point}, name...)...)
 }
 
 func (s *server) expert(layer, expert int) string {
-	return s.path("layers", fmt.Sprintf("%02d", layer), "experts", fmt.Sprintf("%02d.safetensors", expert))
+	return s.path(tinyNames.ExpertPath(expertfs.NewKey(layer, expert)))
 }
 
-func (s *server) control(name string) string { return s.path(".expertfs", name) }
+func (s *server) control(name string) string { return s.path(expertfs.ControlPath(name)) }
 
 // report reads the server's figures.
 func (s *server) report() fsys.Report {
@@ -294,7 +298,7 @@ func (s *server) report() fsys.Report {
 
 // readReport is report for goroutines that may not end the test.
 func (s *server) readReport() (r fsys.Report, err error) {
-	text, err := os.ReadFile(s.control("stats.json"))
+	text, err := os.ReadFile(s.control(expertfs.StatsJSONFile))
 	if err != nil {
 		return r, err
 	}

@@ -10,7 +10,7 @@ const statfsBlock = 4096
 // the free ones.
 func (f *FS) StatFs(_ <-chan struct{}, _ *fuse.InHeader, out *fuse.StatfsOut) fuse.Status {
 	budget, free, residents := f.cache.Space()
-	experts := uint64(f.tree.layers * f.tree.experts)
+	experts := uint64(f.tree.Layers * f.tree.Experts)
 	*out = fuse.StatfsOut{
 		Blocks:  uint64(budget) / statfsBlock,
 		Bfree:   uint64(free) / statfsBlock,

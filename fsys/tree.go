@@ -4,8 +4,8 @@ import (
 	"os"
 	"time"
 
+	"expertfs"
 	"expertfs/checkpoint"
-	"expertfs/policy"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 )
@@ -13,7 +13,7 @@ import (
 // tree knows what nodes there are and what stat(2) shows of them. Only
 // resident/ changes while mounted; the rest is fixed.
 type tree struct {
-	names
+	expertfs.Names
 	small       []*checkpoint.SmallFile
 	expertSize  int64
 	denseSizes  []int64 // by layer
@@ -34,7 +34,7 @@ type entry struct {
 func newTree(ck *checkpoint.Checkpoint) *tree {
 	cfg := ck.Config()
 	t := &tree{
-		names:       newNames(cfg.Layers, cfg.Experts),
+		Names:       expertfs.Names{Layers: cfg.Layers, Experts: cfg.Experts},
 		small:       ck.Small(),
 		expertSize:  ck.ExpertSize(),
 		embedding:   ck.Embedding().Size(),
@@ -61,9 +61,9 @@ func (t *tree) exists(id nodeID) bool {
 	case kindControl:
 		return l == 0 && i < len(t.controls)
 	case kindLayer, kindLayerDense, kindExperts:
-		return l < t.layers && i == 0
+		return l < t.Layers && i == 0
 	case kindExpert, kindResident:
-		return l < t.layers && i < t.experts
+		return l < t.Layers && i < t.Experts
 	}
 	return id.kind() < kindEnd && l == 0 && i == 0
 }
@@ -73,16 +73,16 @@ func (t *tree) exists(id nodeID) bool {
 func (t *tree) lookup(dir nodeID, name string) (nodeID, bool) {
 	switch dir.kind() {
 	case kindLayers:
-		l, ok := t.parseLayer(name)
+		l, ok := t.ParseLayer(name)
 		return newID(kindLayer, l, 0), ok
 	case kindExperts:
-		e, ok := t.parseExpert(name)
+		e, ok := t.ParseExpert(name)
 		return newID(kindExpert, dir.layer(), e), ok
 	case kindResidentDir:
-		k, ok := t.parseResident(name)
+		k, ok := t.ParseResident(name)
 		return newID(kindResident, int(k.Layer), int(k.Expert)), ok
 	case kindRoot:
-		if name == controlDirName {
+		if name == expertfs.ControlDir {
 			return newID(kindControlDir, 0, 0), true
 		}
 	}
@@ -97,20 +97,20 @@ func (t *tree) lookup(dir nodeID, name string) (nodeID, bool) {
 // entries lists a directory in the order of its names' kinds, without "." and
 // "..". The control directory is not listed, as ZFS does with .zfs, so that
 // copies and searches see the model alone.
-func (t *tree) entries(dir nodeID, resident []policy.Key) []entry {
+func (t *tree) entries(dir nodeID, resident []expertfs.Key) []entry {
 	var list []entry
 	switch dir.kind() {
 	case kindLayers:
-		for l := range t.layers {
-			list = append(list, entry{t.layer(l), newID(kindLayer, l, 0)})
+		for l := range t.Layers {
+			list = append(list, entry{t.Layer(l), newID(kindLayer, l, 0)})
 		}
 	case kindExperts:
-		for e := range t.experts {
-			list = append(list, entry{t.expert(e), newID(kindExpert, dir.layer(), e)})
+		for e := range t.Experts {
+			list = append(list, entry{t.Expert(e), newID(kindExpert, dir.layer(), e)})
 		}
 	case kindResidentDir:
 		for _, k := range resident {
-			list = append(list, entry{t.resident(k), newID(kindResident, int(k.Layer), int(k.Expert))})
+			list = append(list, entry{t.Resident(k), newID(kindResident, int(k.Layer), int(k.Expert))})
 		}
 	default:
 		list = t.fixedEntries(dir)
@@ -122,23 +122,23 @@ func (t *tree) entries(dir nodeID, resident []policy.Key) []entry {
 func (t *tree) fixedEntries(dir nodeID) []entry {
 	switch l := dir.layer(); dir.kind() {
 	case kindRoot:
-		list := []entry{{"dense", newID(kindDense, 0, 0)}, {"layers", newID(kindLayers, 0, 0)}}
+		list := []entry{{expertfs.DenseDir, newID(kindDense, 0, 0)}, {expertfs.LayersDir, newID(kindLayers, 0, 0)}}
 		for i, f := range t.small {
 			list = append(list, entry{f.Name(), newID(kindSmall, 0, i)})
 		}
 		return list
 	case kindDense:
 		return []entry{
-			{"embedding" + suffix, newID(kindEmbedding, 0, 0)},
-			{"unembedding" + suffix, newID(kindUnembedding, 0, 0)},
+			{expertfs.Embedding, newID(kindEmbedding, 0, 0)},
+			{expertfs.Unembedding, newID(kindUnembedding, 0, 0)},
 		}
 	case kindLayer:
 		return []entry{
-			{"dense" + suffix, newID(kindLayerDense, l, 0)},
-			{"experts", newID(kindExperts, l, 0)},
+			{expertfs.LayerDense, newID(kindLayerDense, l, 0)},
+			{expertfs.ExpertsDir, newID(kindExperts, l, 0)},
 		}
 	case kindControlDir:
-		list := []entry{{residentDirName, newID(kindResidentDir, 0, 0)}}
+		list := []entry{{expertfs.ResidentDir, newID(kindResidentDir, 0, 0)}}
 		for i, c := range t.controls {
 			list = append(list, entry{c.name, newID(kindControl, 0, i)})
 		}
@@ -174,7 +174,7 @@ func (t *tree) size(id nodeID) int64 {
 	case kindExpert:
 		return t.expertSize
 	case kindResident:
-		return int64(len(t.residentTarget(id.key())))
+		return int64(len(t.ResidentTarget(id.key())))
 	}
 	return 0
 }

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"expertfs/policy"
+	"expertfs"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 )
@@ -17,7 +17,7 @@ const xattrPrefix = "user.expertfs."
 var xattrNames = []string{"tier", "hits", "loads", "last_access"}
 
 // xattr is the value of an extended attribute of an expert.
-func (f *FS) xattr(k policy.Key, name string) (string, bool) {
+func (f *FS) xattr(k expertfs.Key, name string) (string, bool) {
 	info := f.cache.Expert(k)
 	switch name {
 	case "tier":

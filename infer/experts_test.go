@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"expertfs"
 	"expertfs/infer/weights"
 )
 
@@ -21,11 +22,11 @@ import (
 // engine reads and writes there can be seen.
 func asMount(t *testing.T, tree, ram string) (hints string) {
 	t.Helper()
-	dir := filepath.Join(tree, ".expertfs")
+	dir := filepath.Join(tree, expertfs.ControlDir)
 	require.NoError(t, os.MkdirAll(dir, 0o755))
-	hints = filepath.Join(dir, "hints")
+	hints = filepath.Join(dir, expertfs.HintsFile)
 	require.NoError(t, os.WriteFile(hints, nil, 0o644))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "ram"), []byte(ram+"\n"), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, expertfs.RAMFile), []byte(ram+"\n"), 0o644))
 	return hints
 }
 

@@ -2,7 +2,6 @@ package infer
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"expertfs"
 	"expertfs/checkpoint"
 )
 
@@ -39,14 +39,13 @@ func makeTree(t testing.TB, path string) string {
 		copyTo(t, filepath.Join(dir, f.Name()), io.NewSectionReader(f, 0, f.Size()))
 	}
 	cfg := ck.Config()
-	name := func(i, n int) string { return fmt.Sprintf("%0*d", max(2, len(fmt.Sprint(n-1))), i) }
-	writeView(t, ck, filepath.Join(dir, "dense/embedding.safetensors"), ck.Embedding())
-	writeView(t, ck, filepath.Join(dir, "dense/unembedding.safetensors"), ck.Unembedding())
+	names := expertfs.Names{Layers: cfg.Layers, Experts: cfg.Experts}
+	writeView(t, ck, filepath.Join(dir, expertfs.EmbeddingPath), ck.Embedding())
+	writeView(t, ck, filepath.Join(dir, expertfs.UnembeddingPath), ck.Unembedding())
 	for l := range cfg.Layers {
-		layer := filepath.Join(dir, "layers", name(l, cfg.Layers))
-		writeView(t, ck, filepath.Join(layer, "dense.safetensors"), ck.Dense(l))
+		writeView(t, ck, filepath.Join(dir, names.DensePath(l)), ck.Dense(l))
 		for x := range cfg.Experts {
-			writeView(t, ck, filepath.Join(layer, "experts", name(x, cfg.Experts)+".safetensors"), ck.Expert(l, x))
+			writeView(t, ck, filepath.Join(dir, names.ExpertPath(expertfs.NewKey(l, x))), ck.Expert(l, x))
 		}
 	}
 	return dir

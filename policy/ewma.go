@@ -47,7 +47,7 @@ func (p *ewma) average(rates []float32, layer int, used []Key) {
 	for e := range rates {
 		rates[e] *= keep
 	}
-	p.buf = p.shape.chosen(p.buf[:0], layer, used)
+	p.buf = chosen(p.shape, p.buf[:0], layer, used)
 	for _, e := range p.buf {
 		rates[e] += add
 	}
@@ -58,7 +58,7 @@ func (p *ewma) Warm(h *Heat) {
 	for l := range p.shape.Layers {
 		scores := p.layer(l)
 		for e := range scores {
-			scores[e] = h.Rate(Key{uint16(l), uint16(e)})
+			scores[e] = h.Rate(Key{Layer: uint16(l), Expert: uint16(e)})
 		}
 	}
 }
@@ -67,12 +67,12 @@ func (p *ewma) Victims() iter.Seq[Key] { return p.victims(p.discount) }
 
 // discount is the factor for the layers until the next visit.
 func (p *ewma) discount(layer int) float32 {
-	return p.discounts[p.shape.distance(p.last, layer)]
+	return p.discounts[distance(p.shape, p.last, layer)]
 }
 
 // Value is the chance at the next visit.
 func (p *ewma) Value(k Key) float64 {
-	if !p.shape.contains(k) {
+	if !p.shape.Contains(k) {
 		return 0
 	}
 	return min(max(float64(p.scores[p.index(k)]), 0), 1)

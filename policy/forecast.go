@@ -116,9 +116,9 @@ func (f *forecast) Step(layer int, used []Key) {
 		return
 	}
 	l := f.layers[layer]
-	f.used = f.shape.chosen(f.used[:0], layer, used)
+	f.used = chosen(f.shape, f.used[:0], layer, used)
 	// A batch is neither what was forecast nor evidence for the token after it.
-	single := !f.shape.batch(len(f.used))
+	single := !batch(f.shape, len(f.used))
 	if l.visited && single {
 		f.learnNext(layer)
 	}
@@ -147,8 +147,8 @@ func (f *forecast) Step(layer int, used []Key) {
 func (f *forecast) gather(layer int) {
 	l := f.layers[layer]
 	l.brief = l.used(l.brief[:0], briefMemory)
-	before := f.layers[f.shape.before(layer, 1)]
-	after := f.layers[f.shape.before(layer, f.shape.Layers-1)]
+	before := f.layers[earlier(f.shape, layer, 1)]
+	after := f.layers[earlier(f.shape, layer, f.shape.Layers-1)]
 	l.evidence[0] = append(l.evidence[0][:0], l.last...)
 	l.evidence[1] = l.used(l.evidence[1][:0], recentMemory)
 	l.evidence[2] = append(l.evidence[2][:0], before.brief...)
@@ -183,15 +183,15 @@ func (f *forecast) learnNext(layer int) {
 		if !l.told[i] {
 			continue
 		}
-		from := f.layers[f.shape.before(layer, offset)].last
+		from := f.layers[earlier(f.shape, layer, offset)].last
 		l.tokenNext[i].add(f.z, from)
 		f.answer()
 		l.tokenNext[i].learn(f.grads, from)
 	}
 }
 
-// before is the layer that is visited some layers before another.
-func (s Shape) before(layer, offset int) int {
+// earlier is the layer that is visited some layers before another.
+func earlier(s Shape, layer, offset int) int {
 	return (layer - offset + s.Layers) % s.Layers
 }
 
@@ -270,7 +270,7 @@ func (f *forecast) value(layer int) {
 
 // Value is the chance of use at the next visit.
 func (f *forecast) Value(k Key) float64 {
-	if !f.shape.contains(k) {
+	if !f.shape.Contains(k) {
 		return 0
 	}
 	return float64(sigmoid(f.layers[k.Layer].next[k.Expert]))
@@ -279,7 +279,7 @@ func (f *forecast) Value(k Key) float64 {
 // Forecast is the chance of use at the next visit, or 0 as long as little is
 // learned of k's layer.
 func (f *forecast) Forecast(k Key) float64 {
-	if !f.shape.contains(k) || f.layers[k.Layer].judged < minJudged {
+	if !f.shape.Contains(k) || f.layers[k.Layer].judged < minJudged {
 		return 0
 	}
 	return f.Value(k)
@@ -293,7 +293,7 @@ const minJudged = 16
 func (f *forecast) Warm(h *Heat) {
 	for layer, l := range f.layers {
 		for e := range f.shape.Experts {
-			l.warm(e, h.Rate(Key{uint16(layer), uint16(e)}))
+			l.warm(e, h.Rate(Key{Layer: uint16(layer), Expert: uint16(e)}))
 		}
 		l.describe()
 		f.forecast(layer)

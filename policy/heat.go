@@ -31,13 +31,13 @@ func NewHeat(s Shape) *Heat {
 	h := &Heat{shape: s, visits: make([]uint32, s.Layers)}
 	h.rates = make([]float32, s.Layers*s.Experts)
 	for i := range h.rates {
-		h.rates[i] = s.uniform()
+		h.rates[i] = uniform(s)
 	}
 	return h
 }
 
 // uniform is the rate of every expert if all are used alike.
-func (s Shape) uniform() float32 { return float32(s.TopK) / float32(s.Experts) }
+func uniform(s Shape) float32 { return float32(s.TopK) / float32(s.Experts) }
 
 // Step learns from a step, as a Policy does.
 func (h *Heat) Step(layer int, used []Key) {
@@ -50,7 +50,7 @@ func (h *Heat) Step(layer int, used []Key) {
 	for e := range rates {
 		rates[e] -= weight * rates[e]
 	}
-	h.buf = h.shape.chosen(h.buf[:0], layer, used)
+	h.buf = chosen(h.shape, h.buf[:0], layer, used)
 	for _, e := range h.buf {
 		rates[e] += weight
 	}
@@ -59,7 +59,7 @@ func (h *Heat) Step(layer int, used []Key) {
 // Rate is the share of the visits of its layer that used k, 0 for a key
 // outside the model.
 func (h *Heat) Rate(k Key) float32 {
-	if !h.shape.contains(k) {
+	if !h.shape.Contains(k) {
 		return 0
 	}
 	return h.rates[int(k.Layer)*h.shape.Experts+int(k.Expert)]
@@ -71,7 +71,7 @@ func (h *Heat) Visits(layer int) int { return int(h.visits[layer]) }
 // Set gives k a rate, 0 to 1, and its layer a number of visits, as when heat
 // is read from a file.
 func (h *Heat) Set(k Key, rate float32, visits int) {
-	if h.shape.contains(k) {
+	if h.shape.Contains(k) {
 		h.rates[int(k.Layer)*h.shape.Experts+int(k.Expert)] = min(max(rate, 0), 1)
 		h.visits[k.Layer] = uint32(min(max(visits, 0), memory))
 	}

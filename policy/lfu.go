@@ -24,7 +24,7 @@ func newLFU(s Shape, p *params) *lfu {
 
 func (p *lfu) Step(layer int, used []Key) {
 	p.unit *= p.growth
-	p.buf = p.shape.chosen(p.buf[:0], layer, used)
+	p.buf = chosen(p.shape, p.buf[:0], layer, used)
 	for _, e := range p.buf {
 		p.set(layer, e, p.scores[layer*p.shape.Experts+e]+float32(p.unit))
 	}
@@ -46,7 +46,7 @@ func (p *lfu) Warm(h *Heat) {
 	for l := range p.shape.Layers {
 		scores := p.layer(l)
 		for e := range scores {
-			scores[e] = float32(p.unit*lasting) * h.Rate(Key{uint16(l), uint16(e)})
+			scores[e] = float32(p.unit*lasting) * h.Rate(Key{Layer: uint16(l), Expert: uint16(e)})
 		}
 	}
 }

@@ -28,7 +28,7 @@ func newLRULayer(s Shape) *lruLayer {
 
 // list is the order that k belongs to.
 func (p *lruLayer) list(k Key) *lru {
-	if !p.shape.contains(k) {
+	if !p.shape.Contains(k) {
 		return &p.alien
 	}
 	return &p.layers[k.Layer]
@@ -36,7 +36,7 @@ func (p *lruLayer) list(k Key) *lru {
 
 func (p *lruLayer) Insert(k Key, bytes int64) {
 	p.list(k).Insert(k, bytes)
-	if p.shape.contains(k) {
+	if p.shape.Contains(k) {
 		p.bytes[k.Layer] += bytes - p.size[k]
 		p.size[k] = bytes
 		p.current = int(k.Layer)
@@ -45,14 +45,14 @@ func (p *lruLayer) Insert(k Key, bytes int64) {
 
 func (p *lruLayer) Touch(k Key) {
 	p.list(k).Touch(k)
-	if p.shape.contains(k) {
+	if p.shape.Contains(k) {
 		p.current = int(k.Layer)
 	}
 }
 
 func (p *lruLayer) Remove(k Key) {
 	p.list(k).Remove(k)
-	if p.shape.contains(k) {
+	if p.shape.Contains(k) {
 		p.bytes[k.Layer] -= p.size[k]
 		delete(p.size, k)
 	}

@@ -34,7 +34,7 @@ func newMarkov(s Shape, p *params) *markov {
 	for l := range m.shares {
 		m.shares[l] = make([]float32, s.Experts*s.Experts)
 		for i := range m.shares[l] {
-			m.shares[l][i] = s.uniform()
+			m.shares[l][i] = uniform(s)
 		}
 	}
 	return m
@@ -59,14 +59,14 @@ func (p *markov) Step(layer int, used []Key) {
 	}
 	// A batch says little about the token after it, and has many pairs.
 	p.chosen[layer] = p.chosen[layer][:0]
-	if p.shares[layer] != nil && !p.shape.batch(len(p.buf)) {
+	if p.shares[layer] != nil && !batch(p.shape, len(p.buf)) {
 		p.chosen[layer] = append(p.chosen[layer], p.buf...)
 	}
 	p.blend(layer)
 }
 
 // batch tells whether a step of n experts is more than one token's.
-func (s Shape) batch(n int) bool { return n > s.TopK }
+func batch(s Shape, n int) bool { return n > s.TopK }
 
 // blend makes the scores of a layer.
 func (p *markov) blend(layer int) {

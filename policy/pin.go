@@ -36,7 +36,7 @@ func (p *pin) show(layer int) {
 func (p *pin) Warm(h *Heat) {
 	for l := range p.shape.Layers {
 		for e := range p.shape.Experts {
-			k := Key{uint16(l), uint16(e)}
+			k := Key{Layer: uint16(l), Expert: uint16(e)}
 			p.heat.Set(k, h.Rate(k), h.Visits(l))
 		}
 		p.show(l)
@@ -48,7 +48,7 @@ func (p *pin) Wanted() []Key {
 	keys := make([]Key, 0, len(p.scores))
 	for l := range p.shape.Layers {
 		for e := range p.shape.Experts {
-			keys = append(keys, Key{uint16(l), uint16(e)})
+			keys = append(keys, Key{Layer: uint16(l), Expert: uint16(e)})
 		}
 	}
 	slices.SortStableFunc(keys, func(a, b Key) int {

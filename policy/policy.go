@@ -1,9 +1,13 @@
 package policy
 
-import "iter"
+import (
+	"iter"
+
+	"expertfs"
+)
 
 // Key names an expert: its layer, and its index within the layer.
-type Key struct{ Layer, Expert uint16 }
+type Key = expertfs.Key
 
 // Policy orders resident experts for eviction. The caller serialises calls.
 //
@@ -49,22 +53,4 @@ type Forecaster interface {
 }
 
 // Shape describes the experts of a model and the memory for them.
-type Shape struct {
-	Layers, Experts int   // experts per layer
-	TopK            int   // experts a router chooses for one token
-	ExpertBytes     int64 // size of one expert, all being about equal
-	Budget          int64 // bytes for resident experts
-}
-
-// Capacity is the number of experts that fit into the budget.
-func (s Shape) Capacity() int {
-	if s.ExpertBytes <= 0 || s.Budget <= 0 {
-		return 0
-	}
-	return int(min(s.Budget/s.ExpertBytes, int64(s.Layers)*int64(s.Experts)))
-}
-
-// contains tells whether k is an expert of the model.
-func (s Shape) contains(k Key) bool {
-	return int(k.Layer) < s.Layers && int(k.Expert) < s.Experts
-}
+type Shape = expertfs.Shape

@@ -47,11 +47,11 @@ func (r *ranking) index(k Key) int { return int(k.Layer)*r.shape.Experts + int(k
 
 // Insert makes k a resident of a size; part of Policy.
 func (r *ranking) Insert(k Key, bytes int64) {
-	if !r.shape.contains(k) {
+	if !r.shape.Contains(k) {
 		r.alien.Insert(k, bytes)
 		return
 	}
-	r.weight[r.index(k)] = r.shape.weight(bytes)
+	r.weight[r.index(k)] = weight(r.shape, bytes)
 	r.best[k.Layer] = unknown
 }
 
@@ -60,7 +60,7 @@ func (r *ranking) Touch(k Key) { r.alien.Touch(k) }
 
 // Remove is part of Policy.
 func (r *ranking) Remove(k Key) {
-	if !r.shape.contains(k) {
+	if !r.shape.Contains(k) {
 		r.alien.Remove(k)
 		return
 	}
@@ -72,7 +72,7 @@ func (r *ranking) Remove(k Key) {
 func (r *ranking) Resize(int64) {}
 
 // weight is what a score is multiplied by to get one per byte.
-func (s Shape) weight(bytes int64) float32 {
+func weight(s Shape, bytes int64) float32 {
 	if bytes <= 0 || s.ExpertBytes <= 0 {
 		return 1
 	}
@@ -138,7 +138,7 @@ func (r *ranking) victims(scale func(layer int) float32) iter.Seq[Key] {
 				}
 			}
 		}
-		if layer == none || !yield(Key{uint16(layer), uint16(r.best[layer])}) {
+		if layer == none || !yield(Key{Layer: uint16(layer), Expert: uint16(r.best[layer])}) {
 			return
 		}
 		heads := make([]int, r.shape.Layers) // the next expert of each layer
@@ -156,7 +156,7 @@ func (r *ranking) victims(scale func(layer int) float32) iter.Seq[Key] {
 					layer, lowest = l, s
 				}
 			}
-			if layer == none || !yield(Key{uint16(layer), uint16(heads[layer])}) {
+			if layer == none || !yield(Key{Layer: uint16(layer), Expert: uint16(heads[layer])}) {
 				return
 			}
 		}
@@ -177,9 +177,9 @@ func (r *ranking) Victims() iter.Seq[Key] { return r.victims(level) }
 
 // chosen appends the experts of a step to dst, each once, without those that
 // are not of its layer.
-func (s Shape) chosen(dst []int, layer int, used []Key) []int {
+func chosen(s Shape, dst []int, layer int, used []Key) []int {
 	for i, k := range used {
-		if int(k.Layer) != layer || !s.contains(k) {
+		if int(k.Layer) != layer || !s.Contains(k) {
 			continue
 		}
 		seen := false
@@ -195,6 +195,6 @@ func (s Shape) chosen(dst []int, layer int, used []Key) []int {
 
 // distance is the number of layers from one to the next visit of another, 1
 // for the layer that follows and Layers for the same again.
-func (s Shape) distance(from, to int) int {
+func distance(s Shape, from, to int) int {
 	return (to-from+s.Layers-1)%s.Layers + 1
 }

@@ -77,12 +77,12 @@ func (p *watermark) Step(layer int, used []Key) {
 	p.ewma.Step(layer, used)
 	p.reprice()
 	for e := range p.shape.Experts {
-		k := Key{uint16(layer), uint16(e)}
+		k := Key{Layer: uint16(layer), Expert: uint16(e)}
 		bytes, resident := p.size[k]
 		if !resident {
 			continue
 		}
-		density := p.scores[p.index(k)] * p.shape.weight(bytes)
+		density := p.scores[p.index(k)] * weight(p.shape, bytes)
 		switch keeps := p.keeps(k); {
 		case keeps && density < p.lambda*(1-p.margin):
 			p.giveUp(k)
@@ -98,7 +98,7 @@ func (p *watermark) reprice() {
 		return
 	}
 	usage := float64(p.kept) / float64(p.shape.Budget)
-	p.lambda = max(p.lambda+float32(p.eta*(usage-p.target)*float64(p.shape.uniform())), 0)
+	p.lambda = max(p.lambda+float32(p.eta*(usage-p.target)*float64(uniform(p.shape))), 0)
 }
 
 func (p *watermark) Victims() iter.Seq[Key] {

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"encoding/json"
-	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -12,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"expertfs"
 	"expertfs/fsys"
 	"expertfs/fsys/mountpoint"
 	"expertfs/policy/trace"
@@ -27,6 +27,9 @@ func report(t *testing.T, point string) fsys.Report {
 	require.NoError(t, json.Unmarshal(text, &r))
 	return r
 }
+
+// tinyNames spells the tree of embed:tiny.
+var tinyNames = expertfs.Names{Layers: 4, Experts: 32}
 
 const someExpert = "layers/02/experts/03.safetensors"
 
@@ -169,9 +172,9 @@ func TestStatus(t *testing.T) {
 func TestWatermarks(t *testing.T) {
 	point := mountTiny(t, "--high", "0.5", "--low", "0.25", "--max-wait", "1s")
 	for e := range 32 {
-		_, err := os.ReadFile(filepath.Join(point, "layers/00/experts", fmt.Sprintf("%02d.safetensors", e)))
+		_, err := os.ReadFile(filepath.Join(point, tinyNames.ExpertPath(expertfs.NewKey(0, e))))
 		require.NoError(t, err)
-		_, err = os.ReadFile(filepath.Join(point, "layers/01/experts", fmt.Sprintf("%02d.safetensors", e)))
+		_, err = os.ReadFile(filepath.Join(point, tinyNames.ExpertPath(expertfs.NewKey(1, e))))
 		require.NoError(t, err)
 	}
 	require.Eventually(t, func() bool {

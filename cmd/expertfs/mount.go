@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"expertfs"
 	"expertfs/policy"
 	"expertfs/tiers"
 
@@ -124,6 +125,6 @@ func announce(r ready) error {
 		fmt.Fprintln(os.Stderr, "expertfs: warning:", w)
 	}
 	fmt.Println(r.Point)
-	fmt.Println(r.Point + "/.expertfs")
+	fmt.Println(r.Point + "/" + expertfs.ControlDir)
 	return nil
 }

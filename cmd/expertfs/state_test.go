@@ -2,15 +2,16 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
 
+	"expertfs"
 	"expertfs/fsys/mountpoint"
 	"expertfs/policy"
 	"expertfs/policy/heat"
@@ -24,8 +25,10 @@ import (
 func access(t *testing.T, point string, names ...string) {
 	t.Helper()
 	for _, name := range names {
-		layer, expert, _ := strings.Cut(name, "/")
-		_, err := os.ReadFile(filepath.Join(point, "layers", layer, "experts", expert+".safetensors"))
+		var layer, expert int
+		_, err := fmt.Sscanf(name, "%d/%d", &layer, &expert)
+		require.NoError(t, err)
+		_, err = os.ReadFile(filepath.Join(point, tinyNames.ExpertPath(expertfs.NewKey(layer, expert))))
 		require.NoError(t, err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"text/tabwriter"
 
+	"expertfs"
 	"expertfs/fsys"
 	"expertfs/fsys/mountpoint"
 
@@ -29,9 +30,9 @@ the figures of that mount, as MOUNTPOINT/.expertfs/stats has them.`,
 			case len(args) == 0:
 				return statusAll(out, asJSON)
 			case asJSON:
-				return statusOne(out, args[0], "stats.json")
+				return statusOne(out, args[0], expertfs.StatsJSONFile)
 			}
-			return statusOne(out, args[0], "stats")
+			return statusOne(out, args[0], expertfs.StatsFile)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -85,7 +86,7 @@ func statusAll(out io.Writer, asJSON bool) error {
 
 func statusOf(m mountpoint.Mount) mountStatus {
 	s := mountStatus{Mountpoint: m.Point}
-	text, err := readControl(m.Point, "stats.json")
+	text, err := readControl(m.Point, expertfs.StatsJSONFile)
 	switch {
 	case errors.Is(err, mountpoint.ErrStale):
 		s.Error = "dead: its server is gone; expertfs umount cleans it up"

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"expertfs"
 	"expertfs/fsys/mountpoint"
 
 	"github.com/spf13/cobra"
@@ -67,7 +68,7 @@ type serverProcess struct{ pidfd int }
 // is not waited for.
 func findServer(point string) serverProcess {
 	var s struct{ PID int }
-	text, err := readControl(point, "stats.json")
+	text, err := readControl(point, expertfs.StatsJSONFile)
 	if err != nil || json.Unmarshal(text, &s) != nil || s.PID == os.Getpid() {
 		return serverProcess{-1}
 	}
@@ -111,7 +112,7 @@ func readControl(point, name string) ([]byte, error) {
 	}
 	answer := make(chan result, 1)
 	go func() {
-		text, err := os.ReadFile(filepath.Join(point, ".expertfs", name))
+		text, err := os.ReadFile(filepath.Join(point, expertfs.ControlPath(name)))
 		answer <- result{text, err}
 	}()
 	select {

@@ -15,9 +15,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// expertfs builds the other program. The mount is the only thing between the
+// buildExpertfs builds the other program. The mount is the only thing between the
 // two, so it is tested as a program.
-func expertfs(t *testing.T) string {
+func buildExpertfs(t *testing.T) string {
 	t.Helper()
 	if err := mountpoint.Possible(); err != nil {
 		t.Skip("cannot mount here: ", err)
@@ -59,7 +59,7 @@ func score(t *testing.T, dir string, flags ...string) [sha256.Size]byte {
 }
 
 func TestOnMounts(t *testing.T) {
-	program := expertfs(t)
+	program := buildExpertfs(t)
 	t.Run("same logits", func(t *testing.T) { testSameLogits(t, program) })
 	t.Run("uses", func(t *testing.T) { testUses(t, program) })
 	t.Run("server dies", func(t *testing.T) { testServerDies(t, program) })

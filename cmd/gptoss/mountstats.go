@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"expertfs"
 )
 
 // driveStats is what a model folder's storage has done so far.
@@ -29,7 +31,7 @@ func readDriveStats(dir string) (driveStats, error) {
 			BytesRead int64 `json:"bytes_read"`
 		} `json:"cache"`
 	}
-	path := filepath.Join(dir, ".expertfs", "stats.json")
+	path := filepath.Join(dir, expertfs.ControlPath(expertfs.StatsJSONFile))
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return processReads()

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"expertfs"
 	"expertfs/checkpoint"
 )
 
@@ -33,17 +33,18 @@ func tinyTree(t testing.TB) string {
 		for _, x := range v.Extents {
 			parts = append(parts, io.NewSectionReader(ck.Files()[x.File], x.Off, x.Len))
 		}
-		write(name+".safetensors", parts...)
+		write(name, parts...)
 	}
 	for _, f := range ck.Small() {
 		write(f.Name(), io.NewSectionReader(f, 0, f.Size()))
 	}
-	view("dense/embedding", ck.Embedding())
-	view("dense/unembedding", ck.Unembedding())
-	for l := range ck.Config().Layers {
-		view(fmt.Sprintf("layers/%02d/dense", l), ck.Dense(l))
-		for e := range ck.Config().Experts {
-			view(fmt.Sprintf("layers/%02d/experts/%02d", l, e), ck.Expert(l, e))
+	view(expertfs.EmbeddingPath, ck.Embedding())
+	view(expertfs.UnembeddingPath, ck.Unembedding())
+	names := expertfs.Names{Layers: ck.Config().Layers, Experts: ck.Config().Experts}
+	for l := range names.Layers {
+		view(names.DensePath(l), ck.Dense(l))
+		for e := range names.Experts {
+			view(names.ExpertPath(expertfs.NewKey(l, e)), ck.Expert(l, e))
 		}
 	}
 	return dir

@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
+
+	"expertfs"
 
 	"github.com/dustin/go-humanize"
 )
@@ -14,7 +15,7 @@ import (
 // Budget is how many bytes of experts the mount keeps in RAM; ok is false for a
 // plain folder.
 func (f *Folder) Budget() (bytes int64, ok bool, err error) {
-	path := filepath.Join(f.dir, ".expertfs", "ram")
+	path := f.path(expertfs.ControlPath(expertfs.RAMFile))
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 		return 0, false, nil
@@ -31,7 +32,7 @@ func (f *Folder) Budget() (bytes int64, ok bool, err error) {
 
 // ExpertSize is the size of an expert's file in bytes.
 func (f *Folder) ExpertSize() (int64, error) {
-	st, err := os.Stat(f.expertPath(0, 0))
+	st, err := os.Stat(f.path(f.names.ExpertPath(expertfs.Key{})))
 	if err != nil {
 		return 0, err
 	}

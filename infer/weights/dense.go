@@ -3,6 +3,7 @@ package weights
 import (
 	"bytes"
 
+	"expertfs"
 	"expertfs/infer/kernel"
 )
 
@@ -57,7 +58,7 @@ type Head struct {
 // Layer loads the dense part of one layer.
 func (f *Folder) Layer(n int, p Precision) (*Layer, error) {
 	l := &Layer{}
-	c, err := f.collect(f.layerPath(n), p, &l.closers)
+	c, err := f.collect(f.path(f.names.DensePath(n)), p, &l.closers)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +83,7 @@ func (f *Folder) Layer(n int, p Precision) (*Layer, error) {
 // Head loads the final norm and the unembedding.
 func (f *Folder) Head(p Precision) (*Head, error) {
 	h := &Head{}
-	c, err := f.collect(f.unembeddingPath(), p, &h.closers)
+	c, err := f.collect(f.path(expertfs.UnembeddingPath), p, &h.closers)
 	if err != nil {
 		return nil, err
 	}

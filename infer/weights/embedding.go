@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 
+	"expertfs"
 	"expertfs/checkpoint/safetensors"
 )
 
@@ -20,7 +21,7 @@ type Embedding struct {
 
 // Embedding opens the embedding.
 func (f *Folder) Embedding() (*Embedding, error) {
-	path := f.embeddingPath()
+	path := f.path(expertfs.EmbeddingPath)
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err

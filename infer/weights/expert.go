@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync/atomic"
 
+	"expertfs"
 	"expertfs/checkpoint/mxfp4"
 	"expertfs/infer/kernel"
 )
@@ -42,7 +43,7 @@ func (f *Folder) Expert(layer, expert int) (*Expert, error) {
 	if layer < 0 || layer >= f.cfg.Layers || expert < 0 || expert >= f.cfg.Experts {
 		return nil, fmt.Errorf("there is no expert %d in layer %d", expert, layer)
 	}
-	file, err := f.openFile(f.expertPath(layer, expert))
+	file, err := f.openFile(f.path(f.names.ExpertPath(expertfs.NewKey(layer, expert))))
 	if err != nil {
 		return nil, err
 	}

@@ -4,9 +4,10 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"sync/atomic"
 	"syscall"
+
+	"expertfs"
 )
 
 // Hints tells a mount which experts are used and which will be. Lines are
@@ -18,6 +19,7 @@ type Hints struct {
 	folder *Folder
 	buf    []byte
 	ahead  []byte // lines of Prefetch
+	keys   []expertfs.Key
 	lost   atomic.Int64
 	told   <-chan struct{} // closed when the mount has what FlushLater wrote last; nil before
 	later  chan prefetch   // what a goroutine writes
@@ -37,7 +39,7 @@ const maxHints = 16 << 10
 // Hints opens the mount's file for hints; it returns nil, and no error, where
 // there is none or it may not be written.
 func (f *Folder) Hints() (*Hints, error) {
-	file, err := os.OpenFile(filepath.Join(f.dir, ".expertfs", "hints"), os.O_WRONLY, 0)
+	file, err := os.OpenFile(f.path(expertfs.ControlPath(expertfs.HintsFile)), os.O_WRONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
 		return nil, nil
 	}
@@ -51,10 +53,10 @@ func (f *Folder) Hints() (*Hints, error) {
 
 // Step says that the router chose these experts in layer, for one token or for
 // one batch of tokens. It comes before they are opened or touched.
-func (h *Hints) Step(layer int, experts []int) { h.line("step", layer, experts) }
+func (h *Hints) Step(layer int, experts []int) { h.line(expertfs.Step, layer, experts) }
 
 // Touch says that experts which stayed mapped are used again.
-func (h *Hints) Touch(layer int, experts []int) { h.line("touch", layer, experts) }
+func (h *Hints) Touch(layer int, experts []int) { h.line(expertfs.Touch, layer, experts) }
 
 // ForgetAhead drops the lines of Prefetch that were not sent.
 func (h *Hints) ForgetAhead() {
@@ -69,7 +71,7 @@ func (h *Hints) Prefetch(layer int, experts []int) {
 	if h == nil || len(experts) == 0 || len(h.ahead) > maxHints {
 		return
 	}
-	h.ahead = h.append(h.ahead, "prefetch", layer, experts)
+	h.ahead = h.append(h.ahead, expertfs.Prefetch, layer, experts)
 }
 
 // SendAhead has the lines of Prefetch written in the background: the computation
@@ -96,7 +98,7 @@ func (h *Hints) writeLater() {
 	}
 }
 
-func (h *Hints) line(verb string, layer int, experts []int) {
+func (h *Hints) line(verb expertfs.Verb, layer int, experts []int) {
 	if h == nil || len(experts) == 0 {
 		return
 	}
@@ -106,13 +108,12 @@ func (h *Hints) line(verb string, layer int, experts []int) {
 	}
 }
 
-func (h *Hints) append(dst []byte, verb string, layer int, experts []int) []byte {
-	dst = append(dst, verb...)
+func (h *Hints) append(dst []byte, verb expertfs.Verb, layer int, experts []int) []byte {
+	h.keys = h.keys[:0]
 	for _, e := range experts {
-		dst = append(dst, ' ')
-		dst = h.folder.expertName(dst, layer, e)
+		h.keys = append(h.keys, expertfs.NewKey(layer, e))
 	}
-	return append(dst, '\n')
+	return h.folder.names.AppendHint(dst, verb, h.keys...)
 }
 
 func (h *Hints) write(lines []byte) {

@@ -6,9 +6,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 
+	"expertfs"
 	"expertfs/checkpoint/config"
 )
 
@@ -18,6 +18,7 @@ const maxConfig = 1 << 20
 // Folder is a model in tree form. Its methods are safe for concurrent use.
 type Folder struct {
 	dir     string
+	names   expertfs.Names
 	cfg     *config.Config
 	arena   *arena
 	headers headerCache
@@ -37,10 +38,10 @@ func Open(dir string) (*Folder, error) {
 	if err != nil {
 		return nil, explain(dir, err)
 	}
-	if _, err := os.Stat(filepath.Join(dir, "layers")); err != nil {
+	if _, err := os.Stat(filepath.Join(dir, expertfs.LayersDir)); err != nil {
 		return nil, explain(dir, err)
 	}
-	f := &Folder{dir: dir, cfg: cfg, arena: newArena()}
+	f := &Folder{dir: dir, names: expertfs.Names{Layers: cfg.Layers, Experts: cfg.Experts}, cfg: cfg, arena: newArena()}
 	f.checked.init(cfg.Layers, cfg.Experts)
 	return f, nil
 }
@@ -88,7 +89,7 @@ func explain(dir string, err error) error {
 
 // isCheckpoint tells whether dir holds weights as they are published.
 func isCheckpoint(dir string) bool {
-	found, err := filepath.Glob(filepath.Join(escapeGlob(dir), "*.safetensors"))
+	found, err := filepath.Glob(filepath.Join(escapeGlob(dir), "*"+expertfs.Suffix))
 	return err == nil && len(found) > 0
 }
 
@@ -97,41 +98,5 @@ func escapeGlob(dir string) string {
 	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(dir)
 }
 
-// width is the number of digits of the names of n numbered things.
-func width(n int) int { return max(2, len(strconv.Itoa(n-1))) }
-
-// expertName is an expert as hints and paths spell it: "07/03".
-func (f *Folder) expertName(dst []byte, layer, expert int) []byte {
-	dst = appendPadded(dst, layer, width(f.cfg.Layers))
-	dst = append(dst, '/')
-	return appendPadded(dst, expert, width(f.cfg.Experts))
-}
-
-func appendPadded(dst []byte, n, width int) []byte {
-	for w, p := 1, 10; w < width; w, p = w+1, p*10 {
-		if n < p {
-			dst = append(dst, '0')
-		}
-	}
-	return strconv.AppendInt(dst, int64(n), 10)
-}
-
-func (f *Folder) expertPath(layer, expert int) string {
-	return filepath.Join(f.layerDir(layer), "experts", string(appendPadded(nil, expert, width(f.cfg.Experts)))+".safetensors")
-}
-
-func (f *Folder) layerPath(layer int) string {
-	return filepath.Join(f.layerDir(layer), "dense.safetensors")
-}
-
-func (f *Folder) layerDir(layer int) string {
-	return filepath.Join(f.dir, "layers", string(appendPadded(nil, layer, width(f.cfg.Layers))))
-}
-
-func (f *Folder) embeddingPath() string {
-	return filepath.Join(f.dir, "dense", "embedding.safetensors")
-}
-
-func (f *Folder) unembeddingPath() string {
-	return filepath.Join(f.dir, "dense", "unembedding.safetensors")
-}
+// path is where a file of the tree lies.
+func (f *Folder) path(name string) string { return filepath.Join(f.dir, name) }

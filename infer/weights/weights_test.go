@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"expertfs"
 	"expertfs/checkpoint/safetensors"
 )
 
@@ -42,14 +42,6 @@ func smallFolder(t *testing.T) *Folder {
 	f, err := Open(dir)
 	require.NoError(t, err)
 	return f
-}
-
-func TestNamesArePaddedToTheLargest(t *testing.T) {
-	f := smallFolder(t)
-	require.True(t, strings.HasSuffix(f.expertPath(1, 7), "layers/01/experts/007.safetensors"))
-	require.True(t, strings.HasSuffix(f.layerPath(0), "layers/00/dense.safetensors"))
-	require.Equal(t, "01/100", string(f.expertName(nil, 1, 100)))
-	require.Equal(t, "01/003", string(f.expertName(nil, 1, 3)))
 }
 
 func TestHeadersAreParsedOnce(t *testing.T) {
@@ -88,7 +80,7 @@ func TestTensorsMustBeWhatTheConfigCallsFor(t *testing.T) {
 			{Name: "mlp1_bias", DType: "BF16", Shape: []int64{64}},
 			{Name: "mlp2_bias", DType: "BF16", Shape: []int64{32}},
 		}
-		tensorFile(t, f.expertPath(1, 5), nil, change(tensors)...)
+		tensorFile(t, f.path(f.names.ExpertPath(expertfs.NewKey(1, 5))), nil, change(tensors)...)
 		x, err := f.Expert(1, 5)
 		if err == nil {
 			require.NoError(t, x.Close())
@@ -116,7 +108,7 @@ func TestEmbedding(t *testing.T) {
 	f := smallFolder(t)
 	_, err := f.Embedding()
 	require.ErrorIs(t, err, os.ErrNotExist)
-	path := tensorFile(t, f.embeddingPath(), nil, safetensors.Tensor{Name: "embedding.weight", DType: "BF16", Shape: []int64{7, 32}})
+	path := tensorFile(t, f.path(expertfs.EmbeddingPath), nil, safetensors.Tensor{Name: "embedding.weight", DType: "BF16", Shape: []int64{7, 32}})
 	data, err := os.ReadFile(path)
 	require.NoError(t, err)
 	copy(data[len(data)-2:], []byte{0x80, 0x3f}) // 1
@@ -155,7 +147,7 @@ func TestHints(t *testing.T) {
 	require.Zero(t, none.Lost())
 	require.NoError(t, none.Close())
 
-	path := filepath.Join(f.dir, ".expertfs", "hints")
+	path := f.path(expertfs.ControlPath(expertfs.HintsFile))
 	require.NoError(t, os.Mkdir(filepath.Dir(path), 0o755))
 	require.NoError(t, os.WriteFile(path, nil, 0o600))
 	h, err := f.Hints()
@@ -187,7 +179,7 @@ func TestBudget(t *testing.T) {
 	_, mounted, err := f.Budget()
 	require.NoError(t, err)
 	require.False(t, mounted)
-	path := filepath.Join(f.dir, ".expertfs", "ram")
+	path := f.path(expertfs.ControlPath(expertfs.RAMFile))
 	require.NoError(t, os.Mkdir(filepath.Dir(path), 0o755))
 	for text, want := range map[string]int64{"64MiB\n": 64 << 20, "1234567": 1234567, "1.5GiB\n": 3 << 29} {
 		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))

@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 
+	"expertfs"
 	"expertfs/checkpoint"
 	"expertfs/fsys"
 	"expertfs/fsys/budget"
@@ -50,19 +50,21 @@ func (m *Mount) open(e int) (int, error) { return files(m.path).open(e) }
 
 // path is the file of expert e.
 func (m *Mount) path(e int) string {
-	return filepath.Join(m.point, "layers", padded(e/m.experts, m.layers), "experts", padded(e%m.experts, m.experts)+".safetensors")
+	return filepath.Join(m.point, m.names().ExpertPath(m.key(e)))
 }
 
-// padded spells n as the tree does, where numbers run below limit.
-func padded(n, limit int) string {
-	return fmt.Sprintf("%0*d", max(2, len(strconv.Itoa(limit-1))), n)
-}
+// key is the identity of expert e.
+func (m *Mount) key(e int) expertfs.Key { return expertfs.NewKey(e/m.experts, e%m.experts) }
 
-func (m *Mount) control(name string) string { return filepath.Join(m.point, ".expertfs", name) }
+func (m *Mount) names() expertfs.Names { return expertfs.Names{Layers: m.layers, Experts: m.experts} }
+
+func (m *Mount) control(name string) string {
+	return filepath.Join(m.point, expertfs.ControlPath(name))
+}
 
 // report reads the mount's figures.
 func (m *Mount) report() (r fsys.Report, err error) {
-	text, err := os.ReadFile(m.control("stats.json"))
+	text, err := os.ReadFile(m.control(expertfs.StatsJSONFile))
 	if err != nil {
 		return r, err
 	}
@@ -71,7 +73,7 @@ func (m *Mount) report() (r fsys.Report, err error) {
 
 // resident tells of each expert whether it is in RAM.
 func (m *Mount) resident() ([]bool, error) {
-	text, err := os.ReadFile(m.control("experts.tsv"))
+	text, err := os.ReadFile(m.control(expertfs.ExpertsFile))
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +81,7 @@ func (m *Mount) resident() ([]bool, error) {
 	table.Comma = '\t'
 	rows, err := table.ReadAll()
 	if err != nil || len(rows) != 1+m.total() {
-		return nil, errors.Join(fmt.Errorf("experts.tsv has %d lines, want %d", len(rows), 1+m.total()), err)
+		return nil, errors.Join(fmt.Errorf("%s has %d lines, want %d", expertfs.ExpertsFile, len(rows), 1+m.total()), err)
 	}
 	in := make([]bool, m.total())
 	for e, row := range rows[1:] {
@@ -90,7 +92,7 @@ func (m *Mount) resident() ([]bool, error) {
 
 // setRAM changes the mount's budget.
 func (m *Mount) setRAM(bytes int64) error {
-	err := os.WriteFile(m.control("ram"), []byte(budget.Format(bytes)), 0)
+	err := os.WriteFile(m.control(expertfs.RAMFile), []byte(budget.Format(bytes)), 0)
 	if err != nil {
 		return fmt.Errorf("set the mount's RAM budget to %s: %w", budget.Format(bytes), err)
 	}
@@ -99,7 +101,7 @@ func (m *Mount) setRAM(bytes int64) error {
 
 // setPolicy changes the mount's policy.
 func (m *Mount) setPolicy(spec string) error {
-	if err := os.WriteFile(m.control("policy"), []byte(spec), 0); err != nil {
+	if err := os.WriteFile(m.control(expertfs.PolicyFile), []byte(spec), 0); err != nil {
 		return fmt.Errorf("set the mount's policy to %s: %w", spec, err)
 	}
 	return nil

@@ -7,9 +7,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
+	"expertfs"
 	"expertfs/policy/trace"
 )
 
@@ -42,7 +42,7 @@ func Replay(ctx context.Context, point, path string, tokens int) (out *Routing, 
 	if err != nil {
 		return nil, err
 	}
-	hints, err := os.OpenFile(m.control("hints"), os.O_WRONLY, 0)
+	hints, err := os.OpenFile(m.control(expertfs.HintsFile), os.O_WRONLY, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -106,13 +106,9 @@ func (m *Mount) replay(ctx context.Context, steps []trace.Step, tokens int, hint
 
 // use announces a step and reads its experts.
 func (m *Mount) use(s trace.Step, hints io.Writer, x *reader) error {
-	line := strings.Builder{}
-	fmt.Fprintf(&line, "step %d", s.Layer)
-	for _, k := range s.Used {
-		fmt.Fprintf(&line, " %d", k.Expert)
-	}
-	if _, err := io.WriteString(hints, line.String()+"\n"); err != nil {
-		return fmt.Errorf("hint %q: %w", line.String(), err)
+	line := m.names().AppendHint(nil, expertfs.Step, s.Used...)
+	if _, err := hints.Write(line); err != nil {
+		return fmt.Errorf("hint %q: %w", line, err)
 	}
 	for _, k := range s.Used {
 		if _, err := x.readMapped(m, s.Layer*m.experts+int(k.Expert)); err != nil {
