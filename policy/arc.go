@@ -109,7 +109,7 @@ func (p *arc) Victims() iter.Seq[Key] {
 	}
 }
 
-func (p *arc) Step(int, []Key) {}
+func (p *arc) Step(Step) {}
 
 func (p *arc) Resize(budget int64) {
 	p.budget = budget

@@ -29,6 +29,12 @@ func keys(layer int, experts ...int) []policy.Key {
 	return ks
 }
 
+// stepper is a Policy or a Heat.
+type stepper interface{ Step(policy.Step) }
+
+// step gives a step of stream 0.
+func step(p stepper, layer int, used []policy.Key) { p.Step(policy.Step{Layer: layer, Used: used}) }
+
 // forEach runs a test with every policy.
 func forEach(t *testing.T, test func(t *testing.T, make func(policy.Shape) policy.Policy)) {
 	for _, name := range policy.Names() {
@@ -62,7 +68,7 @@ func run(p policy.Policy, s policy.Shape, n, steps int, seed uint64) (victims []
 				used = append(used, k)
 			}
 		}
-		p.Step(layer, used)
+		step(p, layer, used)
 		for _, k := range used {
 			if resident[k] {
 				p.Touch(k)
@@ -88,7 +94,7 @@ func TestEveryResidentIsOfferedOnceAndNoOther(t *testing.T) {
 		want := append(keys(0, 1, 2, 3), keys(2, 0, 7)...)
 		for i, k := range want {
 			p.Insert(k, expertBytes)
-			p.Step(int(k.Layer), want[i:i+1])
+			step(p, int(k.Layer), want[i:i+1])
 			p.Touch(k)
 		}
 		p.Insert(key(1, 4), expertBytes)
@@ -130,11 +136,11 @@ func TestMisuseIsHarmless(t *testing.T) {
 		p := make(small)
 		p.Touch(key(0, 0))
 		p.Remove(key(0, 0))
-		p.Step(-1, keys(0, 1))
-		p.Step(small.Layers, keys(small.Layers, 1))
-		p.Step(0, nil)
-		p.Step(0, append(keys(0, 1, 1, 200), keys(2, 3)...))
-		p.Step(1, keys(1, 0, 1, 2, 3, 4, 5, 6, 7)) // a batch
+		step(p, -1, keys(0, 1))
+		step(p, small.Layers, keys(small.Layers, 1))
+		step(p, 0, nil)
+		step(p, 0, append(keys(0, 1, 1, 200), keys(2, 3)...))
+		step(p, 1, keys(1, 0, 1, 2, 3, 4, 5, 6, 7)) // a batch
 		p.Insert(key(0, 0), expertBytes)
 		p.Insert(key(0, 0), 2*expertBytes)
 		p.Insert(key(1, 0), 0)
@@ -171,9 +177,9 @@ func TestValuesAreChances(t *testing.T) {
 			t.Skip("it does not value residents")
 		}
 		for range 300 {
-			p.Step(0, keys(0, 1, 2))
-			p.Step(1, keys(1, 3, 4))
-			p.Step(2, keys(2, 5, 6))
+			step(p, 0, keys(0, 1, 2))
+			step(p, 1, keys(1, 3, 4))
+			step(p, 2, keys(2, 5, 6))
 		}
 		for l := range small.Layers {
 			for e := range small.Experts {
@@ -190,7 +196,7 @@ func TestHeatSetsTheOrder(t *testing.T) {
 	heat := policy.NewHeat(small)
 	for range 50 {
 		for l := range small.Layers {
-			heat.Step(l, keys(l, 2, 5))
+			step(heat, l, keys(l, 2, 5))
 		}
 	}
 	forEach(t, func(t *testing.T, make func(policy.Shape) policy.Policy) {
@@ -245,7 +251,7 @@ func TestStateMachine(t *testing.T) {
 					}
 				},
 				"step": func(t *rapid.T) {
-					p.Step(rapid.IntRange(-1, 3).Draw(t, "layer"), rapid.SliceOfN(anyKey, 0, 5).Draw(t, "used"))
+					step(p, rapid.IntRange(-1, 3).Draw(t, "layer"), rapid.SliceOfN(anyKey, 0, 5).Draw(t, "used"))
 				},
 				"resize": func(t *rapid.T) { p.Resize(rapid.Int64Range(0, 40*expertBytes).Draw(t, "budget")) },
 				"": func(t *rapid.T) {
@@ -305,7 +311,7 @@ func BenchmarkStep(b *testing.B) {
 				run(p, s, 100, 3*s.Layers, 1)
 				i := 0
 				for b.Loop() {
-					p.Step(i%s.Layers, keys(i%s.Layers, 1, 5, 9, (i/s.Layers)%s.Experts))
+					step(p, i%s.Layers, keys(i%s.Layers, 1, 5, 9, (i/s.Layers)%s.Experts))
 					i++
 				}
 			})

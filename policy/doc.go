@@ -15,6 +15,10 @@
 //   - A step is one visit of one layer: the keys that the router chose there,
 //     four for a token that is decoded, up to all of them for a prompt that
 //     is evaluated as a batch. Steps finds the steps in a stream of accesses.
+//   - Each reader has a stream of its own: its steps come in the order of its
+//     model's layers, those of several streams in any order. Streams keeps them
+//     apart. When a reader has gone, its stream is flushed, the step that this
+//     ends is given to the policy, then EndStream is called, if there is one.
 //   - Where the reader announces its steps, Step comes before the accesses of
 //     its keys. Where it does not, a group of accesses is known to be a step
 //     only when it is over, and Step comes after them, before the first access
@@ -24,7 +28,7 @@
 //     victim after the other, Remove for each), then Insert is called. A key
 //     that is still being loaded is neither: whoever waits for a load that
 //     another access began does not count again.
-//   - The keys of the group in progress (Steps.Active) are evicted only when
+//   - The keys of the steps in progress (Streams.Active) are evicted only when
 //     nothing else is left: they are in use now or will be in a moment.
 //   - A prefetched key is inserted without a Touch. Its first access is a hit.
 //     Until its layer is visited it is evicted only before those in use.

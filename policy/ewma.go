@@ -33,21 +33,21 @@ func newEWMA(s Shape, p *params) *ewma {
 	return e
 }
 
-func (p *ewma) Step(layer int, used []Key) {
-	if layer < 0 || layer >= p.shape.Layers {
+func (p *ewma) Step(s Step) {
+	if s.Layer < 0 || s.Layer >= p.shape.Layers {
 		return
 	}
-	p.last = layer
-	p.average(p.layer(layer), layer, used)
+	p.last = s.Layer
+	p.average(p.layer(s.Layer), s)
 }
 
 // average takes a step into the averages of its layer.
-func (p *ewma) average(rates []float32, layer int, used []Key) {
+func (p *ewma) average(rates []float32, s Step) {
 	keep, add := float32(1-p.alpha), float32(p.alpha)
 	for e := range rates {
 		rates[e] *= keep
 	}
-	p.buf = chosen(p.shape, p.buf[:0], layer, used)
+	p.buf = chosen(p.shape, p.buf[:0], s)
 	for _, e := range p.buf {
 		rates[e] += add
 	}

@@ -111,12 +111,13 @@ func spread(last, n int) []int {
 	return offsets
 }
 
-func (f *forecast) Step(layer int, used []Key) {
+func (f *forecast) Step(s Step) {
+	layer := s.Layer
 	if layer < 0 || layer >= f.shape.Layers {
 		return
 	}
 	l := f.layers[layer]
-	f.used = chosen(f.shape, f.used[:0], layer, used)
+	f.used = chosen(f.shape, f.used[:0], s)
 	// A batch is neither what was forecast nor evidence for the token after it.
 	single := !batch(f.shape, len(f.used))
 	if l.visited && single {
@@ -278,7 +279,7 @@ func (f *forecast) Value(k Key) float64 {
 
 // Forecast is the chance of use at the next visit, or 0 as long as little is
 // learned of k's layer.
-func (f *forecast) Forecast(k Key) float64 {
+func (f *forecast) Forecast(_ int, k Key) float64 {
 	if !f.shape.Contains(k) || f.layers[k.Layer].judged < minJudged {
 		return 0
 	}

@@ -39,8 +39,9 @@ func NewHeat(s Shape) *Heat {
 // uniform is the rate of every expert if all are used alike.
 func uniform(s Shape) float32 { return float32(s.TopK) / float32(s.Experts) }
 
-// Step learns from a step, as a Policy does.
-func (h *Heat) Step(layer int, used []Key) {
+// Step learns from a step, as a Policy does. Heat is of all streams together.
+func (h *Heat) Step(s Step) {
+	layer := s.Layer
 	if layer < 0 || layer >= h.shape.Layers {
 		return
 	}
@@ -50,7 +51,7 @@ func (h *Heat) Step(layer int, used []Key) {
 	for e := range rates {
 		rates[e] -= weight * rates[e]
 	}
-	h.buf = chosen(h.shape, h.buf[:0], layer, used)
+	h.buf = chosen(h.shape, h.buf[:0], s)
 	for _, e := range h.buf {
 		rates[e] += weight
 	}

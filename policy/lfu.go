@@ -22,11 +22,11 @@ func newLFU(s Shape, p *params) *lfu {
 	return &lfu{ranking: newRanking(s), unit: 1, growth: math.Exp2(1 / (half * float64(s.Layers)))}
 }
 
-func (p *lfu) Step(layer int, used []Key) {
+func (p *lfu) Step(s Step) {
 	p.unit *= p.growth
-	p.buf = chosen(p.shape, p.buf[:0], layer, used)
+	p.buf = chosen(p.shape, p.buf[:0], s)
 	for _, e := range p.buf {
-		p.set(layer, e, p.scores[layer*p.shape.Experts+e]+float32(p.unit))
+		p.set(s.Layer, e, p.scores[s.Layer*p.shape.Experts+e]+float32(p.unit))
 	}
 	if p.unit > rescaleAt {
 		for i := range p.scores {

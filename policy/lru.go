@@ -35,5 +35,5 @@ func (p *lru) Remove(k Key) {
 
 func (p *lru) Victims() iter.Seq[Key] { return p.order.all() }
 
-func (p *lru) Step(int, []Key) {}
-func (p *lru) Resize(int64)    {}
+func (p *lru) Step(Step)    {}
+func (p *lru) Resize(int64) {}

@@ -87,9 +87,9 @@ func (p *lruLayer) Victims() iter.Seq[Key] {
 	}
 }
 
-func (p *lruLayer) Step(layer int, _ []Key) {
-	if layer >= 0 && layer < p.shape.Layers {
-		p.current = layer
+func (p *lruLayer) Step(s Step) {
+	if s.Layer >= 0 && s.Layer < p.shape.Layers {
+		p.current = s.Layer
 	}
 }
 

@@ -40,14 +40,15 @@ func newMarkov(s Shape, p *params) *markov {
 	return m
 }
 
-func (p *markov) Step(layer int, used []Key) {
+func (p *markov) Step(s Step) {
+	layer := s.Layer
 	if layer < 0 || layer >= p.shape.Layers {
 		return
 	}
 	n := p.shape.Experts
 	rates := p.rates[layer*n:][:n]
 	p.last = layer
-	p.average(rates, layer, used) // leaves the experts of the step in p.buf
+	p.average(rates, s) // leaves the experts of the step in p.buf
 	for _, from := range p.chosen[layer] {
 		row := p.shares[layer][from*n:][:n]
 		for to := range row {

@@ -19,12 +19,12 @@ func newPin(s Shape) *pin {
 	return &pin{ranking: newRanking(s), heat: NewHeat(s)}
 }
 
-func (p *pin) Step(layer int, used []Key) {
-	if layer < 0 || layer >= p.shape.Layers {
+func (p *pin) Step(s Step) {
+	if s.Layer < 0 || s.Layer >= p.shape.Layers {
 		return
 	}
-	p.heat.Step(layer, used)
-	p.show(layer)
+	p.heat.Step(s)
+	p.show(s.Layer)
 }
 
 // show makes the scores of a layer its heat.

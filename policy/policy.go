@@ -28,9 +28,9 @@ type Policy interface {
 	// cannot evict now and may stop at any time; the policy must not be
 	// changed before the iteration has ended.
 	Victims() iter.Seq[Key]
-	// Step says that the router chose the keys used in layer, for one token
-	// or for one batch of a prompt. The slice is only borrowed.
-	Step(layer int, used []Key)
+	// Step says what the router chose in a layer for one stream. The keys are
+	// only lent.
+	Step(s Step)
 	// Resize tells a new budget in bytes. Residents stay until removed.
 	Resize(budget int64)
 }
@@ -38,18 +38,25 @@ type Policy interface {
 // Valuer is a Policy that can say what a resident is worth.
 type Valuer interface {
 	// Value estimates the chance, 0 to 1, that k is used when its layer is
-	// visited next, so within one token. It answers for any key, resident or
-	// not, which makes a resident comparable with a guess worth prefetching.
+	// visited next, so within one token of any stream. It answers for any key,
+	// resident or not, which makes a resident comparable with a prefetch.
 	Value(k Key) float64
 }
 
 // Forecaster is a Policy that learns from what comes true how likely each use
 // is, so well that a good chance is reason enough to read an absent expert.
 type Forecaster interface {
-	// Forecast estimates the chance, 0 to 1, that k is used when its layer is
-	// visited next, given all steps so far; it is 0 where too little is known.
-	// It answers for any key.
-	Forecast(k Key) float64
+	// Forecast estimates the chance, 0 to 1, that k is used when a stream
+	// visits its layer next, given all steps so far; it is 0 where too little is
+	// known. It answers for any key and any stream.
+	Forecast(stream int, k Key) float64
+}
+
+// StreamEnder is a Policy that keeps something for each stream.
+type StreamEnder interface {
+	// EndStream says that the reader of a stream has gone, after its last step.
+	// The number may be given to another reader.
+	EndStream(stream int)
 }
 
 // Shape describes the experts of a model and the memory for them.

@@ -52,6 +52,6 @@ func (p *random) Victims() iter.Seq[Key] {
 	}
 }
 
-func (p *random) Touch(Key)       {}
-func (p *random) Step(int, []Key) {}
-func (p *random) Resize(int64)    {}
+func (p *random) Touch(Key)    {}
+func (p *random) Step(Step)    {}
+func (p *random) Resize(int64) {}

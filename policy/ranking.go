@@ -177,13 +177,13 @@ func (r *ranking) Victims() iter.Seq[Key] { return r.victims(level) }
 
 // chosen appends the experts of a step to dst, each once, without those that
 // are not of its layer.
-func chosen(s Shape, dst []int, layer int, used []Key) []int {
-	for i, k := range used {
-		if int(k.Layer) != layer || !s.Contains(k) {
+func chosen(s Shape, dst []int, step Step) []int {
+	for i, k := range step.Used {
+		if int(k.Layer) != step.Layer || !s.Contains(k) {
 			continue
 		}
 		seen := false
-		for _, earlier := range used[:i] {
+		for _, earlier := range step.Used[:i] {
 			seen = seen || earlier == k
 		}
 		if !seen {

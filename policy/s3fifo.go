@@ -123,7 +123,7 @@ func (p *s3fifo) Victims() iter.Seq[Key] {
 	}
 }
 
-func (p *s3fifo) Step(int, []Key) {}
+func (p *s3fifo) Step(Step) {}
 
 // Resize bounds what is remembered to as many bytes as the main queue's.
 func (p *s3fifo) Resize(budget int64) {

@@ -58,7 +58,7 @@ func TestAbsurdShapes(t *testing.T) {
 			p := make(s)
 			k := key(0, 0)
 			for range 3 {
-				p.Step(0, []policy.Key{k})
+				step(p, 0, []policy.Key{k})
 				p.Insert(k, expertBytes)
 			}
 			assert.Equal(t, []policy.Key{k}, slices.Collect(p.Victims()))

@@ -1,52 +1,59 @@
 package policy
 
-import (
-	"iter"
-	"slices"
-)
+import "slices"
 
-// Steps finds the steps in what a reader does. It is pure and not safe for
-// concurrent use; the zero value with Emit set is ready.
+// Step is one layer's choice of experts of one stream, for one token or for
+// one batch of a prompt.
+type Step struct {
+	Stream, Layer int
+	Used          []Key // only lent, until the next call of what gave it
+	Found         bool  // seen in the order of opens, not announced
+}
+
+// Steps finds the steps of one stream, that is in what one reader does. It is
+// pure and not safe for concurrent use; the zero value is ready, and is stream 0.
 //
-// A reader that announces its steps is taken at its word: Announce emits the
-// step at once and the accesses of its keys form no group of their own.
-// Other accesses are grouped: successive ones of one layer are one step, which
-// a change of layer ends. A key that comes again ends it too (the next token,
-// in a model of one layer), except the one accessed last, because programs
-// open a file more than once to read it.
+// A reader that announces its steps is taken at its word: the accesses of the
+// announced keys form no group of their own. Other accesses are grouped:
+// successive ones of one layer are one step, which a change of layer ends. A
+// key that comes again ends it too (the next token, in a model of one layer),
+// except the one accessed last, because programs open a file more than once to
+// read it.
+//
+// Its methods return the step that the call has ended, if any. The step is
+// over then: its keys are no longer active.
 type Steps struct {
-	// Emit receives each step. The slice is only lent.
-	Emit func(layer int, used []Key)
-
+	stream    int
 	announced []Key // the keys of the step announced last
 	accessed  int   // as many of them, moved to the front, were accessed
 	group     []Key // accesses not announced, all of one layer
-	found     bool  // the step being emitted was not announced
+	ended     []Key // the group before, which was lent
 }
 
-// Announce takes a step that the reader itself gave.
-func (s *Steps) Announce(layer int, used []Key) {
-	s.Flush()
+// Announce takes a step that the reader itself gave. It returns the group of
+// accesses that this ends, which was a step before the announced one.
+func (s *Steps) Announce(_ int, used []Key) (ended Step, ok bool) {
+	ended, ok = s.Flush()
 	s.announced, s.accessed = append(s.announced[:0], used...), 0
-	s.found = false
-	s.Emit(layer, used)
+	return ended, ok
 }
 
-// Access takes one access. A step that it ends is emitted before it returns,
-// so call it before the access is looked up.
-func (s *Steps) Access(k Key) {
+// Access takes one access. The step that it ends came before it, so the caller
+// gives that to the policy before it looks the key up.
+func (s *Steps) Access(k Key) (ended Step, ok bool) {
 	if s.expected(k) {
-		return
+		return Step{}, false
 	}
 	if n := len(s.group); n > 0 {
 		if s.group[n-1] == k {
-			return
+			return Step{}, false
 		}
 		if s.group[0].Layer != k.Layer || slices.Contains(s.group, k) {
-			s.Flush()
+			ended, ok = s.Flush()
 		}
 	}
 	s.group = append(s.group, k)
+	return ended, ok
 }
 
 // expected tells whether the access of k is one that was announced. A key that
@@ -66,40 +73,16 @@ func (s *Steps) expected(k Key) bool {
 	return true
 }
 
-// Flush ends the group in progress, as at the end of a recording.
-func (s *Steps) Flush() {
-	if len(s.group) > 0 {
-		s.found = true
-		s.Emit(int(s.group[0].Layer), s.group)
-		s.group = s.group[:0]
+// Flush ends the group in progress, as when the reader has gone.
+func (s *Steps) Flush() (ended Step, ok bool) {
+	if len(s.group) == 0 {
+		return Step{}, false
 	}
+	s.group, s.ended = s.ended[:0], s.group
+	return Step{Stream: s.stream, Layer: int(s.ended[0].Layer), Used: s.ended, Found: true}, true
 }
-
-// Found tells, while a step is emitted, that it was found in the order of
-// accesses and not announced.
-func (s *Steps) Found() bool { return s.found }
 
 // Active tells whether k belongs to the step in progress.
 func (s *Steps) Active(k Key) bool {
 	return slices.Contains(s.announced, k) || slices.Contains(s.group, k)
-}
-
-// Victims yields the victims of p with the keys of the step in progress at
-// the end, so that they go only when nothing else is left.
-func (s *Steps) Victims(p Policy) iter.Seq[Key] {
-	return func(yield func(Key) bool) {
-		var held []Key
-		for k := range p.Victims() {
-			if s.Active(k) {
-				held = append(held, k)
-			} else if !yield(k) {
-				return
-			}
-		}
-		for _, k := range held {
-			if !yield(k) {
-				return
-			}
-		}
-	}
 }

@@ -10,74 +10,87 @@ import (
 	"pgregory.net/rapid"
 )
 
-// emitted is a step as Steps gives it.
-type emitted struct {
-	layer int
-	used  []policy.Key
-	found bool
+// recorder keeps the steps of a stream as a policy would get them.
+type recorder struct {
+	policy.Steps
+	got []policy.Step
 }
 
-func recordSteps() (*policy.Steps, *[]emitted) {
-	var got []emitted
-	s := &policy.Steps{}
-	s.Emit = func(layer int, used []policy.Key) {
-		got = append(got, emitted{layer, slices.Clone(used), s.Found()})
+func (r *recorder) take(s policy.Step, ok bool) {
+	if ok {
+		s.Used = slices.Clone(s.Used)
+		r.got = append(r.got, s)
 	}
-	return s, &got
 }
 
-func access(s *policy.Steps, ks ...policy.Key) {
+func (r *recorder) announce(layer int, used []policy.Key) {
+	r.take(r.Announce(layer, used))
+	r.take(policy.Step{Layer: layer, Used: used}, true)
+}
+
+func (r *recorder) access(ks ...policy.Key) {
 	for _, k := range ks {
-		s.Access(k)
+		r.take(r.Access(k))
 	}
+}
+
+func (r *recorder) flush() { r.take(r.Flush()) }
+
+// announced and found are steps of stream 0.
+func announced(used ...policy.Key) policy.Step {
+	return policy.Step{Layer: int(used[0].Layer), Used: used}
+}
+
+func found(used ...policy.Key) policy.Step {
+	return policy.Step{Layer: int(used[0].Layer), Used: used, Found: true}
 }
 
 func TestStepsAreFoundInAccesses(t *testing.T) {
-	s, got := recordSteps()
-	access(s, keys(0, 1, 2)...)
-	assert.Empty(t, *got, "the group is not known to be over")
-	access(s, keys(1, 3, 4)...)
-	access(s, keys(0, 5)...)
-	s.Flush()
-	s.Flush()
-	assert.Equal(t, []emitted{{0, keys(0, 1, 2), true}, {1, keys(1, 3, 4), true}, {0, keys(0, 5), true}}, *got)
+	var s recorder
+	s.access(keys(0, 1, 2)...)
+	assert.Empty(t, s.got, "the group is not known to be over")
+	s.access(keys(1, 3, 4)...)
+	s.access(keys(0, 5)...)
+	s.flush()
+	s.flush()
+	assert.Equal(t, []policy.Step{found(keys(0, 1, 2)...), found(keys(1, 3, 4)...), found(keys(0, 5)...)}, s.got)
 }
 
 func TestReopeningIsNoStepButReturningIs(t *testing.T) {
-	s, got := recordSteps()
-	access(s, keys(0, 1, 1, 1, 2, 2, 1)...)
-	s.Flush()
-	assert.Equal(t, []emitted{{0, keys(0, 1, 2), true}, {0, keys(0, 1), true}}, *got)
+	var s recorder
+	s.access(keys(0, 1, 1, 1, 2, 2, 1)...)
+	s.flush()
+	assert.Equal(t, []policy.Step{found(keys(0, 1, 2)...), found(keys(0, 1)...)}, s.got)
 }
 
 func TestAnnouncedStepsAreNotFoundAgain(t *testing.T) {
-	s, got := recordSteps()
-	s.Announce(0, keys(0, 1, 2))
-	access(s, keys(0, 1, 2, 1, 2)...)
-	s.Announce(1, keys(1, 3))
-	access(s, keys(1, 3)...)
-	s.Flush()
-	assert.Equal(t, []emitted{{0, keys(0, 1, 2), false}, {1, keys(1, 3), false}}, *got)
+	var s recorder
+	s.announce(0, keys(0, 1, 2))
+	s.access(keys(0, 1, 2, 1, 2)...)
+	s.announce(1, keys(1, 3))
+	s.access(keys(1, 3)...)
+	s.flush()
+	assert.Equal(t, []policy.Step{announced(keys(0, 1, 2)...), announced(keys(1, 3)...)}, s.got)
 }
 
 func TestAnnouncingEndsAFoundGroup(t *testing.T) {
-	s, got := recordSteps()
-	access(s, keys(0, 1)...)
-	s.Announce(1, keys(1, 3))
-	access(s, keys(1, 3)...)
-	assert.Equal(t, []emitted{{0, keys(0, 1), true}, {1, keys(1, 3), false}}, *got)
+	var s recorder
+	s.access(keys(0, 1)...)
+	s.announce(1, keys(1, 3))
+	s.access(keys(1, 3)...)
+	assert.Equal(t, []policy.Step{found(keys(0, 1)...), announced(keys(1, 3)...)}, s.got)
 }
 
 func TestReaderMayCeaseToAnnounce(t *testing.T) {
-	s, got := recordSteps()
-	s.Announce(0, keys(0, 1))
+	var s recorder
+	s.announce(0, keys(0, 1))
 	for range 3 {
-		access(s, keys(0, 1)...)
-		access(s, keys(1, 2)...)
+		s.access(keys(0, 1)...)
+		s.access(keys(1, 2)...)
 	}
-	s.Flush()
-	last := (*got)[len(*got)-2:]
-	assert.Equal(t, []emitted{{0, keys(0, 1), true}, {1, keys(1, 2), true}}, last)
+	s.flush()
+	last := s.got[len(s.got)-2:]
+	assert.Equal(t, []policy.Step{found(keys(0, 1)...), found(keys(1, 2)...)}, last)
 }
 
 func TestKeysOfTheStepInProgressGoLast(t *testing.T) {
@@ -86,10 +99,10 @@ func TestKeysOfTheStepInProgressGoLast(t *testing.T) {
 	for e := range 4 {
 		p.Insert(key(0, e), expertBytes)
 	}
-	s, _ := recordSteps()
-	s.Announce(0, keys(0, 0, 2))
+	var s policy.Streams
+	s.Of(0).Announce(0, keys(0, 0, 2))
 	assert.Equal(t, keys(0, 1, 3, 0, 2), slices.Collect(s.Victims(p)))
-	access(s, keys(0, 1)...)
+	s.Of(0).Access(key(0, 1))
 	assert.Equal(t, keys(0, 3, 0, 1, 2), slices.Collect(s.Victims(p)))
 	for k := range s.Victims(p) {
 		assert.Equal(t, key(0, 3), k)
@@ -101,26 +114,64 @@ func TestKeysOfTheStepInProgressGoLast(t *testing.T) {
 // time that it was not accessed just before.
 func TestStepsCoverAccesses(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s, got := recordSteps()
+		var s recorder
 		var want, have []policy.Key
 		for range rapid.IntRange(0, 50).Draw(t, "n") {
 			k := key(rapid.IntRange(0, 1).Draw(t, "layer"), rapid.IntRange(0, 2).Draw(t, "expert"))
-			s.Access(k)
+			s.access(k)
 			if len(want) == 0 || want[len(want)-1] != k {
 				want = append(want, k)
 			}
 		}
-		s.Flush()
-		for _, e := range *got {
-			for _, k := range e.used {
-				if int(k.Layer) != e.layer {
-					t.Fatalf("%v in a step of layer %d", k, e.layer)
+		s.flush()
+		for _, e := range s.got {
+			for _, k := range e.Used {
+				if int(k.Layer) != e.Layer {
+					t.Fatalf("%v in a step of layer %d", k, e.Layer)
 				}
 			}
-			have = append(have, e.used...)
+			have = append(have, e.Used...)
 		}
 		if !slices.Equal(want, have) {
 			t.Fatalf("accessed %v, stepped %v", want, have)
 		}
 	})
+}
+
+// TestStreamsAreTold: what one reader does neither ends nor covers the steps
+// of another, and the active keys of all go last.
+func TestStreamsAreTold(t *testing.T) {
+	p, err := policy.New("lru", small, 1)
+	assert.NoError(t, err)
+	insert(p, keys(0, 0, 1, 2, 3)...)
+	var s policy.Streams
+	s.Of(1).Announce(0, keys(0, 0))
+	_, ok := s.Of(2).Access(key(0, 1))
+	assert.False(t, ok)
+	_, ok = s.Of(1).Access(key(0, 0))
+	assert.False(t, ok, "it is the announced one")
+	assert.Equal(t, keys(0, 2, 3, 0, 1), slices.Collect(s.Victims(p)))
+	ended, ok := s.Of(2).Access(key(1, 4))
+	assert.True(t, ok)
+	assert.Equal(t, policy.Step{Stream: 2, Used: keys(0, 1), Found: true}, ended)
+	assert.Equal(t, keys(0, 1, 2, 3, 0), slices.Collect(s.Victims(p)))
+	s.Drop(1)
+	s.Drop(1)
+	assert.Equal(t, keys(0, 0, 1, 2, 3), slices.Collect(s.Victims(p)))
+	assert.True(t, s.Active(key(1, 4)))
+	assert.False(t, s.Of(1).Active(key(0, 0)), "another reader of the same number")
+}
+
+// TestStreamNumbersAreBounded: numbers that no caller should give share the
+// streams of others.
+func TestStreamNumbersAreBounded(t *testing.T) {
+	var s policy.Streams
+	for _, n := range []int{-1, -policy.MaxStreams, policy.MaxStreams, 1 << 62, -1 << 63} {
+		s.Of(n).Access(key(0, 1))
+		assert.True(t, s.Active(key(0, 1)))
+		assert.Same(t, s.Of(n), s.Of(n))
+		s.Drop(n)
+		assert.False(t, s.Active(key(0, 1)))
+	}
+	assert.Same(t, s.Of(3), s.Of(3+policy.MaxStreams))
 }

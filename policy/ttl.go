@@ -67,5 +67,5 @@ func (p *ttl) Victims() iter.Seq[Key] {
 	}
 }
 
-func (p *ttl) Step(int, []Key) { p.now++ }
-func (p *ttl) Resize(int64)    {}
+func (p *ttl) Step(Step)    { p.now++ }
+func (p *ttl) Resize(int64) {}

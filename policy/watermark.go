@@ -70,11 +70,12 @@ func (p *watermark) giveUp(k Key) {
 	p.givenUp.Insert(k, p.size[k])
 }
 
-func (p *watermark) Step(layer int, used []Key) {
+func (p *watermark) Step(s Step) {
+	layer := s.Layer
 	if layer < 0 || layer >= p.shape.Layers {
 		return
 	}
-	p.ewma.Step(layer, used)
+	p.ewma.Step(s)
 	p.reprice()
 	for e := range p.shape.Experts {
 		k := Key{Layer: uint16(layer), Expert: uint16(e)}

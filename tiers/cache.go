@@ -41,7 +41,7 @@ type Cache struct {
 	shape   policy.Shape
 	policy  policy.Policy
 	spec    string
-	steps   policy.Steps
+	streams policy.Streams
 	step    int64 // number of the present step, see due
 	layer   int   // that it is in
 	heat    *policy.Heat
@@ -135,7 +135,6 @@ func (c *Cache) open() (err error) {
 	if c.options.PrefetchBytes <= 0 {
 		c.options.PrefetchBytes = 2 * int64(config.TopK) * c.charge
 	}
-	c.steps.Emit = c.stepped
 	if c.heat = c.options.Heat; c.heat == nil {
 		c.heat = policy.NewHeat(c.shape)
 	}
@@ -191,7 +190,9 @@ func (c *Cache) Close() error {
 	for _, l := range line {
 		c.end(l, ErrClosed)
 	}
-	c.steps.Flush()
+	if ended, ok := c.streams.Of(0).Flush(); ok {
+		c.stepped(ended)
+	}
 	c.unlock()
 	close(c.stop)
 	c.keeper.Wait()

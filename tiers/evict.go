@@ -31,13 +31,13 @@ func (c *Cache) victims(n int) []*entry {
 	}
 	found := make([]*entry, 0, n)
 	var guesses, active []*entry
-	for k := range c.steps.Victims(c.policy) {
+	for k := range c.streams.Victims(c.policy) {
 		e := c.expert(k)
 		switch {
 		case e.pins > 0:
 		case c.unproved(e):
 			guesses = append(guesses, e)
-		case c.steps.Active(k):
+		case c.streams.Active(k):
 			active = append(active, e)
 		case e.slot.Idle():
 			if found = append(found, e); len(found) == n {

@@ -30,7 +30,7 @@ func (c *Cache) foresee(n int) {
 			if e.slot != nil || e.load != nil {
 				continue
 			}
-			chance := forecaster.Forecast(e.key)
+			chance := forecaster.Forecast(0, e.key)
 			if chance < foreseenChance {
 				continue
 			}

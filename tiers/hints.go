@@ -19,7 +19,7 @@ func (c *Cache) Touch(keys ...policy.Key) {
 	defer c.unlock()
 	for _, k := range keys {
 		if e := c.expert(k); e != nil && e.slot != nil && !c.closed {
-			c.steps.Access(k)
+			c.accessed(k)
 			if e.slot == nil {
 				continue // went, for what the step that has just ended foretells
 			}
@@ -37,20 +37,31 @@ func (c *Cache) Step(layer int, keys []policy.Key) {
 	if c.closed {
 		return
 	}
-	c.steps.Announce(layer, keys)
+	if ended, ok := c.streams.Of(0).Announce(layer, keys); ok {
+		c.stepped(ended)
+	}
+	c.stepped(policy.Step{Layer: layer, Used: keys})
+}
+
+// accessed looks for a step that the access of k ends.
+func (c *Cache) accessed(k policy.Key) {
+	if ended, ok := c.streams.Of(0).Access(k); ok {
+		c.stepped(ended)
+	}
 }
 
 // stepped takes a step, announced or found. Guesses about its layer that were
 // wrong and have not been read to the end are given up.
-func (c *Cache) stepped(layer int, keys []policy.Key) {
+func (c *Cache) stepped(s policy.Step) {
+	layer, keys := s.Layer, s.Used
 	c.step, c.layer = c.due(layer), layer
 	kind := stepAnnounced
-	if c.steps.Found() {
+	if s.Found {
 		kind = stepFound
 	}
 	c.observer.add(event{kind: kind, layer: layer, keys: keys})
-	c.heat.Step(layer, keys)
-	c.policy.Step(layer, keys)
+	c.heat.Step(s)
+	c.policy.Step(s)
 	for _, l := range c.guesses {
 		if int(l.e.key.Layer) == layer && !l.warming && !slices.Contains(keys, l.e.key) {
 			l.late = true
@@ -117,7 +128,7 @@ func (c *Cache) due(layer int) int64 {
 // given for it.
 func (c *Cache) worth(chance float64) bool {
 	v := c.victim()
-	if v == nil || c.steps.Active(v.key) || c.unproved(v) {
+	if v == nil || c.streams.Active(v.key) || c.unproved(v) {
 		return false
 	}
 	valuer, ok := c.policy.(policy.Valuer)

@@ -106,9 +106,9 @@ func (o *observer) pass(e event) {
 	defer o.ghosting.Unlock()
 	switch e.kind {
 	case stepAnnounced:
-		o.ghosts.Step(e.layer, e.keys)
+		o.ghosts.Step(0, e.layer, e.keys)
 	case used:
-		o.ghosts.Use(e.key)
+		o.ghosts.Use(0, e.key)
 	case resized:
 		o.ghosts.Resize(e.budget)
 	}

@@ -109,7 +109,7 @@ func TestAPolicyThatWantsExpertsGetsThem(t *testing.T) {
 	}
 	for range 50 {
 		for layer := range 4 {
-			heat.Step(layer, hot[4*layer:4*layer+4])
+			heat.Step(policy.Step{Layer: layer, Used: hot[4*layer : 4*layer+4]})
 		}
 	}
 	c := newCache(t, ck, 16, Options{Policy: "pin", Heat: heat})

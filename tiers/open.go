@@ -47,7 +47,7 @@ func (c *Cache) Open(ctx context.Context, k policy.Key) (*Handle, error) {
 		c.mu.Unlock()
 		return nil, ErrClosed
 	}
-	c.steps.Access(k)
+	c.accessed(k)
 	c.use(e)
 	if e.slot != nil {
 		c.hit(e)

@@ -151,7 +151,7 @@ type valued struct {
 
 func (v valued) Value(k policy.Key) float64 { return v.worth[k] }
 
-func (v valued) Forecast(k policy.Key) float64 { return v.worth[k] }
+func (v valued) Forecast(_ int, k policy.Key) float64 { return v.worth[k] }
 
 func (v valued) Victims() iter.Seq[policy.Key] { return v.Policy.Victims() }
 

@@ -19,10 +19,10 @@ var shape = policy.Shape{Layers: 2, Experts: 4, TopK: 1, ExpertBytes: 10, Budget
 func learned() *policy.Heat {
 	h := policy.NewHeat(shape)
 	for range 9 {
-		h.Step(0, []policy.Key{{Layer: 0, Expert: 3}})
-		h.Step(1, []policy.Key{{Layer: 1, Expert: 1}})
+		h.Step(policy.Step{Layer: 0, Used: []policy.Key{{Layer: 0, Expert: 3}}})
+		h.Step(policy.Step{Layer: 1, Used: []policy.Key{{Layer: 1, Expert: 1}}})
 	}
-	h.Step(0, []policy.Key{{Layer: 0, Expert: 2}})
+	h.Step(policy.Step{Layer: 0, Used: []policy.Key{{Layer: 0, Expert: 2}}})
 	return h
 }
 

@@ -69,23 +69,32 @@ func (s *Stream) Run(spec string, budget int64, seed uint64) (hits int64, err er
 // Play lets caches take part in a recording, all in the same way as a live
 // cache does: announced steps come before their accesses, found ones after.
 func Play(steps []trace.Step, caches ...*sim.Cache) {
-	grouping := policy.Steps{Emit: func(layer int, used []policy.Key) {
+	var streams policy.Streams
+	emit := func(s policy.Step) {
 		for _, c := range caches {
-			c.Step(layer, used)
+			c.Step(s)
 		}
-	}}
+	}
 	for _, step := range steps {
+		grouping := streams.Of(0)
 		if !step.Opened {
-			grouping.Announce(step.Layer, step.Used)
+			if ended, ok := grouping.Announce(step.Layer, step.Used); ok {
+				emit(ended)
+			}
+			emit(policy.Step{Layer: step.Layer, Used: step.Used})
 		}
 		for _, k := range step.Used {
-			grouping.Access(k)
+			if ended, ok := grouping.Access(k); ok {
+				emit(ended)
+			}
 			for _, c := range caches {
-				c.Access(k, &grouping)
+				c.Access(k, &streams)
 			}
 		}
 	}
-	grouping.Flush()
+	if ended, ok := streams.Of(0).Flush(); ok {
+		emit(ended)
+	}
 }
 
 // Result is what one policy reached with one budget.

@@ -12,9 +12,9 @@ import (
 // what the policies' own work costs, some microseconds, and moves no bytes; a
 // live cache makes it beside its readers, not under their lock.
 type Set struct {
-	names  []string
-	caches []*sim.Cache
-	steps  policy.Steps
+	names   []string
+	caches  []*sim.Cache
+	streams policy.Streams
 }
 
 // Entry is the score of one policy since the set was made.
@@ -35,30 +35,49 @@ func New(s policy.Shape, names []string, seed uint64) (*Set, error) {
 		}
 		set.caches = append(set.caches, c)
 	}
-	set.steps.Emit = func(layer int, used []policy.Key) {
-		for _, c := range set.caches {
-			c.Step(layer, used)
-		}
-	}
 	return set, nil
 }
 
-// Step takes a step that the reader announced. Steps that nobody announces are
-// found in the uses.
-func (s *Set) Step(layer int, used []policy.Key) { s.steps.Announce(layer, used) }
+// Step takes a step that the reader of a stream announced. Steps that nobody
+// announces are found in the uses. The keys are only lent.
+func (s *Set) Step(stream, layer int, used []policy.Key) {
+	if ended, ok := s.streams.Of(stream).Announce(layer, used); ok {
+		s.step(ended)
+	}
+	s.step(policy.Step{Stream: stream, Layer: layer, Used: used})
+}
 
 // Use takes a use of an expert, whether or not it was a hit in the live cache.
-func (s *Set) Use(k policy.Key) {
-	s.steps.Access(k)
+func (s *Set) Use(stream int, k policy.Key) {
+	if ended, ok := s.streams.Of(stream).Access(k); ok {
+		s.step(ended)
+	}
 	for _, c := range s.caches {
-		c.Access(k, &s.steps)
+		c.Access(k, &s.streams)
+	}
+}
+
+// EndStream says that the reader of a stream has gone.
+func (s *Set) EndStream(stream int) {
+	if ended, ok := s.streams.Of(stream).Flush(); ok {
+		s.step(ended)
+	}
+	s.streams.Drop(stream)
+	for _, c := range s.caches {
+		c.EndStream(stream)
+	}
+}
+
+func (s *Set) step(step policy.Step) {
+	for _, c := range s.caches {
+		c.Step(step)
 	}
 }
 
 // Resize gives the ghosts the budget that the live cache now has.
 func (s *Set) Resize(budget int64) {
 	for _, c := range s.caches {
-		c.Resize(budget, &s.steps)
+		c.Resize(budget, &s.streams)
 	}
 }
 

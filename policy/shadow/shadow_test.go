@@ -37,10 +37,10 @@ func TestGhostsHitWhatReplayHits(t *testing.T) {
 		require.NoError(t, err)
 		for _, s := range steps {
 			if !opened {
-				set.Step(s.Layer, s.Used)
+				set.Step(0, s.Layer, s.Used)
 			}
 			for _, k := range s.Used {
-				set.Use(k)
+				set.Use(0, k)
 			}
 		}
 		stream, err := replay.NewStream(shape, steps)
@@ -64,7 +64,7 @@ func TestResize(t *testing.T) {
 	use := func() int64 {
 		before := set.Report()[0].Hits
 		for e := range uint16(10) {
-			set.Use(policy.Key{Expert: e})
+			set.Use(0, policy.Key{Expert: e})
 		}
 		return set.Report()[0].Hits - before
 	}

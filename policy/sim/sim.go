@@ -26,12 +26,19 @@ func New(spec string, s policy.Shape, seed uint64) (*Cache, error) {
 
 // Step takes a step. Order it before the accesses of its keys where it is
 // announced, after them where it is found.
-func (c *Cache) Step(layer int, used []policy.Key) { c.policy.Step(layer, used) }
+func (c *Cache) Step(s policy.Step) { c.policy.Step(s) }
+
+// EndStream says that the reader of a stream has gone, after its last step.
+func (c *Cache) EndStream(stream int) {
+	if p, ok := c.policy.(policy.StreamEnder); ok {
+		p.EndStream(stream)
+	}
+}
 
 // Access uses one expert, loads it on a miss, and tells whether it was a hit.
-// The steps in whose course it happens protect their keys. Keys outside the
+// The steps that the streams are in protect their keys. Keys outside the
 // shape are misses that are not loaded.
-func (c *Cache) Access(k policy.Key, steps *policy.Steps) bool {
+func (c *Cache) Access(k policy.Key, streams *policy.Streams) bool {
 	c.accesses++
 	if int(k.Layer) >= c.shape.Layers || int(k.Expert) >= c.shape.Experts {
 		return false
@@ -42,7 +49,7 @@ func (c *Cache) Access(k policy.Key, steps *policy.Steps) bool {
 		c.policy.Touch(k)
 		return true
 	}
-	if c.makeRoom(steps) {
+	if c.makeRoom(streams) {
 		*slot = true
 		c.left -= c.shape.ExpertBytes
 		c.policy.Insert(k, c.shape.ExpertBytes)
@@ -52,9 +59,9 @@ func (c *Cache) Access(k policy.Key, steps *policy.Steps) bool {
 
 // makeRoom evicts until one more expert fits. It fails where not even one
 // does.
-func (c *Cache) makeRoom(steps *policy.Steps) bool {
+func (c *Cache) makeRoom(streams *policy.Streams) bool {
 	for c.left < c.shape.ExpertBytes {
-		if !c.evict(steps) {
+		if !c.evict(streams) {
 			return false
 		}
 	}
@@ -62,8 +69,8 @@ func (c *Cache) makeRoom(steps *policy.Steps) bool {
 }
 
 // evict removes the best victim, if there is a resident.
-func (c *Cache) evict(steps *policy.Steps) bool {
-	for k := range steps.Victims(c.policy) {
+func (c *Cache) evict(streams *policy.Streams) bool {
+	for k := range streams.Victims(c.policy) {
 		defer c.policy.Remove(k) // the iteration has ended then
 		c.resident[int(k.Layer)*c.shape.Experts+int(k.Expert)] = false
 		c.left += c.shape.ExpertBytes
@@ -73,11 +80,11 @@ func (c *Cache) evict(steps *policy.Steps) bool {
 }
 
 // Resize changes the budget and evicts what no longer fits.
-func (c *Cache) Resize(budget int64, steps *policy.Steps) {
+func (c *Cache) Resize(budget int64, streams *policy.Streams) {
 	c.left += budget - c.shape.Budget
 	c.shape.Budget = budget
 	c.policy.Resize(budget)
-	for c.left < 0 && c.evict(steps) {
+	for c.left < 0 && c.evict(streams) {
 	}
 }
 

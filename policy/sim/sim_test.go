@@ -14,47 +14,47 @@ var shape = policy.Shape{Layers: 1, Experts: 8, TopK: 2, ExpertBytes: 10, Budget
 
 func key(expert int) policy.Key { return policy.Key{Expert: uint16(expert)} }
 
-func newCache(t *testing.T, budget int64) (*sim.Cache, *policy.Steps) {
+func newCache(t *testing.T, budget int64) (*sim.Cache, *policy.Streams) {
 	s := shape
 	s.Budget = budget
 	c, err := sim.New("lru", s, 1)
 	require.NoError(t, err)
-	return c, &policy.Steps{Emit: c.Step}
+	return c, &policy.Streams{}
 }
 
 func TestBudgetIsKept(t *testing.T) {
-	c, steps := newCache(t, 35) // room for three
+	c, streams := newCache(t, 35) // room for three
 	for _, e := range []int{0, 1, 2, 3} {
-		assert.False(t, c.Access(key(e), steps))
+		assert.False(t, c.Access(key(e), streams))
 	}
-	assert.True(t, c.Access(key(1), steps))
-	assert.False(t, c.Access(key(0), steps), "evicted for 3")
+	assert.True(t, c.Access(key(1), streams))
+	assert.False(t, c.Access(key(0), streams), "evicted for 3")
 	assert.EqualValues(t, 1, c.Hits())
 	assert.EqualValues(t, 6, c.Accesses())
 }
 
 func TestKeysOfTheStepInProgressStay(t *testing.T) {
-	c, steps := newCache(t, 35)
+	c, streams := newCache(t, 35)
 	for _, e := range []int{0, 1, 2} {
-		c.Access(key(e), steps)
+		c.Access(key(e), streams)
 	}
-	steps.Announce(0, []policy.Key{key(3), key(0)})
-	assert.False(t, c.Access(key(3), steps), "evicts 1, although 0 is older")
-	assert.True(t, c.Access(key(0), steps))
-	assert.False(t, c.Access(key(1), steps))
+	streams.Of(5).Announce(0, []policy.Key{key(3), key(0)})
+	assert.False(t, c.Access(key(3), streams), "evicts 1, although 0 is older")
+	assert.True(t, c.Access(key(0), streams))
+	assert.False(t, c.Access(key(1), streams))
 }
 
 func TestNothingFits(t *testing.T) {
-	c, steps := newCache(t, 9)
-	assert.False(t, c.Access(key(0), steps))
-	assert.False(t, c.Access(key(0), steps))
+	c, streams := newCache(t, 9)
+	assert.False(t, c.Access(key(0), streams))
+	assert.False(t, c.Access(key(0), streams))
 }
 
 func TestKeysOutsideTheModelAreMisses(t *testing.T) {
-	c, steps := newCache(t, 35)
+	c, streams := newCache(t, 35)
 	for range 2 {
-		assert.False(t, c.Access(policy.Key{Layer: 1}, steps))
-		assert.False(t, c.Access(key(8), steps))
+		assert.False(t, c.Access(policy.Key{Layer: 1}, streams))
+		assert.False(t, c.Access(key(8), streams))
 	}
 	assert.EqualValues(t, 4, c.Accesses())
 }
