@@ -14,6 +14,7 @@ import (
 	"expertfs/checkpoint"
 	"expertfs/checkpoint/config"
 	"expertfs/checkpoint/synth"
+	"expertfs/fsys"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
@@ -183,8 +184,8 @@ func TestEveryByte(t *testing.T) {
 		{"best", serverConfig{}},
 		{"plain tmpfs", serverConfig{NoHuge: true}},
 		{"memfd", serverConfig{Memfd: true}},
-		{"direct", serverConfig{Mechanism: expertfs.Direct}},
-		{"cached", serverConfig{Mechanism: expertfs.Cached}},
+		{"direct", serverConfig{Mechanism: fsys.Direct}},
+		{"cached", serverConfig{Mechanism: fsys.Cached}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.config.Slots = tenth
@@ -193,7 +194,7 @@ func TestEveryByte(t *testing.T) {
 	}
 	t.Run("one processor", func(t *testing.T) {
 		tiny.compareWithin(t, serverConfig{Slots: tenth}, 1, "GOMAXPROCS=1")
-		tiny.compareWithin(t, serverConfig{Slots: tenth, Mechanism: expertfs.Direct}, 1, "GOMAXPROCS=1")
+		tiny.compareWithin(t, serverConfig{Slots: tenth, Mechanism: fsys.Direct}, 1, "GOMAXPROCS=1")
 	})
 	t.Run("huge pages", func(t *testing.T) {
 		if testing.Short() {

@@ -72,7 +72,7 @@ func (f *FS) openExpert(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenO
 // passthrough where there is any.
 func (f *FS) openSlot(h *tiers.Handle, out *fuse.OpenOut) {
 	out.Fh = f.handles.add(newSlotFile(h))
-	out.OpenFlags = openFlags(f.mechanism)
+	out.OpenFlags = f.mechanism.openFlags()
 	if id := h.Slot().BackingID; id != 0 {
 		out.OpenFlags = fuse.FOPEN_PASSTHROUGH | fuse.FOPEN_NOFLUSH
 		out.BackingID = id

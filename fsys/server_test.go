@@ -77,7 +77,7 @@ type serverConfig struct {
 	Checkpoint string
 	Point      string
 	Slots      int64 // budget in experts; 0 for all
-	Mechanism  expertfs.Mechanism
+	Mechanism  fsys.Mechanism
 	Memfd      bool
 	NoHuge     bool
 	AllowOther bool
@@ -119,7 +119,7 @@ func runServer(text string) error {
 		return err
 	}
 	fs.Wait()
-	if n := fs.Stats().Requests; n.OpenHandles != 0 || n.Panics != 0 {
+	if n := fs.Report().Requests; n.OpenHandles != 0 || n.Panics != 0 {
 		return fmt.Errorf("at the end: %+v", n)
 	}
 	return errors.Join(cache.Close(), ck.Close())
@@ -289,7 +289,7 @@ func (s *server) expert(layer, expert int) string {
 func (s *server) control(name string) string { return s.path(expertfs.ControlPath(name)) }
 
 // report reads the server's figures.
-func (s *server) report() expertfs.Stats {
+func (s *server) report() fsys.Report {
 	s.t.Helper()
 	r, err := s.readReport()
 	require.NoError(s.t, err)
@@ -297,7 +297,7 @@ func (s *server) report() expertfs.Stats {
 }
 
 // readReport is report for goroutines that may not end the test.
-func (s *server) readReport() (r expertfs.Stats, err error) {
+func (s *server) readReport() (r fsys.Report, err error) {
 	text, err := os.ReadFile(s.control(expertfs.StatsJSONFile))
 	if err != nil {
 		return r, err

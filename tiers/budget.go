@@ -3,21 +3,24 @@ package tiers
 import (
 	"errors"
 	"fmt"
+	"time"
+
+	"expertfs/tiers/ram"
 
 	"github.com/dustin/go-humanize"
 )
 
 // ErrBudget is a budget too small to work with.
-var ErrBudget = errors.New("tiers: the RAM budget is too small")
+var ErrBudget = errors.New("the RAM budget is too small")
 
 // Budget returns the bytes that experts may take in RAM.
 func (c *Cache) Budget() int64 {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.budget
+	c.guard.Lock()
+	defer c.guard.Unlock()
+	return c.slots.budget
 }
 
-// SetBudget changes the bytes that experts may take. Experts that are held
+// SetBudget changes the bytes that experts may take. Experts that are pinned
 // beyond a smaller budget stay until they are let go; no other expert is loaded
 // meanwhile. After an error, ErrBudget or the kernel's refusal of more, the
 // budget is what it was.
@@ -34,20 +37,20 @@ func (c *Cache) SetBudget(budget int64) error {
 			return err
 		}
 	}
-	c.mu.Lock()
-	if c.closed {
-		c.mu.Unlock()
+	c.guard.Lock()
+	if c.loader.closed {
+		c.guard.Unlock()
 		return ErrClosed
 	}
-	c.setBudget(budget)
-	c.policy.Resize(budget)
-	c.want()
-	c.observer.add(event{kind: resized, budget: budget})
-	dying := c.trim()
-	c.dispatch()
+	c.slots.budget = budget
+	c.evictor.policy.Resize(budget)
+	c.prefetch.ask()
+	c.observer.events.add(event{kind: resized, budget: budget})
+	retiring := c.trim()
+	c.loader.dispatch()
 	c.wake()
-	c.unlock()
-	c.bury(dying)
+	c.guard.Unlock()
+	c.retire(retiring)
 	c.warnBudget(budget)
 	if err := c.fitLimit(budget); err != nil {
 		c.log.Warn("the kernel does not enforce the new budget", "err", err)
@@ -55,19 +58,14 @@ func (c *Cache) SetBudget(budget int64) error {
 	return nil
 }
 
-func (c *Cache) setBudget(budget int64) {
-	c.budget = budget
-	c.shape.Budget = budget
-}
-
 // warnBudget says so when the budget does not hold what one token uses: then
 // some policies evict every expert before it is used again.
 func (c *Cache) warnBudget(budget int64) {
 	config := c.ck.Config()
-	if need := int64(config.Layers) * int64(config.TopK) * c.charge; budget < need {
+	if need := int64(config.Layers) * int64(config.TopK) * c.slots.bytes; budget < need {
 		c.log.Warn("the RAM budget is below what one token uses: expect few hits",
 			"budget", humanize.IBytes(uint64(budget)), "token", humanize.IBytes(uint64(need)),
-			"why", fmt.Sprintf("%d layers x %d experts x %d bytes = %d bytes", config.Layers, config.TopK, c.charge, need))
+			"why", fmt.Sprintf("%d layers x %d experts x %d bytes = %d bytes", config.Layers, config.TopK, c.slots.bytes, need))
 	}
 }
 
@@ -75,9 +73,9 @@ func (c *Cache) warnBudget(budget int64) {
 // one layer, which a reader has open at the same time.
 func (c *Cache) allowed(budget int64) error {
 	top := int64(c.ck.Config().TopK)
-	if need := top * c.charge; budget < need {
+	if need := top * c.slots.bytes; budget < need {
 		return fmt.Errorf("%w: %s (%d bytes), but a reader holds %d experts x %d bytes = %s (%d bytes) at once",
-			ErrBudget, humanize.IBytes(uint64(max(budget, 0))), budget, top, c.charge, humanize.IBytes(uint64(need)), need)
+			ErrBudget, humanize.IBytes(uint64(max(budget, 0))), budget, top, c.slots.bytes, humanize.IBytes(uint64(need)), need)
 	}
 	return nil
 }
@@ -85,8 +83,110 @@ func (c *Cache) allowed(budget int64) error {
 // fitLimit has the kernel enforce a budget, or what is in use still if that is
 // more. c.resizing is held.
 func (c *Cache) fitLimit(budget int64) error {
-	c.mu.Lock()
-	limit := max(budget/c.charge, int64(c.slots)) * c.charge
-	c.mu.Unlock()
-	return c.ram.SetLimit(limit)
+	c.guard.Lock()
+	limit := max(budget/c.slots.bytes, int64(c.slots.count)) * c.slots.bytes
+	c.guard.Unlock()
+	return c.loader.fill.experts.SetLimit(limit)
+}
+
+// The keeper looks again at slots that a process maps, because nothing tells
+// when a mapping ends: soon at first, then ever less often while nothing
+// changes.
+const (
+	pollFirst = 5 * time.Millisecond
+	pollLast  = 100 * time.Millisecond
+)
+
+// evictBatch bounds the evictions for the watermarks that are done while readers
+// wait for the lock.
+const evictBatch = 16
+
+// keep does what nobody waits for: it trims, looks again at slots that were
+// mapped, and ends waits that were too long.
+func (c *Cache) keep() {
+	poll := pollFirst
+	for {
+		c.guard.Lock()
+		c.loader.expire(time.Now())
+		retiring := c.trim()
+		waiting := len(c.loader.queue)
+		c.loader.dispatch()
+		c.prefetch.warm()
+		var again <-chan time.Time
+		switch {
+		case len(c.loader.queue) > 0:
+			// Somebody waits, and waits no longer than needed.
+			again = time.After(pollFirst)
+		case c.slots.over() || c.slots.draining:
+			if waiting > 0 || len(retiring) > 0 || c.slots.draining {
+				poll = pollFirst
+			}
+			again = time.After(poll)
+			poll = min(2*poll, pollLast)
+		}
+		c.guard.Unlock()
+		if len(retiring) > 0 {
+			c.shrink(retiring)
+		}
+		select {
+		case <-c.stop:
+			return
+		case <-c.kick:
+			poll = pollFirst
+		case <-again:
+		}
+	}
+}
+
+// wake has the keeper look.
+func (c *Cache) wake() {
+	select {
+	case c.kick <- struct{}{}:
+	default: // it will look anyway
+	}
+}
+
+// trim returns the slots to close because the budget has shrunk, and evicts
+// down to the low watermark when the high one is passed. The guard is held.
+func (c *Cache) trim() (retiring []*ram.Slot) {
+	for range c.slots.excess() {
+		s := c.slots.retire(nil)
+		if s == nil {
+			v := c.evictor.victim()
+			if v == nil {
+				break
+			}
+			s = c.slots.retire(c.evictor.evict(v))
+		}
+		retiring = append(retiring, s)
+	}
+	if n := c.slots.surplus(); n > 0 || c.slots.draining {
+		found := c.evictor.victims(min(n, evictBatch))
+		for _, v := range found {
+			c.slots.give(c.evictor.evict(v))
+		}
+		c.slots.draining = n > len(found) && len(found) == evictBatch
+	}
+	return retiring
+}
+
+// shrink closes slots and lowers the kernel's limit.
+func (c *Cache) shrink(retiring []*ram.Slot) {
+	c.resizing.Lock()
+	defer c.resizing.Unlock()
+	c.retire(retiring)
+	if err := c.fitLimit(c.Budget()); err != nil {
+		c.log.Warn("the kernel does not enforce the new budget", "err", err)
+	}
+}
+
+// retire closes slots that trim has returned. The guard is not held.
+func (c *Cache) retire(retiring []*ram.Slot) {
+	for _, s := range retiring {
+		c.loader.fill.closeSlot(s)
+	}
+	c.guard.Lock()
+	defer c.guard.Unlock()
+	c.slots.retired(len(retiring))
+	c.loader.dispatch()
 }

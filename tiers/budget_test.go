@@ -30,7 +30,7 @@ func TestABudgetBelowATokenIsWarnedOf(t *testing.T) {
 	o := Options{Log: slog.New(slog.NewTextHandler(&log, nil))}
 	c := newCache(t, ck, 16, o)
 	require.Empty(t, log.String())
-	require.NoError(t, c.SetBudget(16*c.charge-1))
+	require.NoError(t, c.SetBudget(16*c.slots.bytes-1))
 	require.Contains(t, log.String(), "4 layers x 4 experts x")
 }
 
@@ -72,7 +72,7 @@ func TestTheBudgetShrinksAndGrowsUnderReaders(t *testing.T) {
 	}
 	requireKernel(t, c, 12)
 	// What is not held goes at once; what is held stays and is right.
-	require.NoError(t, c.SetBudget(4*c.charge))
+	require.NoError(t, c.SetBudget(4*c.slots.bytes))
 	require.Equal(t, 6, c.Stats().Resident)
 	requireKernel(t, c, 6)
 	_, err := c.Open(context.Background(), key(1, 0))
@@ -81,17 +81,17 @@ func TestTheBudgetShrinksAndGrowsUnderReaders(t *testing.T) {
 		require.Equal(t, bytesOf(t, ck, ck.Expert(0, 2*i)), h.Bytes())
 		h.Release()
 	}
-	eventually(t, func() bool { return c.Stats().Used == 4*c.charge })
+	eventually(t, func() bool { return c.Stats().Used == 4*c.slots.bytes })
 	requireKernel(t, c, 4)
 	open(t, c, key(1, 0)).Release()
 
-	require.NoError(t, c.SetBudget(20*c.charge))
+	require.NoError(t, c.SetBudget(20*c.slots.bytes))
 	for expert := range 32 {
 		open(t, c, key(2, expert)).Release()
 	}
 	require.Equal(t, 20, c.Stats().Resident)
 	requireKernel(t, c, 20)
-	require.Equal(t, 20*c.charge, c.Stats().PeakBytes)
+	require.Equal(t, 20*c.slots.bytes, c.Stats().PeakBytes)
 }
 
 // requireKernel checks the books against the kernel's.
@@ -99,7 +99,7 @@ func requireKernel(t *testing.T, c *Cache, slots int) {
 	t.Helper()
 	eventually(t, func() bool {
 		s := c.Stats()
-		return s.KernelBytes == int64(slots)*c.charge && s.Used == s.KernelBytes
+		return s.KernelBytes == int64(slots)*c.slots.bytes && s.Used == s.KernelBytes
 	})
 }
 
@@ -159,7 +159,7 @@ func TestEverySlotIsBornAndDiesOnce(t *testing.T) {
 	dense, err := c.OpenDense(context.Background(), Unembedding)
 	require.NoError(t, err)
 	dense.Release()
-	require.NoError(t, c.SetBudget(5*c.charge))
+	require.NoError(t, c.SetBudget(5*c.slots.bytes))
 	require.NoError(t, c.Close())
 	close(h.moves)
 	births, live := 0, 0

@@ -28,17 +28,20 @@ func (c *Cache) OpenDense(ctx context.Context, d Dense) (*Handle, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.mu.Lock()
-	if c.closed {
-		c.mu.Unlock()
+	c.guard.Lock()
+	if c.loader.closed {
+		c.guard.Unlock()
 		return nil, ErrClosed
 	}
-	if e.slot != nil {
-		h := c.pin(e)
-		c.unlock()
-		return h, nil
+	var l *load
+	slot := e.slot
+	if slot != nil {
+		c.table.pin(e, 1)
+	} else {
+		l, _ = c.loader.join(e)
 	}
-	return c.wait(ctx, e)
+	c.guard.Unlock()
+	return c.handle(ctx, nil, e, slot, l)
 }
 
 // DenseInRAM tells whether a dense file is in RAM, where it stays, or on its way
@@ -48,8 +51,8 @@ func (c *Cache) DenseInRAM(d Dense) bool {
 	if err != nil {
 		return false
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.guard.Lock()
+	defer c.guard.Unlock()
 	return e.slot != nil || e.load != nil
 }
 
@@ -73,26 +76,26 @@ type denseReader struct {
 
 // ReadAt implements io.ReaderAt.
 func (r denseReader) ReadAt(p []byte, off int64) (int, error) {
-	n, err := r.c.reader.ReadAt(context.Background(), r.view, p, off)
+	n, err := r.c.loader.fill.drive.ReadAt(context.Background(), r.view, p, off)
 	switch {
 	case errors.Is(err, nvme.ErrClosed):
 		err = ErrClosed
 	case err != nil && err != io.EOF:
-		err = r.c.failed(r.e, err)
+		err = r.c.loader.failed(r.e, err)
 	}
 	return n, err
 }
 
 // denseEntry returns the entry of a dense file.
 func (c *Cache) denseEntry(d Dense) (*entry, error) {
-	layers := len(c.experts)
+	layers := len(c.table.experts)
 	switch {
 	case d == Unembedding:
-		return c.denses[layers], nil
+		return c.table.dense[layers], nil
 	case d == Embedding:
-		return c.denses[layers+1], nil
+		return c.table.dense[layers+1], nil
 	case d >= 0 && int(d) < layers:
-		return c.denses[d], nil
+		return c.table.dense[d], nil
 	}
 	return nil, fmt.Errorf("%w: layer %d dense", ErrRange, d)
 }

@@ -1,14 +1,9 @@
 package tiers
 
 import (
-	"time"
-
+	"expertfs/policy"
 	"expertfs/tiers/ram"
 )
-
-// poll is how often the keeper looks again at slots that a process maps, of
-// whose unmapping nobody tells.
-const poll = 5 * time.Millisecond
 
 // Watermarks: a miss finds its victim itself, in 0.1 to 5 us by the policy and
 // half a us for the lease, where the load takes some ms. Slots kept ready
@@ -16,28 +11,40 @@ const poll = 5 * time.Millisecond
 // unless asked for. They help where many victims are mapped and must be passed
 // over.
 
-// batch bounds the evictions for the watermarks that are done while readers
-// wait for the lock.
-const batch = 16
+// evictor chooses which residents leave: the policy orders them, and what is
+// pinned, mapped, or about to be used is passed over.
+type evictor struct {
+	table   *table
+	streams *streams
+	stats   *observer
+
+	// GUARDED BY guard.
+	policy policy.Policy
+	spec   string
+	bytes  int64 // of a slot
+}
+
+// admit tells the policy of a new resident.
+func (v *evictor) admit(e *entry) { v.policy.Insert(e.key, v.bytes) }
 
 // victims returns up to n residents that can be evicted, the best first: those
-// without handles that no process maps. Guesses that are soon to be proved come
-// late, because the policy often thinks little of them, not knowing what made
-// them likely; after them only the experts of the step in progress.
-func (c *Cache) victims(n int) []*entry {
-	n = min(n, c.residents-c.held)
+// without handles that no process maps. Prefetched ones that are soon to be
+// used come late, because the policy often thinks little of them, not knowing
+// what made them likely; after them only the experts of the steps in progress.
+func (v *evictor) victims(n int) []*entry {
+	n = min(n, v.table.residents-v.table.pinned)
 	if n <= 0 {
 		return nil
 	}
 	found := make([]*entry, 0, n)
-	var guesses, active []*entry
-	for k := range c.streams.Victims(c.policy) {
-		e := c.expert(k)
+	var unproved, active []*entry
+	for k := range v.streams.steps.Victims(v.policy) {
+		e := v.table.expert(k)
 		switch {
 		case e.pins > 0:
-		case c.unproved(e):
-			guesses = append(guesses, e)
-		case c.streams.Active(k):
+		case e.wantedSoon():
+			unproved = append(unproved, e)
+		case v.streams.steps.Active(k):
 			active = append(active, e)
 		case e.slot.Idle():
 			if found = append(found, e); len(found) == n {
@@ -45,7 +52,7 @@ func (c *Cache) victims(n int) []*entry {
 			}
 		}
 	}
-	for _, e := range append(guesses, active...) {
+	for _, e := range append(unproved, active...) {
 		if len(found) < n && e.slot.Idle() {
 			found = append(found, e)
 		}
@@ -53,154 +60,43 @@ func (c *Cache) victims(n int) []*entry {
 	return found
 }
 
-// provedWithin is how many layers ahead a guess is spared. More would let a
-// reader that guesses far ahead shut out what is used.
-const provedWithin = 4
-
-// unproved tells whether a resident is a guess about one of the next layers.
-func (c *Cache) unproved(e *entry) bool {
-	ahead := e.due - c.step
-	return e.guess && 0 < ahead && ahead <= provedWithin
-}
-
-// victim returns the best victim, nil when every resident is held.
-func (c *Cache) victim() *entry {
-	if v := c.victims(1); len(v) > 0 {
-		return v[0]
+// victim returns the best victim, nil when every resident is pinned or mapped.
+func (v *evictor) victim() *entry {
+	if found := v.victims(1); len(found) > 0 {
+		return found[0]
 	}
 	return nil
 }
 
+// victimBelow returns the best victim if it is worth less than a prefetch that
+// comes true with some chance, and not about to be used itself.
+func (v *evictor) victimBelow(chance float64) *entry {
+	e := v.victim()
+	if e == nil || v.streams.steps.Active(e.key) || e.wantedSoon() {
+		return nil
+	}
+	if valuer, ok := v.policy.(policy.Valuer); ok && valuer.Value(e.key) >= chance {
+		return nil
+	}
+	return e
+}
+
 // evict makes a resident absent and returns its slot. The caller has found it
-// to be no longer held, and has kept the lock since.
-func (c *Cache) evict(e *entry) *ram.Slot {
-	slot := e.slot
-	e.slot = nil
-	c.residents--
-	c.policy.Remove(e.key)
-	c.counters.evictions++
-	if e.guess {
-		e.guess = false
-		c.counters.wasted++
-	}
-	return slot
+// to be neither pinned nor mapped, and has kept the lock since.
+func (v *evictor) evict(e *entry) *ram.Slot {
+	v.policy.Remove(e.key)
+	v.stats.evicted(e)
+	e.wants = nil
+	return v.table.remove(e)
 }
 
-// over tells whether there are more slots than the budget allows, which is so
-// while it has shrunk and the excess is held.
-func (c *Cache) over() bool { return int64(c.slots)*c.charge > c.budget }
-
-// inUse is the number of slots that hold an expert or wait for one.
-func (c *Cache) inUse() int { return c.slots - c.dying - len(c.free) }
-
-// above tells whether the slots in use exceed a share of the budget. All of it
-// is never exceeded.
-func (c *Cache) above(share float64) bool {
-	return share < 1 && float64(c.inUse())*float64(c.charge) > share*float64(c.budget)
-}
-
-// trim returns the slots to close because the budget has shrunk, and evicts
-// down to the low watermark when the high one is passed.
-func (c *Cache) trim() (dying []*ram.Slot) {
-	for excess := c.slots - c.dying - int(c.budget/c.charge); excess > 0; excess-- {
-		if n := len(c.free); n > 0 {
-			dying, c.free = append(dying, c.free[n-1]), c.free[:n-1]
-		} else if v := c.victim(); v != nil {
-			dying = append(dying, c.evict(v))
-		} else {
-			break
-		}
-		c.dying++
+// use puts another policy in charge. It has been told of nobody yet.
+func (v *evictor) use(p policy.Policy, spec string, heat *policy.Heat) {
+	if w, ok := p.(policy.Warmer); ok {
+		w.Warm(heat)
 	}
-	if c.above(c.options.High) {
-		c.draining = true
+	for _, e := range v.table.byUse() {
+		p.Insert(e.key, v.bytes)
 	}
-	if c.draining {
-		n := c.inUse() - int(c.options.Low*float64(c.budget)/float64(c.charge))
-		found := c.victims(min(n, batch))
-		for _, v := range found {
-			c.free = append(c.free, c.evict(v))
-		}
-		c.draining = n > len(found) && len(found) == batch
-	}
-	return dying
-}
-
-// bury closes slots that trim has returned. c.mu is not held.
-func (c *Cache) bury(dying []*ram.Slot) {
-	for _, s := range dying {
-		c.die(s)
-	}
-	c.mu.Lock()
-	c.slots -= len(dying)
-	c.dying -= len(dying)
-	c.dispatch()
-	c.unlock()
-}
-
-// keep does what nobody waits for: it trims, looks again at slots that were
-// mapped, and ends waits that were too long.
-func (c *Cache) keep() {
-	for {
-		c.mu.Lock()
-		c.expire(time.Now())
-		dying := c.trim()
-		c.dispatch()
-		c.warm()
-		var again <-chan time.Time
-		if len(c.line) > 0 || c.over() || c.draining {
-			again = time.After(poll)
-		}
-		c.unlock()
-		if len(dying) > 0 {
-			c.shrink(dying)
-		}
-		select {
-		case <-c.stop:
-			return
-		case <-c.kick:
-		case <-again:
-		}
-	}
-}
-
-// shrink closes slots and lowers the kernel's limit.
-func (c *Cache) shrink(dying []*ram.Slot) {
-	c.resizing.Lock()
-	defer c.resizing.Unlock()
-	c.bury(dying)
-	if err := c.fitLimit(c.Budget()); err != nil {
-		c.log.Warn("the kernel does not enforce the new budget", "err", err)
-	}
-}
-
-// wake has the keeper look.
-func (c *Cache) wake() {
-	select {
-	case c.kick <- struct{}{}:
-	default: // it will look anyway
-	}
-}
-
-// wakeIfAbove has the keeper evict where there is cause to.
-func (c *Cache) wakeIfAbove() {
-	if c.over() || c.above(c.options.High) {
-		c.wake()
-	}
-}
-
-// expire ends the loads that have waited too long for a slot.
-func (c *Cache) expire(now time.Time) {
-	for len(c.line) > 0 {
-		l := c.line[0]
-		if now.Before(l.deadline) {
-			return
-		}
-		err := error(ErrBusy)
-		if l.short != nil {
-			err = l.short
-		}
-		c.counters.busy++
-		c.leaveLine(l, err)
-	}
+	v.policy, v.spec = p, spec
 }

@@ -138,7 +138,7 @@ func TestDenseFilesThatFailGiveTheirMemoryBack(t *testing.T) {
 		_, err := c.OpenDense(context.Background(), DenseLayer(0))
 		require.ErrorIs(t, err, unix.EIO)
 	}
-	used, err := c.dense.Used()
+	used, err := c.loader.fill.dense.Used()
 	require.NoError(t, err)
 	require.Zero(t, used)
 	f.set(nil)
@@ -151,10 +151,10 @@ func TestDenseFilesThatFailGiveTheirMemoryBack(t *testing.T) {
 func TestWhenMemoryIsShortLoadsMakeDoWithTheSlotsThereAre(t *testing.T) {
 	ck := tiny(t)
 	c := newCache(t, ck, 8, Options{})
-	if m, why := c.ram.Mechanism(); m.String() == "memfd" {
+	if m, why := c.loader.fill.experts.Mechanism(); m.String() == "memfd" {
 		t.Skip("needs a tmpfs of our own: ", why)
 	}
-	require.NoError(t, c.ram.SetLimit(2*c.charge)) // ENOSPC at the third slot
+	require.NoError(t, c.loader.fill.experts.SetLimit(2*c.slots.bytes)) // ENOSPC at the third slot
 	for expert := range 6 {
 		open(t, c, key(0, expert)).Release()
 	}
@@ -163,7 +163,7 @@ func TestWhenMemoryIsShortLoadsMakeDoWithTheSlotsThereAre(t *testing.T) {
 	require.EqualValues(t, 4, s.Evictions)
 	require.NotZero(t, s.Errors["ENOSPC"])
 
-	require.NoError(t, c.ram.SetLimit(8*c.charge))
+	require.NoError(t, c.loader.fill.experts.SetLimit(8*c.slots.bytes))
 	eventually(t, func() bool { // births are tried again in a while
 		open(t, c, key(1, int(c.Stats().Loads)%32)).Release()
 		return c.Stats().Resident > 2

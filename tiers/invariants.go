@@ -7,25 +7,20 @@ import (
 	"expertfs/tiers/ram"
 )
 
-// unlock ends a change. Where invariants are checked it panics if the change
-// has broken one.
-func (c *Cache) unlock() {
-	c.counters.peak = max(c.counters.peak, int64(c.slots)*c.charge)
-	if checkAlways || c.options.checked {
-		if err := c.checkInvariants(); err != nil {
-			c.mu.Unlock()
-			panic(err)
-		}
+// changed ends each change under the guard. It returns the invariant that the
+// change has broken, where they are checked.
+func (c *Cache) changed() error {
+	c.slots.peak = max(c.slots.peak, c.slots.count)
+	if !checkAlways && !c.options.checked || c.loader.closed {
+		return nil
 	}
-	c.mu.Unlock()
+	return c.checkInvariants()
 }
 
 // checkInvariants returns an error that names the invariant of the package
 // comment that does not hold.
 func (c *Cache) checkInvariants() error {
-	if c.closed {
-		return nil
-	}
+	t, slots := c.table, c.slots
 	seen := map[*ram.Slot]string{}
 	take := func(s *ram.Slot, who string) error {
 		if other, ok := seen[s]; ok {
@@ -34,13 +29,13 @@ func (c *Cache) checkInvariants() error {
 		seen[s] = who
 		return nil
 	}
-	for _, s := range c.free {
+	for _, s := range slots.free {
 		if err := take(s, "the free list"); err != nil {
 			return err
 		}
 	}
-	residents, held, unmade := 0, 0, 0
-	for _, row := range c.experts {
+	residents, pinned, unmade := 0, 0, 0
+	for _, row := range t.experts {
 		for _, e := range row {
 			switch {
 			case e.slot != nil && e.load != nil:
@@ -50,7 +45,7 @@ func (c *Cache) checkInvariants() error {
 			case e.slot != nil:
 				residents++
 				if e.pins > 0 {
-					held++
+					pinned++
 				}
 				if err := take(e.slot, e.name); err != nil {
 					return err
@@ -60,37 +55,37 @@ func (c *Cache) checkInvariants() error {
 					return err
 				}
 			case e.load != nil:
-				unmade++ // in line, or its slot is being made
+				unmade++ // in the queue, or its slot is being made
 			}
 		}
 	}
-	unmade -= len(c.line)
+	unmade -= len(c.loader.queue)
 	switch {
-	case int64(c.slots)*c.charge > c.budget && int64(c.slots) > c.lastSlots:
-		return fmt.Errorf("INVARIANT 1: grew from %d to %d slots of %d bytes over a budget of %d", c.lastSlots, c.slots, c.charge, c.budget)
-	case residents != c.residents:
-		return fmt.Errorf("INVARIANT 2: counted %d residents, there are %d", c.residents, residents)
-	case len(seen)+unmade+c.dying != c.slots:
-		return fmt.Errorf("INVARIANT 3: %d slots in use, %d about to be made, %d dying, but %d counted", len(seen), unmade, c.dying, c.slots)
-	case held != c.held:
-		return fmt.Errorf("INVARIANT 4: counted %d held, there are %d", c.held, held)
-	case int64(len(c.guesses))*c.charge > c.options.PrefetchBytes:
-		return fmt.Errorf("INVARIANT 6: %d prefetches of %d bytes under way, allowed are %d bytes", len(c.guesses), c.charge, c.options.PrefetchBytes)
+	case int64(slots.count)*slots.bytes > slots.budget && slots.count > slots.last:
+		return fmt.Errorf("INVARIANT 1: grew from %d to %d slots of %d bytes over a budget of %d", slots.last, slots.count, slots.bytes, slots.budget)
+	case residents != t.residents:
+		return fmt.Errorf("INVARIANT 2: counted %d residents, there are %d", t.residents, residents)
+	case len(seen)+unmade+slots.retiring != slots.count:
+		return fmt.Errorf("INVARIANT 3: %d slots in use, %d about to be made, %d retiring, but %d counted", len(seen), unmade, slots.retiring, slots.count)
+	case pinned != t.pinned:
+		return fmt.Errorf("INVARIANT 4: counted %d pinned, there are %d", t.pinned, pinned)
+	case int64(len(c.loader.speculative))*slots.bytes > c.prefetch.bytes:
+		return fmt.Errorf("INVARIANT 6: %d prefetches of %d bytes under way, allowed are %d bytes", len(c.loader.speculative), slots.bytes, c.prefetch.bytes)
 	}
-	c.lastSlots = int64(c.slots)
-	return c.checkLine()
+	slots.last = slots.count
+	return c.checkQueue()
 }
 
-// checkLine checks INVARIANT 5.
-func (c *Cache) checkLine() error {
-	for _, l := range c.line {
+// checkQueue checks INVARIANT 5.
+func (c *Cache) checkQueue() error {
+	for _, l := range c.loader.queue {
 		switch {
 		case l.slot != nil:
-			return fmt.Errorf("INVARIANT 5: %s waits in line with a slot", l.e.name)
+			return fmt.Errorf("INVARIANT 5: %s waits in the queue with a slot", l.e.name)
 		case l.waiters < 1:
 			return fmt.Errorf("INVARIANT 5: nobody waits for %s", l.e.name)
 		case time.Since(l.deadline) > time.Minute:
-			return fmt.Errorf("INVARIANT 5: %s waits in line past its deadline", l.e.name)
+			return fmt.Errorf("INVARIANT 5: %s waits in the queue past its deadline", l.e.name)
 		}
 	}
 	return nil

@@ -110,7 +110,7 @@ func TestAReaderThatMapsKeepsItsBytes(t *testing.T) {
 			h := open(t, c, key(0, 0))
 			m := startMapper(t, h.Slot())
 			h.Release()
-			require.Equal(t, c.charge, c.Stats().MappedBytes)
+			require.Equal(t, c.slots.bytes, c.Stats().MappedBytes)
 			for layer := range 4 {
 				for expert := 1; expert < 32; expert++ {
 					open(t, c, key(layer, expert)).Release()
@@ -180,8 +180,8 @@ func TestAShrinkWaitsForWhoMaps(t *testing.T) {
 		mappers = append(mappers, startMapper(t, h.Slot()))
 		h.Release()
 	}
-	require.NoError(t, c.SetBudget(4*c.charge))
-	require.Equal(t, 8*c.charge, c.Stats().Used)
+	require.NoError(t, c.SetBudget(4*c.slots.bytes))
+	require.Equal(t, 8*c.slots.bytes, c.Stats().Used)
 	for expert, m := range mappers {
 		require.True(t, bytes.Equal(bytesOf(t, ck, ck.Expert(0, expert)), m.sees()))
 		m.stop()

@@ -92,7 +92,7 @@ func (m *model) open(rt *rapid.T) {
 		rt.Fatalf("%v is held and could not be opened: %v", k, err)
 	case errors.Is(err, ErrBusy):
 		// Prefetches under way hold slots too, for a short time.
-		require.GreaterOrEqual(rt, len(held)+int(m.c.options.PrefetchBytes/m.c.charge), m.slots)
+		require.GreaterOrEqual(rt, len(held)+int(m.c.prefetch.bytes/m.c.slots.bytes), m.slots)
 	default:
 		require.ErrorIs(rt, err, unix.EIO)
 		require.True(rt, m.broken, "no fault, but %v", err)
@@ -124,7 +124,7 @@ func (m *model) step(rt *rapid.T) {
 
 func (m *model) resize(rt *rapid.T) {
 	m.slots = rapid.IntRange(4, 20).Draw(rt, "slots")
-	require.NoError(rt, m.c.SetBudget(int64(m.slots)*m.c.charge))
+	require.NoError(rt, m.c.SetBudget(int64(m.slots)*m.c.slots.bytes))
 }
 
 func (m *model) policy(rt *rapid.T) {
@@ -148,11 +148,11 @@ func (m *model) check(rt *rapid.T) {
 		require.Equal(rt, "ram", m.c.Expert(h.e.key).Tier)
 		require.Equal(rt, 0, bytes.Compare(m.want[h.e.key], h.Bytes()), "bytes of %v changed while held", h.e.key)
 	}
-	require.Equal(rt, int64(len(held))*m.c.charge, m.c.Stats().HeldBytes)
+	require.Equal(rt, int64(len(held))*m.c.slots.bytes, m.c.Stats().HeldBytes)
 	// After a change of budget slots are closed in the background.
 	eventually(rt, func() bool {
 		s := m.c.Stats()
-		most := int64(max(m.slots, len(held))) * m.c.charge
+		most := int64(max(m.slots, len(held))) * m.c.slots.bytes
 		return s.Used <= most && s.KernelBytes <= most && s.ResidentBytes+s.LoadingBytes+s.FreeBytes == s.Used
 	})
 }

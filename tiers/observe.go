@@ -1,140 +1,88 @@
 package tiers
 
 import (
-	"slices"
-	"sync"
+	"math/bits"
+	"time"
 
 	"expertfs/policy"
-	"expertfs/policy/shadow"
 )
 
-// maxEvents bounds what waits for the observers: at full speed the uses of a
-// minute or more.
-const maxEvents = 1 << 17
-
-// observer passes on what readers do to those for whom nobody may wait: a
-// trace, which does I/O, and ghosts, which think for long. The cache appends
-// under its lock; run works without it.
-type observer struct {
-	trace func(layer int, used []policy.Key, opened bool) // may be nil
-
-	ghosting sync.Mutex // guards ghosts
-	ghosts   *shadow.Set
-
-	mu     sync.Mutex
-	wake   sync.Cond
-	events []event
-	lost   int64
-	closed bool
-	done   sync.WaitGroup
-}
-
-// event is one of: a step, a use of an expert, a new budget.
-type event struct {
-	kind   eventKind
-	layer  int
-	keys   []policy.Key
-	key    policy.Key
-	budget int64
-}
-
-type eventKind uint8
+// access is how a use of an expert met the RAM tier.
+type access int
 
 const (
-	stepAnnounced eventKind = iota // by the reader
-	stepFound                      // in the order of opens
-	used
-	resized
+	hit    access = iota // it was there
+	miss                 // it had to be read
+	joined               // it was being read already, for another open
 )
 
-// newObserver returns nil when there is nobody to pass anything on to.
-func newObserver(o Options, s policy.Shape) (*observer, error) {
-	if o.Trace == nil && len(o.Ghosts) == 0 {
-		return nil, nil
-	}
-	ghosts, err := shadow.New(s, o.Ghosts, o.Seed)
-	if err != nil {
-		return nil, err
-	}
-	ob := &observer{trace: o.Trace, ghosts: ghosts}
-	ob.wake.L = &ob.mu
-	ob.done.Go(ob.run)
-	return ob, nil
+// observer counts what happens and passes it on to those who learn from it: the
+// heat, the shadow policies, and the trace. It changes nothing.
+type observer struct {
+	// GUARDED BY guard.
+	counters
+	heat *policy.Heat
+
+	events *events // nil when nobody wants any; has its own lock, taken after guard
 }
 
-// add takes an event. The keys are only lent. Calls of a nil observer do
-// nothing.
-func (o *observer) add(e event) {
-	if o == nil {
-		return
-	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if len(o.events) >= maxEvents {
-		o.lost++
-		return
-	}
-	e.keys = slices.Clone(e.keys)
-	o.events = append(o.events, e)
-	o.wake.Signal()
+// counters are the part of Stats that is counted as it happens.
+type counters struct {
+	uses                                      [3]int64 // of experts, by access
+	loads, evictions, busy                    int64
+	prefetches, dropped, useful, late, wasted int64
+
+	errors  map[string]int64
+	latency Histogram
 }
 
-// run passes events on until the observer is closed and nothing is left.
-func (o *observer) run() {
-	var batch []event
-	for {
-		o.mu.Lock()
-		for len(o.events) == 0 && !o.closed {
-			o.wake.Wait()
-		}
-		batch, o.events = o.events, batch[:0]
-		o.mu.Unlock()
-		if len(batch) == 0 {
-			return
-		}
-		for _, e := range batch {
-			o.pass(e)
+// used counts a use of an expert by a reader.
+func (o *observer) used(s *stream, e *entry, how access) {
+	o.uses[how]++
+	s.uses[how]++
+	if how == hit {
+		e.hits++
+		if len(e.wants) > 0 {
+			e.wants = nil
+			o.useful++
 		}
 	}
+	o.events.add(event{kind: used, stream: s.number, key: e.key})
 }
 
-func (o *observer) pass(e event) {
-	if o.trace != nil && (e.kind == stepAnnounced || e.kind == stepFound) {
-		o.trace(e.layer, e.keys, e.kind == stepFound)
+// stepped takes a step of a reader.
+func (o *observer) stepped(s policy.Step) {
+	kind := stepAnnounced
+	if s.Found {
+		kind = stepFound
 	}
-	o.ghosting.Lock()
-	defer o.ghosting.Unlock()
-	switch e.kind {
-	case stepAnnounced:
-		o.ghosts.Step(0, e.layer, e.keys)
-	case used:
-		o.ghosts.Use(0, e.key)
-	case resized:
-		o.ghosts.Resize(e.budget)
+	o.events.add(event{kind: kind, stream: s.Stream, layer: s.Layer, keys: s.Used})
+	o.heat.Step(s)
+}
+
+// loaded counts a load that ended well.
+func (o *observer) loaded(took time.Duration) {
+	o.loads++
+	o.latency.add(took)
+}
+
+// evicted counts an eviction.
+func (o *observer) evicted(e *entry) {
+	o.evictions++
+	if len(e.wants) > 0 {
+		o.wasted++
 	}
 }
 
-// report returns the scores of the ghosts.
-func (o *observer) report() []shadow.Entry {
-	if o == nil {
-		return nil
-	}
-	o.ghosting.Lock()
-	defer o.ghosting.Unlock()
-	return o.ghosts.Report()
+// Histogram counts durations: Counts[i] those below 2^i microseconds and not
+// below 2^(i-1), the last one also all above.
+type Histogram struct {
+	Counts [26]int64     `json:"counts"`
+	Sum    time.Duration `json:"sum_ns"`
 }
 
-// close returns when all has been passed on, and tells how many events were
-// lost because the observers were too slow.
-func (o *observer) close() (lost int64) {
-	if o == nil {
-		return 0
-	}
-	o.mu.Lock()
-	o.closed = true
-	o.wake.Signal()
-	lost = o.lost
-	o.mu.Unlock()
-	o.done.Wait()
-	return lost
+func (h *Histogram) add(d time.Duration) {
+	i := bits.Len64(uint64(max(d, 0).Microseconds()))
+	h.Counts[min(i, len(h.Counts)-1)]++
+	h.Sum += d
 }

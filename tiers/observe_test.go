@@ -43,7 +43,7 @@ func record(t *testing.T, spec string, slots int, announce bool) (live Stats, re
 	w := trace.NewWriter(&text, false, trace.Meta{Layers: 4, Experts: 32, TopK: 4})
 	c, err := New(ck, Options{
 		Budget: int64(slots) * pages(ck.ExpertSize()), Policy: spec, Seed: 5,
-		Trace: w.Step, Ghosts: []string{spec, "fifo"}, NoForesight: true,
+		Trace: func(s policy.Step) { w.Step(s.Layer, s.Used, s.Found) }, Shadows: []string{spec, "fifo"}, NoForecast: true,
 	})
 	require.NoError(t, err)
 	for _, used := range routing(25) {
@@ -56,7 +56,7 @@ func record(t *testing.T, spec string, slots int, announce bool) (live Stats, re
 	}
 	live = c.Stats()
 	require.NoError(t, c.Close())
-	live.Ghosts = c.observer.report() // all events have been passed on
+	live.Ghosts = c.observer.events.report() // all events have been passed on
 	require.NoError(t, w.Close())
 	return live, text.Bytes()
 }
@@ -123,7 +123,7 @@ func TestAPolicyThatWantsExpertsGetsThem(t *testing.T) {
 	}
 	require.EqualValues(t, 16, c.Stats().Hits)
 
-	require.NoError(t, c.SetBudget(128*c.charge))
+	require.NoError(t, c.SetBudget(128*c.slots.bytes))
 	eventually(t, func() bool { return c.Stats().Resident == 128 })
 	require.Zero(t, c.Stats().Evictions)
 }

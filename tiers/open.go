@@ -3,10 +3,8 @@ package tiers
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"expertfs/policy"
-	"expertfs/tiers/nvme"
 	"expertfs/tiers/ram"
 )
 
@@ -14,8 +12,10 @@ import (
 // after it for those who have mapped the slot.
 type Handle struct {
 	c    *Cache
+	s    *stream // nil for dense files
 	e    *entry
 	slot *ram.Slot
+	leak leakCheck
 }
 
 // Slot returns where the bytes are.
@@ -29,124 +29,90 @@ func (h *Handle) Size() int64 { return h.slot.Size() }
 
 // Release ends the use of a handle. It must be called once.
 func (h *Handle) Release() {
-	h.c.mu.Lock()
-	defer h.c.unlock()
-	h.c.unpin(h.e)
+	h.leak.released()
+	c := h.c
+	c.guard.Lock()
+	defer c.guard.Unlock()
+	if h.s != nil {
+		h.s.pins.Add(-1)
+	}
+	if !c.table.unpin(h.e) || c.loader.closed {
+		return
+	}
+	c.loader.dispatch()
+	if c.slots.over() || c.slots.above(c.slots.high) {
+		c.wake()
+	}
 }
 
 // Open returns the bytes of an expert, when they are in RAM. It gives up with
 // the context's error, with ErrBusy when readers hold every slot for too long,
 // and with a *LoadError; a load that it began goes on for others without it.
-func (c *Cache) Open(ctx context.Context, k policy.Key) (*Handle, error) {
-	e := c.expert(k)
+func (r *Reader) Open(ctx context.Context, k policy.Key) (*Handle, error) {
+	c, s := r.c, r.stream
+	e := c.table.expert(k)
 	if e == nil {
 		return nil, fmt.Errorf("%w: layer %d expert %d", ErrRange, k.Layer, k.Expert)
 	}
-	c.mu.Lock()
-	if c.closed {
-		c.mu.Unlock()
+	c.guard.Lock()
+	if c.loader.closed {
+		c.guard.Unlock()
 		return nil, ErrClosed
 	}
-	c.accessed(k)
-	c.use(e)
-	if e.slot != nil {
-		c.hit(e)
-		h := c.pin(e)
-		c.unlock()
-		return h, nil
+	ended, over := s.steps.Access(k)
+	if over {
+		c.learn(s, ended)
 	}
-	return c.wait(ctx, e)
+	slot, l := c.use(s, e)
+	if over {
+		c.prefetch.stepped(s, ended.Layer, ended.Used)
+	}
+	c.guard.Unlock()
+	return c.handle(ctx, s, e, slot, l)
 }
 
-// wait joins the load of e, or begins one, and waits for it. c.mu is held, and
-// released.
-func (c *Cache) wait(ctx context.Context, e *entry) (*Handle, error) {
-	l := e.load
-	switch {
-	case l == nil:
-		c.miss(e)
-		l = c.begin(e)
-	case l.class == nvme.Prefetch:
-		c.miss(e)
-		c.promote(l)
-	default:
-		c.counters.joins++
+// use has a reader use an expert: one in RAM is pinned in its slot, of another
+// the load is returned, which the caller has joined.
+func (c *Cache) use(s *stream, e *entry) (*ram.Slot, *load) {
+	c.table.use(e)
+	if e.slot != nil {
+		c.observer.used(s, e, hit)
+		c.evictor.policy.Touch(e.key)
+		c.table.pin(e, 1)
+		return e.slot, nil
 	}
-	l.waiters++
-	c.unlock()
-	select {
-	case <-l.done:
-	case <-ctx.Done():
-		if c.leave(l) {
-			return nil, ctx.Err()
-		}
+	l, how := c.loader.join(e)
+	c.observer.used(s, e, how)
+	return nil, l
+}
+
+// handle makes the handle of an open that has its slot, or waits for a load. The
+// guard is not held.
+func (c *Cache) handle(ctx context.Context, s *stream, e *entry, slot *ram.Slot, l *load) (*Handle, error) {
+	if l == nil {
+		return newHandle(c, s, e, slot), nil
+	}
+	if err := l.wait(ctx); err != nil && c.leave(l) {
+		return nil, err
 	}
 	if l.err != nil {
 		return nil, l.err
 	}
-	return &Handle{c, e, l.slot}, nil
+	return newHandle(c, s, e, l.slot), nil
 }
 
-// leave ends the wait of one open for l. It fails when l is over: then the
-// open has its handle.
+// leave ends the wait for a load, if that is not over.
 func (c *Cache) leave(l *load) bool {
-	c.mu.Lock()
-	defer c.unlock()
-	if l.over {
-		return false
-	}
-	l.waiters--
-	if l.waiters == 0 {
-		c.leaveLine(l, context.Canceled)
-	}
-	return true
+	c.guard.Lock()
+	defer c.guard.Unlock()
+	return c.loader.leave(l, context.Canceled)
 }
 
-// use notes that a file is used now. c.mu is held, as in all that follows.
-func (c *Cache) use(e *entry) {
-	e.last = time.Now()
-	c.uses++
-	e.used = c.uses
-}
-
-// pin makes a handle of a resident.
-func (c *Cache) pin(e *entry) *Handle {
-	c.addPins(e, 1)
-	return &Handle{c, e, e.slot}
-}
-
-func (c *Cache) addPins(e *entry, n int) {
-	if e.pins == 0 && n > 0 && !e.dense {
-		c.held++
+func newHandle(c *Cache, s *stream, e *entry, slot *ram.Slot) *Handle {
+	h := &Handle{c: c, s: s, e: e, slot: slot}
+	h.leak = newLeakCheck(h, &c.guard, &c.loader.closed, e.name)
+	if s != nil {
+		s.pins.Add(1)
 	}
-	e.pins += n
-}
-
-func (c *Cache) unpin(e *entry) {
-	e.pins--
-	if e.pins == 0 && !e.dense {
-		c.held--
-		c.dispatch()
-		c.wakeIfAbove()
-	}
-}
-
-// hit counts the use of a resident expert.
-func (c *Cache) hit(e *entry) {
-	e.hits++
-	c.counters.hits++
-	if e.guess {
-		e.guess = false
-		c.counters.useful++
-	}
-	c.policy.Touch(e.key)
-	c.observer.add(event{kind: used, key: e.key})
-}
-
-// miss counts the use of a file that is not in RAM.
-func (c *Cache) miss(e *entry) {
-	if !e.dense {
-		c.counters.misses++
-		c.observer.add(event{kind: used, key: e.key})
-	}
+	return h
 }

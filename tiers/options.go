@@ -30,14 +30,13 @@ type Options struct {
 
 	MaxWait       time.Duration // how long an open waits for a slot; 0 is DefaultMaxWait
 	PrefetchBytes int64         // bound on prefetches under way; 0 is the default
-	NoForesight   bool          // prefetch on readers' hints alone, see foresee.go
+	NoForecast    bool          // prefetch on readers' hints alone, see prefetch.go
 
-	// Trace, when set, gets every step: opened tells that it was found in the
-	// order of opens, not announced. It is called by one goroutine, in order,
-	// for the last time before Close returns.
-	Trace func(layer int, used []policy.Key, opened bool)
-	// Ghosts are policies of which Stats tells what they would have hit.
-	Ghosts []string
+	// Trace, when set, gets every step. It is called by one goroutine, in the
+	// order of the steps, for the last time before Close returns.
+	Trace func(policy.Step)
+	// Shadows are policies of which Stats tells what they would have hit.
+	Shadows []string
 	// Heat is what an earlier run has learned, nil for nothing. It belongs to
 	// the cache until that is closed.
 	Heat *policy.Heat

@@ -102,10 +102,10 @@ func TestPrefetchesAreBoundedAndLateOnesDropped(t *testing.T) {
 func TestGuessesAreDueInTheOrderOfLayers(t *testing.T) {
 	c := newCache(t, tiny(t), 8, Options{})
 	c.Step(2, []policy.Key{key(2, 0)})
-	next := c.due(0)
-	require.Equal(t, []int64{next - 1, next, next + 1, next + 2}, []int64{c.due(3), c.due(0), c.due(1), c.due(2)})
+	next := c.shared.stream.next(0)
+	require.Equal(t, []int64{next - 1, next, next + 1, next + 2}, []int64{c.shared.stream.next(3), c.shared.stream.next(0), c.shared.stream.next(1), c.shared.stream.next(2)})
 	c.Step(3, []policy.Key{key(3, 0)})
-	require.Equal(t, next, c.due(0), "it does not depend on when the guess was made")
+	require.Equal(t, next, c.shared.stream.next(0), "it does not depend on when the guess was made")
 }
 
 func TestAnOpenOfAPrefetchJustDroppedLoadsIt(t *testing.T) {
@@ -157,11 +157,11 @@ func (v valued) Victims() iter.Seq[policy.Key] { return v.Policy.Victims() }
 
 func TestAPrefetchEvictsOnlyWhatIsWorthLess(t *testing.T) {
 	ck := tiny(t)
-	c := newCache(t, ck, 4, Options{NoForesight: true})
+	c := newCache(t, ck, 4, Options{NoForecast: true})
 	worth := map[policy.Key]float64{key(0, 0): 0.9, key(1, 1): 0.95}
-	c.mu.Lock()
-	c.policy = valued{c.policy, worth}
-	c.mu.Unlock()
+	c.guard.Lock()
+	c.evictor.policy = valued{c.evictor.policy, worth}
+	c.guard.Unlock()
 	for expert := range 4 {
 		open(t, c, key(0, expert)).Release()
 	}

@@ -1,9 +1,7 @@
 package tiers
 
 import (
-	"cmp"
 	"maps"
-	"math/bits"
 	"slices"
 	"time"
 
@@ -57,74 +55,71 @@ type PrefetchStats struct {
 	Wasted  int64 `json:"wasted"`  // evicted without having been used
 }
 
-// Histogram counts durations: Counts[i] those below 2^i microseconds and not
-// below 2^(i-1), the last one also all above.
-type Histogram struct {
-	Counts [26]int64     `json:"counts"`
-	Sum    time.Duration `json:"sum_ns"`
-}
-
-func (h *Histogram) add(d time.Duration) {
-	i := bits.Len64(uint64(max(d, 0).Microseconds()))
-	h.Counts[min(i, len(h.Counts)-1)]++
-	h.Sum += d
-}
-
-// counters are the part of Stats that is counted as it happens.
-type counters struct {
-	hits, misses, joins, loads, evictions, busy     int64
-	prefetches, dropped, useful, late, wasted, peak int64
-
-	errors  map[string]int64
-	latency Histogram
-}
-
 // Stats returns the figures of now.
 func (c *Cache) Stats() Stats {
-	kernel, err := c.ram.Used()
+	kernel, err := c.loader.fill.experts.Used()
 	if err != nil {
 		c.log.Warn("no figures from the kernel", "err", err)
 	}
-	ghosts := c.observer.report()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	n := &c.counters
-	s := Stats{
-		Policy: c.spec, Drive: c.reader.Mechanism(),
-		Budget: c.budget, SlotBytes: c.charge, KernelBytes: kernel,
-		Used: int64(c.slots) * c.charge, PeakBytes: n.peak,
-		Resident: c.residents, ResidentBytes: int64(c.residents) * c.charge,
-		LoadingBytes: int64(c.inUse()-c.residents) * c.charge,
-		FreeBytes:    int64(len(c.free)) * c.charge, HeldBytes: int64(c.held) * c.charge,
-		Hits: n.hits, Misses: n.misses, Joins: n.joins, Loads: n.loads,
-		Evictions: n.evictions, Busy: n.busy, Waiting: len(c.line),
-		BytesRead: c.reader.BytesRead(),
+	mapped := c.mapped()
+	shadows := c.observer.events.report()
+	c.guard.Lock()
+	defer c.guard.Unlock()
+	n, s := &c.observer.counters, c.slots
+	stats := Stats{
+		Policy: c.evictor.spec, Drive: c.loader.fill.drive.Mechanism(),
+		Budget: s.budget, SlotBytes: s.bytes, KernelBytes: kernel,
+		Used: int64(s.count) * s.bytes, PeakBytes: int64(s.peak) * s.bytes,
+		Resident: c.table.residents, ResidentBytes: int64(c.table.residents) * s.bytes,
+		LoadingBytes: int64(s.inUse()-c.table.residents) * s.bytes,
+		FreeBytes:    int64(len(s.free)) * s.bytes, HeldBytes: int64(c.table.pinned) * s.bytes,
+		MappedBytes: int64(mapped) * s.bytes,
+		Hits:        n.uses[hit], Misses: n.uses[miss], Joins: n.uses[joined], Loads: n.loads,
+		Evictions: n.evictions, Busy: n.busy, Waiting: len(c.loader.queue),
+		BytesRead: c.loader.fill.drive.BytesRead(),
 		Errors:    maps.Clone(n.errors), Latency: n.latency,
 		Prefetch: PrefetchStats{n.prefetches, n.dropped, n.useful, n.late, n.wasted},
-		Ghosts:   ghosts,
+		Ghosts:   shadows,
 	}
-	m, why := c.ram.Mechanism()
-	s.Mechanism, s.Why = m.String(), why
-	for _, e := range c.denses {
+	m, why := c.loader.fill.experts.Mechanism()
+	stats.Mechanism, stats.Why = m.String(), why
+	for _, e := range c.table.dense {
 		if e.slot != nil {
-			s.DenseFiles++
-			s.DenseBytes += e.slot.Allocated()
+			stats.DenseFiles++
+			stats.DenseBytes += e.slot.Allocated()
 		}
 	}
-	for e := range c.allResidents() {
-		if e.pins == 0 && !e.slot.Idle() {
-			s.MappedBytes += c.charge
+	return stats
+}
+
+// mappedBatch bounds the slots that are asked for their mappings at a time, so
+// that an open waits for some microseconds at most.
+const mappedBatch = 8
+
+// mapped counts the residents that are closed and still mapped. It asks the
+// kernel about each, a few at a time; what changes meanwhile may be missed.
+func (c *Cache) mapped() (n int) {
+	for _, row := range c.table.experts {
+		for part := range slices.Chunk(row, mappedBatch) {
+			c.guard.Lock()
+			for _, e := range part {
+				if e.slot != nil && e.pins == 0 && !e.slot.Idle() {
+					n++
+				}
+			}
+			c.guard.Unlock()
 		}
 	}
-	return s
+	return n
 }
 
 // Space returns the budget, what of it is free for loads, both in bytes, and
 // the number of experts in RAM. Unlike Stats it asks nothing of the kernel.
 func (c *Cache) Space() (budget, free int64, residents int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.budget, max(0, c.budget-int64(c.slots-len(c.free))*c.charge), c.residents
+	c.guard.Lock()
+	defer c.guard.Unlock()
+	s := c.slots
+	return s.budget, max(0, s.budget-int64(s.count-len(s.free))*s.bytes), c.table.residents
 }
 
 // ExpertInfo is what is known of one expert.
@@ -138,12 +133,12 @@ type ExpertInfo struct {
 // Expert tells about an expert; of one that the model does not have, that it
 // was never used.
 func (c *Cache) Expert(k policy.Key) ExpertInfo {
-	e := c.expert(k)
+	e := c.table.expert(k)
 	if e == nil {
 		return ExpertInfo{Tier: "nvme"}
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.guard.Lock()
+	defer c.guard.Unlock()
 	info := ExpertInfo{Tier: "nvme", Hits: e.hits, Loads: e.loads, LastAccess: e.last}
 	if e.slot != nil {
 		info.Tier = "ram"
@@ -153,31 +148,11 @@ func (c *Cache) Expert(k policy.Key) ExpertInfo {
 
 // Resident lists the experts in RAM by layer and number.
 func (c *Cache) Resident() []policy.Key {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	keys := make([]policy.Key, 0, c.residents)
-	for e := range c.allResidents() {
+	c.guard.Lock()
+	defer c.guard.Unlock()
+	keys := make([]policy.Key, 0, c.table.residents)
+	for e := range c.table.inRAM {
 		keys = append(keys, e.key)
 	}
 	return keys
-}
-
-// allResidents yields the experts in RAM by layer and number.
-func (c *Cache) allResidents() func(yield func(*entry) bool) {
-	return func(yield func(*entry) bool) {
-		for _, row := range c.experts {
-			for _, e := range row {
-				if e.slot != nil && !yield(e) {
-					return
-				}
-			}
-		}
-	}
-}
-
-// byUse lists the experts in RAM, the one used longest ago first.
-func (c *Cache) byUse() []*entry {
-	list := slices.Collect(c.allResidents())
-	slices.SortStableFunc(list, func(a, b *entry) int { return cmp.Compare(a.used, b.used) })
-	return list
 }

@@ -72,11 +72,11 @@ func TestManyReadersSeeRightBytesWithinTheBudget(t *testing.T) {
 			if err := c.SetPolicy(policy.Names()[rng.IntN(len(policy.Names()))]); err != nil {
 				return err
 			}
-			budget := int64(10+rng.IntN(5)) * c.charge
+			budget := int64(10+rng.IntN(5)) * c.slots.bytes
 			if err := c.SetBudget(budget); err != nil {
 				return err
 			}
-			if s := c.Stats(); s.KernelBytes > 14*c.charge {
+			if s := c.Stats(); s.KernelBytes > 14*c.slots.bytes {
 				return errors.New("more in RAM than any budget so far")
 			}
 		}
@@ -87,8 +87,8 @@ func TestManyReadersSeeRightBytesWithinTheBudget(t *testing.T) {
 	s := c.Stats()
 	require.Zero(t, s.HeldBytes)
 	require.Zero(t, s.Waiting)
-	require.NoError(t, c.SetBudget(4*c.charge))
-	eventually(t, func() bool { return c.Stats().KernelBytes == 4*c.charge })
+	require.NoError(t, c.SetBudget(4*c.slots.bytes))
+	eventually(t, func() bool { return c.Stats().KernelBytes == 4*c.slots.bytes })
 	require.NoError(t, c.Close())
 	require.Equal(t, before, descriptors(t), "descriptors were leaked")
 }

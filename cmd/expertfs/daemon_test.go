@@ -12,17 +12,18 @@ import (
 	"testing"
 
 	"expertfs"
+	"expertfs/fsys"
 	"expertfs/fsys/mountpoint"
 	"expertfs/policy/trace"
 
 	"github.com/stretchr/testify/require"
 )
 
-func report(t *testing.T, point string) expertfs.Stats {
+func report(t *testing.T, point string) fsys.Report {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(point, ".expertfs/stats.json"))
 	require.NoError(t, err)
-	var r expertfs.Stats
+	var r fsys.Report
 	require.NoError(t, json.Unmarshal(text, &r))
 	return r
 }
@@ -153,7 +154,7 @@ func TestStatus(t *testing.T) {
 	r = run(t, "status", point)
 	require.Zero(t, r.code)
 	require.Contains(t, r.out, "expertfs_misses_total 1\n")
-	var one expertfs.Stats
+	var one fsys.Report
 	require.NoError(t, json.Unmarshal([]byte(run(t, "status", "--json", point).out), &one))
 	require.Equal(t, point, one.Mountpoint)
 	var all []mountStatus
@@ -196,9 +197,9 @@ func TestLogFile(t *testing.T) {
 }
 
 func TestForcedMechanisms(t *testing.T) {
-	for flag, want := range map[string]expertfs.Mechanism{
-		"--no-passthrough": expertfs.Direct, "--mechanism=direct": expertfs.Direct, "--mechanism=cached": expertfs.Cached,
-		"-oro,no-passthrough": expertfs.Direct,
+	for flag, want := range map[string]fsys.Mechanism{
+		"--no-passthrough": fsys.Direct, "--mechanism=direct": fsys.Direct, "--mechanism=cached": fsys.Cached,
+		"-oro,no-passthrough": fsys.Direct,
 	} {
 		point := mountTiny(t, flag)
 		r := report(t, point)

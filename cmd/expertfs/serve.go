@@ -8,7 +8,6 @@ import (
 	"sync"
 	"syscall"
 
-	"expertfs"
 	"expertfs/checkpoint"
 	"expertfs/fsys"
 	"expertfs/fsys/budget"
@@ -106,9 +105,9 @@ func (c *mountConfig) openCache(ck *checkpoint.Checkpoint, o tiers.Options) (*ti
 	if err != nil {
 		return nil, err
 	}
-	o.Budget, o.Policy, o.Seed, o.Ghosts = size, c.policy, c.seed, c.ghosts
+	o.Budget, o.Policy, o.Seed, o.Shadows = size, c.policy, c.seed, c.ghosts
 	o.High, o.Low, o.MaxWait = c.high, c.low, c.maxWait
-	o.NoForesight = c.noForesight
+	o.NoForecast = c.noForesight
 	o.NoHuge, o.Memfd = c.noHuge, c.memfd
 	cache, err := tiers.New(ck, o)
 	if errors.Is(err, tiers.ErrBudget) {
@@ -121,7 +120,7 @@ func (c *mountConfig) fsOptions(backings *fsys.Backings, log *slog.Logger) fsys.
 	o := fsys.Options{
 		AllowOther: c.allowOther,
 		ReadOnly:   c.readOnly,
-		Mechanism:  expertfs.Mechanism(c.mechanism),
+		Mechanism:  fsys.Mechanism(c.mechanism),
 		Backings:   backings,
 		Source:     c.checkpoint,
 		Version:    version(),

@@ -62,13 +62,13 @@ func createTrace(path string, s policy.Shape, log *slog.Logger) (*traceFile, err
 
 // step records a step. A plain trace can be followed while it is written, a
 // compressed one is behind by traceDelay.
-func (t *traceFile) step(layer int, used []policy.Key, opened bool) {
+func (t *traceFile) step(s policy.Step) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.ended {
 		return
 	}
-	t.w.Step(layer, used, opened)
+	t.w.Step(s.Layer, s.Used, s.Found)
 	switch {
 	case !t.zipped:
 		t.flush()
@@ -95,7 +95,7 @@ func (t *traceFile) flush() {
 }
 
 // hook is what the cache calls for each step, nil without a trace.
-func (t *traceFile) hook() func(int, []policy.Key, bool) {
+func (t *traceFile) hook() func(policy.Step) {
 	if t == nil {
 		return nil
 	}

@@ -10,11 +10,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// eachISA runs f for every level that the processor has, with that level in use.
+// eachTier runs f for every tier that the processor has, with that tier in use.
 // Tests that use it must not be parallel.
-func eachISA(t *testing.T, f func(t *testing.T, k *isa)) {
+func eachTier(t *testing.T, f func(t *testing.T, k *tier)) {
 	t.Helper()
-	defer func(old *isa) { active = old }(active)
+	defer func(old *tier) { active = old }(active)
 	for _, k := range supported() {
 		active = k
 		t.Run(k.name, func(t *testing.T) { f(t, k) })

@@ -4,7 +4,6 @@
 package shadow
 
 import (
-	"expertfs"
 	"expertfs/policy"
 	"expertfs/policy/sim"
 )
@@ -19,7 +18,12 @@ type Set struct {
 }
 
 // Entry is the score of one policy since the set was made.
-type Entry = expertfs.ShadowStats
+type Entry struct {
+	Policy   string  `json:"policy"`
+	Hits     int64   `json:"hits"`
+	Accesses int64   `json:"accesses"`
+	HitRate  float64 `json:"hit_rate"` // 0 to 1, 0 before the first access
+}
 
 // New makes ghosts of the named policies with the budget of the shape.
 func New(s policy.Shape, names []string, seed uint64) (*Set, error) {
@@ -81,7 +85,10 @@ func (s *Set) Resize(budget int64) {
 func (s *Set) Report() []Entry {
 	entries := make([]Entry, len(s.caches))
 	for i, c := range s.caches {
-		entries[i] = Entry{Policy: s.names[i], Hits: c.Hits(), Accesses: c.Accesses(), HitRate: c.Uses().HitRate()}
+		entries[i] = Entry{Policy: s.names[i], Hits: c.Hits(), Accesses: c.Accesses()}
+		if c.Accesses() > 0 {
+			entries[i].HitRate = float64(c.Hits()) / float64(c.Accesses())
+		}
 	}
 	return entries
 }

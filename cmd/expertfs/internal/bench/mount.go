@@ -11,6 +11,7 @@ import (
 
 	"expertfs"
 	"expertfs/checkpoint"
+	"expertfs/fsys"
 	"expertfs/fsys/budget"
 )
 
@@ -21,7 +22,7 @@ type Mount struct {
 	layers  int
 	experts int // of each layer
 	size    int // of an expert, in bytes
-	first   expertfs.Stats
+	first   fsys.Report
 }
 
 // openMount looks at the mount at point. The checkpoint that it shows is read
@@ -62,7 +63,7 @@ func (m *Mount) control(name string) string {
 }
 
 // report reads the mount's figures.
-func (m *Mount) report() (r expertfs.Stats, err error) {
+func (m *Mount) report() (r fsys.Report, err error) {
 	text, err := os.ReadFile(m.control(expertfs.StatsJSONFile))
 	if err != nil {
 		return r, err

@@ -12,9 +12,9 @@ import (
 // values of worth.
 func foreseeing(t *testing.T, worth map[policy.Key]float64, o Options) *Cache {
 	c := newCache(t, tiny(t), 8, o)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.policy = valued{c.policy, worth}
+	c.guard.Lock()
+	defer c.guard.Unlock()
+	c.evictor.policy = valued{c.evictor.policy, worth}
 	return c
 }
 
@@ -47,9 +47,9 @@ func TestForesightEvictsOnlyWhatIsLessLikely(t *testing.T) {
 	}
 	c.Step(3, []policy.Key{key(3, 0)}) // a guess of a reader would be worth one half
 	require.Zero(t, c.Stats().Prefetch.Asked)
-	c.mu.Lock()
+	c.guard.Lock()
 	worth[key(0, 0)] = 0.41 // the best victim
-	c.mu.Unlock()
+	c.guard.Unlock()
 	c.Step(3, []policy.Key{key(3, 0)})
 	eventually(t, func() bool { return c.Expert(key(1, 1)).Tier == "ram" })
 	require.Equal(t, "nvme", c.Expert(key(0, 0)).Tier)
@@ -59,7 +59,7 @@ func TestNothingIsForeseenAtTheEnd(t *testing.T) {
 	c := foreseeing(t, map[policy.Key]float64{key(1, 1): 0.9}, Options{})
 	open(t, c, key(0, 0)).Release() // a step that Close ends
 	require.NoError(t, c.Close())
-	require.Zero(t, c.counters.prefetches)
+	require.Zero(t, c.observer.prefetches)
 }
 
 func TestForesightGoesOnWithTheNextToken(t *testing.T) {
@@ -71,7 +71,7 @@ func TestForesightGoesOnWithTheNextToken(t *testing.T) {
 
 func TestWhenNothingIsForeseen(t *testing.T) {
 	worth := map[policy.Key]float64{key(1, 1): 0.9}
-	c := foreseeing(t, worth, Options{NoForesight: true})
+	c := foreseeing(t, worth, Options{NoForecast: true})
 	c.Step(0, []policy.Key{key(0, 0)})
 	require.Zero(t, c.Stats().Prefetch.Asked, "switched off")
 
@@ -94,7 +94,7 @@ func TestForesightTurnsMissesIntoHits(t *testing.T) {
 	ck := tiny(t)
 	misses := map[bool]int64{}
 	for _, off := range []bool{false, true} {
-		c := newCache(t, ck, 24, Options{Policy: policy.Default, NoForesight: off})
+		c := newCache(t, ck, 24, Options{Policy: policy.Default, NoForecast: off})
 		var before int64
 		for token := range 400 {
 			if token == 300 { // all is learned

@@ -1,0 +1,125 @@
+package tiers
+
+import (
+	"context"
+	"math"
+	"slices"
+	"time"
+
+	"expertfs/checkpoint"
+	"expertfs/policy"
+	"expertfs/tiers/nvme"
+	"expertfs/tiers/ram"
+)
+
+// entry is a file whose bytes can be in RAM.
+type entry struct {
+	key   policy.Key // of an expert
+	dense bool
+	name  string // for people: "layer 3 expert 7"
+	view  func() *checkpoint.View
+
+	// GUARDED BY guard.
+	slot  *ram.Slot // of a resident
+	load  *load     // under way
+	pins  int       // handles
+	wants []want    // whom a prefetched resident was read for and has not been used by
+
+	hits, loads int64
+	last        time.Time // of use
+	used        int64     // rank of the last use among all
+}
+
+// load is the loading of one file, for all who wait for it.
+type load struct {
+	e     *entry
+	began time.Time
+
+	// GUARDED BY guard, until done is closed.
+	class    nvme.Class // prefetch until a reader waits
+	wants    []want     // of a prefetch: whom it is for
+	warming  bool       // a prefetch that the policy wants in an empty RAM
+	waiters  int        // opens waiting; each has a pin when the load ends well
+	joins    int        // of the waiters, those that came while a reader waited already
+	deadline time.Time  // for a slot
+	slot     *ram.Slot
+	short    error     // why no slot could be made, nil if none had to be
+	job      *nvme.Job // from when the reading begins
+	given    bool      // given up as a prefetch: nobody wants it any more
+
+	over bool
+	err  error         // set when over
+	done chan struct{} // closed when over
+}
+
+// newLoad makes the load of an absent file.
+func newLoad(e *entry, class nvme.Class) *load {
+	l := &load{e: e, class: class, began: time.Now(), done: make(chan struct{})}
+	e.load = l
+	return l
+}
+
+// end tells those who wait.
+func (l *load) end(err error) {
+	l.e.load = nil
+	l.over, l.err = true, err
+	close(l.done)
+}
+
+// wait returns when l is over or the context is. Then it may be over too, and
+// the caller has its pin.
+func (l *load) wait(ctx context.Context) error {
+	select {
+	case <-l.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// want is a use of an expert that was foretold: by whose stream, and at which of
+// its steps.
+type want struct {
+	stream *stream
+	at     int64 // a value of stream.step
+}
+
+// soonWithin is how many layers ahead a prefetched expert is spared. More would
+// let a reader that foretells far ahead shut out what is used.
+const soonWithin = 4
+
+// wantedSoon tells whether a resident was prefetched for one of the next
+// layers of a reader.
+func (e *entry) wantedSoon() bool {
+	for _, w := range e.wants {
+		if ahead := w.at - w.stream.step; 0 < ahead && ahead <= soonWithin {
+			return true
+		}
+	}
+	return false
+}
+
+// alsoFor has one more reader want a prefetch.
+func (l *load) alsoFor(w want) {
+	own := func(o want) bool { return o.stream == w.stream }
+	if len(l.wants) > 0 && !slices.ContainsFunc(l.wants, own) {
+		l.wants = append(l.wants, w)
+	}
+}
+
+// notFor has one reader less want a prefetch. It tells whether nobody does now.
+func (l *load) notFor(s *stream) (unwanted bool) {
+	l.wants = slices.DeleteFunc(l.wants, func(w want) bool { return w.stream == s })
+	return len(l.wants) == 0
+}
+
+// due orders prefetches by when the first of their readers needs them: a time
+// on the clock of all streams together. What no reader has asked for is due at
+// the end of time.
+func (l *load) due() int64 {
+	first := int64(math.MaxInt64)
+	for _, w := range l.wants {
+		first = min(first, w.stream.streams.time(w))
+	}
+	return first
+}

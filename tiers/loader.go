@@ -1,0 +1,328 @@
+package tiers
+
+import (
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"expertfs/tiers/nvme"
+	"expertfs/tiers/ram"
+)
+
+// loader brings files into RAM: one load a file at a time, however many ask.
+//
+// A load needs a slot: a free one, a new one, or a victim's. A load that a
+// reader waits for and that finds none stands in the wait queue, at most
+// maxWait. A prefetch that finds none does not begin.
+type loader struct {
+	guard   *guard
+	table   *table
+	slots   *slots
+	evictor *evictor
+	stats   *observer
+	log     *slog.Logger
+
+	fill    filler
+	maxWait time.Duration
+	wake    func() // has the keeper look at the wait queue
+
+	running sync.WaitGroup // loads under way
+
+	// GUARDED BY guard.
+	closed      bool
+	queue       []*load // waiting for a slot, longest first
+	speculative []*load // prefetches under way
+}
+
+// join has one more open wait for the load of an absent file, which it begins
+// if there is none. It tells how the wait counts.
+func (d *loader) join(e *entry) (l *load, how access) {
+	switch l = e.load; {
+	case l == nil:
+		l, how = d.begin(e), miss
+	case l.class == nvme.Prefetch:
+		d.promote(l)
+		how = miss
+	default:
+		how = joined
+		l.joins++
+	}
+	l.waiters++
+	return l, how
+}
+
+// begin starts to load a file that a reader waits for.
+func (d *loader) begin(e *entry) *load {
+	l := newLoad(e, nvme.Demand)
+	l.deadline = l.began.Add(d.maxWait)
+	if e.dense {
+		d.launch(l)
+		return l
+	}
+	d.queue = append(d.queue, l)
+	d.dispatch()
+	if len(d.queue) > 0 {
+		d.wake()
+	}
+	return l
+}
+
+// dispatch gives slots to the loads in the wait queue.
+func (d *loader) dispatch() {
+	for len(d.queue) > 0 && d.assign(d.queue[0]) {
+		l := d.queue[0]
+		d.queue = slices.Delete(d.queue, 0, 1)
+		d.launch(l)
+	}
+}
+
+// assign finds a slot for l, a victim's where no other is to be had. l.slot
+// stays nil where a new one is to be made.
+func (d *loader) assign(l *load) bool {
+	var ok bool
+	if l.slot, ok = d.slots.take(); ok {
+		return true
+	}
+	if d.slots.over() {
+		return false
+	}
+	v := d.evictor.victim()
+	if v == nil {
+		return false
+	}
+	l.slot = d.evictor.evict(v)
+	return true
+}
+
+// speculate begins a prefetch. Its slot is free, new, or that of the victim,
+// which the caller has found to be worth less and which is nil where there is
+// room without.
+func (d *loader) speculate(e *entry, victim *entry, warming bool, w ...want) {
+	l := newLoad(e, nvme.Prefetch)
+	l.wants, l.warming = w, warming
+	l.deadline = l.began.Add(d.maxWait)
+	if victim != nil {
+		l.slot = d.evictor.evict(victim)
+	} else {
+		l.slot, _ = d.slots.take()
+	}
+	d.speculative = append(d.speculative, l)
+	d.launch(l)
+}
+
+// promote makes a prefetch a load that a reader waits for. It came too late to
+// be a hit.
+func (d *loader) promote(l *load) {
+	if !l.warming {
+		d.stats.late++
+	}
+	l.class, l.given = nvme.Demand, false
+	d.unspeculate(l)
+	if l.job != nil {
+		l.job.Promote()
+	}
+}
+
+// giveUp ends a prefetch that nobody wants any more, unless it is read already.
+func (d *loader) giveUp(l *load) {
+	l.given = true
+	if l.job != nil {
+		l.job.Drop()
+	}
+}
+
+// unspeculate takes a load off the prefetches, if it is one.
+func (d *loader) unspeculate(l *load) {
+	if i := slices.Index(d.speculative, l); i >= 0 {
+		d.speculative = slices.Delete(d.speculative, i, i+1)
+	}
+}
+
+// leave ends the wait of one open. It fails when the load is over: then the
+// open has its pin.
+func (d *loader) leave(l *load, err error) bool {
+	if l.over {
+		return false
+	}
+	l.waiters--
+	if l.waiters == 0 {
+		d.leaveQueue(l, err)
+	}
+	return true
+}
+
+// leaveQueue ends a load that waits for a slot, if it does.
+func (d *loader) leaveQueue(l *load, err error) {
+	if i := slices.Index(d.queue, l); i >= 0 {
+		d.queue = slices.Delete(d.queue, i, i+1)
+		l.end(err)
+	}
+}
+
+// expire ends the loads that have waited too long for a slot.
+func (d *loader) expire(now time.Time) {
+	for len(d.queue) > 0 {
+		l := d.queue[0]
+		if now.Before(l.deadline) {
+			return
+		}
+		err := error(ErrBusy)
+		if l.short != nil {
+			err = l.short
+		}
+		d.stats.busy++
+		d.leaveQueue(l, err)
+	}
+}
+
+// close ends the waits. The loads under way end by themselves; running tells
+// when.
+func (d *loader) close() {
+	d.closed = true
+	queue := d.queue
+	d.queue = nil
+	for _, l := range queue {
+		l.end(ErrClosed)
+	}
+}
+
+// launch begins to carry out a load that has a slot, or leave to make one.
+func (d *loader) launch(l *load) {
+	d.running.Go(func() { d.run(l) })
+}
+
+// run carries out a load. The guard is not held.
+func (d *loader) run(l *load) {
+	d.guard.Lock()
+	slot := l.slot
+	d.guard.Unlock()
+	if slot == nil {
+		var err error
+		if slot, err = d.fill.newSlot(l.e, l.e.view().Size()); err != nil {
+			d.noSlot(l, err)
+			return
+		}
+	}
+	for !d.attempt(l, slot) {
+	}
+}
+
+// noSlot puts a load that was to get a new slot and got none back to the head of
+// the wait queue, where the next free slot finds it.
+func (d *loader) noSlot(l *load, err error) {
+	if l.e.dense {
+		err = d.failed(l.e, err)
+		d.guard.Lock()
+		defer d.guard.Unlock()
+		d.finish(l, err)
+		return
+	}
+	d.log.Warn("no memory for another slot", "for", l.e.name, "err", err)
+	d.guard.Lock()
+	defer d.guard.Unlock()
+	d.stats.errors[errnoName(err)]++
+	d.slots.notMade()
+	l.short = &LoadError{l.e.name, err}
+	d.unspeculate(l)
+	if l.waiters == 0 || d.closed {
+		d.finish(l, l.short)
+		return
+	}
+	d.queue = append([]*load{l}, d.queue...)
+	d.dispatch()
+	d.wake()
+}
+
+// attempt reads a file into a slot and ends its load. It fails when the load
+// is a prefetch that was given up while a reader came to wait for it.
+func (d *loader) attempt(l *load, slot *ram.Slot) bool {
+	err := d.read(l, slot)
+	dropped := errors.Is(err, nvme.ErrDropped)
+	if err != nil && !dropped && !errors.Is(err, nvme.ErrClosed) {
+		err = d.failed(l.e, err)
+	}
+	if err != nil && l.e.dense {
+		// Dense files differ in length, so nobody else has use for the slot.
+		d.fill.closeSlot(slot)
+		slot = nil
+	}
+	d.guard.Lock()
+	defer d.guard.Unlock()
+	if dropped && l.waiters > 0 {
+		return false
+	}
+	l.slot = slot
+	d.finish(l, err)
+	return true
+}
+
+// read fills a slot.
+func (d *loader) read(l *load, slot *ram.Slot) error {
+	d.guard.Lock()
+	l.slot = slot
+	if l.given {
+		d.guard.Unlock()
+		return nvme.ErrDropped
+	}
+	job := d.fill.start(l, slot)
+	l.job = job
+	d.guard.Unlock()
+	<-job.Done()
+	return job.Err()
+}
+
+// finish ends a load that has a slot, or has failed to get one. It takes the
+// slot away from a load that failed.
+func (d *loader) finish(l *load, err error) {
+	d.unspeculate(l)
+	switch {
+	case err == nil:
+		d.settle(l)
+	case d.closed:
+		err = ErrClosed
+	case errors.Is(err, nvme.ErrDropped):
+		d.stats.late++
+	}
+	if err != nil && l.slot != nil {
+		d.slots.give(l.slot)
+		l.slot = nil
+	}
+	l.end(err)
+	d.dispatch()
+	if l.warming || d.slots.over() || d.slots.above(d.slots.high) {
+		d.wake()
+	}
+}
+
+// settle makes the file of a load resident, pinned by those who waited for it.
+func (d *loader) settle(l *load) {
+	d.table.settle(l.e, l.slot, l.waiters)
+	d.stats.loaded(time.Since(l.began))
+	if l.e.dense {
+		return
+	}
+	if l.class == nvme.Prefetch {
+		l.e.wants = l.wants
+	}
+	d.evictor.admit(l.e)
+	for range l.joins {
+		d.evictor.policy.Touch(l.e.key)
+	}
+}
+
+// failed makes, counts and logs the error of a failed load. The guard is not
+// held.
+func (d *loader) failed(e *entry, err error) error {
+	d.guard.Lock()
+	d.stats.errors[errnoName(err)]++
+	d.guard.Unlock()
+	args := []any{"name", e.name, "err", err}
+	var read *nvme.ReadError
+	if errors.As(err, &read) {
+		args = append(args, "file", read.File, "offset", read.Off)
+	}
+	d.log.Error("load failed", args...)
+	return &LoadError{e.name, err}
+}

@@ -1,0 +1,93 @@
+package tiers
+
+import (
+	"expertfs/policy"
+)
+
+// Reader is a program that reads experts. It has a stream of steps, and so a
+// position in the model, of its own. Its methods may be called concurrently.
+type Reader struct {
+	c      *Cache
+	stream *stream
+}
+
+// NewReader adds a reader, to be closed when its process has gone. Beyond
+// policy.MaxStreams of them the steps of new ones are those of the shared one.
+func (c *Cache) NewReader(info ReaderInfo) *Reader {
+	c.guard.Lock()
+	defer c.guard.Unlock()
+	return &Reader{c, c.streams.add(info)}
+}
+
+// Close ends a reader: its last step is over, and what is being read for it alone
+// is given up. Its handles stay good. Close of the shared reader does nothing.
+func (r *Reader) Close() {
+	c, s := r.c, r.stream
+	c.guard.Lock()
+	defer c.guard.Unlock()
+	if s.closed || r == c.shared {
+		return
+	}
+	if ended, ok := s.steps.Flush(); ok && !c.loader.closed {
+		c.learn(s, ended)
+	}
+	c.prefetch.forget(s)
+	if !c.streams.remove(s) {
+		return
+	}
+	if p, ok := c.evictor.policy.(policy.StreamEnder); ok {
+		p.EndStream(s.number)
+	}
+	c.observer.events.add(event{kind: ended, stream: s.number})
+}
+
+// Touch says that experts in RAM were used without being opened again, by a
+// reader that keeps them open or mapped. Others are ignored.
+func (r *Reader) Touch(keys ...policy.Key) {
+	c, s := r.c, r.stream
+	c.guard.Lock()
+	defer c.guard.Unlock()
+	for _, k := range keys {
+		e := c.table.expert(k)
+		if e == nil || e.slot == nil || c.loader.closed {
+			continue
+		}
+		ended, over := s.steps.Access(k)
+		if over {
+			c.learn(s, ended)
+		}
+		c.table.use(e)
+		c.observer.used(s, e, hit)
+		c.evictor.policy.Touch(k)
+		if over {
+			c.prefetch.stepped(s, ended.Layer, ended.Used)
+		}
+	}
+}
+
+// Step says which experts the router chose in a layer. Without it, steps are
+// found in the order of opens.
+func (r *Reader) Step(layer int, keys []policy.Key) {
+	c, s := r.c, r.stream
+	c.guard.Lock()
+	defer c.guard.Unlock()
+	if c.loader.closed {
+		return
+	}
+	if ended, ok := s.steps.Announce(layer, keys); ok {
+		c.learn(s, ended)
+	}
+	c.learn(s, policy.Step{Stream: s.number, Layer: layer, Used: keys})
+	c.prefetch.stepped(s, layer, keys)
+}
+
+// Prefetch says that experts will probably be used soon. Prefetches beyond
+// Options.PrefetchBytes under way are dropped.
+func (r *Reader) Prefetch(keys ...policy.Key) {
+	c, s := r.c, r.stream
+	c.guard.Lock()
+	defer c.guard.Unlock()
+	if !c.loader.closed {
+		c.prefetch.hint(s, keys)
+	}
+}
