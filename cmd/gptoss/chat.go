@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -121,7 +123,7 @@ func (c *chat) say(ctx context.Context, text string) error {
 	if err = errors.Join(err, a.err); err != nil {
 		return err
 	}
-	c.history = append(asked, a.parser.Messages()...)
+	c.history = append(asked, said(a.parser.Messages())...)
 	if c.verbose && len(ids) > 0 {
 		used := c.model.engine.Stats().Sub(before)
 		then := ""
@@ -140,8 +142,16 @@ func (c *chat) say(ctx context.Context, text string) error {
 		fmt.Fprintln(c.notes, "(cut off at the most tokens allowed)")
 	case a.stray != nil:
 		fmt.Fprintf(c.notes, "(ended: %v)\n", a.stray)
+	case !a.shown:
+		fmt.Fprintln(c.notes, "(the model ended without an answer)")
 	}
 	return nil
+}
+
+// said returns the messages of the assistant: a model may go on with words of
+// others.
+func said(messages []harmony.Message) []harmony.Message {
+	return slices.DeleteFunc(slices.Clone(messages), func(m harmony.Message) bool { return m.Role != harmony.Assistant })
 }
 
 // prompt renders the conversation with its settings.
@@ -167,12 +177,13 @@ type answer struct {
 	showThinking bool
 	screen       io.Writer // a terminal, or nil
 
-	first    time.Time // when the first token came
-	waiting  bool      // the screen says that there is hidden reasoning
-	thinking bool      // the text shown last was reasoning
-	midLine  bool      // it did not end with a newline
-	stray    error
-	err      error // of out
+	first   time.Time // when the first token came
+	waiting bool      // the screen says that there is hidden reasoning
+	kind    string    // of the text shown last: thinking, an answer or a call
+	midLine bool      // it did not end with a newline
+	shown   bool      // something was an answer, or a call
+	stray   error
+	err     error // of out
 }
 
 // push takes a token and tells whether more is wanted.
@@ -183,7 +194,8 @@ func (a *answer) push(id int) bool {
 	text, err := a.parser.Push(id)
 	a.stray = err
 	a.show(text)
-	return a.err == nil && err == nil
+	// The words of others are not the model's to say.
+	return a.err == nil && err == nil && (!a.parser.InContent() || a.parser.Header().Role == harmony.Assistant)
 }
 
 // end shows what was held back.
@@ -198,26 +210,38 @@ func (a *answer) end() {
 // show writes text of the current message, if it is for the user to see.
 func (a *answer) show(text string) {
 	h := a.parser.Header()
-	thinking := h.Channel == harmony.Analysis
-	if text == "" || h.Recipient != "" {
+	thinking := h.Channel == harmony.Analysis && h.Recipient == ""
+	if text == "" || h.Role != harmony.Assistant {
 		return
 	}
+	a.shown = a.shown || !thinking
 	a.wait(thinking && !a.showThinking)
 	if thinking && !a.showThinking {
 		return
 	}
-	if thinking != a.thinking {
+	kind := "answer"
+	if called := callee(h); called != "" {
+		kind = "call of " + called
+	} else if thinking {
+		kind = "thinking"
+	}
+	if kind != cmp.Or(a.kind, "answer") {
 		if a.midLine {
 			a.write("\n")
 		}
-		if thinking {
-			a.write("(thinking)\n")
-		} else {
-			a.write("(answer)\n")
-		}
-		a.thinking = thinking
+		a.write("(" + kind + ")\n")
 	}
+	a.kind = kind
 	a.write(text)
+}
+
+// callee is the tool that a message calls, or nothing. The channel final is for
+// the user, whoever is named.
+func callee(h harmony.Header) string {
+	if h.Channel == harmony.Final {
+		return ""
+	}
+	return harmony.FunctionName(h.Recipient)
 }
 
 // wait puts a word on the screen while there is nothing else to see.

@@ -145,7 +145,7 @@ func TestChatCommandErrors(t *testing.T) {
 		"/set parameter top_k x":        `top_k "x"`,
 		"/set parameter seed -5":        "--seed -5",
 		"/set parameter max_tokens -2":  "or -1",
-		"/set effort none":              "not low, medium or high",
+		"/set effort none":              "low, medium or high",
 		"/set thinking maybe":           "on or off",
 	} {
 		require.ErrorContains(t, c.command(line), want, line)
@@ -193,11 +193,19 @@ func show(t *testing.T, a *answer, text string) string {
 func TestAnswerShowsChannels(t *testing.T) {
 	const text = "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>commentary to=functions.f<|message|>{}<|call|>" +
 		"<|start|>assistant<|channel|>final<|message|>Yes.\n<|return|>"
-	require.Equal(t, "Yes.\n", show(t, &answer{}, text))
-	require.Equal(t, "(thinking)\nHm.\n(answer)\nYes.\n", show(t, &answer{showThinking: true}, text))
+	require.Equal(t, "(call of f)\n{}\n(answer)\nYes.\n", show(t, &answer{}, text))
+	require.Equal(t, "(thinking)\nHm.\n(call of f)\n{}\n(answer)\nYes.\n", show(t, &answer{showThinking: true}, text))
 	var screen strings.Builder
-	require.Equal(t, "Yes.\n", show(t, &answer{screen: &screen}, text))
+	require.Equal(t, "(call of f)\n{}\n(answer)\nYes.\n", show(t, &answer{screen: &screen}, text))
 	require.Equal(t, "thinking...\r\x1b[K", screen.String())
+
+	require.Equal(t, "{\"a\": 1}\n", show(t, &answer{}, "<|channel|>final to=all json<|message|>{\"a\": 1}<|return|>"))
+	others := &answer{}
+	require.Equal(t, "Yes.\n", show(t, others, "<|channel|>final<|message|>Yes.<|end|><|start|>user<|message|>And then?<|end|><|start|>assistant<|message|>No"))
+	require.Len(t, said(others.parser.Messages()), 1)
+	silent := &answer{}
+	require.Empty(t, show(t, silent, "<|channel|>analysis<|message|>Hm.<|return|>"))
+	require.False(t, silent.shown)
 
 	a := &answer{}
 	require.Equal(t, "Yes\n", show(t, a, "<|message|>Yes<|end|>stray"))

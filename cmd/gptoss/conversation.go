@@ -30,8 +30,7 @@ const startOfPublished = 200006
 
 // opening returns what gives the messages that begin a conversation.
 func (f *conversationFlags) opening(t *tokenizer.Tokenizer) (func(harmony.Effort) []harmony.Message, error) {
-	date, err := f.systemDate() // checked even where it is not shown
-	if err != nil {
+	if _, err := f.systemDate(); err != nil { // checked even where it is not shown
 		return nil, err
 	}
 	start, _ := t.Special("<|start|>")
@@ -40,6 +39,7 @@ func (f *conversationFlags) opening(t *tokenizer.Tokenizer) (func(harmony.Effort
 		return func(harmony.Effort) []harmony.Message { return nil }, nil
 	case f.systemMessage == "on", f.systemMessage == "auto":
 		return func(e harmony.Effort) []harmony.Message {
+			date, _ := f.systemDate() // today changes while a server runs
 			return []harmony.Message{harmony.SystemMessage(e, date)}
 		}, nil
 	}

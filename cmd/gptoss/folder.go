@@ -57,11 +57,11 @@ func loadTokenizer(dir string) (*tokenizer.Tokenizer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if tokens.Size() > vocab {
+	if tokens.Name() == tokenizer.O200kHarmony().Name() && tokens.Size() > vocab {
 		return nil, fmt.Errorf("the vocabulary %s has %d tokens and the model only %d: it needs a tokenizer.json of its own",
 			tokens.Name(), tokens.Size(), vocab)
 	}
-	return tokens, nil
+	return tokens.Within(vocab)
 }
 
 // vocabSize is how many tokens the model in dir knows.

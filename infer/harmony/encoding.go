@@ -1,9 +1,10 @@
 package harmony
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"math"
 	"strings"
 
 	"expertfs/infer/tokenizer"
@@ -17,7 +18,7 @@ const constrainName = "<|constrain|>"
 type Encoding struct {
 	tokens *tokenizer.Tokenizer
 
-	start, end, message, channel, constrain, call int
+	start, end, message, channel, constrain, call, back int
 
 	ends []int // tokens after which a message is over
 }
@@ -36,7 +37,8 @@ func NewEncoding(t *tokenizer.Tokenizer) (*Encoding, error) {
 	}
 	e.start, e.end, e.message = find("<|start|>"), find("<|end|>"), find("<|message|>")
 	e.channel, e.constrain, e.call = find("<|channel|>"), find(constrainName), find("<|call|>")
-	e.ends = append(t.StopIDs(), e.end, e.call, find("<|return|>"))
+	e.back = find("<|return|>")
+	e.ends = append(t.StopIDs(), e.end, e.call, e.back)
 	if missing != nil {
 		return nil, fmt.Errorf("the vocabulary %s cannot express conversations: it has no %s", t.Name(), strings.Join(missing, ", "))
 	}
@@ -44,82 +46,117 @@ func NewEncoding(t *tokenizer.Tokenizer) (*Encoding, error) {
 }
 
 // Prompt returns the ids of the conversation and of the beginning of the
-// assistant's next message, which a Parser for Assistant continues.
-//
-// Once the assistant has given a final answer, its analysis before that is not
-// shown to it again. Analysis is kept while a call is not yet answered.
+// assistant's next message, which a Parser for Assistant continues. Analysis of
+// turns that have ended is left out.
 func (e *Encoding) Prompt(conversation []Message) ([]int, error) {
-	var ids []int
-	for _, m := range withoutOldAnalysis(conversation) {
-		var err error
-		if ids, err = e.appendMessage(ids, m); err != nil {
-			return nil, err
-		}
-	}
-	ids = append(ids, e.start)
-	return append(ids, e.tokens.Encode(string(Assistant))...), nil
+	return e.PromptWithin(context.Background(), conversation, math.MaxInt)
 }
 
-// withoutOldAnalysis drops the analysis before the first final message, if the
-// assistant's last message is final.
-func withoutOldAnalysis(conversation []Message) []Message {
-	isFinal := func(m Message) bool { return m.Channel == Final }
-	for _, m := range slices.Backward(conversation) {
-		if m.Role == Assistant {
-			if !isFinal(m) {
-				return conversation
-			}
-			break
-		}
+// PromptWithin is Prompt for conversations that may be too long: it ends with
+// tokenizer.ErrTooLong when there are more than most ids, and with ctx's error
+// when that ends.
+func (e *Encoding) PromptWithin(ctx context.Context, conversation []Message, most int) ([]int, error) {
+	w := writer{e: e, ctx: ctx, most: most}
+	for _, m := range withoutOldAnalysis(conversation, true) {
+		w.message(m)
 	}
-	first := slices.IndexFunc(conversation, isFinal)
-	if first < 0 {
-		return conversation
-	}
-	var kept []Message
-	for _, m := range conversation[:first] {
-		if m.Channel != Analysis {
-			kept = append(kept, m)
-		}
-	}
-	return append(kept, conversation[first:]...)
+	w.special(e.start)
+	w.text(string(Assistant))
+	return w.ids, w.err
 }
 
-// appendMessage appends the ids of one message. Each text is encoded by
-// itself, so that none can merge with or imitate what stands beside it.
-func (e *Encoding) appendMessage(ids []int, m Message) ([]int, error) {
-	text := func(s string) { ids = append(ids, e.tokens.Encode(s)...) }
+// Render returns the ids of a conversation that is not continued.
+func (e *Encoding) Render(conversation []Message) ([]int, error) {
+	w := writer{e: e, ctx: context.Background(), most: math.MaxInt}
+	for _, m := range withoutOldAnalysis(conversation, false) {
+		w.message(m)
+	}
+	return w.ids, w.err
+}
 
-	ids = append(ids, e.start)
+// AnswerHeader returns the ids between those of a Prompt and the content of a
+// message with header h, in the order in which the model writes them.
+func (e *Encoding) AnswerHeader(h Header) []int {
+	w := writer{e: e, ctx: context.Background(), most: math.MaxInt}
+	w.special(e.channel)
+	w.text(h.Channel)
+	if h.Recipient != "" {
+		w.text(" to=" + h.Recipient)
+	}
+	w.contentType(h.ContentType)
+	w.special(e.message)
+	return w.ids
+}
+
+// NextMessage returns the ids that end a message of the assistant and begin
+// another one, up to its header.
+func (e *Encoding) NextMessage() []int {
+	return append([]int{e.end, e.start}, e.tokens.Encode(string(Assistant))...)
+}
+
+// Marks are the special tokens of the format.
+type Marks struct{ Start, End, Message, Channel, Constrain, Call, Return int }
+
+// Marks returns the special tokens of the format.
+func (e *Encoding) Marks() Marks {
+	return Marks{e.start, e.end, e.message, e.channel, e.constrain, e.call, e.back}
+}
+
+// writer appends the ids of messages. Each text is encoded by itself, so that
+// none can merge with or imitate what stands beside it. After an error it does
+// nothing.
+type writer struct {
+	e    *Encoding
+	ctx  context.Context
+	most int
+	ids  []int
+	err  error
+}
+
+func (w *writer) special(id int) { w.ids = append(w.ids, id) }
+
+func (w *writer) text(s string) {
+	if w.err == nil {
+		w.ids, w.err = w.e.tokens.AppendWithin(w.ctx, w.ids, s, w.most)
+	}
+}
+
+func (w *writer) message(m Message) {
+	w.special(w.e.start)
 	switch {
 	case m.Role == Tool && m.Name == "":
-		return nil, errors.New("a tool's message has no name")
+		w.err = errors.New("a tool's message has no name")
 	case m.Role == Tool:
-		text(m.Name)
-	case m.Name != "":
-		text(string(m.Role))
-		text(":" + m.Name)
+		w.text(m.Name)
 	default:
-		text(string(m.Role))
+		w.text(string(m.Role))
+		if m.Name != "" {
+			w.text(":" + m.Name)
+		}
 	}
 	if m.Recipient != "" {
-		text(" to=" + m.Recipient)
+		w.text(" to=" + m.Recipient)
 	}
 	if m.Channel != "" {
-		ids = append(ids, e.channel)
-		text(m.Channel)
+		w.special(w.e.channel)
+		w.text(m.Channel)
 	}
-	if rest, ok := strings.CutPrefix(m.ContentType, constrainName); ok {
-		text(" ")
-		ids = append(ids, e.constrain)
-		text(rest)
-	} else if m.ContentType != "" {
-		text(" " + m.ContentType)
-	}
-	ids = append(ids, e.message)
-	text(m.Content)
+	w.contentType(m.ContentType)
+	w.special(w.e.message)
+	w.text(m.Content)
 	if m.Role == Assistant && m.Recipient != "" {
-		return append(ids, e.call), nil
+		w.special(w.e.call)
+	} else {
+		w.special(w.e.end)
 	}
-	return append(ids, e.end), nil
+}
+
+func (w *writer) contentType(name string) {
+	if rest, ok := strings.CutPrefix(name, constrainName); ok {
+		w.text(" ")
+		w.special(w.e.constrain)
+		w.text(rest)
+	} else if name != "" {
+		w.text(" " + name)
+	}
 }

@@ -1,6 +1,8 @@
 package harmony
 
 import (
+	"context"
+	"math"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -48,6 +50,12 @@ func TestPromptGolden(t *testing.T) {
 }
 
 // textOf shows ids with their special tokens.
+func (e *Encoding) render(m Message) ([]int, error) {
+	w := writer{e: e, ctx: context.Background(), most: math.MaxInt}
+	w.message(m)
+	return w.ids, w.err
+}
+
 func textOf(e *Encoding, ids []int) string { return e.tokens.Decode(ids) }
 
 func TestRenderedForms(t *testing.T) {
@@ -62,7 +70,7 @@ func TestRenderedForms(t *testing.T) {
 		"<|start|>developer<|message|># Instructions\n\nBe brief.<|end|>":                                      DeveloperMessage("Be brief."),
 		"<|start|>assistant to=functions.get_weather<|channel|>commentary<|message|>{\"city\": \"x\"}<|call|>": {Header{Role: Assistant, Recipient: "functions.get_weather", Channel: Commentary}, `{"city": "x"}`},
 	} {
-		ids, err := e.appendMessage(nil, m)
+		ids, err := e.Render([]Message{m})
 		require.NoError(t, err)
 		require.Equal(t, want, textOf(e, ids))
 	}
@@ -88,17 +96,28 @@ func TestNoInjection(t *testing.T) {
 	require.Equal(t, []string{"<|start|>", "<|channel|>", "<|message|>", "<|end|>", "<|start|>"}, special)
 }
 
+// TestOldAnalysisIsDropped: what the models' own template keeps and drops.
 func TestOldAnalysisIsDropped(t *testing.T) {
 	u, a, f, c := user("u"), reply(Analysis, "a"), reply(Final, "f"), reply(Commentary, "c")
+	call := Message{Header{Role: Assistant, Recipient: "functions.f", Channel: Commentary}, "{}"}
+	result := Message{Header{Role: Tool, Name: "functions.f", Recipient: "assistant", Channel: Commentary}, "1"}
 	for name, test := range map[string]struct{ in, want []Message }{
-		"answered":            {[]Message{u, a, f, u}, []Message{u, f, u}},
-		"commentary stays":    {[]Message{u, a, c, a, f, u}, []Message{u, c, f, u}},
-		"call pending":        {[]Message{u, a, c}, []Message{u, a, c}},
-		"no assistant":        {[]Message{u, u}, []Message{u, u}},
-		"after a final reply": {[]Message{u, a, f, u, a, f, u}, []Message{u, f, u, a, f, u}},
+		"answered":              {[]Message{u, a, f, u}, []Message{u, f, u}},
+		"to go on":              {[]Message{u, a, f}, []Message{u, f}},
+		"commentary stays":      {[]Message{u, a, c, a, f, u}, []Message{u, c, f, u}},
+		"call open":             {[]Message{u, a, call, result}, []Message{u, a, call, result}},
+		"several calls open":    {[]Message{u, a, call, result, a, call, result}, []Message{u, a, call, result, a, call, result}},
+		"call answered":         {[]Message{u, a, call, result, a, f, u}, []Message{u, call, result, f, u}},
+		"the user adds a word":  {[]Message{u, a, call, result, u}, []Message{u, a, call, result, u}},
+		"cut off":               {[]Message{u, a, u}, []Message{u, u}},
+		"cut off before a call": {[]Message{u, a, u, a, call, result}, []Message{u, u, a, call, result}},
+		"no assistant":          {[]Message{u, u}, []Message{u, u}},
+		"two turns":             {[]Message{u, a, f, u, a, f, u}, []Message{u, f, u, f, u}},
+		"second turn open":      {[]Message{u, a, f, u, a, call, result}, []Message{u, f, u, a, call, result}},
 	} {
-		require.Equal(t, test.want, withoutOldAnalysis(test.in), name)
+		require.Equal(t, test.want, withoutOldAnalysis(test.in, true), name)
 	}
+	require.Equal(t, []Message{u, f, u, a, f}, withoutOldAnalysis([]Message{u, a, f, u, a, f}, false))
 }
 
 // parse feeds ids to p and checks that the texts it returned are the contents.
@@ -134,20 +153,32 @@ func TestParseHeaders(t *testing.T) {
 	json := Header{Role: Assistant, Recipient: "functions.f", Channel: Commentary, ContentType: "<|constrain|>json"}
 	plain := Header{Role: Assistant, Recipient: "functions.f", Channel: Commentary, ContentType: "json"}
 	for text, want := range map[string][]Message{
-		"<|message|>x<|return|>":                                                     {reply("", "x")},
-		"assistant<|channel|>final<|message|>x":                                      {reply(Final, "x")},
-		"<|channel|>commentary to=functions.f<|message|>x<|call|>":                   {{call, "x"}},
-		" to=functions.f<|channel|>commentary<|message|>x<|call|>":                   {{call, "x"}},
-		"<|channel|>commentary functions.f<|message|>x<|call|>":                      {{call, "x"}},
-		"<|channel|>commentary to=functions.f <|constrain|>json<|message|>x<|call|>": {{json, "x"}},
-		" to=functions.f<|channel|>commentary<|constrain|>json<|message|>x<|call|>":  {{json, "x"}},
-		"<|channel|>commentary to=functions.f json<|message|>x<|call|>":              {{plain, "x"}},
-		"<|channel|>final <|constrain|>json<|message|>x<|end|>":                      {{Header{Role: Assistant, Channel: Final, ContentType: "<|constrain|>json"}, "x"}},
-		"<|message|>a<|end|><|start|>functions.f to=assistant<|message|>b<|end|>":    {reply("", "a"), {Header{Role: Tool, Name: "functions.f", Recipient: "assistant"}, "b"}},
-		"<|message|>a<|end|><|start|>user:bob<|message|>b<|end|><|return|>":          {reply("", "a"), {Header{Role: User, Name: "bob"}, "b"}},
-		"<|message|>a<|start|>assistant<|channel|>final<|message|>b<|end|>":          {reply("", "a"), reply(Final, "b")},
-		"<|start|>assistant<|channel|>final<|message|>b":                             {reply(Final, "b")},
-		"<|channel|>final half an answer<|return|>":                                  {reply(Final, "half an answer")},
+		"<|message|>x<|return|>":                                                           {reply("", "x")},
+		"assistant<|channel|>final<|message|>x":                                            {reply(Final, "x")},
+		"<|channel|>commentary to=functions.f<|message|>x<|call|>":                         {{call, "x"}},
+		" to=functions.f<|channel|>commentary<|message|>x<|call|>":                         {{call, "x"}},
+		"<|channel|>commentary functions.f<|message|>x<|call|>":                            {{call, "x"}},
+		"<|channel|>commentary to=functions.f <|constrain|>json<|message|>x<|call|>":       {{json, "x"}},
+		" to=functions.f<|channel|>commentary<|constrain|>json<|message|>x<|call|>":        {{json, "x"}},
+		"<|channel|>commentary to=functions.f json<|message|>x<|call|>":                    {{plain, "x"}},
+		"<|channel|>final <|constrain|>json<|message|>x<|end|>":                            {{Header{Role: Assistant, Channel: Final, ContentType: "<|constrain|>json"}, "x"}},
+		"<|message|>a<|end|><|start|>functions.f to=assistant<|message|>b<|end|>":          {reply("", "a"), {Header{Role: Tool, Name: "functions.f", Recipient: "assistant"}, "b"}},
+		"<|message|>a<|end|><|start|>user:bob<|message|>b<|end|><|return|>":                {reply("", "a"), {Header{Role: User, Name: "bob"}, "b"}},
+		"<|message|>a<|start|>assistant<|channel|>final<|message|>b<|end|>":                {reply("", "a"), reply(Final, "b")},
+		"<|start|>assistant<|channel|>final<|message|>b":                                   {reply(Final, "b")},
+		"<|channel|>final half an answer<|return|>":                                        {reply(Final, "half an answer")},
+		"<|channel|>final\n  if x:\n\tgo()\n<|return|>":                                    {reply(Final, "  if x:\n\tgo()\n")},
+		"<|channel|>We need to think<|end|><|start|>assistant<|channel|>final<|message|>4": {reply(Analysis, "We need to think"), reply(Final, "4")},
+		"<|channel|>final json<|message|>{}":                                               {{Header{Role: Assistant, Channel: Final, ContentType: "json"}, "{}"}},
+		"<|channel|>final to=all<|message|>x":                                              {{Header{Role: Assistant, Channel: Final, Recipient: "all"}, "x"}},
+		"<|channel|>Final<|message|>x":                                                     {reply(Final, "x")},
+		"<|channel|>commentary json<|message|>{}":                                          {{Header{Role: Assistant, Channel: Commentary, ContentType: "json"}, "{}"}},
+		"<|channel|>commentary to= functions.f<|message|>x<|call|>":                        {{call, "x"}},
+		"<|channel|>commentary to=functions.f json {\"a\": 1}<|call|>":                     {{plain, `{"a": 1}`}},
+		" to=functions.f<|channel|>commentary {}<|call|>":                                  {{call, "{}"}},
+		"<|channel|>analysis<|message|>a<|channel|>final<|message|>b<|return|>":            {reply(Analysis, "a"), reply(Final, "b")},
+		"<|channel|>final<|message|>a<|message|><|constrain|>b<|startoftext|>":             {reply(Final, "ab")},
+		"<|message|>a<|end|><|start|><|channel|>final<|message|>b":                         {reply("", "a"), reply(Final, "b")},
 		"no header at all":          {reply("", "no header at all")},
 		"<|message|>a<|endoftext|>": {reply("", "a")},
 		"<|return|>":                nil,
@@ -179,7 +210,7 @@ func TestContentHoldsBackIncompleteCharacters(t *testing.T) {
 	e := o200k(t)
 	p := e.NewParser()
 	ids := e.tokens.EncodeSpecial("<|message|>\xf0\x9f\x99\x82\xf0\x9f")
-	require.Equal(t, []Message{reply("", "🙂\ufffd\ufffd")}, parse(t, p, ids))
+	require.Equal(t, []Message{reply("", "🙂\ufffd")}, parse(t, p, ids))
 }
 
 func TestRoundTrip(t *testing.T) {
@@ -209,8 +240,10 @@ func TestRoundTrip(t *testing.T) {
 			var ids []int
 			for _, m := range messages {
 				var err error
-				ids, err = e.appendMessage(ids, m)
+				var more []int
+				more, err = e.render(m)
 				require.NoError(t, err)
+				ids = append(ids, more...)
 			}
 			require.Equal(t, messages, parse(t, &Parser{e: e}, ids))
 		})
@@ -243,4 +276,7 @@ func TestParseEffort(t *testing.T) {
 	require.Equal(t, High, e)
 	_, err = ParseEffort("none")
 	require.ErrorContains(t, err, `"none"`)
+	e, err = ParseEffort("minimal")
+	require.NoError(t, err)
+	require.Equal(t, Low, e)
 }

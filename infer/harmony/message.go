@@ -45,11 +45,14 @@ const (
 	High   Effort = "high"
 )
 
-// ParseEffort reads the name of an effort.
+// ParseEffort reads the name of an effort. The models know three; "minimal" is
+// low to them.
 func ParseEffort(name string) (Effort, error) {
 	switch e := Effort(name); e {
 	case Low, Medium, High:
 		return e, nil
+	case "minimal":
+		return Low, nil
 	}
-	return "", fmt.Errorf("reasoning effort %q is not low, medium or high", name)
+	return "", fmt.Errorf("reasoning effort %q is not minimal, low, medium or high", name)
 }

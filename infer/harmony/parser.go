@@ -29,6 +29,11 @@ const (
 	inContent              // up to one of Encoding.ends
 )
 
+// longestHeader is how many tokens a header can have. After so many without
+// <|message|> they are taken to be content, so that an answer whose header is
+// broken is seen as it comes.
+const longestHeader = 100
+
 // NewParser returns a parser for what follows a Prompt: the rest of a message
 // of the assistant, and further messages.
 func (e *Encoding) NewParser() *Parser {
@@ -37,8 +42,9 @@ func (e *Encoding) NewParser() *Parser {
 
 // Push takes the next token and returns the text that it adds to the content
 // of the message described by Header. The text is valid UTF-8: an incomplete
-// character is held back. The error says that a token came between messages;
-// the parser can go on all the same.
+// character is held back. A message also ends where another begins without
+// <|end|>. The error says that a token came between messages; the parser can go
+// on all the same.
 func (p *Parser) Push(id int) (string, error) {
 	ends := slices.Contains(p.e.ends, id)
 	switch {
@@ -53,23 +59,47 @@ func (p *Parser) Push(id int) (string, error) {
 	case ends:
 		return p.Finish(), nil
 	case p.state == inContent:
-		text := p.stream.Push(id)
-		p.content.WriteString(text)
-		return text, nil
+		return p.pushContent(id), nil
 	case id == p.e.message:
-		p.current = p.e.parseHeader(p.header, p.role)
-		p.header = nil
-		p.stream = p.e.tokens.NewStream()
-		p.state = inContent
+		p.begin(p.e.parseHeader(p.header, p.role))
 		return "", nil
 	}
 	p.header = append(p.header, id)
-	return "", nil
+	if len(p.header) < longestHeader {
+		return "", nil
+	}
+	h, text := p.e.parseBrokenHeader(p.header, p.role)
+	p.begin(h)
+	p.content.WriteString(text)
+	return text, nil
+}
+
+func (p *Parser) begin(h Header) {
+	p.current, p.header = h, nil
+	p.stream = p.e.tokens.NewStream()
+	p.state = inContent
+}
+
+// pushContent takes a token of a message's content. A channel begins a message
+// of the same author; other special tokens mean nothing here.
+func (p *Parser) pushContent(id int) string {
+	if id == p.e.channel {
+		role := p.current.Role
+		text := p.Finish()
+		p.state, p.role, p.header = inHeader, role, []int{id}
+		return text
+	}
+	if _, special := p.e.tokens.SpecialName(id); special {
+		return ""
+	}
+	text := p.stream.Push(id)
+	p.content.WriteString(text)
+	return text
 }
 
 // Finish ends the message that is being read, as when generation was cut
 // short, and returns the text that was held back. Of a header that never came
-// to <|message|>, all but author and channel is taken to be the content.
+// to <|message|> the rest is taken to be the content.
 func (p *Parser) Finish() string {
 	var text string
 	switch {
@@ -88,6 +118,9 @@ func (p *Parser) Finish() string {
 	p.state = between
 	return text
 }
+
+// InContent tells whether the next token belongs to a message's content.
+func (p *Parser) InContent() bool { return p.state == inContent }
 
 // Header returns the header of the message whose content came last.
 func (p *Parser) Header() Header { return p.current }

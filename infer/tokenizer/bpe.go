@@ -1,6 +1,10 @@
 package tokenizer
 
-import "cmp"
+import (
+	"cmp"
+	"context"
+	"math"
+)
 
 // merges tells which neighbours become one token, and in what order.
 type merges interface {
@@ -26,18 +30,18 @@ func (m pairMerges) merge(left, right int32, _ string) (rank, id int32, ok bool)
 	return v.rank, v.id, ok
 }
 
-// part is a token of the piece under work: bytes start up to the start of the
-// next part. Parts form a list by index; -1 ends it.
+// part is a token of the piece under work. Its index is where its bytes start;
+// they end where the next part starts. Parts form a list; -1 ends it.
 type part struct {
-	start, prev, next int
-	id                int32
+	prev, next int32
+	id         int32
 }
 
 // proposal is a possible merge of the part at left with its next one, whose
 // bytes end at end. It is void when either part has changed since.
 type proposal struct {
 	rank, id  int32
-	left, end int
+	left, end int32
 }
 
 func (a proposal) compare(b proposal) int {
@@ -47,51 +51,93 @@ func (a proposal) compare(b proposal) int {
 // merger holds the working memory for pieces, one after the other.
 type merger struct {
 	vocab *vocabulary
-	parts []part
+	ctx   context.Context
+	parts []part     // one for each byte of the piece
 	queue []proposal // a heap, best first
 }
 
-// appendPiece appends the tokens of one piece to ids. Its time is
-// n log n in the length of the piece, whatever the text.
-func (m *merger) appendPiece(ids []int, piece string) []int {
+// longPiece is from how many bytes on a piece is looked at before it is merged,
+// and how many steps of its merging pass between two looks at the context.
+const longPiece = 1 << 14
+
+// appendPiece appends the tokens of one piece to ids, which may come to most in
+// all. Its time is n log n in the length of the piece, whatever the text.
+func (m *merger) appendPiece(ids []int, piece string, most int) ([]int, error) {
 	if m.vocab.wholePieces {
 		if id, ok := m.vocab.ids[piece]; ok {
-			return append(ids, int(id))
+			return append(ids, int(id)), checkRoom(ids, most-1)
+		}
+	}
+	if len(piece) >= longPiece {
+		if err := m.checkLong(piece, most-len(ids)); err != nil {
+			return ids, err
 		}
 	}
 	m.parts, m.queue = m.parts[:0], m.queue[:0]
 	for i := range len(piece) {
-		m.parts = append(m.parts, part{start: i, prev: i - 1, next: i + 1, id: m.vocab.byteID[piece[i]]})
+		m.parts = append(m.parts, part{prev: int32(i - 1), next: int32(i + 1), id: m.vocab.byteID[piece[i]]})
 	}
 	m.parts[len(piece)-1].next = -1
 	for i := range m.parts {
-		m.propose(piece, i)
+		m.propose(piece, int32(i))
 	}
-	for len(m.queue) > 0 {
+	for steps := 1; len(m.queue) > 0; steps++ {
 		m.apply(piece, m.pop())
+		if steps%longPiece == 0 && m.ctx.Err() != nil {
+			return ids, m.ctx.Err()
+		}
 	}
-	for i := 0; i >= 0; i = m.parts[i].next {
+	for i := int32(0); i >= 0; i = m.parts[i].next {
 		ids = append(ids, int(m.parts[i].id))
 	}
-	return ids
+	return ids, checkRoom(ids, most)
+}
+
+// checkLong refuses a piece that cannot be made of so few tokens as there is
+// room for: merging takes some 40 bytes of memory for each of its own. No token
+// of the piece is longer than the longest one made of the bytes that it has.
+func (m *merger) checkLong(piece string, room int) error {
+	var has [256]bool
+	for i := range len(piece) {
+		has[piece[i]] = true
+	}
+	longest := 1
+	for _, token := range m.vocab.tokens {
+		if len(token) > longest && madeOf(token, &has) {
+			longest = len(token)
+		}
+	}
+	if len(piece)/longest > room || len(piece) > math.MaxInt32 {
+		return ErrTooLong
+	}
+	return m.ctx.Err()
+}
+
+func madeOf(token string, has *[256]bool) bool {
+	for i := range len(token) {
+		if !has[token[i]] {
+			return false
+		}
+	}
+	return true
 }
 
 // end returns where the bytes of part i end.
-func (m *merger) end(piece string, i int) int {
+func (m *merger) end(piece string, i int32) int32 {
 	if next := m.parts[i].next; next >= 0 {
-		return m.parts[next].start
+		return next
 	}
-	return len(piece)
+	return int32(len(piece))
 }
 
 // propose queues the merge of part left with its next one, if there is one.
-func (m *merger) propose(piece string, left int) {
+func (m *merger) propose(piece string, left int32) {
 	l := m.parts[left]
 	if l.next < 0 {
 		return
 	}
 	end := m.end(piece, l.next)
-	rank, id, ok := m.vocab.merges.merge(l.id, m.parts[l.next].id, piece[l.start:end])
+	rank, id, ok := m.vocab.merges.merge(l.id, m.parts[l.next].id, piece[left:end])
 	if ok {
 		m.push(proposal{rank, id, left, end})
 	}

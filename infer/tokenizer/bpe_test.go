@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -41,14 +42,16 @@ func slowMerge(v *vocabulary, piece string) []int {
 
 func TestMergeAgainstSlow(t *testing.T) {
 	for name, v := range map[string]*vocabulary{"ranks": o200kVocabulary(), "pairs": loadTiny(t).vocab()} {
-		m := merger{vocab: v}
+		m := merger{vocab: v, ctx: t.Context()}
 		rapid.Check(t, func(t *rapid.T) {
 			// Repetitive pieces have many merges of equal rank.
 			piece := rapid.OneOf(
 				rapid.StringMatching(`[a-e]{1,30}`), rapid.StringMatching(`[ab ]{1,60}`),
 				rapid.StringMatching(`[的中ха]{1,20}`), rapid.StringN(1, 40, -1),
 			).Draw(t, "piece")
-			require.Equal(t, slowMerge(v, piece), m.appendPiece(nil, piece), name)
+			got, err := m.appendPiece(nil, piece, len(piece))
+			require.NoError(t, err)
+			require.Equal(t, slowMerge(v, piece), got, name)
 		})
 	}
 }
@@ -60,4 +63,30 @@ func TestLongPiece(t *testing.T) {
 		text := strings.Repeat(unit, 50_000)
 		require.Equal(t, text, tok.Decode(tok.Encode(text)))
 	}
+}
+
+// A prompt that is too long is refused before it is merged, and while it is.
+func TestEncodeWithinBounds(t *testing.T) {
+	o200k := O200kHarmony()
+	text := strings.Repeat("In the beginning ", 100)
+	whole := o200k.Encode(text)
+	got, err := o200k.AppendWithin(t.Context(), nil, text, len(whole))
+	require.NoError(t, err)
+	require.Equal(t, whole, got)
+	got, err = o200k.AppendWithin(t.Context(), whole, text, 2*len(whole)-1)
+	require.ErrorIs(t, err, ErrTooLong)
+	require.LessOrEqual(t, len(got), 2*len(whole))
+
+	letters := strings.Repeat("a", 8<<20)
+	began := testing.AllocsPerRun(1, func() {
+		_, err = o200k.AppendWithin(t.Context(), nil, letters, 131072)
+		require.ErrorIs(t, err, ErrTooLong)
+	})
+	require.Less(t, began, 100.0)
+
+	ended, end := context.WithCancel(t.Context())
+	end()
+	_, err = o200k.AppendWithin(ended, nil, strings.Repeat(" ", 1<<20), 131072)
+	require.ErrorIs(t, err, context.Canceled)
+	require.Len(t, o200k.Encode(strings.Repeat(" ", longPiece*2)), longPiece*2/128)
 }

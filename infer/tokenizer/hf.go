@@ -14,13 +14,66 @@ const maxTokenID = 1 << 24
 // hfFile is the part of a Hugging Face tokenizer.json that has a meaning for
 // byte-level BPE.
 type hfFile struct {
-	AddedTokens []struct {
-		ID      int    `json:"id"`
-		Content string `json:"content"`
-	} `json:"added_tokens"`
-	Normalizer   json.RawMessage `json:"normalizer"`
-	PreTokenizer hfPreTokenizer  `json:"pre_tokenizer"`
-	Model        hfModel         `json:"model"`
+	AddedTokens   []hfAdded       `json:"added_tokens"`
+	Normalizer    json.RawMessage `json:"normalizer"`
+	PreTokenizer  hfPreTokenizer  `json:"pre_tokenizer"`
+	PostProcessor *hfProcessor    `json:"post_processor"`
+	Model         hfModel         `json:"model"`
+}
+
+type hfAdded struct {
+	ID         int    `json:"id"`
+	Content    string `json:"content"`
+	Special    *bool  `json:"special"` // true when absent
+	LStrip     bool   `json:"lstrip"`
+	RStrip     bool   `json:"rstrip"`
+	SingleWord bool   `json:"single_word"`
+}
+
+// ordinary tells whether the token is found in ordinary text. The structure of a
+// conversation never is, whatever the file says.
+func (a *hfAdded) ordinary() bool {
+	return a.Special != nil && !*a.Special && !(strings.HasPrefix(a.Content, "<|") && strings.HasSuffix(a.Content, "|>"))
+}
+
+func (a *hfAdded) check() error {
+	switch {
+	case a.ID < 0 || a.ID > maxTokenID || a.Content == "":
+		return fmt.Errorf("added token %q: id %d is out of range or its text is empty", a.Content, a.ID)
+	case a.LStrip || a.RStrip || a.SingleWord:
+		return fmt.Errorf("added token %q: lstrip, rstrip and single_word are not supported", a.Content)
+	}
+	return nil
+}
+
+// hfProcessor says what is done with the tokens of a text.
+type hfProcessor struct {
+	Type       string                       `json:"type"`
+	Processors []hfProcessor                `json:"processors"` // of a Sequence
+	Single     []map[string]json.RawMessage `json:"single"`     // of a TemplateProcessing
+}
+
+// check accepts what leaves the tokens of a text as they are.
+func (p *hfProcessor) check() error {
+	switch p.Type {
+	case "ByteLevel":
+		return nil
+	case "Sequence":
+		for i := range p.Processors {
+			if err := p.Processors[i].check(); err != nil {
+				return err
+			}
+		}
+		return nil
+	case "TemplateProcessing":
+		for _, piece := range p.Single {
+			if token, ok := piece["SpecialToken"]; ok {
+				return fmt.Errorf("adding %s to every text is not supported", token)
+			}
+		}
+		return nil
+	}
+	return fmt.Errorf("type %q is not supported", p.Type)
 }
 
 type hfPreTokenizer struct {
@@ -79,13 +132,23 @@ func parse(name string, data []byte) (*Tokenizer, error) {
 		return nil, err
 	}
 	special := make(map[string]int, len(f.AddedTokens))
+	var plain []added
 	for _, a := range f.AddedTokens {
-		if a.ID < 0 || a.ID > maxTokenID || a.Content == "" {
-			return nil, fmt.Errorf("added token %q: id %d is out of range or its text is empty", a.Content, a.ID)
+		if err := a.check(); err != nil {
+			return nil, err
 		}
-		special[a.Content] = a.ID
+		if a.ordinary() {
+			plain = append(plain, added{a.Content, a.ID})
+		} else {
+			special[a.Content] = a.ID
+		}
 	}
-	return newTokenizer(name, len(v.tokens), func() *vocabulary { return v }, special), nil
+	t := newTokenizer(name, len(v.tokens), func() *vocabulary { return v }, special)
+	t.added = plain
+	for _, a := range plain {
+		t.size = max(t.size, a.id+1)
+	}
+	return t, nil
 }
 
 func (f *hfFile) check() error {
@@ -94,6 +157,11 @@ func (f *hfFile) check() error {
 	}
 	if err := f.PreTokenizer.check(); err != nil {
 		return fmt.Errorf("pre_tokenizer: %w", err)
+	}
+	if f.PostProcessor != nil {
+		if err := f.PostProcessor.check(); err != nil {
+			return fmt.Errorf("post_processor: %w", err)
+		}
 	}
 	m := &f.Model
 	switch {

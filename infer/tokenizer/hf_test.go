@@ -93,24 +93,29 @@ func TestFileErrors(t *testing.T) {
 		return set("pre_tokenizer", object{"type": "Sequence", "pretokenizers": []any{s, b}})
 	}
 	for want, change := range map[string]func(object){
-		`normalizer`:                         set("normalizer", object{"type": "NFC"}),
-		`pattern "\\s+" is not known`:        pre(object{"pattern": object{"Regex": `\s+`}}, nil),
-		`"Removed" "Split"`:                  pre(object{"behavior": "Removed"}, nil),
-		`without prefix space`:               pre(nil, object{"add_prefix_space": true}),
-		`want a Sequence`:                    set("pre_tokenizer", object{"type": "ByteLevel"}),
-		`"WordPiece" is not supported`:       set("model", "type", "WordPiece"),
-		`byte_fallback`:                      set("model", "byte_fallback", true),
-		`no token for the byte`:              func(f object) { delete(f["model"].(object)["vocab"].(object), "a") },
-		`token "abd": id -1`:                 set("model", "vocab", "abd", -1),
-		`used twice`:                         set("model", "vocab", "abd", 258),
-		`stands for no byte`:                 set("model", "vocab", "a b", 259),
-		`merge 0 of ["abc"] is not a pair`:   set("model", "merges", []any{"abc"}),
-		`merge 0 of ["a"] is not a pair`:     set("model", "merges", []any{[]any{"a"}}),
-		`cannot unmarshal number`:            set("model", "merges", []any{1}),
-		`merge 0 of "a" and "x": not all in`: set("model", "merges", []any{[]any{"a", "x"}}),
-		`added token "": id 5`:               set("added_tokens", []any{object{"id": 5, "content": ""}}),
-		`added token "x": id 99999999`:       set("added_tokens", []any{object{"id": 99999999, "content": "x"}}),
-		`cannot unmarshal`:                   set("model", "vocab", 3),
+		`normalizer`:                            set("normalizer", object{"type": "NFC"}),
+		`pattern "\\s+" is not known`:           pre(object{"pattern": object{"Regex": `\s+`}}, nil),
+		`"Removed" "Split"`:                     pre(object{"behavior": "Removed"}, nil),
+		`without prefix space`:                  pre(nil, object{"add_prefix_space": true}),
+		`want a Sequence`:                       set("pre_tokenizer", object{"type": "ByteLevel"}),
+		`"WordPiece" is not supported`:          set("model", "type", "WordPiece"),
+		`byte_fallback`:                         set("model", "byte_fallback", true),
+		`no token for the byte`:                 func(f object) { delete(f["model"].(object)["vocab"].(object), "a") },
+		`token "abd": id -1`:                    set("model", "vocab", "abd", -1),
+		`used twice`:                            set("model", "vocab", "abd", 258),
+		`stands for no byte`:                    set("model", "vocab", "a b", 259),
+		`merge 0 of ["abc"] is not a pair`:      set("model", "merges", []any{"abc"}),
+		`merge 0 of ["a"] is not a pair`:        set("model", "merges", []any{[]any{"a"}}),
+		`cannot unmarshal number`:               set("model", "merges", []any{1}),
+		`merge 0 of "a" and "x": not all in`:    set("model", "merges", []any{[]any{"a", "x"}}),
+		`added token "": id 5`:                  set("added_tokens", []any{object{"id": 5, "content": ""}}),
+		`added token "x": id 99999999`:          set("added_tokens", []any{object{"id": 99999999, "content": "x"}}),
+		`cannot unmarshal`:                      set("model", "vocab", 3),
+		`"x": lstrip, rstrip and single_word`:   set("added_tokens", []any{object{"id": 300, "content": "x", "lstrip": true}}),
+		`post_processor: type "BertProcessing"`: set("post_processor", object{"type": "BertProcessing"}),
+		`to every text is not supported`: set("post_processor", object{"type": "Sequence", "processors": []any{object{"type": "ByteLevel"}, object{
+			"type": "TemplateProcessing", "single": []any{object{"SpecialToken": object{"id": "<s>"}}, object{"Sequence": object{"id": "A"}}},
+		}}}),
 	} {
 		f := smallFile()
 		change(f)
@@ -120,6 +125,34 @@ func TestFileErrors(t *testing.T) {
 	}
 	_, err := loadFile(t, []byte("{"))
 	require.ErrorContains(t, err, "tokenizer.json")
+}
+
+// Tokens that are added and not special are found in ordinary text, the longest
+// of those that begin at the same place.
+func TestAddedTokensOfOrdinaryText(t *testing.T) {
+	f := smallFile()
+	f["added_tokens"] = []any{
+		object{"id": 300, "content": "<|end|>", "special": false},
+		object{"id": 301, "content": "<x", "special": false}, object{"id": 302, "content": "<xy>", "special": false},
+		object{"id": 303, "content": "<pad>", "special": true},
+	}
+	f["post_processor"] = object{"type": "ByteLevel", "trim_offsets": false}
+	tok, err := loadFile(t, f)
+	require.NoError(t, err)
+	require.Equal(t, []int{256, 302, 'c', 301, 'y'}, tok.Encode("ab<xy>c<xy"))
+	require.Equal(t, "ab<xy>c<xy", tok.Decode(tok.Encode("ab<xy>c<xy")))
+	require.NotContains(t, tok.Encode("<|end|><pad>"), 300)
+	require.Equal(t, []int{302, 300, 303}, tok.EncodeSpecial("<xy><|end|><pad>"))
+
+	same, err := tok.Within(304)
+	require.NoError(t, err)
+	require.Same(t, tok, same)
+	less, err := tok.Within(303)
+	require.NoError(t, err)
+	require.Equal(t, 303, less.Size())
+	require.Equal(t, tok.Encode("<pad><xy>"), less.EncodeSpecial("<pad><xy>"))
+	_, err = tok.Within(258)
+	require.ErrorContains(t, err, `a token "abc" with the id 258, and the model only knows ids below 258`)
 }
 
 func FuzzParse(f *testing.F) {

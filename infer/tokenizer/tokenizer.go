@@ -1,7 +1,11 @@
 package tokenizer
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -15,8 +19,15 @@ type Tokenizer struct {
 	special map[string]int
 	names   map[int]string // the reverse of special
 	lengths []int          // of the special names, longest first
+	added   []added        // tokens of ordinary text that are matched whole
 	size    int
 	stop    []int
+}
+
+// added is a token that is found in ordinary text before it is split.
+type added struct {
+	text string
+	id   int
 }
 
 // newTokenizer returns a tokenizer of plain ordinary tokens, with ids from 0,
@@ -40,6 +51,34 @@ func (t *Tokenizer) Name() string { return t.name }
 // Size is one more than the largest id.
 func (t *Tokenizer) Size() int { return t.size }
 
+// Within returns t without the tokens that a model of so many ids does not know.
+// They must be tokens that a tokenizer.json adds, as for padding: the error
+// names one that ordinary text may need.
+func (t *Tokenizer) Within(ids int) (*Tokenizer, error) {
+	if t.size <= ids {
+		return t, nil
+	}
+	if v := t.vocab(); len(v.tokens) > ids {
+		return nil, fmt.Errorf("the vocabulary %s has a token %q with the id %d, and the model only knows ids below %d",
+			t.name, v.tokens[len(v.tokens)-1], len(v.tokens)-1, ids)
+	}
+	special := make(map[string]int, len(t.special))
+	for name, id := range t.special {
+		if id < ids {
+			special[name] = id
+		}
+	}
+	less := newTokenizer(t.name, len(t.vocab().tokens), t.vocab, special)
+	for _, a := range t.added {
+		if a.id < ids {
+			less.added = append(less.added, a)
+			less.size = max(less.size, a.id+1)
+		}
+	}
+	less.stop = slices.DeleteFunc(slices.Clone(t.stop), func(id int) bool { return id >= ids })
+	return less, nil
+}
+
 // Special returns the id of the special token with that text, as in
 // Special("<|end|>").
 func (t *Tokenizer) Special(name string) (id int, ok bool) {
@@ -58,18 +97,63 @@ func (t *Tokenizer) StopIDs() []int { return slices.Clone(t.stop) }
 
 // Encode returns the ids of text, in which nothing is special.
 func (t *Tokenizer) Encode(text string) []int {
-	return t.appendPlain(nil, text)
+	return t.appendText(nil, text)
 }
 
-func (t *Tokenizer) appendPlain(ids []int, text string) []int {
-	if text == "" {
-		return ids
-	}
-	m := merger{vocab: t.vocab()}
-	for piece := range split(text) {
-		ids = m.appendPiece(ids, piece)
-	}
+// appendText encodes text without a bound, which cannot fail.
+func (t *Tokenizer) appendText(ids []int, text string) []int {
+	ids, _ = t.AppendWithin(context.Background(), ids, text, math.MaxInt)
 	return ids
+}
+
+// AppendWithin appends the ids of text, as Encode gives them, to ids. It ends
+// with ErrTooLong as soon as there are sure to be more than most ids in all, and
+// with ctx's error when that ends: the work is bounded whatever the text.
+func (t *Tokenizer) AppendWithin(ctx context.Context, ids []int, text string, most int) ([]int, error) {
+	if text == "" {
+		return ids, checkRoom(ids, most)
+	}
+	m := merger{vocab: t.vocab(), ctx: ctx}
+	for len(text) > 0 {
+		// What comes before the next added token is ordinary.
+		at, id, n := t.nextAdded(text)
+		for piece := range split(text[:at]) {
+			var err error
+			if ids, err = m.appendPiece(ids, piece, most); err != nil {
+				return ids, err
+			}
+		}
+		if n > 0 {
+			ids = append(ids, id)
+		}
+		text = text[at+n:]
+	}
+	return ids, checkRoom(ids, most)
+}
+
+// ErrTooLong ends the encoding of a text that has more tokens than allowed.
+var ErrTooLong = errors.New("the text has too many tokens")
+
+func checkRoom(ids []int, most int) error {
+	if len(ids) > most {
+		return ErrTooLong
+	}
+	return nil
+}
+
+// nextAdded finds the first token in text that a tokenizer.json adds to the
+// vocabulary without calling it special: its place, id and length. Without one
+// the place is the end of text.
+func (t *Tokenizer) nextAdded(text string) (at, id, n int) {
+	at = len(text)
+	for _, a := range t.added {
+		limit := min(at+len(a.text), len(text))
+		i := strings.Index(text[:limit], a.text)
+		if i >= 0 && (i < at || i == at && len(a.text) > n) {
+			at, id, n = i, a.id, len(a.text)
+		}
+	}
+	return at, id, n
 }
 
 // EncodeSpecial returns the ids of text in which the names of special tokens
@@ -83,11 +167,11 @@ func (t *Tokenizer) EncodeSpecial(text string) []int {
 			i++
 			continue
 		}
-		ids = append(t.appendPlain(ids, text[plain:i]), id)
+		ids = append(t.appendText(ids, text[plain:i]), id)
 		i += n
 		plain = i
 	}
-	return t.appendPlain(ids, text[plain:])
+	return t.appendText(ids, text[plain:])
 }
 
 // specialAt returns the longest special token that text starts with, and the
@@ -108,6 +192,11 @@ func (t *Tokenizer) specialAt(text string) (id, n int) {
 func (t *Tokenizer) Bytes(id int) string {
 	if name, ok := t.names[id]; ok {
 		return name
+	}
+	for _, a := range t.added {
+		if a.id == id {
+			return a.text
+		}
 	}
 	v := t.vocab()
 	if id < 0 || id >= len(v.tokens) || v.tokens[id] == "" {

@@ -157,7 +157,7 @@ func TestStream(t *testing.T) {
 			out.WriteString(text)
 		}
 		out.WriteString(s.Flush())
-		require.Equal(t, string([]rune(tok.Decode(ids))), out.String())
+		require.Equal(t, ValidUTF8(tok.Decode(ids)), out.String())
 	})
 }
 
@@ -169,7 +169,23 @@ func TestStreamHoldsBackIncompleteCharacter(t *testing.T) {
 		got = append(got, s.Push(int(o200kVocabulary().byteID[b])))
 	}
 	got = append(got, s.Flush())
-	require.Equal(t, []string{"", "é", "", "", "", "🙂", "", "", "\ufffd\ufffd"}, got)
+	require.Equal(t, []string{"", "é", "", "", "", "🙂", "", "", "\ufffd"}, got)
+}
+
+// The examples of Unicode 3.9, tables 3-8 to 3-11: one U+FFFD for each maximal part.
+func TestValidUTF8(t *testing.T) {
+	for bad, want := range map[string]string{
+		"a\xf1\x80\x80\xe1\x80\xc2b\x80c\x80\xbfd": "a???b?c??d",
+		"\xc0\xaf\xe0\x80\xbf\xf0\x81\x82A":        "????????A",
+		"\xed\xa0\x80\xed\xbf\xbf\xed\xafA":        "????????A",
+		"\xf4\x91\x92\x93\xffA\x80\xbfB":           "?????A??B",
+		"\xe1\x80\xe2\xf0\x91\x92\xf1\xbfA":        "????A",
+		" \xf0\x9f \xf0\x9fworked":                 " ? ?worked",
+		"é🙂":                                       "é🙂",
+		"\xf0\x9f\x99":                             "?",
+	} {
+		require.Equal(t, strings.ReplaceAll(want, "?", "\ufffd"), ValidUTF8(bad), "%q", bad)
+	}
 }
 
 func TestStreamLeavesOutStops(t *testing.T) {
