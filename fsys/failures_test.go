@@ -221,3 +221,41 @@ func TestReadersKilled(t *testing.T) {
 	require.True(t, errors.As(holder.Wait(), &exit))
 	require.Eventually(t, func() bool { return s.report().Cache.HeldBytes == 0 }, patience, 10*time.Millisecond)
 }
+
+// TestShortageOfDescriptors: a server that may open no more files is short of
+// something, as one without memory is. The drive is not to blame.
+func TestShortageOfDescriptors(t *testing.T) {
+	s := mount(t, serverConfig{MaxWait: 50 * time.Millisecond})
+	pid := s.cmd.Process.Pid
+	fds, err := os.ReadDir("/proc/" + itoa(pid) + "/fd")
+	require.NoError(t, err)
+	var had unix.Rlimit
+	require.NoError(t, unix.Prlimit(pid, unix.RLIMIT_NOFILE, nil, &had))
+	limit := unix.Rlimit{Cur: uint64(len(fds)) + 8, Max: had.Max}
+	require.NoError(t, unix.Prlimit(pid, unix.RLIMIT_NOFILE, &limit, nil))
+	var open []*os.File
+	for e := 0; err == nil && e < 32; e++ {
+		var f *os.File
+		if f, err = os.Open(s.expert(0, e)); err == nil {
+			defer f.Close()
+			open = append(open, f)
+		}
+	}
+	require.ErrorIs(t, err, unix.ENOMEM)
+	_, err = os.Open(s.path("dense", "unembedding.safetensors"))
+	require.ErrorIs(t, err, unix.ENOMEM)
+	require.NotZero(t, s.report().Cache.Errors["EMFILE"])
+	// The room of an expert that is let go suffices for another.
+	require.NoError(t, open[0].Close())
+	f, err := os.Open(s.expert(1, 0))
+	require.NoError(t, err)
+	defer f.Close()
+	require.NoError(t, unix.Prlimit(pid, unix.RLIMIT_NOFILE, &had, nil))
+	require.Eventually(t, func() bool { // the next try is after a second
+		f, err := os.Open(s.expert(1, 1))
+		if err == nil {
+			require.NoError(t, f.Close())
+		}
+		return err == nil
+	}, patience, 50*time.Millisecond)
+}

@@ -16,7 +16,9 @@
 // A resident expert is pinned while a Handle is open, and stays in use while any
 // process maps its slot, which outlives the descriptor and which nobody tells us
 // of. What is in use is never evicted: forgetting it would free no memory, and
-// whoever opens it next would need a second copy.
+// whoever opens it next would need a second copy. What is evicted gives up its
+// room: its slot is closed, and the load that takes the room makes another (see
+// package ram for why none is written to twice).
 //
 // # Budget
 //

@@ -198,6 +198,12 @@ func (d *loader) run(l *load) {
 	d.guard.Lock()
 	slot := l.slot
 	d.guard.Unlock()
+	if slot != nil && slot.Sealed() {
+		// Readers have had it: its pages are not written to again, its room is
+		// taken by a new slot.
+		d.fill.closeSlot(slot)
+		slot = nil
+	}
 	if slot == nil {
 		var err error
 		if slot, err = d.fill.newSlot(l.e, l.e.view().Size()); err != nil {
@@ -223,6 +229,7 @@ func (d *loader) noSlot(l *load, err error) {
 	d.guard.Lock()
 	defer d.guard.Unlock()
 	d.stats.errors[errnoName(err)]++
+	l.slot = nil
 	d.slots.notMade()
 	l.short = &LoadError{l.e.name, err}
 	d.unspeculate(l)
@@ -270,7 +277,10 @@ func (d *loader) read(l *load, slot *ram.Slot) error {
 	l.job = job
 	d.guard.Unlock()
 	<-job.Done()
-	return job.Err()
+	if err := job.Err(); err != nil {
+		return err
+	}
+	return slot.Seal()
 }
 
 // finish ends a load that has a slot, or has failed to get one. It takes the

@@ -6,9 +6,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Slot is a file in RAM, mapped into this process for its whole life. Its
-// memory is allocated when the slot is made, so that writing to Bytes cannot
-// fail (a write to a page that cannot be had is SIGBUS).
+// Slot is a file in RAM that is written once, mapped into this process for its
+// whole life. Its memory is allocated when the slot is made, so that writing to
+// Bytes cannot fail (a write to a page that cannot be had is SIGBUS).
+//
+// Whoever makes a slot fills Bytes, calls Seal, and only then lets readers
+// have it. The room of a sealed slot is used again by closing it and making
+// another.
 type Slot struct {
 	// BackingID is the FUSE passthrough id of Fd, 0 for none. It is set by
 	// whoever serves the slot before anybody else knows the slot.
@@ -18,17 +22,17 @@ type Slot struct {
 	fd        int
 	mem       []byte
 	allocated int64
+	sealed    bool
 }
 
 // NewSlot makes a slot of exactly size bytes: with passthrough the kernel
 // shows the reader the slot's length, not the one FUSE has told. It fails with
-// ENOSPC at the tier's limit, with ENOMEM or ENOSPC when memory is short, and
-// with EMFILE when descriptors are.
+// a *ShortageError where the tier's limit, memory or descriptors do not suffice.
 func (t *Tier) NewSlot(size int64) (*Slot, error) {
 	s := &Slot{tier: t, fd: -1}
 	if err := s.make(size); err != nil {
 		s.Close()
-		return nil, fmt.Errorf("ram: slot of %d bytes: %w", size, err)
+		return nil, slotError(size, err)
 	}
 	t.allocated.Add(s.allocated)
 	return s, nil
@@ -51,8 +55,9 @@ func (s *Slot) make(size int64) (err error) {
 		return err
 	}
 	if s.tier.mount < 0 {
-		if err := sealSize(s.fd); err != nil {
-			return fmt.Errorf("seal: %w", err)
+		// A mapping of pages that are cut off is SIGBUS.
+		if err := addSeals(s.fd, unix.F_SEAL_SHRINK|unix.F_SEAL_GROW); err != nil {
+			return err
 		}
 	}
 	var st unix.Stat_t
@@ -81,8 +86,27 @@ func fallocate(fd int, size int64) error {
 // Fd returns the slot's descriptor. It stays the slot's own.
 func (s *Slot) Fd() int { return s.fd }
 
-// Bytes returns the slot's memory. It is valid until Close.
+// Bytes returns the slot's memory. It is valid until Close, and must not be
+// written to after Seal: that is SIGSEGV.
 func (s *Slot) Bytes() []byte { return s.mem }
+
+// Seal makes the contents final. It must be called before anybody else gets the
+// slot to see.
+func (s *Slot) Seal() error {
+	if err := unix.Mprotect(s.mem, unix.PROT_READ); err != nil {
+		return fmt.Errorf("make a slot read-only: %w", err)
+	}
+	if s.tier.mount < 0 {
+		if err := addSeals(s.fd, unix.F_SEAL_FUTURE_WRITE|unix.F_SEAL_SEAL); err != nil {
+			return err
+		}
+	}
+	s.sealed = true
+	return nil
+}
+
+// Sealed tells whether readers may have seen the slot.
+func (s *Slot) Sealed() bool { return s.sealed }
 
 // Size returns the slot's length in bytes.
 func (s *Slot) Size() int64 { return int64(len(s.mem)) }
@@ -90,8 +114,9 @@ func (s *Slot) Size() int64 { return int64(len(s.mem)) }
 // Allocated returns the memory that the slot takes, in bytes: whole pages.
 func (s *Slot) Allocated() int64 { return s.allocated }
 
-// Idle tells whether nobody but this process has the slot open or mapped. The
-// answer holds only as long as the caller keeps the slot from being opened.
+// Idle tells whether nobody but this process has the slot open or mapped, so
+// that Close frees its memory at once. The answer holds only as long as the
+// caller keeps the slot from being opened.
 func (s *Slot) Idle() bool { return s.lease() == nil }
 
 // lease takes a write lease and drops it at once.

@@ -2,10 +2,14 @@ package ram
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"runtime/debug"
+	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -19,6 +23,10 @@ const readerEnv = "EXPERTFS_TEST_READER"
 func TestMain(m *testing.M) {
 	if os.Getenv(readerEnv) != "" {
 		holdMapping()
+		return
+	}
+	if os.Getenv(mechanismEnv) != "" {
+		tellMechanism()
 		return
 	}
 	goleak.VerifyTestMain(m)
@@ -145,6 +153,62 @@ func TestAClosedSlotLivesOnForItsReaderAndStaysCharged(t *testing.T) {
 	requireUsed(t, tier, 0)
 }
 
+func TestASealedSlotCannotBeChanged(t *testing.T) {
+	tiers(t, 0, func(t *testing.T, tier *Tier) {
+		s, err := tier.NewSlot(3 << 20)
+		require.NoError(t, err)
+		defer s.Close()
+		s.Bytes()[1] = 'A'
+		require.False(t, s.Sealed())
+		require.NoError(t, s.Seal())
+		require.True(t, s.Sealed())
+		require.Equal(t, byte('A'), s.Bytes()[1])
+		require.True(t, s.Idle())
+		require.Panics(t, func() {
+			defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+			s.Bytes()[1] = 'B'
+		})
+		if m, _ := tier.Mechanism(); m == Memfd {
+			_, err := unix.Pwrite(s.Fd(), []byte("B"), 1)
+			require.ErrorIs(t, err, unix.EPERM)
+			_, err = unix.Mmap(s.Fd(), 0, 4096, unix.PROT_WRITE, unix.MAP_SHARED)
+			require.ErrorIs(t, err, unix.EPERM)
+		}
+	})
+}
+
+// TestPagesInAPipeOutliveTheirSlot moves pages of a slot into a pipe, closes the
+// slot, and makes another in its room.
+func TestPagesInAPipeOutliveTheirSlot(t *testing.T) {
+	tiers(t, 2<<20, func(t *testing.T, tier *Tier) {
+		fill := func(b byte) *Slot {
+			s, err := tier.NewSlot(2 << 20)
+			require.NoError(t, err)
+			for i := range s.Bytes() {
+				s.Bytes()[i] = b
+			}
+			require.NoError(t, s.Seal())
+			return s
+		}
+		s := fill('A')
+		r, w, err := os.Pipe()
+		require.NoError(t, err)
+		defer r.Close()
+		defer w.Close()
+		off := int64(1 << 20)
+		n, err := unix.Splice(s.Fd(), &off, int(w.Fd()), nil, 8192, 0)
+		require.NoError(t, err)
+		require.True(t, s.Idle(), "a pipe is not seen")
+		s.Close()
+		requireUsed(t, tier, 0)
+		defer fill('B').Close()
+		got := make([]byte, n)
+		_, err = io.ReadFull(r, got)
+		require.NoError(t, err)
+		require.Equal(t, strings.Repeat("A", int(n)), string(got))
+	})
+}
+
 func TestSlotsAreChargedWhatTheyTake(t *testing.T) {
 	tiers(t, 0, func(t *testing.T, tier *Tier) {
 		page := int64(os.Getpagesize())
@@ -175,6 +239,9 @@ func TestTheKernelEnforcesTheLimit(t *testing.T) {
 	require.NoError(t, err)
 	_, err = tier.NewSlot(3 << 20)
 	require.ErrorIs(t, err, unix.ENOSPC)
+	var shortage *ShortageError
+	require.ErrorAs(t, err, &shortage)
+	require.ErrorContains(t, err, "3145728 bytes")
 	requireUsed(t, tier, 3<<20)
 
 	require.ErrorIs(t, tier.SetLimit(2<<20), unix.EINVAL, "below what is in use")
@@ -187,6 +254,53 @@ func TestTheKernelEnforcesTheLimit(t *testing.T) {
 	require.ErrorIs(t, err, unix.ENOSPC)
 	a.Close()
 	requireUsed(t, tier, 0)
+}
+
+func TestLackOfDescriptorsIsAShortage(t *testing.T) {
+	tiers(t, 0, func(t *testing.T, tier *Tier) {
+		var had unix.Rlimit
+		require.NoError(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &had))
+		require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: had.Max}))
+		_, err := tier.NewSlot(1)
+		require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &had))
+		var shortage *ShortageError
+		require.ErrorAs(t, err, &shortage)
+		require.Equal(t, unix.EMFILE, shortage.Err)
+		require.ErrorContains(t, err, "ulimit -n")
+	})
+}
+
+// mechanismEnv makes the test binary one that opens a tier, makes a slot, and
+// prints what it is made of.
+const mechanismEnv = "EXPERTFS_TEST_MECHANISM"
+
+func tellMechanism() {
+	tier, err := Open(Options{})
+	check(err)
+	s, err := tier.NewSlot(10_000)
+	check(err)
+	s.Close()
+	m, why := tier.Mechanism()
+	fmt.Printf("%v (%s)\n", m, why)
+	check(tier.Close())
+}
+
+// TestAUserNamespaceWithoutOurGroup is what unshare(1) makes unless told more: a
+// tmpfs can be mounted there, and no file be made in it.
+func TestAUserNamespaceWithoutOurGroup(t *testing.T) {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), mechanismEnv+"=1")
+	cmd.Stderr = os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
+		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
+	}
+	out, err := cmd.Output()
+	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EUSERS) {
+		t.Skip("no user namespaces here: ", err)
+	}
+	require.NoError(t, err)
+	require.Contains(t, string(out), "memfd (a tmpfs of our own takes no files: ")
 }
 
 func requireUsed(t *testing.T, tier *Tier, want int64) {

@@ -53,7 +53,15 @@ func Open(o Options) (*Tier, error) {
 	if !o.Memfd {
 		t.openTmpfs(o)
 	}
-	if err := t.probe(); err != nil {
+	err := t.probe()
+	if err != nil && t.mount >= 0 {
+		// In a user namespace that maps our user id and no group id we may mount
+		// a tmpfs, and nobody may make files in it.
+		t.Close()
+		t.mechanism, t.why = Memfd, fmt.Sprintf("a tmpfs of our own takes no files: %v", err)
+		err = t.probe()
+	}
+	if err != nil {
 		t.Close()
 		return nil, err
 	}
@@ -101,7 +109,7 @@ func (t *Tier) probe() error {
 	}
 	defer s.Close()
 	if err := s.lease(); err != nil {
-		return fmt.Errorf("ram: write leases, which tell whether a reader still maps an expert, do not work here (is fs.leases-enable 0?): %w", err)
+		return fmt.Errorf("write leases, which tell whether a reader still maps an expert, do not work here (is fs.leases-enable 0?): %w", err)
 	}
 	return nil
 }
@@ -118,7 +126,7 @@ func (t *Tier) Used() (int64, error) {
 	}
 	var st unix.Statfs_t
 	if err := unix.Fstatfs(t.mount, &st); err != nil {
-		return 0, fmt.Errorf("ram: statfs: %w", err)
+		return 0, fmt.Errorf("statfs of the RAM tier: %w", err)
 	}
 	return int64(st.Blocks-st.Bfree) * st.Bsize, nil
 }
@@ -130,7 +138,7 @@ func (t *Tier) SetLimit(limit int64) error {
 		return nil
 	}
 	if err := resizeTmpfs(t.mount, limit); err != nil {
-		return fmt.Errorf("ram: limit tmpfs to %d bytes: %w", limit, err)
+		return fmt.Errorf("limit the RAM tier to %d bytes: %w", limit, err)
 	}
 	return nil
 }

@@ -1,0 +1,299 @@
+package fsys_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"expertfs/checkpoint"
+	"expertfs/checkpoint/config"
+	"expertfs/checkpoint/synth"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// movedEnv is how many files TestMovedPagesKeepTheirBytes moves in each way.
+const movedEnv = "EXPERTFS_MOVED"
+
+// moved are bytes of a file that wait in a pipe or a socket. The file is closed.
+type moved struct {
+	off, size int64
+	rest      func() ([]byte, error) // reads them; called once
+}
+
+// mover moves pages of the file at path, at off and at most size bytes of them,
+// without copying them, and closes the file.
+type mover func(path string, off, size int64) (moved, error)
+
+// TestMovedPagesKeepTheirBytes moves pages of more experts than RAM holds into
+// pipes and sockets, closes the files, and has all of them evicted before it
+// reads what was moved.
+func TestMovedPagesKeepTheirBytes(t *testing.T) {
+	t.Run("small", func(t *testing.T) { testMoved(t, openModel(t, "embed:tiny"), 7, 200) })
+	t.Run("13 MB", func(t *testing.T) {
+		if testing.Short() && os.Getenv(movedEnv) == "" {
+			t.Skip("writes a checkpoint of 220 MB")
+		}
+		testMoved(t, publishedSize(t), 4, 24)
+	})
+}
+
+// publishedSize is a model whose experts are as long as those of gpt-oss.
+func publishedSize(t *testing.T) *model {
+	t.Helper()
+	c, err := config.Preset("tiny")
+	require.NoError(t, err)
+	c.SetLayers(2)
+	c.Experts, c.Hidden, c.Intermediate = 8, 2880, 2880
+	dir := filepath.Join(t.TempDir(), "model")
+	require.NoError(t, synth.Write(context.Background(), dir, synth.Options{Config: c, Seed: 1, Layout: checkpoint.HuggingFace}))
+	return openModel(t, dir)
+}
+
+func testMoved(t *testing.T, m *model, slots int64, count int) {
+	if text := os.Getenv(movedEnv); text != "" {
+		var err error
+		count, err = strconv.Atoi(text)
+		require.NoError(t, err)
+	}
+	s := mount(t, serverConfig{Checkpoint: m.path, Slots: slots})
+	s.needPassthrough()
+	web := startFileServer(t, s.point)
+	for name, move := range map[string]mover{
+		"splice": splicePages, "vmsplice": vmsplicePages, "sendfile": sendfilePages, "http.FileServer": web.move,
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := s.report().Cache.Evictions
+			random := rand.New(rand.NewPCG(1, 2))
+			wrong, done := 0, 0
+			for done < count {
+				batch := m.moveBatch(t, s, move, int(slots)+1, random)
+				m.readOthers(t, s, batch, int(slots))
+				for name, b := range batch {
+					got, err := b.rest()
+					require.NoError(t, err)
+					require.Len(t, got, int(b.size))
+					if !bytes.Equal(m.files[name][b.off:b.off+b.size], got) {
+						wrong++
+					}
+					done++
+				}
+			}
+			require.Zero(t, wrong, "of %d have other bytes", done)
+			require.Empty(t, s.report().Cache.Errors)
+			t.Logf("%d moved, %d evictions", done, s.report().Cache.Evictions-before)
+		})
+	}
+}
+
+// pipeBytes is what a pipe can hold without privileges.
+const pipeBytes = 1 << 20
+
+// moveBatch moves pages of n experts.
+func (m *model) moveBatch(t *testing.T, s *server, move mover, n int, random *rand.Rand) map[string]moved {
+	t.Helper()
+	batch := map[string]moved{}
+	size := m.ck.ExpertSize()
+	part := min(size, pipeBytes)
+	for len(batch) < n {
+		name := m.randomExpert(random)
+		if _, ok := batch[name]; ok {
+			continue
+		}
+		// Pages are moved whole, so that a pipe holds as many as it should.
+		off := random.Int64N(size-part+1) &^ int64(os.Getpagesize()-1)
+		b, err := move(s.path(name), off, part)
+		require.NoError(t, err, name)
+		batch[name] = b
+	}
+	return batch
+}
+
+func (m *model) randomExpert(random *rand.Rand) string {
+	c := m.ck.Config()
+	return fmt.Sprintf("layers/%02d/experts/%02d.safetensors", random.IntN(c.Layers), random.IntN(c.Experts))
+}
+
+// readOthers reads n experts that are not in the batch, so that they take the
+// room of those that are.
+func (m *model) readOthers(t *testing.T, s *server, batch map[string]moved, n int) {
+	t.Helper()
+	for name := range m.files {
+		if n == 0 {
+			return
+		}
+		if _, ok := batch[name]; ok || !strings.Contains(name, "/experts/") {
+			continue
+		}
+		got, err := readMapped(s.path(name))
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(m.files[name], got), name)
+		n--
+	}
+}
+
+// newPipe makes a pipe and an os.File for its reading end.
+func newPipe() (r *os.File, w int, err error) {
+	var fds [2]int
+	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
+		return nil, -1, err
+	}
+	r = os.NewFile(uintptr(fds[0]), "pipe")
+	if _, err := unix.FcntlInt(uintptr(fds[1]), unix.F_SETPIPE_SZ, pipeBytes); err != nil {
+		r.Close()
+		unix.Close(fds[1])
+		return nil, -1, err
+	}
+	return r, fds[1], nil
+}
+
+// restOf reads all of r and closes it.
+func restOf(r io.ReadCloser) func() ([]byte, error) {
+	return func() ([]byte, error) {
+		defer r.Close()
+		return io.ReadAll(r)
+	}
+}
+
+func splicePages(path string, off, size int64) (moved, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return moved{}, err
+	}
+	defer f.Close()
+	r, w, err := newPipe()
+	if err != nil {
+		return moved{}, err
+	}
+	defer unix.Close(w)
+	at := off
+	for at < off+size {
+		n, err := unix.Splice(int(f.Fd()), &at, w, nil, int(off+size-at), unix.SPLICE_F_NONBLOCK)
+		if err == unix.EAGAIN || err == nil && n == 0 {
+			break // full
+		}
+		if err != nil {
+			return moved{}, err
+		}
+	}
+	return moved{off, at - off, restOf(r)}, nil
+}
+
+func vmsplicePages(path string, off, size int64) (moved, error) {
+	mem, err := mapFile(path)
+	if err != nil {
+		return moved{}, err
+	}
+	defer unix.Munmap(mem)
+	r, w, err := newPipe()
+	if err != nil {
+		return moved{}, err
+	}
+	defer unix.Close(w)
+	iov := unix.Iovec{Base: &mem[off]}
+	iov.SetLen(int(size))
+	n, err := unix.Vmsplice(w, []unix.Iovec{iov}, unix.SPLICE_F_NONBLOCK)
+	if err != nil {
+		return moved{}, err
+	}
+	return moved{off, int64(n), restOf(r)}, nil
+}
+
+func sendfilePages(path string, off, size int64) (moved, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return moved{}, err
+	}
+	defer f.Close()
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return moved{}, err
+	}
+	r := os.NewFile(uintptr(pair[0]), "socket")
+	defer unix.Close(pair[1])
+	if err := unix.SetNonblock(pair[1], true); err != nil {
+		return moved{}, err
+	}
+	at := off
+	for at < off+size {
+		n, err := unix.Sendfile(pair[1], int(f.Fd()), &at, int(off+size-at))
+		if err == unix.EAGAIN || err == nil && n == 0 {
+			break // full
+		}
+		if err != nil {
+			return moved{}, err
+		}
+	}
+	return moved{off, at - off, restOf(r)}, nil
+}
+
+// fileServer serves a folder by net/http, which sends files by sendfile(2).
+type fileServer struct {
+	root, address string
+	running       atomic.Int64 // requests
+}
+
+func startFileServer(t *testing.T, root string) *fileServer {
+	t.Helper()
+	w := &fileServer{root: root}
+	files := http.FileServer(http.Dir(root))
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	w.address = listener.Addr().String()
+	server := &http.Server{Handler: http.HandlerFunc(func(out http.ResponseWriter, in *http.Request) {
+		defer w.running.Add(-1)
+		files.ServeHTTP(out, in)
+	})}
+	done := make(chan error)
+	go func() { done <- server.Serve(listener) }()
+	t.Cleanup(func() {
+		require.NoError(t, server.Close())
+		require.ErrorIs(t, <-done, http.ErrServerClosed)
+	})
+	return w
+}
+
+// move asks for a whole file, and reads no further than off before the server
+// has sent the rest to the socket and has closed the file.
+func (w *fileServer) move(path string, _, size int64) (moved, error) {
+	conn, err := net.Dial("tcp", w.address)
+	if err != nil {
+		return moved{}, err
+	}
+	w.running.Add(1)
+	fmt.Fprintf(conn, "GET /%s HTTP/1.0\r\n\r\n", strings.TrimPrefix(path, w.root+"/"))
+	in := bufio.NewReader(conn)
+	response, err := http.ReadResponse(in, nil)
+	if err != nil {
+		return moved{}, err
+	}
+	if response.StatusCode != http.StatusOK {
+		return moved{}, fmt.Errorf("%s: %s", path, response.Status)
+	}
+	off := max(0, response.ContentLength-size/2)
+	if _, err := io.CopyN(io.Discard, response.Body, off); err != nil {
+		return moved{}, err
+	}
+	for end := time.Now().Add(patience); w.running.Load() > 0; time.Sleep(100 * time.Microsecond) {
+		if time.Now().After(end) {
+			return moved{}, fmt.Errorf("%s: the socket does not take %d bytes", path, size/2)
+		}
+	}
+	return moved{off, response.ContentLength - off, func() ([]byte, error) {
+		defer conn.Close()
+		return io.ReadAll(response.Body)
+	}}, nil
+}
