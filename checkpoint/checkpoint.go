@@ -1,97 +1,69 @@
 package checkpoint
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
-	"fmt"
-	"slices"
+	"strconv"
 	"time"
 
-	"expertfs/checkpoint/config"
-	"expertfs/checkpoint/safetensors"
+	"expertfs/checkpoint/format"
+	"expertfs/checkpoint/source"
+	"expertfs/checkpoint/view"
 )
 
-// maxConfig is the largest config.json, in bytes, that is read.
-const maxConfig = 1 << 20
+// View is a file that is made of pieces of a checkpoint, Extent one of the pieces.
+type (
+	View   = view.View
+	Extent = view.Extent
+)
+
+// ViewAlign is the alignment, in bytes, of the data in a view: a page.
+const ViewAlign = view.Align
+
+// viewFormat is the value of "format" in the metadata of every view.
+const viewFormat = "expertfs/1"
+
+// ProblemsError lists what is wrong with a checkpoint.
+type ProblemsError = format.ProblemsError
 
 // Checkpoint is an open checkpoint. It is safe for concurrent use until Close.
 type Checkpoint struct {
-	config     *config.Config
-	layout     Layout
+	format.Model
+
+	format     string
 	name       string
 	id         string
 	expertSize int64
-
-	files  []*File
-	small  []*SmallFile
-	places map[string]place
-}
-
-// place says where a tensor lies.
-type place struct {
-	file int // index into files
-	safetensors.Tensor
 }
 
 // Open opens the checkpoint in a folder, in its original/ sub-folder, in a
 // folder of Hugging Face's cache, or inside the program ("embed:tiny"). It reads
 // headers, no tensor data. When the checkpoint is damaged or incomplete the
 // error is a [*ProblemsError].
-func Open(path string) (*Checkpoint, error) {
-	f, err := resolve(path)
+func Open(where string) (*Checkpoint, error) {
+	p, err := resolve(where)
 	if err != nil {
 		return nil, err
 	}
-	return open(f)
+	return open(p)
 }
 
-// open opens the checkpoint of a folder.
-func open(f *folder) (*Checkpoint, error) {
-	c := &Checkpoint{name: f.name, places: map[string]place{}}
-	if err := c.load(f); err != nil {
-		c.Close()
+// open opens the checkpoint in a place.
+func open(p *format.Place) (*Checkpoint, error) {
+	f := detect(p)
+	if f == nil {
+		return nil, nothing(p)
+	}
+	m, err := f.Open(p)
+	if err != nil {
 		return nil, err
 	}
+	c := &Checkpoint{Model: m, format: f.Name(), name: p.Name}
+	c.id = identity(m)
+	c.expertSize = c.Expert(0, 0).Size()
 	return c, nil
 }
 
-// load fills in a checkpoint; the caller closes it after an error.
-func (c *Checkpoint) load(f *folder) error {
-	text, err := f.readFile(configName, maxConfig)
-	if err != nil {
-		return err
-	}
-	if c.config, err = config.Parse(text); err != nil {
-		return fmt.Errorf("%s: %w", f.describe(configName), err)
-	}
-	if err := c.openShards(f); err != nil {
-		return err
-	}
-	if err := c.openSmall(f); err != nil {
-		return err
-	}
-	c.id = c.fingerprint()
-	c.expertSize = c.Expert(0, 0).Size()
-	return nil
-}
-
-// fingerprint hashes the config and the place of every tensor.
-func (c *Checkpoint) fingerprint() string {
-	h := sha256.New()
-	fmt.Fprintf(h, "%+v\n", *c.config)
-	for _, t := range Tensors(c.config, c.layout) {
-		p := c.places[t.Name]
-		fmt.Fprintf(h, "%d %q %d %d\n", p.file, p.Name, p.Offset, p.Length)
-	}
-	return hex.EncodeToString(h.Sum(nil)[:16])
-}
-
-// Config returns the model's dimensions and constants. It must not be modified.
-func (c *Checkpoint) Config() *config.Config { return c.config }
-
-// Layout returns how the checkpoint names its tensors.
-func (c *Checkpoint) Layout() Layout { return c.layout }
+// Format returns the name of the checkpoint's format.
+func (c *Checkpoint) Format() string { return c.format }
 
 // Name returns what to call the model: the name of its folder, "owner/name" in
 // Hugging Face's cache, or "embed:tiny".
@@ -104,25 +76,67 @@ func (c *Checkpoint) ID() string { return c.id }
 // ModTime returns the latest time of modification among the files with weights.
 func (c *Checkpoint) ModTime() time.Time {
 	var latest time.Time
-	for _, f := range c.files {
-		if f.ModTime().After(latest) {
-			latest = f.ModTime()
+	for _, f := range c.Files() {
+		if t := f.Identity().ModTime; t.After(latest) {
+			latest = t
 		}
 	}
 	return latest
 }
 
-// Files returns the files with weights; an Extent's File is an index into them.
-func (c *Checkpoint) Files() []*File { return c.files }
-
-// Small returns the files beside the weights, sorted by name within each folder.
-func (c *Checkpoint) Small() []*SmallFile { return c.small }
-
-// Close closes the files. Nobody may be reading them any more.
-func (c *Checkpoint) Close() error {
-	var errs []error
-	for _, f := range slices.Concat(c.files, c.small) {
-		errs = append(errs, f.closer.Close())
+// Expert returns the view of one expert, made anew at each call. It panics when
+// layer or expert is out of range, as an index does.
+func (c *Checkpoint) Expert(layer, expert int) *View {
+	if cfg := c.Config(); layer < 0 || layer >= cfg.Layers || expert < 0 || expert >= cfg.Experts {
+		panic("checkpoint: expert out of range")
 	}
-	return errors.Join(errs...)
+	b := view.NewBuilder(map[string]string{
+		"format": viewFormat, "layer": strconv.Itoa(layer), "expert": strconv.Itoa(expert),
+	})
+	c.Model.Expert(b, layer, expert)
+	return b.View()
+}
+
+// ExpertSize returns the length in bytes of every expert's view.
+func (c *Checkpoint) ExpertSize() int64 { return c.expertSize }
+
+// Dense returns the view of a layer's tensors outside its experts. It panics
+// when layer is out of range, as an index does.
+func (c *Checkpoint) Dense(layer int) *View {
+	if layer < 0 || layer >= c.Config().Layers {
+		panic("checkpoint: layer out of range")
+	}
+	b := view.NewBuilder(map[string]string{"format": viewFormat, "layer": strconv.Itoa(layer)})
+	c.Model.Dense(b, layer)
+	return b.View()
+}
+
+// Embedding returns the view of the embedding.
+func (c *Checkpoint) Embedding() *View {
+	b := view.NewBuilder(map[string]string{"format": viewFormat})
+	c.Model.Embedding(b)
+	return b.View()
+}
+
+// Unembedding returns the view of the last norm and the unembedding.
+func (c *Checkpoint) Unembedding() *View {
+	b := view.NewBuilder(map[string]string{"format": viewFormat})
+	c.Model.Unembedding(b)
+	return b.View()
+}
+
+// Path returns where file i of Files lies in the local filesystem, "" when it
+// does not.
+func (c *Checkpoint) Path(i int) string { return source.Path(c.Files()[i]) }
+
+// Read reads len(p) bytes of a view from off on, one read after the other: for
+// tools and tests. The NVMe tier reads faster.
+func (c *Checkpoint) Read(v *View, p []byte, off int64) error {
+	return v.ReadAt(source.Readers(c.Files()), p, off)
+}
+
+// ReadAll is Read of a whole view.
+func (c *Checkpoint) ReadAll(v *View) ([]byte, error) {
+	p := make([]byte, v.Size())
+	return p, c.Read(v, p, 0)
 }

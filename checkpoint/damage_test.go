@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"expertfs/checkpoint/layout"
 	"expertfs/checkpoint/safetensors"
 )
 
@@ -20,20 +21,22 @@ type damage struct {
 
 const weights = "model.safetensors"
 
-// singleFile lists what can go wrong with an OpenAI checkpoint in one file.
+// singleFile lists what can go wrong with an layout.OpenAI checkpoint in one file.
 var singleFile = []damage{
-	{"no config", func(t *testing.T, f files) { delete(f, configName) }, []string{"mem/config.json: missing", "download it again"}},
-	{"config is garbage", func(t *testing.T, f files) { f[configName] = []byte("<html>") }, []string{"mem/config.json: not the JSON"}},
-	{"config is huge", func(t *testing.T, f files) { f[configName] = make([]byte, maxConfig+1) }, []string{"mem/config.json: larger than 1048576 bytes"}},
-	{"config has one layer less", func(t *testing.T, f files) { f.editJSON(t, configName, map[string]any{"num_hidden_layers": 1}) },
+	{"no config", func(t *testing.T, f files) { delete(f, layout.ConfigName) }, []string{"mem/config.json: missing", "download it again"}},
+	{"config is garbage", func(t *testing.T, f files) { f[layout.ConfigName] = []byte("<html>") }, []string{"mem/config.json: not the JSON"}},
+	{"config is huge", func(t *testing.T, f files) { f[layout.ConfigName] = make([]byte, 1<<20+1) }, []string{"mem/config.json: larger than 1048576 bytes"}},
+	{"config has one layer less", func(t *testing.T, f files) { f.editJSON(t, layout.ConfigName, map[string]any{"num_hidden_layers": 1}) },
 		[]string{"mem/config.json: num_hidden_layers is 1", "block.1."}},
-	{"config has one layer more", func(t *testing.T, f files) { f.editJSON(t, configName, map[string]any{"num_hidden_layers": 3}) },
+	{"config has one layer more", func(t *testing.T, f files) { f.editJSON(t, layout.ConfigName, map[string]any{"num_hidden_layers": 3}) },
 		[]string{"mem", `"block.2.attn.norm.scale" is missing`, "expected BF16[64]", "14 more"}},
-	{"config has most layers", func(t *testing.T, f files) { f.editJSON(t, configName, map[string]any{"num_hidden_layers": 4096}) },
+	{"config has most layers", func(t *testing.T, f files) {
+		f.editJSON(t, layout.ConfigName, map[string]any{"num_hidden_layers": 4096})
+	},
 		[]string{"is missing", "1000 more"}},
-	{"config has more experts", func(t *testing.T, f files) { f.editJSON(t, configName, map[string]any{"num_experts": 4}) },
+	{"config has more experts", func(t *testing.T, f files) { f.editJSON(t, layout.ConfigName, map[string]any{"num_experts": 4}) },
 		[]string{"mem/config.json: says num_experts 4, but the weights have 3", "another model?"}},
-	{"config is of another width", func(t *testing.T, f files) { f.editJSON(t, configName, map[string]any{"hidden_size": 2880}) },
+	{"config is of another width", func(t *testing.T, f files) { f.editJSON(t, layout.ConfigName, map[string]any{"hidden_size": 2880}) },
 		[]string{"mem/config.json: says hidden_size 2880, but the weights have 64", "another model?"}},
 
 	{"empty weights", func(t *testing.T, f files) { f[weights] = nil }, []string{"mem/model.safetensors: 0 bytes are too few", "download it again"}},
@@ -102,16 +105,16 @@ var singleFile = []damage{
 	{"twice the same tensor in two files", func(t *testing.T, f files) {
 		f["other.safetensors"] = shardOf(t, []safetensors.Tensor{{Name: "norm.scale", DType: "BF16", Shape: []int64{64}}})
 	}, []string{`mem/other.safetensors: tensor "norm.scale" is in model.safetensors as well`}},
-	{"dequantised, OpenAI names", func(t *testing.T, f files) {
+	{"dequantised, layout.OpenAI names", func(t *testing.T, f files) {
 		f.replaceName(t, weights, "block.1.mlp.mlp1_weight.blocks", "block.1.mlp.mlp1_weight")
 	}, []string{"mem/model.safetensors", "block.1.mlp.mlp1_weight", "not MXFP4", "use the checkpoint as published"}},
 }
 
 // hfShards lists what can go wrong with a sharded Hugging Face checkpoint.
 var hfShards = []damage{
-	{"index is garbage", func(t *testing.T, f files) { f[indexName] = []byte("{") }, []string{"mem/model.safetensors.index.json: not the JSON of an index"}},
-	{"index without a map", func(t *testing.T, f files) { f[indexName] = []byte("{}") }, []string{"weight_map is missing or empty"}},
-	{"index is huge", func(t *testing.T, f files) { f[indexName] = make([]byte, maxIndex+1) }, []string{"larger than 33554432 bytes"}},
+	{"index is garbage", func(t *testing.T, f files) { f[layout.IndexName] = []byte("{") }, []string{"mem/model.safetensors.index.json: not the JSON of an index"}},
+	{"index without a map", func(t *testing.T, f files) { f[layout.IndexName] = []byte("{}") }, []string{"weight_map is missing or empty"}},
+	{"index is huge", func(t *testing.T, f files) { f[layout.IndexName] = make([]byte, 32<<20+1) }, []string{"larger than 33554432 bytes"}},
 	{"absent shard", func(t *testing.T, f files) { delete(f, "partb.safetensors") },
 		[]string{"mem/model.safetensors.index.json: names shard partb.safetensors, which is not there: download it"}},
 	{"two absent shards", func(t *testing.T, f files) { delete(f, "parta.safetensors"); delete(f, "partb.safetensors") },
@@ -137,9 +140,11 @@ var hfShards = []damage{
 	{"shard of another model", func(t *testing.T, f files) { f["partb.safetensors"] = f["parta.safetensors"] },
 		[]string{"mem/partb.safetensors: tensor", "is in parta.safetensors as well"}},
 	{"one layer more", func(t *testing.T, f files) {
-		f.editJSON(t, configName, map[string]any{"num_hidden_layers": 1, "layer_types": nil})
+		f.editJSON(t, layout.ConfigName, map[string]any{"num_hidden_layers": 1, "layer_types": nil})
 	}, []string{"num_hidden_layers is 1", "model.layers.1."}},
-	{"wrong split of heads", func(t *testing.T, f files) { f.editJSON(t, configName, map[string]any{"num_key_value_heads": 4}) },
+	{"wrong split of heads", func(t *testing.T, f files) {
+		f.editJSON(t, layout.ConfigName, map[string]any{"num_key_value_heads": 4})
+	},
 		[]string{`k_proj.weight" is BF16[12 64], expected BF16[24 64]`}},
 	{"dequantised", func(t *testing.T, f files) {
 		for _, part := range []string{"parta.safetensors", "partb.safetensors"} {
@@ -173,13 +178,13 @@ func TestDamage(t *testing.T) {
 			})
 		}
 	}
-	run("openai", sample(t, OpenAI, 1), singleFile)
-	run("huggingface", sample(t, HuggingFace, 2), hfShards)
+	run("openai", sample(t, layout.OpenAI, 1), singleFile)
+	run("huggingface", sample(t, layout.HuggingFace, 2), hfShards)
 }
 
 func TestProblemsAreListed(t *testing.T) {
-	f := sample(t, OpenAI, 1)
-	f.editJSON(t, configName, map[string]any{"num_hidden_layers": 3, "vocab_size": 41})
+	f := sample(t, layout.OpenAI, 1)
+	f.editJSON(t, layout.ConfigName, map[string]any{"num_hidden_layers": 3, "vocab_size": 41})
 	_, err := f.open()
 	var list *ProblemsError
 	require.ErrorAs(t, err, &list)

@@ -3,110 +3,29 @@ package checkpoint
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"maps"
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
-	"expertfs/checkpoint/tiny"
+	"expertfs/checkpoint/format"
+	"expertfs/checkpoint/source"
 )
 
-const (
-	configName = "config.json"
-	indexName  = "model.safetensors.index.json"
-	weightsExt = ".safetensors"
+// originalDir is where the published repositories keep OpenAI's layout, beside
+// the tokenizer and Hugging Face's layout.
+const originalDir = "original"
 
-	// originalDir is where the published repositories keep OpenAI's layout,
-	// beside the tokenizer and Hugging Face's layout.
-	originalDir = "original"
-)
-
-// folder is a directory that holds a checkpoint, on disk or in the program.
-type folder struct {
-	fs.FS
-	dir   string    // absolute path; "" in the program
-	name  string    // for people
-	mtime time.Time // of files that have none of their own
+// tokenizerFiles are looked for beside original/, which has none of them.
+var tokenizerFiles = []string{
+	"chat_template.jinja", "generation_config.json", "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json",
 }
 
-// describe names a file of the folder in an error, or the folder itself for "".
-func (f *folder) describe(name string) string {
-	if f.dir == "" {
-		return path.Join(f.name, name)
-	}
-	return filepath.Join(f.dir, name)
-}
-
-// has tells whether a file or directory of that name is there.
-func (f *folder) has(name string) bool {
-	_, err := fs.Stat(f, name)
-	return err == nil
-}
-
-// weights returns the names of the safetensors files, sorted. Hidden files are
-// none: some systems and archives leave such companions of real ones.
-func (f *folder) weights() []string {
-	names, _ := fs.Glob(f, "[^.]*"+weightsExt) // the pattern is well-formed
-	return names
-}
-
-// hasWeights tells whether the folder holds safetensors files or an index of them.
-func (f *folder) hasWeights() bool { return len(f.weights()) > 0 || f.has(indexName) }
-
-// readFile reads a file of at most limit bytes.
-func (f *folder) readFile(name string, limit int64) ([]byte, error) {
-	file, err := f.Open(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s: missing: download it again", f.describe(name))
-	} else if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	text, err := io.ReadAll(io.LimitReader(file, limit+1))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", f.describe(name), err)
-	}
-	if int64(len(text)) > limit {
-		return nil, fmt.Errorf("%s: larger than %d bytes, damaged or not what its name says", f.describe(name), limit)
-	}
-	return text, nil
-}
-
-// embedded lists the models inside the program, by the name after "embed:".
-var embedded = map[string]func() *folder{
-	"tiny": func() *folder { return &folder{FS: tiny.Files(), name: "embed:tiny", mtime: tiny.Trained} },
-}
-
-// Embedded returns what Open accepts besides paths.
-func Embedded() []string {
-	var names []string
-	for name := range maps.Keys(embedded) {
-		names = append(names, "embed:"+name)
-	}
-	slices.Sort(names)
-	return names
-}
-
-// scheme matches what stands before the colon in "embed:tiny". Names of files
-// may look like it, so that a path that exists is a path.
-var scheme = regexp.MustCompile(`^[a-z][a-z0-9+.-]*:`)
-
-// resolve finds the folder that holds the weights of what the user named.
-func resolve(where string) (*folder, error) {
-	if prefix := scheme.FindString(where); prefix != "" {
-		if open, ok := embedded[strings.TrimPrefix(where, "embed:")]; ok && prefix == "embed:" {
-			return open(), nil
-		}
-		if _, err := os.Lstat(where); err != nil {
-			return nil, fmt.Errorf("%s: unknown; give a folder or one of: %s", where, strings.Join(Embedded(), ", "))
-		}
-	}
+// resolvePath finds the place of a path.
+func resolvePath(where string) (*format.Place, error) {
 	dir, err := filepath.Abs(where)
 	if err != nil {
 		return nil, err
@@ -114,7 +33,7 @@ func resolve(where string) (*folder, error) {
 	info, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("%s: no such folder; give a checkpoint's folder or one of: %s", where, strings.Join(Embedded(), ", "))
+		return nil, fmt.Errorf("%s: no such folder; give a checkpoint's folder or one of: %s", where, strings.Join(examples(), ", "))
 	case err != nil:
 		return nil, err
 	case !info.IsDir():
@@ -126,32 +45,47 @@ func resolve(where string) (*folder, error) {
 	} else if snapshot != "" {
 		name, dir = repo, snapshot
 	}
-	return weightsFolder(dir, name)
+	return weightsPlace(dir, name), nil
 }
 
-// weightsFolder returns dir or its original/ folder, whichever has weights.
-func weightsFolder(dir, name string) (*folder, error) {
-	f := &folder{FS: os.DirFS(dir), dir: dir, name: name}
+// weightsPlace returns dir or its original/ folder, whichever has files of some
+// format; dir when neither has.
+func weightsPlace(dir, name string) *format.Place {
+	p := &format.Place{Folder: source.Dir(dir), Name: name}
 	if filepath.Base(dir) == originalDir {
-		f.name = filepath.Base(filepath.Dir(dir))
+		p = originalPlace(dir, filepath.Base(filepath.Dir(dir)))
 	}
-	if f.hasWeights() {
-		return f, nil
+	if detect(p) == nil {
+		if o := originalPlace(filepath.Join(dir, originalDir), name); detect(o) != nil {
+			return o
+		}
 	}
-	original := filepath.Join(dir, originalDir)
-	if o := (&folder{FS: os.DirFS(original), dir: original, name: name}); o.hasWeights() {
-		return o, nil
+	return p
+}
+
+// originalPlace is a folder called original/ and, for the tokenizer, the one
+// that it is in.
+func originalPlace(dir, name string) *format.Place {
+	return &format.Place{
+		Folder: source.Dir(dir), Name: name,
+		Beside: source.Dir(filepath.Dir(dir)), BesideFiles: tokenizerFiles,
 	}
-	if f.has("dense/embedding.safetensors") {
-		return nil, fmt.Errorf("%s: is already a tree of expert files: gptoss runs it as it is, and there is nothing to mount", dir)
+}
+
+// nothing says what a place without a checkpoint is.
+func nothing(p *format.Place) error {
+	here := p.Folder.Describe("")
+	if source.Has(p.Folder, "dense/embedding.safetensors") {
+		return fmt.Errorf("%s: is already a tree of expert files: gptoss runs it as it is, and there is nothing to mount", here)
 	}
-	if gguf, _ := fs.Glob(f, "*.gguf"); len(gguf) > 0 {
-		return nil, fmt.Errorf("%s: holds GGUF files, expected safetensors: download the original checkpoint", dir)
+	names, err := p.Folder.List()
+	if err != nil {
+		return err
 	}
-	if _, err := os.ReadDir(dir); err != nil {
-		return nil, err
+	if slices.ContainsFunc(names, func(name string) bool { return path.Ext(name) == ".gguf" }) {
+		return fmt.Errorf("%s: holds GGUF files, expected safetensors: download the original checkpoint", here)
 	}
-	return nil, fmt.Errorf("%s: no *%s files here or in %s/: not a checkpoint", dir, weightsExt, originalDir)
+	return fmt.Errorf("%s: no *.safetensors files here or in %s/: not a checkpoint", here, originalDir)
 }
 
 // cacheSnapshot recognises the folder that Hugging Face's tools keep for a

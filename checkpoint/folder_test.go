@@ -9,13 +9,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"expertfs/checkpoint/config"
+	"expertfs/checkpoint/layout"
 	"expertfs/checkpoint/safetensors"
+	"expertfs/checkpoint/source"
 )
 
 func TestOpenFindsTheWeights(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "gpt-oss-mini")
 	original := filepath.Join(root, "original")
-	f := sample(t, OpenAI, 1)
+	f := sample(t, layout.OpenAI, 1)
 	delete(f, "tokenizer.json")
 	f.save(t, original)
 	files{"tokenizer.json": []byte("{}"), "chat_template.jinja": nil, "unrelated.json": nil}.save(t, root)
@@ -23,7 +25,7 @@ func TestOpenFindsTheWeights(t *testing.T) {
 	for _, path := range []string{root, original, original + "/"} {
 		c := openPath(t, path)
 		require.Equal(t, "gpt-oss-mini", c.Name())
-		require.Equal(t, original, filepath.Dir(c.Files()[0].Path()))
+		require.Equal(t, original, filepath.Dir(source.Path(c.Files()[0])))
 		var small []string
 		for _, s := range c.Small() {
 			small = append(small, s.Name())
@@ -32,30 +34,30 @@ func TestOpenFindsTheWeights(t *testing.T) {
 	}
 
 	// A repository that has both layouts is opened in the one of its root.
-	sample(t, HuggingFace, 2).save(t, root)
+	sample(t, layout.HuggingFace, 2).save(t, root)
 	c := openPath(t, root)
-	require.Equal(t, HuggingFace, c.Layout())
-	require.Equal(t, root, filepath.Dir(c.Files()[0].Path()))
+	require.Equal(t, layout.HuggingFace.Name(), c.Format())
+	require.Equal(t, root, filepath.Dir(source.Path(c.Files()[0])))
 	t.Chdir(original)
-	require.Equal(t, OpenAI, openPath(t, ".").Layout())
+	require.Equal(t, layout.OpenAI.Name(), openPath(t, ".").Format())
 	require.Equal(t, "gpt-oss-mini", openPath(t, ".").Name())
 }
 
 func TestSmallFilesAreThoseOfTheModel(t *testing.T) {
 	dir := t.TempDir()
-	f := sample(t, HuggingFace, 2)
+	f := sample(t, layout.HuggingFace, 2)
 	f["LICENSE"], f["README.md"], f[".hidden.json"], f["photo.png"] = nil, []byte("hello"), nil, nil
 	f.save(t, dir)
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "folder.json"), 0o755))
 	large := filepath.Join(dir, "large.json")
 	require.NoError(t, os.WriteFile(large, nil, 0o644))
-	require.NoError(t, os.Truncate(large, maxSmall+1))
+	require.NoError(t, os.Truncate(large, 64<<20+1))
 
 	got := map[string]int64{}
 	for _, s := range openPath(t, dir).Small() {
 		got[s.Name()] = s.Size()
 	}
-	require.Equal(t, map[string]int64{"LICENSE": 0, "README.md": 5, "config.json": int64(len(f[configName])), "tokenizer.json": 2}, got)
+	require.Equal(t, map[string]int64{"LICENSE": 0, "README.md": 5, "config.json": int64(len(f[layout.ConfigName])), "tokenizer.json": 2}, got)
 }
 
 // saveCache lays a checkpoint out as Hugging Face's tools do: blobs, and
@@ -74,21 +76,21 @@ func saveCache(t *testing.T, dir, revision string, f files) {
 
 func TestHuggingFaceCache(t *testing.T) {
 	cache := filepath.Join(t.TempDir(), "models--openai--gpt-oss-mini")
-	saveCache(t, cache, "aaaa", sample(t, OpenAI, 1))
-	saveCache(t, cache, "bbbb", sample(t, HuggingFace, 2))
+	saveCache(t, cache, "aaaa", sample(t, layout.OpenAI, 1))
+	saveCache(t, cache, "bbbb", sample(t, layout.HuggingFace, 2))
 	long := time.Now().Add(-time.Hour)
 	require.NoError(t, os.Chtimes(filepath.Join(cache, "snapshots", "aaaa"), long, long))
 
 	c := openPath(t, cache) // no ref: the newest
 	require.Equal(t, "openai/gpt-oss-mini", c.Name())
-	require.Equal(t, HuggingFace, c.Layout())
-	require.NoError(t, c.Files()[1].Check())
+	require.Equal(t, layout.HuggingFace.Name(), c.Format())
+	require.NoError(t, c.Files()[1].Check(t.Context()))
 
 	refs := filepath.Join(cache, "refs")
 	require.NoError(t, os.Mkdir(refs, 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(refs, "main"), []byte("aaaa\n"), 0o644))
-	require.Equal(t, OpenAI, openPath(t, cache).Layout())
-	require.Equal(t, HuggingFace, openPath(t, filepath.Join(cache, "snapshots", "bbbb")).Layout())
+	require.Equal(t, layout.OpenAI.Name(), openPath(t, cache).Format())
+	require.Equal(t, layout.HuggingFace.Name(), openPath(t, filepath.Join(cache, "snapshots", "bbbb")).Format())
 
 	require.NoError(t, os.Remove(filepath.Join(cache, "blobs", "aaaa-model.safetensors")))
 	_, err := Open(cache)
@@ -105,16 +107,16 @@ func TestOpenRefusesWhatIsNoCheckpoint(t *testing.T) {
 		f.save(t, filepath.Join(dir, name))
 		return filepath.Join(dir, name)
 	}
-	tree := save("tree", files{configName: nil})
+	tree := save("tree", files{layout.ConfigName: nil})
 	save("tree/dense", files{"embedding.safetensors": nil})
-	folderForFile := save("folder", files{configName: sample(t, OpenAI, 1)[configName]})
+	folderForFile := save("folder", files{layout.ConfigName: sample(t, layout.OpenAI, 1)[layout.ConfigName]})
 	require.NoError(t, os.Mkdir(filepath.Join(folderForFile, weights), 0o755))
 
 	for path, want := range map[string]string{
-		filepath.Join(dir, "nothing"):                              "no such folder; give a checkpoint's folder or one of: embed:tiny",
-		save("empty", nil):                                         "not a checkpoint",
-		save("gguf", files{"m.gguf": nil}):                         "holds GGUF files, expected safetensors",
-		filepath.Join(save("file", sample(t, OpenAI, 1)), weights): "is a file; give the folder",
+		filepath.Join(dir, "nothing"):                                     "no such folder; give a checkpoint's folder or one of: embed:tiny",
+		save("empty", nil):                                                "not a checkpoint",
+		save("gguf", files{"m.gguf": nil}):                                "holds GGUF files, expected safetensors",
+		filepath.Join(save("file", sample(t, layout.OpenAI, 1)), weights): "is a file; give the folder",
 		tree:            "is already a tree of expert files",
 		folderForFile:   "model.safetensors: expected a regular file",
 		"embed:huge":    "embed:huge: unknown; give a folder or one of: embed:tiny",
@@ -131,7 +133,7 @@ func TestOpenRefusesWhatIsNoCheckpoint(t *testing.T) {
 
 func TestPathThatLooksLikeAScheme(t *testing.T) {
 	t.Chdir(t.TempDir())
-	sample(t, OpenAI, 1).save(t, "odd:name")
+	sample(t, layout.OpenAI, 1).save(t, "odd:name")
 	require.Equal(t, "odd:name", openPath(t, "odd:name").Name())
 }
 
@@ -154,25 +156,31 @@ func TestCheckSeesChanges(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			sample(t, OpenAI, 1).save(t, dir)
+			sample(t, layout.OpenAI, 1).save(t, dir)
 			file := openPath(t, dir).Files()[0]
-			require.NoError(t, file.Check())
-			c.change(t, file.Path())
-			require.ErrorContains(t, file.Check(), c.want)
+			require.NoError(t, file.Check(t.Context()))
+			c.change(t, source.Path(file))
+			require.ErrorContains(t, file.Check(t.Context()), c.want)
 		})
 	}
 }
 
 func TestIdentity(t *testing.T) {
 	one, two := t.TempDir(), t.TempDir()
-	f := sample(t, OpenAI, 1)
+	f := sample(t, layout.OpenAI, 1)
 	f.save(t, one)
 	f[weights][len(f[weights])-1]++ // weights alone make no difference
 	f.save(t, two)
 	require.Equal(t, openPath(t, one).ID(), openPath(t, two).ID())
-	f.editJSON(t, configName, map[string]any{"rope_theta": 7000})
+	f.editJSON(t, layout.ConfigName, map[string]any{"rope_theta": 7000})
 	f.save(t, two)
 	require.NotEqual(t, openPath(t, one).ID(), openPath(t, two).ID())
+}
+
+// TestIdentityStays pins the identity of a model: under another one the files
+// that tell what was used of it would be another model's.
+func TestIdentityStays(t *testing.T) {
+	require.Equal(t, "f448b471e6321db2f479aa6fa41d89f5", openPath(t, "embed:tiny").ID())
 }
 
 // TestOpenReadsHeadersOnly opens a file of the published 120b model's full size
@@ -184,7 +192,7 @@ func TestOpenReadsHeadersOnly(t *testing.T) {
 	require.NoError(t, err)
 	var ts []safetensors.Tensor
 	size := int64(0)
-	for _, want := range Tensors(c, OpenAI) {
+	for _, want := range layout.OpenAI.Tensors(c) {
 		ts = append(ts, safetensors.Tensor{Name: want.Name, DType: want.DType, Shape: want.Shape})
 		n, err := safetensors.ByteLen(want.DType, want.Shape)
 		require.NoError(t, err)
@@ -194,13 +202,13 @@ func TestOpenReadsHeadersOnly(t *testing.T) {
 	header, err := safetensors.AppendHeader(nil, ts, nil, 8)
 	require.NoError(t, err)
 	dir := t.TempDir()
-	files{configName: text, weights: header}.save(t, dir)
+	files{layout.ConfigName: text, weights: header}.save(t, dir)
 	if err := os.Truncate(filepath.Join(dir, weights), int64(len(header))+size); err != nil {
 		t.Skipf("no sparse file of this size here: %v", err)
 	}
 	ck := openPath(t, dir)
 	require.EqualValues(t, 13_240_576, ck.ExpertSize())
-	require.Len(t, ck.Expert(35, 127).Extents, 6)
+	require.Len(t, ck.Expert(35, 127).Extents(), 6)
 	require.EqualValues(t, 13_240_576, ck.Expert(35, 127).Size())
 	require.Panics(t, func() { ck.Expert(36, 0) })
 	require.Panics(t, func() { ck.Expert(0, 128) })

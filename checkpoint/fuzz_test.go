@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"expertfs/checkpoint/layout"
 	"expertfs/checkpoint/safetensors"
 )
 
@@ -19,7 +20,7 @@ import (
 // The input is a list of edits and not the files themselves: a random file is
 // refused at its first byte.
 func FuzzOpen(f *testing.F) {
-	sound := []files{sample(f, OpenAI, 1), sample(f, OpenAI, 2), sample(f, HuggingFace, 1), sample(f, HuggingFace, 2)}
+	sound := []files{sample(f, layout.OpenAI, 1), sample(f, layout.OpenAI, 2), sample(f, layout.HuggingFace, 1), sample(f, layout.HuggingFace, 2)}
 	f.Add(uint8(0), []byte{})
 	f.Add(uint8(1), []byte{editSet, 0, 0, 30, '9', editInsert, 1, 0, 40, '1'})
 	f.Add(uint8(2), []byte{editDelete, 2, 1, 0, 0})
@@ -85,7 +86,7 @@ func damaged(sound files, edits []byte) files {
 func checkBounds(t *testing.T, c *Checkpoint, v *View) {
 	t.Helper()
 	size := int64(len(v.Header))
-	for _, e := range v.Extents {
+	for _, e := range v.Extents() {
 		require.GreaterOrEqual(t, e.Off, int64(0))
 		require.LessOrEqual(t, e.Off+e.Len, c.Files()[e.File].Size())
 		size += e.Len

@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"io"
@@ -12,6 +13,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"expertfs/checkpoint/layout"
+	"expertfs/checkpoint/source"
 )
 
 // This file reads safetensors without the package under test: encoding/json and
@@ -53,12 +57,17 @@ func readPlain(t *testing.T, file []byte) (map[string]plainTensor, map[string]st
 func viewBytes(t *testing.T, c *Checkpoint, v *View) []byte {
 	t.Helper()
 	out := slices.Clone(v.Header)
-	for _, e := range v.Extents {
-		piece := make([]byte, e.Len)
-		_, err := io.ReadFull(io.NewSectionReader(c.Files()[e.File], e.Off, e.Len), piece)
+	for _, p := range v.Parts {
+		require.Nil(t, p.Transform)
+		require.EqualValues(t, len(out), p.To[0].Off)
+		piece := make([]byte, p.To[0].Len)
+		_, err := io.ReadFull(io.NewSectionReader(source.Reader(c.Files()[p.From[0].File]), p.From[0].Off, p.From[0].Len), piece)
 		require.NoError(t, err)
 		out = append(out, piece...)
 	}
+	again := make([]byte, v.Size())
+	require.NoError(t, c.Read(v, again, 0))
+	require.True(t, bytes.Equal(out, again))
 	require.EqualValues(t, v.Size(), len(out))
 	return out
 }
@@ -80,7 +89,7 @@ func views(t *testing.T, c *Checkpoint) map[string][]byte {
 	return out
 }
 
-// checkViews compares every view of c with the OpenAI checkpoint in a file.
+// checkViews compares every view of c with the layout.OpenAI checkpoint in a file.
 func checkViews(t *testing.T, c *Checkpoint, file []byte) {
 	t.Helper()
 	source, _, _ := readPlain(t, file)
@@ -137,18 +146,18 @@ func checkWhole(t *testing.T, source map[string]plainTensor, prefix string, got 
 	}
 }
 
-// asHuggingFace cuts an OpenAI checkpoint in memory into Hugging Face's tensors,
+// asHuggingFace cuts an layout.OpenAI checkpoint in memory into Hugging Face's tensors,
 // in shards.
 func asHuggingFace(t *testing.T, openai files, shards int) files {
 	t.Helper()
-	out := sample(t, HuggingFace, shards)
+	out := sample(t, layout.HuggingFace, shards)
 	source, _, _ := readPlain(t, openai[weights])
 	for name, file := range out {
 		if !strings.HasSuffix(name, ".safetensors") {
 			continue
 		}
 		tensors, _, _ := readPlain(t, file)
-		for _, want := range Tensors(sampleConfig(t), HuggingFace) {
+		for _, want := range layout.HuggingFace.Tensors(sampleConfig(t)) {
 			if tensor, ok := tensors[want.Name]; ok { // data is a part of file: this writes to it
 				copy(tensor.data, source[want.Part].data[want.Begin:])
 			}
@@ -158,7 +167,7 @@ func asHuggingFace(t *testing.T, openai files, shards int) files {
 }
 
 func TestViewsAgainstIndependentReader(t *testing.T) {
-	openai := sample(t, OpenAI, 1)
+	openai := sample(t, layout.OpenAI, 1)
 	for name, f := range map[string]files{
 		"openai":              openai,
 		"huggingface":         asHuggingFace(t, openai, 1),
@@ -173,8 +182,8 @@ func TestViewsAgainstIndependentReader(t *testing.T) {
 }
 
 func TestShardsWithoutIndex(t *testing.T) {
-	f := sample(t, OpenAI, 4)
-	delete(f, indexName)
+	f := sample(t, layout.OpenAI, 4)
+	delete(f, layout.IndexName)
 	f["._parta.safetensors"] = []byte("what some archives leave")
 	c, err := f.open()
 	require.NoError(t, err)
@@ -209,8 +218,8 @@ func TestReferenceCheckpointInBothLayouts(t *testing.T) {
 	file, err := os.ReadFile(filepath.Join(golden, "original", weights))
 	require.NoError(t, err)
 	openai, hf := openPath(t, filepath.Join(golden, "original")), openPath(t, filepath.Join(golden, "hf"))
-	require.Equal(t, OpenAI, openai.Layout())
-	require.Equal(t, HuggingFace, hf.Layout())
+	require.Equal(t, layout.OpenAI.Name(), openai.Format())
+	require.Equal(t, layout.HuggingFace.Name(), hf.Format())
 	checkViews(t, openai, file)
 	checkViews(t, hf, file)
 	require.Equal(t, views(t, openai), views(t, hf))
@@ -228,8 +237,8 @@ func TestEmbeddedTinyModel(t *testing.T) {
 		small = append(small, f.Name())
 	}
 	require.Equal(t, []string{"config.json", "generation_config.json", "tokenizer.json"}, small)
-	require.Empty(t, c.Files()[0].Path())
-	require.NoError(t, c.Files()[0].Check())
+	require.Empty(t, source.Path(c.Files()[0]))
+	require.NoError(t, c.Files()[0].Check(t.Context()))
 	require.NoError(t, c.CheckScales(t.Context(), nil))
 	file, err := os.ReadFile(filepath.Join("tiny", weights))
 	require.NoError(t, err)

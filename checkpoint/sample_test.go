@@ -12,11 +12,15 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"expertfs/checkpoint/config"
+	"expertfs/checkpoint/format"
+	"expertfs/checkpoint/layout"
 	"expertfs/checkpoint/safetensors"
+	"expertfs/checkpoint/source"
 )
 
 // sampleConfig is the smallest model in which all dimensions differ.
@@ -35,16 +39,12 @@ type files map[string][]byte
 
 // sample makes a sound checkpoint of random bytes. Each of its shards, one or
 // more, takes every n-th tensor.
-func sample(t testing.TB, l Layout, shards int) files {
+func sample(t testing.TB, l *layout.Layout, shards int) files {
 	t.Helper()
 	c := sampleConfig(t)
-	encode := c.OpenAI
-	if l == HuggingFace {
-		encode = c.HuggingFace
-	}
-	text, err := encode()
+	text, err := l.EncodeConfig(c)
 	require.NoError(t, err)
-	out := files{configName: text, "tokenizer.json": []byte("{}")}
+	out := files{layout.ConfigName: text, "tokenizer.json": []byte("{}")}
 	index := map[string]string{}
 	for i := range shards {
 		name := "model.safetensors"
@@ -52,7 +52,7 @@ func sample(t testing.TB, l Layout, shards int) files {
 			name = "part" + string(rune('a'+i)) + ".safetensors"
 		}
 		var ts []safetensors.Tensor
-		for j, want := range Tensors(c, l) {
+		for j, want := range l.Tensors(c) {
 			if j%shards == i {
 				ts = append(ts, safetensors.Tensor{Name: want.Name, DType: want.DType, Shape: want.Shape})
 				index[want.Name] = name
@@ -61,7 +61,7 @@ func sample(t testing.TB, l Layout, shards int) files {
 		out[name] = shardOf(t, ts)
 	}
 	if shards > 1 {
-		out[indexName], err = json.Marshal(map[string]any{"weight_map": index})
+		out[layout.IndexName], err = json.Marshal(map[string]any{"weight_map": index})
 		require.NoError(t, err)
 	}
 	return out
@@ -89,7 +89,7 @@ func (f files) open() (*Checkpoint, error) {
 	for name, data := range f {
 		m[name] = &fstest.MapFile{Data: data}
 	}
-	return open(&folder{FS: m, name: "mem"})
+	return open(&format.Place{Folder: source.FS("mem", m, time.Time{}), Name: "mem"})
 }
 
 // save writes the files to a folder, which is made.
@@ -136,12 +136,14 @@ func (f files) editJSON(t testing.TB, name string, changes map[string]any) {
 // editIndex changes the weight map.
 func (f files) editIndex(t testing.TB, edit func(map[string]string)) {
 	t.Helper()
-	var idx index
-	require.NoError(t, json.Unmarshal(f[indexName], &idx))
+	var idx struct {
+		WeightMap map[string]string `json:"weight_map"`
+	}
+	require.NoError(t, json.Unmarshal(f[layout.IndexName], &idx))
 	edit(idx.WeightMap)
 	text, err := json.Marshal(map[string]any{"weight_map": idx.WeightMap})
 	require.NoError(t, err)
-	f[indexName] = text
+	f[layout.IndexName] = text
 }
 
 // replaceName gives a tensor another name in a header without moving anything.

@@ -4,32 +4,40 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"strings"
 
+	"expertfs/checkpoint/format"
 	"expertfs/checkpoint/mxfp4"
+	"expertfs/checkpoint/safetensors"
+	"expertfs/checkpoint/source"
 )
 
 // scanBuffer is how much CheckScales reads at a time, bytes.
 const scanBuffer = 4 << 20
 
-// ScaleBytes returns how many bytes CheckScales reads.
+// ScaleBytes returns how many bytes of scales CheckScales looks at.
 func (c *Checkpoint) ScaleBytes() int64 {
 	var n int64
-	for _, t := range c.scaleTensors() {
-		n += c.places[t].Length
+	for _, t := range scaleTensors(c.Expert(0, 0)) {
+		n += t.Length
 	}
-	return n
+	return n * int64(c.Config().Layers) * int64(c.Config().Experts)
 }
 
-// scaleTensors returns the names of the tensors that hold MXFP4 scales.
-func (c *Checkpoint) scaleTensors() []string {
-	var names []string
-	for _, t := range Tensors(c.config, c.layout) {
-		if strings.HasSuffix(t.Part, ".scales") {
-			names = append(names, t.Name)
+// scaleTensors returns the tensors of an expert's view that hold MXFP4 scales.
+func scaleTensors(v *View) []safetensors.Tensor {
+	header, err := safetensors.ReadHeader(bytes.NewReader(v.Header), v.Size())
+	if err != nil {
+		panic("checkpoint: " + err.Error()) // made by this program
+	}
+	var scales []safetensors.Tensor
+	for _, t := range header.Tensors {
+		if strings.HasSuffix(t.Name, ".scales") {
+			scales = append(scales, t)
 		}
 	}
-	return names
+	return scales
 }
 
 // CheckScales reads all scales and returns a [*ProblemsError] that lists the
@@ -37,39 +45,58 @@ func (c *Checkpoint) scaleTensors() []string {
 // expert. It stops when ctx ends. Progress, which may be nil, is told the bytes of
 // each read.
 func (c *Checkpoint) CheckScales(ctx context.Context, progress func(bytes int)) error {
-	var bad problems
-	buf := make([]byte, scanBuffer)
-	for _, name := range c.scaleTensors() {
-		if err := c.checkScales(ctx, name, buf, progress, &bad); err != nil {
-			return err
+	s := scan{c: c, files: source.Readers(c.Files()), buf: make([]byte, scanBuffer), progress: progress}
+	cfg := c.Config()
+	for layer := range cfg.Layers {
+		scales := scaleTensors(c.Expert(layer, 0))
+		for _, t := range scales {
+			for expert := range cfg.Experts {
+				if err := s.tensor(ctx, layer, expert, t); err != nil {
+					return err
+				}
+			}
 		}
 	}
-	return bad.err()
+	return s.bad.Err()
 }
 
-// checkScales reads one tensor, expert by expert.
-func (c *Checkpoint) checkScales(ctx context.Context, name string, buf []byte, progress func(int), bad *problems) error {
-	p := c.places[name]
-	size := p.Length / int64(c.config.Experts)
-	for expert := range c.config.Experts {
-		begin, found := p.Offset+int64(expert)*size, false
-		for at := int64(0); at < size; at += int64(len(buf)) {
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			piece := buf[:min(size-at, int64(len(buf)))]
-			if n, err := c.files[p.file].ReadAt(piece, begin+at); n < len(piece) {
-				return fmt.Errorf("%s: tensor %q: reading %d bytes at %d: %w", c.files[p.file].Name(), name, len(piece), begin+at, err)
-			}
-			if i := bytes.IndexByte(piece, mxfp4.ScaleNaN); i >= 0 && !found {
-				found = true
-				bad.addf("%s: tensor %q: expert %d has a scale of 255 (not a number) at offset %d: download it again",
-					c.files[p.file].Name(), name, expert, begin+at+int64(i))
-			}
-			if progress != nil {
-				progress(len(piece))
-			}
+// scan is one run of CheckScales.
+type scan struct {
+	c        *Checkpoint
+	files    []io.ReaderAt
+	buf      []byte
+	progress func(int)
+	bad      format.Problems
+}
+
+// tensor reads the scales of one matrix of an expert.
+func (s *scan) tensor(ctx context.Context, layer, expert int, t safetensors.Tensor) error {
+	v := s.c.Expert(layer, expert)
+	found := false
+	for at := int64(0); at < t.Length; at += int64(len(s.buf)) {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		piece := s.buf[:min(t.Length-at, int64(len(s.buf)))]
+		file, off := s.place(v, t.Offset+at)
+		if err := v.ReadAt(s.files, piece, t.Offset+at); err != nil {
+			return fmt.Errorf("%s: layer %d expert %d: %s: %w", file, layer, expert, t.Name, err)
+		}
+		if i := bytes.IndexByte(piece, mxfp4.ScaleNaN); i >= 0 && !found {
+			found = true
+			file, off = s.place(v, t.Offset+at+int64(i))
+			s.bad.Addf("%s: layer %d expert %d: %s has a scale of 255 (not a number), from offset %d of the file: download it again",
+				file, layer, expert, t.Name, off)
+		}
+		if s.progress != nil {
+			s.progress(len(piece))
 		}
 	}
 	return nil
+}
+
+// place names the file, and the offset in it, that a byte of a view comes from.
+func (s *scan) place(v *View, off int64) (file string, at int64) {
+	e := v.Origin(off)
+	return s.c.Files()[e.File].Name(), e.Off
 }

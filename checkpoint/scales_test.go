@@ -2,13 +2,16 @@ package checkpoint
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"expertfs/checkpoint/layout"
 )
 
 func TestCheckScales(t *testing.T) {
-	f := sample(t, OpenAI, 1)
+	f := sample(t, layout.OpenAI, 1)
 	c, err := f.open()
 	require.NoError(t, err)
 	var read int64
@@ -16,7 +19,7 @@ func TestCheckScales(t *testing.T) {
 	require.Equal(t, c.ScaleBytes(), read)
 	require.EqualValues(t, 2*3*(64*2+64), read) // layers, experts, rows and blocks of both matrices
 
-	at := c.places["block.1.mlp.mlp2_weight.scales"].Offset + 2*64 // of the last expert
+	at := c.Expert(1, 2).Extents()[3].Off // the scales of the last expert's second matrix
 	f[weights][at+5], f[weights][at+6] = 255, 255
 	c, err = f.open()
 	require.NoError(t, err) // headers say nothing of it
@@ -24,7 +27,7 @@ func TestCheckScales(t *testing.T) {
 	var list *ProblemsError
 	require.ErrorAs(t, err, &list)
 	require.Len(t, list.Problems, 1)
-	for _, want := range []string{"model.safetensors", `"block.1.mlp.mlp2_weight.scales"`, "expert 2", "255"} {
+	for _, want := range []string{"model.safetensors", "layer 1 expert 2: mlp2_weight.scales", "255", fmt.Sprint(at + 5)} {
 		require.ErrorContains(t, err, want)
 	}
 

@@ -13,6 +13,8 @@ import (
 	"expertfs"
 	"expertfs/checkpoint"
 	"expertfs/checkpoint/config"
+	"expertfs/checkpoint/layout"
+	"expertfs/checkpoint/source"
 	"expertfs/checkpoint/synth"
 	"expertfs/fsys"
 
@@ -54,18 +56,12 @@ func loadModel(path string) (*model, error) {
 		}
 	}
 	for name, v := range views {
-		b := bytes.Clone(v.Header)
-		for _, e := range v.Extents {
-			part := make([]byte, e.Len)
-			if _, err := ck.Files()[e.File].ReadAt(part, e.Off); err != nil {
-				return nil, err
-			}
-			b = append(b, part...)
+		if m.files[name], err = ck.ReadAll(v); err != nil {
+			return nil, err
 		}
-		m.files[name] = b
 	}
 	for _, f := range ck.Small() {
-		if m.files[f.Name()], err = io.ReadAll(io.NewSectionReader(f, 0, f.Size())); err != nil {
+		if m.files[f.Name()], err = io.ReadAll(source.Section(f)); err != nil {
 			return nil, err
 		}
 	}
@@ -80,7 +76,7 @@ func bigModel(t *testing.T) *model {
 	c.SetLayers(2)
 	c.Experts, c.Hidden, c.Intermediate = 8, 1024, 1408
 	dir := filepath.Join(t.TempDir(), "model")
-	require.NoError(t, synth.Write(context.Background(), dir, synth.Options{Config: c, Seed: 1, Layout: checkpoint.HuggingFace}))
+	require.NoError(t, synth.Write(context.Background(), dir, synth.Options{Config: c, Seed: 1, Layout: layout.HuggingFace}))
 	return openModel(t, dir)
 }
 

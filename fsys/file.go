@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"expertfs"
+	"expertfs/checkpoint/source"
 	"expertfs/tiers"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -47,7 +48,7 @@ func (f *FS) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fu
 		return f.openDense(cancel, in, out, tiers.Embedding)
 	case kindSmall:
 		small := f.tree.small[id.index()]
-		out.Fh = f.handles.add(readerFile{small, small.Size()})
+		out.Fh = f.handles.add(readerFile{source.Reader(small), small.Size()})
 		out.OpenFlags = fuse.FOPEN_KEEP_CACHE | fuse.FOPEN_NOFLUSH
 	case kindControl:
 		return f.openControl(id, in, out)

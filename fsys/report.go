@@ -49,7 +49,7 @@ func (f *FS) Report() Report {
 		Mountpoint: f.mountpoint,
 		Checkpoint: f.options.Source,
 		Model:      f.ck.Name(),
-		Layout:     f.ck.Layout().String(),
+		Layout:     f.ck.Format(),
 		Layers:     f.tree.Layers,
 		Experts:    f.tree.Experts,
 		ExpertSize: f.tree.expertSize,

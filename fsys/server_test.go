@@ -3,6 +3,7 @@ package fsys_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -154,29 +155,29 @@ func slotBytes(size int64) int64 {
 // badDrive is a drive that the tests make slow or broken.
 type badDrive struct {
 	nvme.Source
-	serverConfig
+	c serverConfig
 }
 
-func (d badDrive) ReadAt(p []byte, off int64) (int, error) {
-	for exists(d.Gate) {
+func (d badDrive) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
+	for exists(d.c.Gate) {
 		time.Sleep(time.Millisecond)
 	}
-	if exists(d.Fail) {
+	if exists(d.c.Fail) {
 		return 0, syscall.EIO
 	}
-	if rand.Float64() < d.Faults {
+	if rand.Float64() < d.c.Faults {
 		switch rand.IntN(4) {
 		case 0:
 			return 0, syscall.EIO
 		case 1:
 			return 0, syscall.ENOMEM
 		case 2:
-			n, err := d.Source.ReadAt(p, off)
+			n, err := d.Source.ReadAt(ctx, p, off)
 			return n / 2, err
 		}
 		time.Sleep(rand.N(10 * time.Millisecond))
 	}
-	return d.Source.ReadAt(p, off)
+	return d.Source.ReadAt(ctx, p, off)
 }
 
 func exists(path string) bool {

@@ -6,6 +6,7 @@ import (
 
 	"expertfs"
 	"expertfs/checkpoint"
+	"expertfs/checkpoint/source"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 )
@@ -14,7 +15,7 @@ import (
 // resident/ changes while mounted; the rest is fixed.
 type tree struct {
 	expertfs.Names
-	small       []*checkpoint.SmallFile
+	small       []source.Source
 	expertSize  int64
 	denseSizes  []int64 // by layer
 	embedding   int64

@@ -10,8 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"expertfs/checkpoint"
 	"expertfs/checkpoint/config"
+	"expertfs/checkpoint/layout"
 	"expertfs/checkpoint/synth"
 )
 
@@ -51,8 +51,8 @@ func randomModel(t testing.TB, c *config.Config, seed uint64) (ck, tree string) 
 	for l := range c.Layers {
 		alternating.Sliding = append(alternating.Sliding, l%2 == 0)
 	}
-	require.NoError(t, synth.Write(context.Background(), ck, synth.Options{Config: &alternating, Layout: checkpoint.OpenAI, Seed: seed}))
-	require.NoError(t, synth.Write(context.Background(), hf, synth.Options{Config: c, Layout: checkpoint.HuggingFace, Seed: seed}))
+	require.NoError(t, synth.Write(context.Background(), ck, synth.Options{Config: &alternating, Layout: layout.OpenAI, Seed: seed}))
+	require.NoError(t, synth.Write(context.Background(), hf, synth.Options{Config: c, Layout: layout.HuggingFace, Seed: seed}))
 	return ck, makeTree(t, hf)
 }
 

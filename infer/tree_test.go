@@ -11,6 +11,7 @@ import (
 
 	"expertfs"
 	"expertfs/checkpoint"
+	"expertfs/checkpoint/source"
 )
 
 // shared returns the folder of reference data, which is not part of the project.
@@ -36,7 +37,7 @@ func makeTree(t testing.TB, path string) string {
 	defer ck.Close()
 	dir := t.TempDir()
 	for _, f := range ck.Small() {
-		copyTo(t, filepath.Join(dir, f.Name()), io.NewSectionReader(f, 0, f.Size()))
+		copyTo(t, filepath.Join(dir, f.Name()), source.Section(f))
 	}
 	cfg := ck.Config()
 	names := expertfs.Names{Layers: cfg.Layers, Experts: cfg.Experts}
@@ -53,11 +54,9 @@ func makeTree(t testing.TB, path string) string {
 
 func writeView(t testing.TB, ck *checkpoint.Checkpoint, path string, v *checkpoint.View) {
 	t.Helper()
-	var parts []io.Reader
-	for _, x := range v.Extents {
-		parts = append(parts, io.NewSectionReader(ck.Files()[x.File], x.Off, x.Len))
-	}
-	copyTo(t, path, io.MultiReader(append([]io.Reader{bytes.NewReader(v.Header)}, parts...)...))
+	data, err := ck.ReadAll(v)
+	require.NoError(t, err)
+	copyTo(t, path, bytes.NewReader(data))
 }
 
 func copyTo(t testing.TB, path string, r io.Reader) {

@@ -55,13 +55,8 @@ func pages(n int64) int64 { return (n + 4095) / 4096 * 4096 }
 // bytesOf reads a view from the checkpoint, past everything under test.
 func bytesOf(t testing.TB, ck *checkpoint.Checkpoint, v *checkpoint.View) []byte {
 	t.Helper()
-	data := append([]byte(nil), v.Header...)
-	for _, e := range v.Extents {
-		part := make([]byte, e.Len)
-		_, err := io.ReadFull(io.NewSectionReader(ck.Files()[e.File], e.Off, e.Len), part)
-		require.NoError(t, err)
-		data = append(data, part...)
-	}
+	data, err := ck.ReadAll(v)
+	require.NoError(t, err)
 	return data
 }
 

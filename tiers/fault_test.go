@@ -59,25 +59,25 @@ type faultySource struct {
 	f *faults
 }
 
-func (s faultySource) ReadAt(p []byte, off int64) (int, error) {
+func (s faultySource) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	s.f.count.Add(1)
 	s.f.mu.Lock()
 	fault := s.f.read
 	s.f.mu.Unlock()
-	read := func() (int, error) { return s.Source.ReadAt(p, off) }
+	read := func() (int, error) { return s.Source.ReadAt(ctx, p, off) }
 	if fault == nil {
 		return read()
 	}
 	return fault(p, off, read)
 }
 
-func (s faultySource) Check() error {
+func (s faultySource) Check(ctx context.Context) error {
 	s.f.mu.Lock()
 	defer s.f.mu.Unlock()
 	if s.f.check != nil {
 		return s.f.check
 	}
-	return s.Source.Check()
+	return s.Source.Check(ctx)
 }
 
 func TestAFailedLoadNamesWhatFailedAndTheNextOpenTriesAgain(t *testing.T) {

@@ -2,15 +2,14 @@ package synth
 
 import (
 	"encoding/json"
-	"fmt"
 
-	"expertfs/checkpoint"
+	"expertfs/checkpoint/layout"
 	"expertfs/checkpoint/safetensors"
 )
 
 // tensor is one tensor to write.
 type tensor struct {
-	checkpoint.Tensor
+	layout.Tensor
 	offset int64 // in its shard
 	length int64
 }
@@ -31,9 +30,12 @@ func plan(o *Options) ([]shard, error) {
 	if err := o.Config.Validate(); err != nil {
 		return nil, err
 	}
+	if o.Layout == nil {
+		o.Layout = layout.OpenAI
+	}
 	shards := []shard{{}}
 	var bytes int64
-	for _, t := range checkpoint.Tensors(o.Config, o.Layout) {
+	for _, t := range o.Layout.Tensors(o.Config) {
 		length, err := safetensors.ByteLen(t.DType, t.Shape)
 		if err != nil {
 			return nil, err
@@ -55,13 +57,9 @@ func plan(o *Options) ([]shard, error) {
 
 // finish names shard i of n and makes its header.
 func (s *shard) finish(o *Options, i, n int) error {
-	switch {
-	case n == 1:
-		s.name = "model.safetensors"
-	case o.Layout == checkpoint.HuggingFace: // counts from 0 and names the last
-		s.name = fmt.Sprintf("model-%05d-of-%05d.safetensors", i, n-1)
-	default:
-		s.name = fmt.Sprintf("model--%05d-of-%05d.safetensors", i+1, n)
+	s.name = "model.safetensors"
+	if n > 1 {
+		s.name = o.Layout.ShardName(i, n)
 	}
 	heads := make([]safetensors.Tensor, len(s.tensors))
 	for j, t := range s.tensors {
@@ -88,7 +86,7 @@ func totalSize(shards []shard) int64 {
 	return n
 }
 
-// indexFile returns the index of sharded Hugging Face checkpoints.
+// indexFile returns the index of several shards.
 func indexFile(shards []shard) ([]byte, error) {
 	var total int64
 	where := map[string]string{}

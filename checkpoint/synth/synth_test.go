@@ -3,7 +3,6 @@ package synth
 import (
 	"bytes"
 	"context"
-	"io"
 	"path/filepath"
 	"testing"
 
@@ -11,6 +10,7 @@ import (
 
 	"expertfs/checkpoint"
 	"expertfs/checkpoint/config"
+	"expertfs/checkpoint/layout"
 )
 
 // small returns options for a model that is quick to write and has odd
@@ -47,11 +47,9 @@ func contentsOf(t *testing.T, c *checkpoint.Checkpoint) []byte {
 	}
 	var out bytes.Buffer
 	for _, v := range views {
-		out.Write(v.Header)
-		for _, e := range v.Extents {
-			_, err := io.Copy(&out, io.NewSectionReader(c.Files()[e.File], e.Off, e.Len))
-			require.NoError(t, err)
-		}
+		data, err := c.ReadAll(v)
+		require.NoError(t, err)
+		out.Write(data)
 	}
 	return out.Bytes()
 }
@@ -63,8 +61,8 @@ func TestOneSeedIsOneModel(t *testing.T) {
 		"one worker":   func(o *Options) { o.Workers = 1 },
 		"many workers": func(o *Options) { o.Workers = 9 },
 		"shards":       func(o *Options) { o.ShardBytes = 100_000 },
-		"hugging face": func(o *Options) { o.Layout = checkpoint.HuggingFace },
-		"both":         func(o *Options) { o.Layout, o.ShardBytes = checkpoint.HuggingFace, 100_000 },
+		"hugging face": func(o *Options) { o.Layout = layout.HuggingFace },
+		"both":         func(o *Options) { o.Layout, o.ShardBytes = layout.HuggingFace, 100_000 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := small(t)

@@ -9,15 +9,15 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"expertfs/checkpoint"
 	"expertfs/checkpoint/config"
+	"expertfs/checkpoint/layout"
 )
 
 // TestEveryTensorHasContents asks for all names of both layouts.
 func TestEveryTensorHasContents(t *testing.T) {
 	c := small(t).Config
-	for _, l := range []checkpoint.Layout{checkpoint.OpenAI, checkpoint.HuggingFace} {
-		for _, tensor := range checkpoint.Tensors(c, l) {
+	for _, l := range []*layout.Layout{layout.OpenAI, layout.HuggingFace} {
+		for _, tensor := range l.Tensors(c) {
 			require.NotPanics(t, func() { contents(c, 1, tensor.Part) })
 		}
 	}

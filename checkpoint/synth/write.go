@@ -13,14 +13,14 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
-	"expertfs/checkpoint"
 	"expertfs/checkpoint/config"
+	"expertfs/checkpoint/layout"
 )
 
 // Options tells what to write.
 type Options struct {
 	Config     *config.Config
-	Layout     checkpoint.Layout
+	Layout     *layout.Layout // nil is OpenAI's
 	Seed       uint64
 	ShardBytes int64           // begin a new file before this many bytes; 0 for one file
 	Workers    int             // 0 for one a CPU
@@ -80,17 +80,13 @@ func Write(ctx context.Context, dir string, o Options) (err error) {
 
 // texts returns the small files by name.
 func (o *Options) texts(shards []shard) (map[string][]byte, error) {
-	encode := o.Config.OpenAI
-	if o.Layout == checkpoint.HuggingFace {
-		encode = o.Config.HuggingFace
-	}
-	text, err := encode()
+	text, err := o.Layout.EncodeConfig(o.Config)
 	if err != nil {
 		return nil, err
 	}
-	texts := map[string][]byte{"config.json": text}
-	if o.Layout == checkpoint.HuggingFace && len(shards) > 1 {
-		texts["model.safetensors.index.json"], err = indexFile(shards)
+	texts := map[string][]byte{layout.ConfigName: text}
+	if o.Layout.Indexed && len(shards) > 1 {
+		texts[layout.IndexName], err = indexFile(shards)
 	}
 	return texts, err
 }

@@ -127,7 +127,7 @@ func (r *checkReport) add(err error) {
 func describeModel(ck *checkpoint.Checkpoint) *checkedModel {
 	c := ck.Config()
 	m := &checkedModel{
-		Name: ck.Name(), ID: ck.ID(), Layout: ck.Layout().String(),
+		Name: ck.Name(), ID: ck.ID(), Layout: ck.Format(),
 		Layers: c.Layers, Experts: c.Experts, TopK: c.TopK,
 		Hidden: c.Hidden, Intermediate: c.Intermediate,
 		Heads: c.Heads, KVHeads: c.KVHeads, HeadDim: c.HeadDim, Window: c.Window, Vocab: c.Vocab,

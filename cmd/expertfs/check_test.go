@@ -115,8 +115,8 @@ func TestCheckDataFindsScales(t *testing.T) {
 	dir := synthModel(t)
 	ck, err := checkpoint.Open(dir)
 	require.NoError(t, err)
-	scales := ck.Expert(1, 3).Extents[2] // the first of the two tensors of scales
-	path := ck.Files()[scales.File].Path()
+	scales := ck.Expert(1, 3).Extents()[2] // the first of the two tensors of scales
+	path := ck.Path(scales.File)
 	require.NoError(t, ck.Close())
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	require.NoError(t, err)

@@ -13,14 +13,14 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
-	"expertfs/checkpoint"
 	"expertfs/checkpoint/config"
+	"expertfs/checkpoint/layout"
 	"expertfs/checkpoint/synth"
 )
 
 // newSynthCommand makes `expertfs synth`.
 func newSynthCommand() *cobra.Command {
-	var preset, layout, shardSize string
+	var preset, layoutName, shardSize string
 	var seed uint64
 	cmd := &cobra.Command{
 		Use:   "synth [flags] DIR",
@@ -34,7 +34,7 @@ either layout and however many shards it is written in.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&preset, "preset", "tiny", "dimensions to begin with: "+strings.Join(config.Presets(), ", "))
-	flags.StringVar(&layout, "layout", "openai", "openai or huggingface")
+	flags.StringVar(&layoutName, "layout", "openai", "openai or huggingface")
 	flags.StringVar(&shardSize, "shard-size", "0", "begin a new file before this size, 0 for one file")
 	flags.Uint64Var(&seed, "seed", 1, "seed of the weights")
 	dimensions := addDimensionFlags(cmd)
@@ -49,7 +49,7 @@ either layout and however many shards it is written in.`,
 			return withCode(exitUsage, fmt.Errorf("--shard-size %s: expected a size like 5GB", shardSize))
 		}
 		o := synth.Options{Config: c, Seed: seed, ShardBytes: int64(shard)}
-		if o.Layout, err = checkpoint.ParseLayout(layout); err != nil {
+		if o.Layout, err = layout.Parse(layoutName); err != nil {
 			return withCode(exitUsage, fmt.Errorf("--layout: %w", err))
 		}
 		ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)

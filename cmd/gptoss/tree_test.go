@@ -11,6 +11,7 @@ import (
 
 	"expertfs"
 	"expertfs/checkpoint"
+	"expertfs/checkpoint/source"
 )
 
 // tinyTree writes the files of the small model that the project carries, as a
@@ -21,22 +22,20 @@ func tinyTree(t testing.TB) string {
 	require.NoError(t, err)
 	defer ck.Close()
 	dir := t.TempDir()
-	write := func(name string, parts ...io.Reader) {
+	write := func(name string, from io.Reader) {
 		path := filepath.Join(dir, name)
 		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
-		data, err := io.ReadAll(io.MultiReader(parts...))
+		data, err := io.ReadAll(from)
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(path, data, 0o600))
 	}
 	view := func(name string, v *checkpoint.View) {
-		parts := []io.Reader{bytes.NewReader(v.Header)}
-		for _, x := range v.Extents {
-			parts = append(parts, io.NewSectionReader(ck.Files()[x.File], x.Off, x.Len))
-		}
-		write(name, parts...)
+		data, err := ck.ReadAll(v)
+		require.NoError(t, err)
+		write(name, bytes.NewReader(data))
 	}
 	for _, f := range ck.Small() {
-		write(f.Name(), io.NewSectionReader(f, 0, f.Size()))
+		write(f.Name(), source.Section(f))
 	}
 	view(expertfs.EmbeddingPath, ck.Embedding())
 	view(expertfs.UnembeddingPath, ck.Unembedding())

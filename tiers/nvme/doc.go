@@ -18,7 +18,11 @@
 // Prefetches are read in the order they are due, a part of the workers stays
 // free of them, and one that turns out wrong can be dropped half way.
 //
-// Where O_DIRECT is refused (tmpfs, some network filesystems) reads are
-// buffered, and the page cache is told to forget them. Files embedded in the
-// program are copied from memory.
+// What a part of a view is made of by a transform is read into the worker's
+// buffer, all inputs of some units, and made from there into its place: the
+// transform takes the place of the copy.
+//
+// How a file is opened is its source's matter: see package source. Where
+// O_DIRECT is refused reads are buffered, and files embedded in the program are
+// copied from memory.
 package nvme

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"unsafe"
 
-	"expertfs/checkpoint"
+	"expertfs/checkpoint/view"
 )
 
 // Class is the urgency of a job.
@@ -37,29 +37,31 @@ type Job struct {
 	files  []int // the files it reads
 }
 
-// piece is a range of one file and the memory it goes to.
+// piece is a range of one file and the memory it goes to, or the units that a
+// transform makes.
 type piece struct {
 	file     int
 	off      int64
 	dst      []byte
-	straight bool // aligned, so that it can be read into dst itself
-	guess    bool // read for a prefetch
+	straight bool  // aligned, so that it can be read into dst itself
+	guess    bool  // read for a prefetch
+	made     *made // nil for a copy
 }
 
 // Start queues the reading of the len(dst) bytes of v that begin at off.
 // dst belongs to the job until Done is closed. The range must lie in the view.
-func (r *Reader) Start(v *checkpoint.View, dst []byte, off int64) *Job {
+func (r *Reader) Start(v *view.View, dst []byte, off int64) *Job {
 	return r.start(&Job{r: r, done: make(chan struct{}), class: Demand}, v, dst, off)
 }
 
 // Prefetch queues the reading of the first len(dst) bytes of v, as Start does,
 // for nobody who waits. Of several prefetches the one that is due earliest, in
 // any unit, is read first.
-func (r *Reader) Prefetch(v *checkpoint.View, dst []byte, due int64) *Job {
+func (r *Reader) Prefetch(v *view.View, dst []byte, due int64) *Job {
 	return r.start(&Job{r: r, done: make(chan struct{}), class: Prefetch, due: due}, v, dst, 0)
 }
 
-func (r *Reader) start(j *Job, v *checkpoint.View, dst []byte, off int64) *Job {
+func (r *Reader) start(j *Job, v *view.View, dst []byte, off int64) *Job {
 	j.cut(v, dst, off)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -82,19 +84,22 @@ func (r *Reader) start(j *Job, v *checkpoint.View, dst []byte, off int64) *Job {
 }
 
 // cut copies what dst has of the header and makes pieces of the rest.
-func (j *Job) cut(v *checkpoint.View, dst []byte, off int64) {
+func (j *Job) cut(v *view.View, dst []byte, off int64) {
 	if off < int64(len(v.Header)) {
-		n := copy(dst, v.Header[off:])
-		dst, off = dst[n:], off+int64(n)
+		copy(dst, v.Header[off:])
 	}
-	at := int64(len(v.Header)) // where the extent begins in the view
-	for _, e := range v.Extents {
-		if skip := off - at; skip < e.Len && len(dst) > 0 {
-			n := min(e.Len-skip, int64(len(dst)))
-			j.cutExtent(checkpoint.Extent{File: e.File, Off: e.Off + skip, Len: n}, dst[:n])
-			dst, off = dst[n:], off+n
+	end := off + int64(len(dst))
+	for i := range v.Parts {
+		p := &v.Parts[i]
+		if p.Transform != nil {
+			j.cutMade(p, dst, off)
+			continue
 		}
-		at += e.Len
+		at := p.To[0].Off
+		from, to := max(off, at), min(end, at+p.To[0].Len)
+		if from < to {
+			j.cutExtent(part(p.From[0], from-at, to-at), dst[from-off:to-off])
+		}
 	}
 }
 
@@ -103,10 +108,8 @@ func (j *Job) cut(v *checkpoint.View, dst []byte, off int64) {
 const minStraight = 64 << 10
 
 // cutExtent makes pieces of one extent.
-func (j *Job) cutExtent(e checkpoint.Extent, dst []byte) {
-	if !slices.Contains(j.files, e.File) {
-		j.files = append(j.files, e.File)
-	}
+func (j *Job) cutExtent(e view.Extent, dst []byte) {
+	j.uses(e.File)
 	align, memory := j.r.sources[e.File].Align()
 	head := roundUp(e.Off, align) - e.Off
 	tail := e.Len - (e.Off+e.Len)%align
@@ -122,13 +125,20 @@ func (j *Job) cutExtent(e checkpoint.Extent, dst []byte) {
 	}
 }
 
+// uses notes a file that the job reads.
+func (j *Job) uses(file int) {
+	if !slices.Contains(j.files, file) {
+		j.files = append(j.files, file)
+	}
+}
+
 // part is the part of an extent between two distances from its beginning.
-func part(e checkpoint.Extent, from, to int64) checkpoint.Extent {
-	return checkpoint.Extent{File: e.File, Off: e.Off + from, Len: to - from}
+func part(e view.Extent, from, to int64) view.Extent {
+	return view.Extent{File: e.File, Off: e.Off + from, Len: to - from}
 }
 
 // slice makes pieces of about equal length, none much longer than a chunk.
-func (j *Job) slice(e checkpoint.Extent, dst []byte, align int64, straight bool) {
+func (j *Job) slice(e view.Extent, dst []byte, align int64, straight bool) {
 	count := (e.Len + j.r.chunk - 1) / j.r.chunk
 	from := int64(0)
 	for i := range count {
@@ -275,7 +285,7 @@ func (r *Reader) finish(j *Job, p piece, err error) {
 // check returns an error unless the files are the ones that were mounted.
 func (r *Reader) check(files []int) error {
 	for _, i := range files {
-		if err := r.sources[i].Check(); err != nil {
+		if err := r.sources[i].Check(r.reading); err != nil {
 			return err
 		}
 	}

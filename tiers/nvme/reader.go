@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
-	"expertfs/checkpoint"
+	"expertfs/checkpoint/view"
 
 	"golang.org/x/sys/unix"
 )
@@ -35,9 +37,12 @@ type Options struct {
 // Reader reads views. Its methods may be called concurrently.
 type Reader struct {
 	sources []Source
-	how     string
 	chunk   int64
 	arena   []byte // the workers' buffers, outside of Go's heap
+
+	// Ends when the reader closes, for sources whose reads can take long.
+	reading context.Context
+	stop    context.CancelFunc
 
 	bytes   atomic.Int64 // read from the sources
 	workers sync.WaitGroup
@@ -53,8 +58,9 @@ type Reader struct {
 	guessing    int // those being read
 }
 
-// Open opens the files that views refer to and starts the workers.
-func Open(files []*checkpoint.File, o Options) (*Reader, error) {
+// Open opens the files that views refer to, each once more, and starts the
+// workers. The files stay the caller's.
+func Open(files []Source, o Options) (*Reader, error) {
 	if o.Workers <= 0 {
 		o.Workers = DefaultWorkers
 	}
@@ -63,9 +69,10 @@ func Open(files []*checkpoint.File, o Options) (*Reader, error) {
 	}
 	r := &Reader{chunk: int64(o.Chunk), speculative: max(1, o.Workers*2/3)}
 	r.wake.L = &r.mu
+	r.reading, r.stop = context.WithCancel(context.Background())
 	align := int64(1)
 	for _, f := range files {
-		s, how, err := openSource(f)
+		s, err := f.Bulk()
 		if err != nil {
 			r.Close()
 			return nil, fmt.Errorf("nvme: %w", err)
@@ -74,14 +81,12 @@ func Open(files []*checkpoint.File, o Options) (*Reader, error) {
 			s = o.Wrap(s)
 		}
 		r.sources = append(r.sources, s)
-		if r.how == "" || how == buffered {
-			r.how = how
-		}
 		offset, _ := s.Align()
 		align = max(align, offset)
 	}
 	// An aligned superset may begin and end short of a whole unit outside.
-	size := (o.Chunk + 2*int(align) + sector - 1) / sector * sector
+	// A transform has several inputs, each with such ends.
+	size := (o.Chunk + maxInputs*2*int(align) + sector - 1) / sector * sector
 	total := int(roundUp(int64(size*o.Workers), hugePage))
 	arena, err := unix.Mmap(-1, 0, total, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
 	if err != nil {
@@ -100,8 +105,15 @@ func Open(files []*checkpoint.File, o Options) (*Reader, error) {
 	return r, nil
 }
 
-// Mechanism tells how the files are read.
-func (r *Reader) Mechanism() string { return r.how }
+// Mechanism tells how the files are read, each way once.
+func (r *Reader) Mechanism() string {
+	var how []string
+	for _, s := range r.sources {
+		how = append(how, s.Mechanism())
+	}
+	slices.Sort(how)
+	return strings.Join(slices.Compact(how), " and ")
+}
 
 // BytesRead returns the bytes read from the files so far, those around the
 // ones asked for included.
@@ -120,6 +132,7 @@ func (r *Reader) Close() error {
 	}
 	r.mu.Unlock()
 	r.wake.Broadcast()
+	r.stop()
 	r.workers.Wait()
 	var errs []error
 	if r.arena != nil {
@@ -133,7 +146,7 @@ func (r *Reader) Close() error {
 }
 
 // ReadAt reads a piece of a view as io.ReaderAt does, ahead of prefetches.
-func (r *Reader) ReadAt(ctx context.Context, v *checkpoint.View, p []byte, off int64) (int, error) {
+func (r *Reader) ReadAt(ctx context.Context, v *view.View, p []byte, off int64) (int, error) {
 	size := v.Size()
 	if off < 0 {
 		return 0, unix.EINVAL
@@ -176,6 +189,9 @@ func (r *Reader) work(buf []byte) {
 
 // read fetches one piece, straight into its place or by way of buf.
 func (r *Reader) read(buf []byte, p piece) error {
+	if p.made != nil {
+		return r.transform(buf, p.made, p.dst)
+	}
 	s := r.sources[p.file]
 	align, _ := s.Align()
 	if p.straight {
@@ -186,19 +202,29 @@ func (r *Reader) read(buf []byte, p piece) error {
 		// The kernel has promised more than the drive takes. Buffers are
 		// aligned for every drive.
 	}
-	from := p.off / align * align
-	to := roundUp(p.off+int64(len(p.dst)), align)
-	skip := int(p.off - from)
-	if err := r.fetch(s, buf[:to-from], from, skip+len(p.dst)); err != nil {
-		return err
+	got, _, err := r.superset(buf, view.Extent{File: p.file, Off: p.off, Len: int64(len(p.dst))})
+	copy(p.dst, got)
+	return err
+}
+
+// superset fetches an extent into buf, with what is around it up to the
+// alignment, and returns the extent's bytes and the rest of buf.
+func (r *Reader) superset(buf []byte, e view.Extent) (got, rest []byte, err error) {
+	s := r.sources[e.File]
+	align, _ := s.Align()
+	from := e.Off / align * align
+	to := roundUp(e.Off+e.Len, align)
+	skip := e.Off - from
+	if err := r.fetch(s, buf[:to-from], from, int(skip+e.Len)); err != nil {
+		return nil, nil, err
 	}
-	copy(p.dst, buf[skip:])
-	return nil
+	// The next read's address is aligned for any file.
+	return buf[skip : skip+e.Len], buf[min(roundUp(to-from, sector), int64(len(buf))):], nil
 }
 
 // fetch reads at least need of the bytes of dst.
 func (r *Reader) fetch(s Source, dst []byte, off int64, need int) error {
-	n, err := s.ReadAt(dst, off)
+	n, err := s.ReadAt(r.reading, dst, off)
 	r.bytes.Add(int64(n))
 	if err == nil && n < need {
 		err = fmt.Errorf("%w: got %d bytes", io.ErrUnexpectedEOF, n)

@@ -15,6 +15,7 @@ import (
 	"unsafe"
 
 	"expertfs/checkpoint"
+	"expertfs/checkpoint/source"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -30,7 +31,7 @@ func onDisk(t *testing.T) *checkpoint.Checkpoint {
 	dir := t.TempDir()
 	for _, f := range append(slices.Clone(tiny.Files()), tiny.Small()...) {
 		data := make([]byte, f.Size())
-		_, err := io.ReadFull(io.NewSectionReader(f, 0, f.Size()), data)
+		_, err := io.ReadFull(source.Section(f), data)
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(filepath.Join(dir, f.Name()), data, 0o600))
 	}
@@ -58,25 +59,20 @@ func openReader(t *testing.T, ck *checkpoint.Checkpoint, o Options) *Reader {
 // bytesOf reads a view in the plainest way.
 func bytesOf(t *testing.T, ck *checkpoint.Checkpoint, v *checkpoint.View) []byte {
 	t.Helper()
-	data := slices.Clone(v.Header)
-	for _, e := range v.Extents {
-		part := make([]byte, e.Len)
-		_, err := io.ReadFull(io.NewSectionReader(ck.Files()[e.File], e.Off, e.Len), part)
-		require.NoError(t, err)
-		data = append(data, part...)
-	}
+	data, err := ck.ReadAll(v)
+	require.NoError(t, err)
 	return data
 }
 
-// buffer makes a source one that reads without O_DIRECT.
+// buffer makes a source one that reads through the page cache.
 func buffer(s Source) Source {
-	if d, ok := s.(*directFile); ok {
-		fd, err := unix.Open(d.Path(), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if path := source.Path(s); path != "" {
+		again, err := source.Dir(filepath.Dir(path)).Open(filepath.Base(path))
 		if err != nil {
 			panic(err)
 		}
-		d.Close()
-		return &bufferedFile{file{d.File, fd}}
+		s.Close()
+		return again
 	}
 	return s
 }
@@ -136,17 +132,17 @@ type script struct {
 	goOn    chan struct{} // one for each read
 }
 
-func (s script) ReadAt(p []byte, off int64) (int, error) {
+func (s script) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	s.started <- off
 	<-s.goOn
-	return s.Source.ReadAt(p, off)
+	return s.Source.ReadAt(ctx, p, off)
 }
 
 // scripted is a reader whose reads wait for the test.
 func scripted(t *testing.T, ck *checkpoint.Checkpoint, workers int) (*Reader, script) {
 	s := script{started: make(chan int64, 1000), goOn: make(chan struct{}, 1000)}
-	r := openReader(t, ck, Options{Workers: workers, Wrap: func(source Source) Source {
-		s.Source = source
+	r := openReader(t, ck, Options{Workers: workers, Wrap: func(of Source) Source {
+		s.Source = of
 		return s
 	}})
 	t.Cleanup(sync.OnceFunc(func() { close(s.goOn) })) // before r is closed
@@ -175,7 +171,7 @@ func start(ck *checkpoint.Checkpoint, r *Reader, expert int, class Class) *Job {
 
 // firstRead is the offset of the first read of an expert.
 func firstRead(ck *checkpoint.Checkpoint, expert int) int64 {
-	return ck.Expert(0, expert).Extents[0].Off
+	return ck.Expert(0, expert).Extents()[0].Off
 }
 
 func TestDemandComesBeforePrefetch(t *testing.T) {
@@ -287,8 +283,8 @@ func TestACallerThatGivesUpGetsItsMemoryBack(t *testing.T) {
 func TestCloseEndsJobs(t *testing.T) {
 	ck := embeddedModel(t)
 	s := script{started: make(chan int64, 1000), goOn: make(chan struct{}, 1000)}
-	r, err := Open(ck.Files(), Options{Workers: 1, Wrap: func(source Source) Source {
-		s.Source = source
+	r, err := Open(ck.Files(), Options{Workers: 1, Wrap: func(of Source) Source {
+		s.Source = of
 		return s
 	}})
 	require.NoError(t, err)
@@ -327,7 +323,7 @@ func TestReadsFailWhenTheFileChanges(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ck := onDisk(t)
 			r := openReader(t, ck, Options{})
-			c.change(t, ck.Files()[0].Path())
+			c.change(t, source.Path(ck.Files()[0]))
 			j := start(ck, r, 5, Demand)
 			<-j.Done()
 			require.ErrorContains(t, j.Err(), c.err)
@@ -338,7 +334,7 @@ func TestReadsFailWhenTheFileChanges(t *testing.T) {
 
 func TestAReplacedFileIsNotOpened(t *testing.T) {
 	ck := onDisk(t)
-	require.NoError(t, os.Truncate(ck.Files()[0].Path(), 5000))
+	require.NoError(t, os.Truncate(source.Path(ck.Files()[0]), 5000))
 	_, err := Open(ck.Files(), Options{})
 	require.ErrorContains(t, err, "model.safetensors")
 }
@@ -346,13 +342,13 @@ func TestAReplacedFileIsNotOpened(t *testing.T) {
 func TestThePageCacheStaysOut(t *testing.T) {
 	ck := onDisk(t)
 	r := openReader(t, ck, Options{})
-	f, err := os.Open(ck.Files()[0].Path())
+	f, err := os.Open(source.Path(ck.Files()[0]))
 	require.NoError(t, err)
 	defer f.Close()
 	require.NoError(t, f.Sync())
 	require.NoError(t, unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED))
 	// The largest tensor of layer 0, all of whose experts are read.
-	first, last := ck.Expert(0, 0).Extents[0], ck.Expert(0, 31).Extents[0]
+	first, last := ck.Expert(0, 0).Extents()[0], ck.Expert(0, 31).Extents()[0]
 	if n := pagesCached(t, f, first.Off, last.Off+last.Len); n > 0 {
 		t.Skip("the temporary folder keeps its files in the page cache")
 	}
@@ -361,7 +357,7 @@ func TestThePageCacheStaysOut(t *testing.T) {
 		<-j.Done()
 		require.NoError(t, j.Err())
 	}
-	if r.Mechanism() != direct {
+	if r.Mechanism() != "O_DIRECT" {
 		t.Skip("no O_DIRECT in the temporary folder: ", r.Mechanism())
 	}
 	require.Zero(t, pagesCached(t, f, first.Off, last.Off+last.Len))

@@ -68,7 +68,7 @@ type drive struct {
 
 func (d *drive) Align() (offset, memory int64) { return d.offset, d.memory }
 
-func (d *drive) ReadAt(p []byte, off int64) (int, error) {
+func (d *drive) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	address := int64(uintptr(unsafe.Pointer(&p[0])))
 	if off%d.offset != 0 || int64(len(p))%d.offset != 0 || address%d.really != 0 {
 		return 0, unix.EINVAL
@@ -78,7 +78,7 @@ func (d *drive) ReadAt(p []byte, off int64) (int, error) {
 		d.straight++
 		d.mu.Unlock()
 	}
-	return d.Source.ReadAt(p, off)
+	return d.Source.ReadAt(ctx, p, off)
 }
 
 func TestDrivesThatTakeAnyAddressNeedNoCopy(t *testing.T) {

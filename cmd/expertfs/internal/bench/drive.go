@@ -43,10 +43,11 @@ type pending struct {
 // before it is used.
 func newDrive(m *Mount, touch bool) (*drive, error) {
 	d := &drive{m: m, touch: touch}
-	for _, f := range m.ck.Files() {
-		fd, err := unix.Open(f.Path(), unix.O_RDONLY|unix.O_DIRECT|unix.O_CLOEXEC, 0)
+	for i := range m.ck.Files() {
+		path := m.ck.Path(i)
+		fd, err := unix.Open(path, unix.O_RDONLY|unix.O_DIRECT|unix.O_CLOEXEC, 0)
 		if err != nil {
-			return nil, errors.Join(fmt.Errorf("%s: open with O_DIRECT: %w", f.Path(), err), d.close())
+			return nil, errors.Join(fmt.Errorf("%s: open with O_DIRECT: %w", path, err), d.close())
 		}
 		d.fds = append(d.fds, fd)
 	}
@@ -115,7 +116,7 @@ func (d *drive) close() error {
 // readExpert reads the extents of expert e.
 func (d *drive) readExpert(e int) error {
 	of := new(pending)
-	for _, x := range d.m.view(e).Extents {
+	for _, x := range d.m.view(e).Extents() {
 		d.readExtent(x, of)
 	}
 	of.Wait()

@@ -14,7 +14,7 @@ const missRound = 12
 // by four, beside reads of the same amount straight from the drive, and beside
 // the mapping of plain files that are not in the page cache.
 func (r *run) misses() (err error) {
-	if r.m.ck.Files()[0].Path() == "" {
+	if r.m.ck.Path(0) == "" {
 		r.note("no misses: the model is part of the program and on no drive")
 		return nil
 	}
@@ -92,7 +92,7 @@ func (r *run) newFolder() (*folder, error) {
 	parent := r.Scratch
 	if parent == "" {
 		parent = os.TempDir()
-		if path := r.m.ck.Files()[0].Path(); path != "" {
+		if path := r.m.ck.Path(0); path != "" {
 			parent = filepath.Dir(path)
 		}
 	}

@@ -112,13 +112,5 @@ func (m *Mount) view(e int) *checkpoint.View { return m.ck.Expert(e/m.experts, e
 
 // content reads expert e from the checkpoint into buf, which has its size.
 func (m *Mount) content(e int, buf []byte) error {
-	v := m.view(e)
-	at := copy(buf, v.Header)
-	for _, x := range v.Extents {
-		if _, err := m.ck.Files()[x.File].ReadAt(buf[at:at+int(x.Len)], x.Off); err != nil {
-			return err
-		}
-		at += int(x.Len)
-	}
-	return nil
+	return m.ck.Read(m.view(e), buf, 0)
 }

@@ -1,4 +1,4 @@
-package checkpoint
+package format
 
 import (
 	"errors"
@@ -29,11 +29,11 @@ func (e *ProblemsError) Unwrap() []error { return e.Problems }
 // errTooMany ends a list that was cut.
 var errTooMany = errors.New("and more problems, not listed")
 
-// problems collects errors up to maxProblems.
-type problems []error
+// Problems collects errors, up to a thousand. The zero value is none.
+type Problems []error
 
-// addf notes a problem.
-func (p *problems) addf(format string, args ...any) {
+// Addf notes a problem.
+func (p *Problems) Addf(format string, args ...any) {
 	switch {
 	case len(*p) < maxProblems:
 		*p = append(*p, fmt.Errorf(format, args...))
@@ -42,8 +42,8 @@ func (p *problems) addf(format string, args ...any) {
 	}
 }
 
-// err returns nil when there are none.
-func (p problems) err() error {
+// Err returns a [*ProblemsError], or nil when there are none.
+func (p Problems) Err() error {
 	if len(p) == 0 {
 		return nil
 	}

@@ -1,0 +1,82 @@
+package checkpoint
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+
+	"expertfs/checkpoint/format"
+	"expertfs/checkpoint/source"
+	"expertfs/checkpoint/tiny"
+)
+
+// scheme is a kind of name that a checkpoint may have: what stands before the
+// colon tells it. A new one is an entry of schemes.
+type scheme struct {
+	// open finds the place that the rest of the name means; nil when it means
+	// nothing, so that it may be a path.
+	open func(rest string) (*format.Place, error)
+	// examples are what users are told to give.
+	examples func() []string
+}
+
+// schemes are all kinds of names but paths.
+var schemes = map[string]scheme{
+	"embed": {openEmbedded, Embedded},
+}
+
+// prefix matches what stands before the colon in "embed:tiny". Names of files
+// may look like it, so that a path that exists is a path.
+var prefix = regexp.MustCompile(`^[a-z][a-z0-9+.-]*:`)
+
+// resolve finds the place of what the user named.
+func resolve(where string) (*format.Place, error) {
+	if p := prefix.FindString(where); p != "" {
+		if s, ok := schemes[strings.TrimSuffix(p, ":")]; ok {
+			if place, err := s.open(where[len(p):]); place != nil || err != nil {
+				return place, err
+			}
+		}
+		if _, err := os.Lstat(where); err != nil {
+			return nil, fmt.Errorf("%s: unknown; give a folder or one of: %s", source.Printable(where), strings.Join(examples(), ", "))
+		}
+	}
+	return resolvePath(where)
+}
+
+// examples are names that users may give besides paths.
+func examples() []string {
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(schemes)) {
+		all = append(all, schemes[name].examples()...)
+	}
+	return all
+}
+
+// embedded lists the models inside the program, by the name after "embed:".
+var embedded = map[string]func(name string) source.Folder{
+	"tiny": func(name string) source.Folder { return source.FS(name, tiny.Files(), tiny.Trained) },
+}
+
+// Embedded returns the names of the models inside the program.
+func Embedded() []string {
+	var names []string
+	for name := range embedded {
+		names = append(names, "embed:"+name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// openEmbedded opens a model inside the program.
+func openEmbedded(rest string) (*format.Place, error) {
+	folder, ok := embedded[rest]
+	if !ok {
+		return nil, nil
+	}
+	name := "embed:" + rest
+	return &format.Place{Folder: folder(name), Name: name}, nil
+}
