@@ -85,7 +85,7 @@ func (s *scan) tensor(ctx context.Context, layer, expert int, t safetensors.Tens
 		if i := bytes.IndexByte(piece, mxfp4.ScaleNaN); i >= 0 && !found {
 			found = true
 			file, off = s.place(v, t.Offset+at+int64(i))
-			s.bad.Addf("%s: layer %d expert %d: %s has a scale of 255 (not a number), from offset %d of the file: download it again",
+			s.bad.Addf("%s: layer %d expert %d has a scale of 255 (not a number) in %s, at offset %d of the file: download it again",
 				file, layer, expert, t.Name, off)
 		}
 		if s.progress != nil {

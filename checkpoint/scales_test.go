@@ -27,7 +27,7 @@ func TestCheckScales(t *testing.T) {
 	var list *ProblemsError
 	require.ErrorAs(t, err, &list)
 	require.Len(t, list.Problems, 1)
-	for _, want := range []string{"model.safetensors", "layer 1 expert 2: mlp2_weight.scales", "255", fmt.Sprint(at + 5)} {
+	for _, want := range []string{"model.safetensors", "layer 1 expert 2 has a scale of 255", "mlp2_weight.scales", fmt.Sprint(at + 5)} {
 		require.ErrorContains(t, err, want)
 	}
 
