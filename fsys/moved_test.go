@@ -17,8 +17,8 @@ import (
 	"testing"
 	"time"
 
-	"expertfs/checkpoint"
 	"expertfs/checkpoint/config"
+	"expertfs/checkpoint/layout"
 	"expertfs/checkpoint/synth"
 
 	"github.com/stretchr/testify/require"
@@ -59,7 +59,7 @@ func publishedSize(t *testing.T) *model {
 	c.SetLayers(2)
 	c.Experts, c.Hidden, c.Intermediate = 8, 2880, 2880
 	dir := filepath.Join(t.TempDir(), "model")
-	require.NoError(t, synth.Write(context.Background(), dir, synth.Options{Config: c, Seed: 1, Layout: checkpoint.HuggingFace}))
+	require.NoError(t, synth.Write(context.Background(), dir, synth.Options{Config: c, Seed: 1, Layout: layout.HuggingFace}))
 	return openModel(t, dir)
 }
 
