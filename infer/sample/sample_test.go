@@ -184,3 +184,22 @@ func BenchmarkSample(b *testing.B) {
 		})
 	}
 }
+
+func TestMask(t *testing.T) {
+	logits := make([]float32, 130)
+	Mask(logits, []uint64{1 << 3, ^uint64(0)})
+	for id, l := range logits {
+		if id == 3 || id >= 64 && id < 128 {
+			require.Zero(t, l, id)
+		} else {
+			require.Equal(t, float32(math.Inf(-1)), l, id)
+		}
+	}
+	for _, p := range []Params{{}, {Temp: 1}, {Temp: 2, TopK: 200, TopP: 0.9, MinP: 0.1}} {
+		only := make([]float32, 130)
+		Mask(only, []uint64{0, 0, 1 << 1})
+		id, err := newSampler(t, p).Sample(only)
+		require.NoError(t, err)
+		require.Equal(t, 129, id)
+	}
+}

@@ -205,6 +205,16 @@ func (t *Tokenizer) Bytes(id int) string {
 	return v.tokens[id]
 }
 
+// Text returns the bytes that id stands for, if it is an ordinary token: one
+// that Encode may return.
+func (t *Tokenizer) Text(id int) (text string, ok bool) {
+	v := t.vocab()
+	if _, special := t.names[id]; special || id < 0 || id >= len(v.tokens) {
+		return "", false
+	}
+	return v.tokens[id], v.tokens[id] != ""
+}
+
 // Decode returns the bytes of ids as Bytes gives them, joined.
 func (t *Tokenizer) Decode(ids []int) string {
 	var b strings.Builder

@@ -237,3 +237,29 @@ func BenchmarkEncode(b *testing.B) {
 		tok.Encode(string(text))
 	}
 }
+
+func TestText(t *testing.T) {
+	tok, err := Load("../../checkpoint/tiny")
+	require.NoError(t, err)
+	for id := range tok.Size() {
+		text, ok := tok.Text(id)
+		_, special := tok.SpecialName(id)
+		require.Equal(t, !special, ok, id)
+		if ok {
+			require.Equal(t, tok.Bytes(id), text)
+		}
+	}
+	for _, id := range []int{-1, tok.Size()} {
+		_, ok := tok.Text(id)
+		require.False(t, ok)
+	}
+	holes, err := loadFile(t, smallFile())
+	require.NoError(t, err)
+	text, ok := holes.Text(258)
+	require.True(t, ok)
+	require.Equal(t, "abc", text)
+	for _, id := range []int{259, 299, 300} {
+		_, ok := holes.Text(id)
+		require.False(t, ok, "%d is no ordinary token", id)
+	}
+}
