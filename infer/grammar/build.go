@@ -113,11 +113,25 @@ func (b *builder) build(e expr, from, to int32) {
 		b.build(e[len(e)-1], from, to)
 	case repeat:
 		b.repeat(e, from, to)
-	case *machine:
-		b.machine(e, from, to)
+	case *graph:
+		b.graph(e, from, to)
 	default:
 		panic("an expression of no known type")
 	}
+}
+
+func (b *builder) graph(g *graph, from, to int32) {
+	at := make([]int32, g.nodes)
+	for i := range at {
+		if at[i] = b.state(); b.full() {
+			return
+		}
+	}
+	b.empty(from, at[0])
+	for _, e := range g.edges {
+		b.build(e.e, at[e.from], at[e.to])
+	}
+	b.empty(at[len(at)-1], to)
 }
 
 func (b *builder) lit(text string, from, to int32) {

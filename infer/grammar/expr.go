@@ -18,7 +18,22 @@ type (
 		e        expr
 		min, max int
 	}
+
+	// graph is a way from node 0 to the last node. An edge without an
+	// expression derives nothing.
+	graph struct {
+		nodes int
+		edges []graphEdge
+	}
+	graphEdge struct {
+		from, to int
+		e        expr
+	}
 )
+
+func (g *graph) edge(from, to int, parts ...expr) {
+	g.edges = append(g.edges, graphEdge{from, to, seq(parts)})
+}
 
 func optional(e ...expr) expr { return repeat{seq(e), 0, 1} }
 

@@ -1,0 +1,408 @@
+package grammar
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"unicode/utf8"
+)
+
+// maxSchemaWork bounds how many schemas are followed in all.
+const maxSchemaWork = 1 << 18
+
+// JSONSchema returns the grammar of the JSON texts that a schema allows, in one
+// spelling: properties in the order of the schema, and white space as said.
+// Every text is valid under the schema. A *SchemaError says what of the schema
+// is not supported or cannot be; Keywords lists what is.
+func JSONSchema(data []byte, white Whitespace) (*Grammar, error) {
+	root, err := parseValue(data)
+	if err != nil {
+		return nil, fmt.Errorf("schema: %w", err)
+	}
+	p := &schemaParser{root: root, done: make(map[*value]*schema)}
+	s, err := p.parse(root, "#")
+	if err != nil {
+		return nil, err
+	}
+	c := &schemaCompiler{jsonRules: newJSONRules(white), known: make(map[string]ref)}
+	con, err := c.flatten(element{schema: s})
+	if err == nil {
+		_, err = c.rule(con, s)
+	}
+	if err != nil {
+		return nil, err
+	}
+	g, err := compile(c.rules)
+	var recursion *recursionError
+	if errors.As(err, &recursion) {
+		return nil, &SchemaError{recursion.path[0], "", "it refers to itself before any property or item"}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("schema: %w", err)
+	}
+	if g.empty() {
+		return nil, &SchemaError{"#", "", "no finite value is valid under it"}
+	}
+	return g, nil
+}
+
+// schemaCompiler turns conjunctions of schemas into rules.
+type schemaCompiler struct {
+	*jsonRules
+	known map[string]ref // by key of the conjunction
+	work  int
+}
+
+// rule returns the rule of a conjunction, which stands at s.
+func (c *schemaCompiler) rule(con conjunction, s *schema) (ref, error) {
+	key := con.key()
+	if rule, ok := c.known[key]; ok {
+		return rule, nil
+	}
+	if len(c.bodies) >= maxRules {
+		return 0, sizeError("rules", maxRules)
+	}
+	path := "#"
+	if s != nil {
+		path = s.path
+	} else if len(con) > 0 {
+		path = con[0].schema.path
+	}
+	rule := c.declare(path)
+	c.known[key] = rule
+	body, err := c.body(con)
+	c.define(rule, body)
+	return rule, err
+}
+
+func (c *schemaCompiler) body(con conjunction) (expr, error) {
+	branches, keyword, from, err := c.choose(con)
+	if err != nil {
+		return nil, err
+	}
+	if branches == nil {
+		return c.leaf(con)
+	}
+	if keyword == "oneOf" {
+		if i, j, err := c.overlap(branches); err != nil {
+			return nil, err
+		} else if i != j {
+			return nil, &SchemaError{from.path, keyword, fmt.Sprintf("a value might be valid under both branch %d and branch %d; use anyOf if it may", i, j)}
+		}
+	}
+	choices := alt{}
+	for _, b := range branches {
+		rule, err := c.rule(b, nil)
+		if err != nil {
+			return nil, err
+		}
+		choices = append(choices, rule)
+	}
+	return choices, nil
+}
+
+// leaf is a conjunction without choices.
+func (c *schemaCompiler) leaf(con conjunction) (expr, error) {
+	if len(con) == 0 {
+		return c.anyValue(), nil
+	}
+	m := con.merge()
+	if m.hasEnum {
+		return c.enum(con, m)
+	}
+	choices := alt{}
+	for _, k := range []struct {
+		kind kind
+		body func(conjunction, *merged) (expr, error)
+	}{
+		{kindObject, c.object}, {kindArray, c.array}, {kindString, c.string}, {kindNumber, c.number},
+	} {
+		if m.kinds&k.kind == 0 {
+			continue
+		}
+		body, err := k.body(con, m)
+		if err != nil {
+			return nil, err
+		}
+		choices = append(choices, body)
+	}
+	for _, w := range []struct {
+		kind kind
+		text lit
+	}{{kindTrue, "true"}, {kindFalse, "false"}, {kindNull, "null"}} {
+		if m.kinds&w.kind != 0 {
+			choices = append(choices, w.text)
+		}
+	}
+	return choices, nil
+}
+
+// fail says that a keyword cannot be followed in a conjunction.
+func (con conjunction) fail(keyword, reason string, args ...any) error {
+	return &SchemaError{con[0].schema.path, keyword, fmt.Sprintf(reason, args...)}
+}
+
+// object has its properties in order, each that is not required or not.
+func (c *schemaCompiler) object(con conjunction, m *merged) (expr, error) {
+	// Node i is before property i while there is none yet; node n+1+i when
+	// there is one already.
+	n := len(m.names)
+	end := 2*n + 2
+	g := &graph{nodes: end + 1}
+	for i, name := range m.names {
+		value, err := c.property(con, name, true)
+		if err != nil {
+			return nil, err
+		}
+		rule, err := c.rule(value, nil)
+		if err != nil {
+			return nil, err
+		}
+		key := lit(appendString(nil, name))
+		g.edge(i, n+2+i, key, c.colon(), rule)
+		g.edge(n+1+i, n+2+i, c.comma(), key, c.colon(), rule)
+		if !slices.Contains(m.required, name) {
+			g.edge(i, i+1)
+			g.edge(n+1+i, n+2+i)
+		}
+	}
+	if m.extra && !con.says(func(s *schema) bool { return s.additional != nil && s.additional.never }) {
+		value, err := c.property(con, "", false)
+		if err != nil {
+			return nil, err
+		}
+		rule, err := c.rule(value, nil)
+		if err != nil {
+			return nil, err
+		}
+		key := expr(c.anyString())
+		if n > 0 {
+			others, err := otherThan(m.names)
+			if err != nil {
+				return nil, con.fail("properties", "%v", err)
+			}
+			key = seq{lit(`"`), others.quoted(), lit(`"`)}
+		}
+		member := c.add("additional", seq{key, c.colon(), rule})
+		g.edge(n, 2*n+1, member)
+		g.edge(2*n+1, 2*n+1, c.comma(), member)
+	}
+	g.edge(n, end)
+	g.edge(2*n+1, end, c.space())
+	return seq{lit("{"), c.space(), g, lit("}")}, nil
+}
+
+func (c *schemaCompiler) array(con conjunction, m *merged) (expr, error) {
+	if m.maxItems >= 0 && m.minItems > m.maxItems {
+		return impossible, nil
+	}
+	end := m.prefix + 1
+	g := &graph{nodes: end + 1}
+	atEnd := func(node int) {
+		if node == 0 {
+			g.edge(node, end)
+		} else {
+			g.edge(node, end, c.space())
+		}
+	}
+	for i := range m.prefix {
+		if i >= m.minItems {
+			atEnd(i)
+		}
+		if m.maxItems >= 0 && i >= m.maxItems {
+			break
+		}
+		rule, err := c.itemRule(con, i)
+		if err != nil {
+			return nil, err
+		}
+		if i == 0 {
+			g.edge(i, i+1, rule)
+		} else {
+			g.edge(i, i+1, c.comma(), rule)
+		}
+	}
+	if m.prefix >= m.minItems {
+		atEnd(m.prefix)
+	}
+	if m.more && (m.maxItems < 0 || m.maxItems > m.prefix) {
+		rule, err := c.itemRule(con, m.prefix)
+		if err != nil {
+			return nil, err
+		}
+		left, most := max(m.minItems-m.prefix, 0), -1
+		if m.maxItems >= 0 {
+			most = m.maxItems - m.prefix
+		}
+		following := seq{c.comma(), rule}
+		if m.prefix == 0 {
+			g.edge(0, end, rule, repeat{following, max(left-1, 0), max(most-1, -1)}, c.space())
+		} else {
+			g.edge(m.prefix, end, repeat{following, max(left, 1), most}, c.space())
+		}
+	}
+	return seq{lit("["), c.space(), g, lit("]")}, nil
+}
+
+func (c *schemaCompiler) itemRule(con conjunction, i int) (ref, error) {
+	item, err := c.item(con, i)
+	if err != nil {
+		return 0, err
+	}
+	return c.rule(item, nil)
+}
+
+func (c *schemaCompiler) string(con conjunction, m *merged) (expr, error) {
+	free := m.minLength <= 0 && m.maxLength < 0
+	switch {
+	case m.maxLength >= 0 && m.minLength > m.maxLength:
+		return impossible, nil
+	case len(m.patterns) == 0 && free:
+		return c.anyString(), nil
+	case len(m.patterns) == 0:
+		return seq{lit(`"`), repeat{c.char(), m.minLength, m.maxLength}, lit(`"`)}, nil
+	}
+	all := m.patterns[0]
+	var err error
+	for _, p := range m.patterns[1:] {
+		if all, err = all.intersect(p); err != nil {
+			return nil, con.fail("pattern", "together with others: %v", err)
+		}
+	}
+	if !free {
+		size, err := lengths(m.minLength, m.maxLength)
+		if err == nil {
+			all, err = all.intersect(size)
+		}
+		if err != nil {
+			return nil, con.fail("pattern", "together with a length: %v", err)
+		}
+	}
+	return seq{lit(`"`), all.quoted(), lit(`"`)}, nil
+}
+
+func (c *schemaCompiler) number(con conjunction, m *merged) (expr, error) {
+	if len(m.multiples) > 1 {
+		return nil, con.fail("multipleOf", "two at once are not supported")
+	}
+	if m.numbers.free() {
+		if m.numbers.integer {
+			return c.once("integer", func() expr { return jsonInteger }), nil
+		}
+		return c.anyNumber(), nil
+	}
+	all, err := m.numbers.machine()
+	if err != nil {
+		return nil, con.fail("multipleOf", "%v", err)
+	}
+	return all.plain(), nil
+}
+
+// enum is the values of an enumeration that fit what else is said.
+func (c *schemaCompiler) enum(con conjunction, m *merged) (expr, error) {
+	choices := alt{}
+	for _, v := range m.enum {
+		fits, err := con.fits(m, v)
+		if err != nil {
+			return nil, err
+		}
+		if fits {
+			choices = append(choices, c.literal(v))
+		}
+	}
+	return choices, nil
+}
+
+// literal is a value as it is, with white space where it may be.
+func (c *schemaCompiler) literal(v *value) expr {
+	if c.white == Compact || v.kind&(kindArray|kindObject) == 0 || len(v.items)+len(v.members) == 0 {
+		return lit(v.append(nil))
+	}
+	parts := seq{}
+	for i, item := range v.items {
+		if i > 0 {
+			parts = append(parts, c.comma())
+		}
+		parts = append(parts, c.literal(item))
+	}
+	for i, m := range v.members {
+		if i > 0 {
+			parts = append(parts, c.comma())
+		}
+		parts = append(parts, lit(appendString(nil, m.name)), c.colon(), c.literal(m.value))
+	}
+	left, right := lit("["), lit("]")
+	if v.kind == kindObject {
+		left, right = "{", "}"
+	}
+	return seq{left, c.space(), parts, c.space(), right}
+}
+
+// fits tells whether a value of an enumeration fulfils the rest of m.
+func (con conjunction) fits(m *merged, v *value) (bool, error) {
+	k := v.kind
+	if k == kindFraction {
+		if d, err := parseDecimal(v.text); err == nil && d.isInteger() {
+			k = kindInteger // 1.0 is an integer
+		}
+	}
+	if m.kinds&k == 0 {
+		return false, nil
+	}
+	switch {
+	case k == kindString:
+		n := utf8.RuneCountInString(v.text)
+		if n < m.minLength || m.maxLength >= 0 && n > m.maxLength {
+			return false, nil
+		}
+		for _, p := range m.patterns {
+			if !p.matches(v.text) {
+				return false, nil
+			}
+		}
+	case k&kindNumber != 0:
+		d, err := parseDecimal(v.text)
+		if err != nil {
+			return false, con.fail("enum", "%v", err)
+		}
+		low, high := m.numbers.low, m.numbers.high
+		if low != nil && (d.compare(low.decimal) < 0 || d.compare(low.decimal) == 0 && low.open) ||
+			high != nil && (d.compare(high.decimal) > 0 || d.compare(high.decimal) == 0 && high.open) {
+			return false, nil
+		}
+		if len(m.multiples) > 0 {
+			return false, con.fail("enum", "numbers together with multipleOf are not supported")
+		}
+	case k == kindObject && con.says(func(s *schema) bool { return s.properties != nil || s.required != nil || s.additional != nil }),
+		k == kindArray && con.says(func(s *schema) bool { return s.items != nil || s.prefix != nil || s.minItems >= 0 || s.maxItems >= 0 }):
+		return false, con.fail("enum", "objects and arrays together with keywords for their kind are not supported")
+	}
+	return true, nil
+}
+
+// says tells whether one of the schemas is so.
+func (con conjunction) says(is func(*schema) bool) bool {
+	return slices.ContainsFunc(con, func(e element) bool { return is(e.schema) })
+}
+
+// matches runs the machine over a text.
+func (m *machine) matches(text string) bool {
+	at := map[int]bool{0: true}
+	for _, r := range text {
+		next := make(map[int]bool)
+		for s := range at {
+			for _, e := range m.states[s].edges {
+				if len(e.on.intersect(runeSet{{r, r}})) > 0 {
+					next[e.to] = true
+				}
+			}
+		}
+		at = next
+	}
+	for s := range at {
+		if m.states[s].accept {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,359 @@
+package grammar
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// SchemaError says which part of a schema cannot be followed, and why.
+type SchemaError struct {
+	Path    string // a JSON pointer, such as #/properties/name
+	Keyword string // "" where it is the schema as a whole
+	Reason  string
+}
+
+func (e *SchemaError) Error() string {
+	if e.Keyword == "" {
+		return fmt.Sprintf("schema at %s: %s", e.Path, e.Reason)
+	}
+	return fmt.Sprintf("schema at %s: %s: %s", e.Path, e.Keyword, e.Reason)
+}
+
+// schema is one schema object as it is written. Absent keywords are nil, or
+// negative for counts.
+type schema struct {
+	id    int
+	path  string
+	never bool // the schema false
+	said  bool // there is a keyword besides $ref, allOf, anyOf and oneOf
+
+	ref          *schema
+	refPath      string
+	allOf        []*schema
+	anyOf, oneOf []*schema
+
+	types      kind // 0 without
+	integer    bool // integers only, of the numbers
+	enum       []*value
+	hasEnum    bool
+	properties []property
+	required   []string
+	additional *schema
+	items      *schema
+	prefix     []*schema
+	minItems   int
+	maxItems   int
+	minLength  int
+	maxLength  int
+	patterns   []*machine
+	numbers    numbers
+}
+
+type property struct {
+	name   string
+	schema *schema
+}
+
+// schemaParser reads schemas of one document.
+type schemaParser struct {
+	root *value
+	done map[*value]*schema
+	all  []*schema
+}
+
+func (p *schemaParser) fail(path, keyword, reason string, args ...any) error {
+	return &SchemaError{path, keyword, fmt.Sprintf(reason, args...)}
+}
+
+// parse reads the schema v at path, once.
+func (p *schemaParser) parse(v *value, path string) (*schema, error) {
+	if s, ok := p.done[v]; ok {
+		return s, nil
+	}
+	s := &schema{id: len(p.all), path: path, minItems: -1, maxItems: -1, minLength: -1, maxLength: -1}
+	p.done[v] = s
+	p.all = append(p.all, s)
+	switch v.kind {
+	case kindTrue:
+		return s, nil
+	case kindFalse:
+		s.never, s.said = true, true
+		return s, nil
+	case kindObject:
+	default:
+		return nil, p.fail(path, "", "want an object or a boolean")
+	}
+	for _, m := range v.members {
+		if slices.Contains(ignored, m.name) || strings.HasPrefix(m.name, "x-") {
+			continue
+		}
+		if err := p.keyword(s, m.name, m.value); err != nil {
+			return nil, err
+		}
+		switch m.name {
+		case "$ref", "allOf", "anyOf", "oneOf", "$defs", "definitions":
+		default:
+			s.said = true
+		}
+	}
+	if s.hasEnum && len(s.enum) == 0 {
+		s.never = true
+	}
+	return s, nil
+}
+
+func (p *schemaParser) keyword(s *schema, name string, v *value) (err error) {
+	at := s.path + "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
+	switch name {
+	case "type":
+		return p.types(s, v)
+	case "enum":
+		if v.kind != kindArray {
+			return p.fail(s.path, name, "want a list")
+		}
+		s.restrict(v.items)
+	case "const":
+		s.restrict([]*value{v})
+	case "anyOf":
+		s.anyOf, err = p.list(s, name, v)
+	case "oneOf":
+		s.oneOf, err = p.list(s, name, v)
+	case "allOf":
+		s.allOf, err = p.list(s, name, v)
+	case "$ref":
+		return p.reference(s, v)
+	case "$defs", "definitions":
+		_, err = p.named(s, name, v)
+	case "properties":
+		s.properties, err = p.named(s, name, v)
+	case "required":
+		if v.kind != kindArray {
+			return p.fail(s.path, name, "want a list of names")
+		}
+		for _, item := range v.items {
+			if item.kind != kindString {
+				return p.fail(s.path, name, "want a list of names")
+			}
+			if !slices.Contains(s.required, item.text) {
+				s.required = append(s.required, item.text)
+			}
+		}
+	case "additionalProperties":
+		s.additional, err = p.parse(v, at)
+	case "items":
+		if v.kind == kindArray {
+			return p.fail(s.path, name, "a list of schemas is not supported; use prefixItems")
+		}
+		s.items, err = p.parse(v, at)
+	case "prefixItems":
+		s.prefix, err = p.list(s, name, v)
+	case "minItems":
+		s.minItems, err = p.count(s, name, v)
+	case "maxItems":
+		s.maxItems, err = p.count(s, name, v)
+	case "minLength":
+		s.minLength, err = p.count(s, name, v)
+	case "maxLength":
+		s.maxLength, err = p.count(s, name, v)
+	case "pattern", "format":
+		return p.text(s, name, v)
+	case "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf":
+		return p.number(s, name, v)
+	case "uniqueItems":
+		if v.kind != kindFalse { // which asks for nothing
+			return p.fail(s.path, name, "the keyword is not supported")
+		}
+	default:
+		return p.fail(s.path, name, "the keyword is not supported")
+	}
+	return err
+}
+
+// typeNames are the names of type, and what they allow.
+var typeNames = map[string]kind{
+	"null": kindNull, "boolean": kindBoolean, "integer": kindInteger, "number": kindNumber,
+	"string": kindString, "array": kindArray, "object": kindObject,
+}
+
+func (p *schemaParser) types(s *schema, v *value) error {
+	names := v.items
+	if v.kind == kindString {
+		names = []*value{v}
+	}
+	if len(names) == 0 {
+		return p.fail(s.path, "type", "want a name or a list of names")
+	}
+	for _, n := range names {
+		k, ok := typeNames[n.text]
+		if !ok || n.kind != kindString {
+			return p.fail(s.path, "type", "there is no type %s", n)
+		}
+		s.types |= k
+	}
+	return nil
+}
+
+// restrict sets the values allowed; const and enum may stand side by side.
+func (s *schema) restrict(values []*value) {
+	if s.hasEnum {
+		values = common(s.enum, values)
+	}
+	s.enum, s.hasEnum = values, true
+}
+
+// common returns the values of both lists.
+func common(a, b []*value) []*value {
+	var both []*value
+	for _, v := range a {
+		if slices.ContainsFunc(b, v.equal) {
+			both = append(both, v)
+		}
+	}
+	return both
+}
+
+func (p *schemaParser) list(s *schema, name string, v *value) ([]*schema, error) {
+	if v.kind != kindArray || len(v.items) == 0 {
+		return nil, p.fail(s.path, name, "want a list of schemas")
+	}
+	var list []*schema
+	for i, item := range v.items {
+		one, err := p.parse(item, fmt.Sprintf("%s/%s/%d", s.path, name, i))
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, one)
+	}
+	return list, nil
+}
+
+func (p *schemaParser) named(s *schema, name string, v *value) ([]property, error) {
+	if v.kind != kindObject {
+		return nil, p.fail(s.path, name, "want an object of schemas")
+	}
+	var list []property
+	for _, m := range v.members {
+		escape := strings.NewReplacer("~", "~0", "/", "~1").Replace(m.name)
+		one, err := p.parse(m.value, s.path+"/"+name+"/"+escape)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, property{m.name, one})
+	}
+	return list, nil
+}
+
+func (p *schemaParser) count(s *schema, name string, v *value) (int, error) {
+	d, err := parseDecimal(v.text)
+	if v.kind&kindNumber == 0 || err != nil || d.negative || !d.isInteger() {
+		return 0, p.fail(s.path, name, "want a whole number, 0 or more")
+	}
+	n, err := strconv.Atoi(d.whole)
+	if err != nil || n > maxCount {
+		return 0, p.fail(s.path, name, "%s is more than the %d supported", v, maxCount)
+	}
+	return n, nil
+}
+
+func (p *schemaParser) text(s *schema, name string, v *value) error {
+	if v.kind != kindString {
+		return p.fail(s.path, name, "want a string")
+	}
+	pattern := v.text
+	if name == "format" {
+		var ok bool
+		if pattern, ok = formats[v.text]; !ok {
+			return p.fail(s.path, name, "%s is not supported", v)
+		}
+		if pattern == "" {
+			return nil // of numbers: it says nothing that JSON could break
+		}
+	}
+	m, err := patternMachine(pattern)
+	if err != nil {
+		return p.fail(s.path, name, "%s: %v", v, err)
+	}
+	s.patterns = append(s.patterns, m)
+	return nil
+}
+
+func (p *schemaParser) number(s *schema, name string, v *value) error {
+	if v.kind&kindNumber == 0 {
+		return p.fail(s.path, name, "want a number")
+	}
+	d, err := parseDecimal(v.text)
+	if err != nil {
+		return p.fail(s.path, name, "%v", err)
+	}
+	n := &s.numbers
+	switch name {
+	case "minimum":
+		n.low = higher(n.low, &bound{d, false})
+	case "exclusiveMinimum":
+		n.low = higher(n.low, &bound{d, true})
+	case "maximum":
+		n.high = lower(n.high, &bound{d, false})
+	case "exclusiveMaximum":
+		n.high = lower(n.high, &bound{d, true})
+	case "multipleOf":
+		if d.compare(decimal{whole: "0"}) <= 0 {
+			return p.fail(s.path, name, "want a number above 0")
+		}
+		n.multiple = &d
+	}
+	return nil
+}
+
+// higher returns the lower end that excludes more.
+func higher(a, b *bound) *bound {
+	if a == nil || b != nil && (b.compare(a.decimal) > 0 || b.compare(a.decimal) == 0 && b.open) {
+		return b
+	}
+	return a
+}
+
+// lower returns the upper end that excludes more.
+func lower(a, b *bound) *bound {
+	if a == nil || b != nil && (b.compare(a.decimal) < 0 || b.compare(a.decimal) == 0 && b.open) {
+		return b
+	}
+	return a
+}
+
+// reference reads a JSON pointer into the document.
+func (p *schemaParser) reference(s *schema, v *value) error {
+	fail := func(reason string) error { return p.fail(s.path, "$ref", "%s: %s", v, reason) }
+	if v.kind != kindString {
+		return fail("want a string")
+	}
+	pointer, ok := strings.CutPrefix(v.text, "#")
+	if !ok || pointer != "" && pointer[0] != '/' {
+		return fail("only references within the schema, such as #/$defs/NAME, are supported")
+	}
+	pointer, err := url.PathUnescape(pointer)
+	if err != nil {
+		return fail("not a JSON pointer")
+	}
+	at := p.root
+	if pointer != "" {
+		for part := range strings.SplitSeq(pointer[1:], "/") {
+			part = strings.NewReplacer("~1", "/", "~0", "~").Replace(part)
+			var next *value
+			if i, err := strconv.Atoi(part); err == nil && at.kind == kindArray && i >= 0 && i < len(at.items) {
+				next = at.items[i]
+			} else if at.kind == kindObject {
+				next = at.get(part)
+			}
+			if next == nil {
+				return fail("there is nothing there")
+			}
+			at = next
+		}
+	}
+	s.refPath = v.text
+	s.ref, err = p.parse(at, "#"+pointer)
+	return err
+}
