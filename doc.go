@@ -2,9 +2,9 @@
 //
 // A mount shows a mixture-of-experts checkpoint as a tree in which every expert
 // of every layer is a file. This package holds what the mount and its readers
-// have to agree on, and nothing else: who an expert is, and how the tree is
-// named. Each format is written and parsed here, side by side, so that neither
-// side has a copy of its own.
+// have to agree on, and nothing else: who an expert is, how the tree is named, what
+// readers may tell, and what the mount counts. Each format is written and parsed
+// has a copy of its own.
 //
 // It imports the standard library alone.
 package expertfs

@@ -16,7 +16,6 @@ import (
 	"expertfs/checkpoint/layout"
 	"expertfs/checkpoint/source"
 	"expertfs/checkpoint/synth"
-	"expertfs/fsys"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
@@ -180,8 +179,8 @@ func TestEveryByte(t *testing.T) {
 		{"best", serverConfig{}},
 		{"plain tmpfs", serverConfig{NoHuge: true}},
 		{"memfd", serverConfig{Memfd: true}},
-		{"direct", serverConfig{Mechanism: fsys.Direct}},
-		{"cached", serverConfig{Mechanism: fsys.Cached}},
+		{"direct", serverConfig{Mechanism: expertfs.Direct}},
+		{"cached", serverConfig{Mechanism: expertfs.Cached}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.config.Slots = tenth
@@ -190,7 +189,7 @@ func TestEveryByte(t *testing.T) {
 	}
 	t.Run("one processor", func(t *testing.T) {
 		tiny.compareWithin(t, serverConfig{Slots: tenth}, 1, "GOMAXPROCS=1")
-		tiny.compareWithin(t, serverConfig{Slots: tenth, Mechanism: fsys.Direct}, 1, "GOMAXPROCS=1")
+		tiny.compareWithin(t, serverConfig{Slots: tenth, Mechanism: expertfs.Direct}, 1, "GOMAXPROCS=1")
 	})
 	t.Run("huge pages", func(t *testing.T) {
 		if testing.Short() {

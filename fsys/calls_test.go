@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"expertfs/fsys"
+	"expertfs"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -17,7 +17,7 @@ import (
 
 // everyMechanism runs a test on a mount of each mechanism.
 func everyMechanism(t *testing.T, test func(t *testing.T, s *server)) {
-	for _, m := range []fsys.Mechanism{"", fsys.Direct, fsys.Cached} {
+	for _, m := range []expertfs.Mechanism{"", expertfs.Direct, expertfs.Cached} {
 		name := string(m)
 		if name == "" {
 			name = "best"

@@ -41,7 +41,7 @@ func (f *FS) openDense(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOu
 // openUnpassed opens a file that f.unpassed has counted.
 func (f *FS) openUnpassed(x file, d tiers.Dense, out *fuse.OpenOut) {
 	out.Fh = f.handles.add(unpassedFile{x, &f.unpassed, d})
-	out.OpenFlags = f.mechanism.openFlags()
+	out.OpenFlags = openFlags(f.mechanism)
 }
 
 // unpassed counts, of each dense file, the opens that are answered from the

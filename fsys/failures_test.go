@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"expertfs/fsys"
+	"expertfs"
 	"expertfs/fsys/mountpoint"
 
 	"github.com/stretchr/testify/require"
@@ -175,7 +175,7 @@ func TestServerKilled(t *testing.T) {
 	defer f.Close()
 	mem, err := unix.Mmap(int(f.Fd()), 0, 4096, unix.PROT_READ, unix.MAP_SHARED)
 	require.NoError(t, err)
-	passthrough := s.report().Mechanism == fsys.Passthrough
+	passthrough := s.report().Mechanism == expertfs.Passthrough
 
 	set(t, gate)
 	waiting, _ := reader(t, s.expert(0, 1))

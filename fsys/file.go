@@ -73,7 +73,7 @@ func (f *FS) openExpert(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenO
 // passthrough where there is any.
 func (f *FS) openSlot(h *tiers.Handle, out *fuse.OpenOut) {
 	out.Fh = f.handles.add(newSlotFile(h))
-	out.OpenFlags = f.mechanism.openFlags()
+	out.OpenFlags = openFlags(f.mechanism)
 	if id := h.Slot().BackingID; id != 0 {
 		out.OpenFlags = fuse.FOPEN_PASSTHROUGH | fuse.FOPEN_NOFLUSH
 		out.BackingID = id

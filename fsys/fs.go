@@ -23,7 +23,7 @@ type Options struct {
 	ReadOnly   bool // refuse writes to control files too
 
 	// Mechanism is the one to use instead of the best there is.
-	Mechanism Mechanism
+	Mechanism expertfs.Mechanism
 
 	// Backings is the registry that the cache tells of its slots. Without
 	// one there is no passthrough.
@@ -48,12 +48,12 @@ type FS struct {
 	server     *fuse.Server
 	served     chan struct{} // closed when the last request is answered
 
-	mechanism Mechanism // set by Init
+	mechanism expertfs.Mechanism // set by Init
 	why       string
 	handles   handles
 	unpassed  unpassed
 	counters  counters
-	refused   atomic.Pointer[Refusal] // the last one
+	refused   atomic.Pointer[expertfs.Refusal] // the last one
 	since     time.Time
 }
 
@@ -140,7 +140,7 @@ func (f *FS) String() string { return "expertfs" }
 // Init learns what the kernel can do. It runs before the first request.
 func (f *FS) Init(server *fuse.Server) {
 	f.mechanism, f.why = chooseMechanism(server, server.KernelSettings().Flags64(), f.options)
-	if f.mechanism == Passthrough {
+	if f.mechanism == expertfs.Passthrough {
 		f.options.Backings.connect(server)
 	}
 	f.log.Info("mounted", "point", f.mountpoint, "mechanism", f.mechanism, "why", f.why)
@@ -151,7 +151,7 @@ func (f *FS) Init(server *fuse.Server) {
 func (f *FS) Wait() {
 	<-f.served
 	f.handles.removeAll()
-	if f.mechanism == Passthrough {
+	if f.mechanism == expertfs.Passthrough {
 		f.options.Backings.disconnect()
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"testing"
 
+	"expertfs"
 	"expertfs/tiers/ram"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -47,18 +48,18 @@ func TestChooseMechanism(t *testing.T) {
 		offered uint64
 		refuse  unix.Errno
 		options Options
-		want    Mechanism
+		want    expertfs.Mechanism
 		why     string
 	}{
-		{"the best", all, 0, Options{Backings: backings}, Passthrough, ""},
-		{"not root", all, unix.EPERM, Options{Backings: backings}, Direct, "CAP_SYS_ADMIN"},
-		{"refused", all, unix.ELOOP, Options{Backings: backings}, Direct, "too many levels"},
-		{"before 6.9", fuse.CAP_DIRECT_IO_ALLOW_MMAP, 0, Options{Backings: backings}, Direct, "6.9"},
-		{"before 6.6", 0, 0, Options{Backings: backings}, Cached, "6.6"},
-		{"switched off", all, 0, Options{}, Direct, "asked for"},
-		{"switched off before 6.6", 0, 0, Options{}, Cached, "6.6"},
-		{"direct", all, 0, Options{Backings: backings, Mechanism: Direct}, Direct, "asked for"},
-		{"cached", all, 0, Options{Backings: backings, Mechanism: Cached}, Cached, "asked for"},
+		{"the best", all, 0, Options{Backings: backings}, expertfs.Passthrough, ""},
+		{"not root", all, unix.EPERM, Options{Backings: backings}, expertfs.Direct, "CAP_SYS_ADMIN"},
+		{"refused", all, unix.ELOOP, Options{Backings: backings}, expertfs.Direct, "too many levels"},
+		{"before 6.9", fuse.CAP_DIRECT_IO_ALLOW_MMAP, 0, Options{Backings: backings}, expertfs.Direct, "6.9"},
+		{"before 6.6", 0, 0, Options{Backings: backings}, expertfs.Cached, "6.6"},
+		{"switched off", all, 0, Options{}, expertfs.Direct, "asked for"},
+		{"switched off before 6.6", 0, 0, Options{}, expertfs.Cached, "6.6"},
+		{"direct", all, 0, Options{Backings: backings, Mechanism: expertfs.Direct}, expertfs.Direct, "asked for"},
+		{"cached", all, 0, Options{Backings: backings, Mechanism: expertfs.Cached}, expertfs.Cached, "asked for"},
 	} {
 		kernel := &fakeKernel{refuse: c.refuse}
 		got, why := chooseMechanism(kernel, c.offered, c.options)
@@ -66,10 +67,10 @@ func TestChooseMechanism(t *testing.T) {
 		require.Contains(t, why, c.why, c.name)
 		require.Empty(t, kernel.files, "%s: the probe leaves nothing", c.name)
 	}
-	require.Zero(t, Cached.openFlags()&fuse.FOPEN_DIRECT_IO)
-	require.NotZero(t, Direct.openFlags()&fuse.FOPEN_DIRECT_IO)
-	for _, m := range []Mechanism{Passthrough, Direct, Cached} {
-		require.Zero(t, m.openFlags()&fuse.FOPEN_KEEP_CACHE, "the page cache must not keep what RAM holds")
+	require.Zero(t, openFlags(expertfs.Cached)&fuse.FOPEN_DIRECT_IO)
+	require.NotZero(t, openFlags(expertfs.Direct)&fuse.FOPEN_DIRECT_IO)
+	for _, m := range []expertfs.Mechanism{expertfs.Passthrough, expertfs.Direct, expertfs.Cached} {
+		require.Zero(t, openFlags(m)&fuse.FOPEN_KEEP_CACHE, "the page cache must not keep what RAM holds")
 	}
 }
 

@@ -5,7 +5,7 @@ import (
 	"os"
 	"testing"
 
-	"expertfs/fsys"
+	"expertfs"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -14,7 +14,7 @@ import (
 // needPassthrough skips a test where the kernel has no FUSE passthrough.
 func (s *server) needPassthrough() {
 	s.t.Helper()
-	if r := s.report(); r.Mechanism != fsys.Passthrough {
+	if r := s.report(); r.Mechanism != expertfs.Passthrough {
 		s.t.Skip("no passthrough here: ", r.Why)
 	}
 }
@@ -46,7 +46,7 @@ func TestPassthroughReadsDoNotReachTheServer(t *testing.T) {
 // TestFallbacksAnswerReads is the counterpart: without passthrough the server
 // answers.
 func TestFallbacksAnswerReads(t *testing.T) {
-	for _, mechanism := range []fsys.Mechanism{fsys.Direct, fsys.Cached} {
+	for _, mechanism := range []expertfs.Mechanism{expertfs.Direct, expertfs.Cached} {
 		s := mount(t, serverConfig{Mechanism: mechanism})
 		r := s.report()
 		require.Equal(t, mechanism, r.Mechanism)
@@ -61,7 +61,7 @@ func TestFallbacksAnswerReads(t *testing.T) {
 // else through the cache: what is mapped must not change.
 func TestMappingsOutliveEviction(t *testing.T) {
 	m := openModel(t, "embed:tiny")
-	for _, c := range []serverConfig{{Slots: 12}, {Slots: 12, Mechanism: fsys.Direct}, {Slots: 12, Mechanism: fsys.Cached}} {
+	for _, c := range []serverConfig{{Slots: 12}, {Slots: 12, Mechanism: expertfs.Direct}, {Slots: 12, Mechanism: expertfs.Cached}} {
 		s := mount(t, c)
 		mapped := make(map[string][]byte)
 		for e := range 4 {

@@ -78,7 +78,7 @@ type serverConfig struct {
 	Checkpoint string
 	Point      string
 	Slots      int64 // budget in experts; 0 for all
-	Mechanism  fsys.Mechanism
+	Mechanism  expertfs.Mechanism
 	Memfd      bool
 	NoHuge     bool
 	AllowOther bool
@@ -120,7 +120,7 @@ func runServer(text string) error {
 		return err
 	}
 	fs.Wait()
-	if n := fs.Report().Requests; n.OpenHandles != 0 || n.Panics != 0 {
+	if n := fs.Stats().Requests; n.OpenHandles != 0 || n.Panics != 0 {
 		return fmt.Errorf("at the end: %+v", n)
 	}
 	return errors.Join(cache.Close(), ck.Close())
@@ -290,7 +290,7 @@ func (s *server) expert(layer, expert int) string {
 func (s *server) control(name string) string { return s.path(expertfs.ControlPath(name)) }
 
 // report reads the server's figures.
-func (s *server) report() fsys.Report {
+func (s *server) report() expertfs.Stats {
 	s.t.Helper()
 	r, err := s.readReport()
 	require.NoError(s.t, err)
@@ -298,7 +298,7 @@ func (s *server) report() fsys.Report {
 }
 
 // readReport is report for goroutines that may not end the test.
-func (s *server) readReport() (r fsys.Report, err error) {
+func (s *server) readReport() (r expertfs.Stats, err error) {
 	text, err := os.ReadFile(s.control(expertfs.StatsJSONFile))
 	if err != nil {
 		return r, err

@@ -7,48 +7,50 @@ import (
 	"slices"
 	"time"
 
+	"expertfs"
+
 	"github.com/dustin/go-humanize"
 )
 
-// Text writes a report as .expertfs/stats shows it: comments for people, then
-// lines "name value" in the text format of Prometheus. Names never change
-// meaning; new ones may come.
-func (r Report) Text() []byte {
+// statsText is the content of .expertfs/stats: comments for people, then lines
+// "name value" in the text format of Prometheus. Names never change meaning; new
+// ones may come.
+func statsText(s expertfs.Stats) []byte {
 	var b bytes.Buffer
-	r.summary(&b)
-	for _, m := range r.metrics() {
+	summary(&b, s)
+	for _, m := range metrics(s) {
 		fmt.Fprintf(&b, "expertfs_%s %v\n", m.name, m.value)
 	}
-	for _, errno := range slices.Sorted(maps.Keys(r.Cache.Errors)) {
-		fmt.Fprintf(&b, "expertfs_load_errors_total{errno=%q} %d\n", errno, r.Cache.Errors[errno])
+	for _, errno := range slices.Sorted(maps.Keys(s.Cache.Errors)) {
+		fmt.Fprintf(&b, "expertfs_load_errors_total{errno=%q} %d\n", errno, s.Cache.Errors[errno])
 	}
-	for _, g := range r.Cache.Ghosts {
+	for _, g := range s.Cache.Shadows {
 		fmt.Fprintf(&b, "expertfs_shadow_hits_total{policy=%q} %d\n", g.Policy, g.Hits)
 		fmt.Fprintf(&b, "expertfs_shadow_accesses_total{policy=%q} %d\n", g.Policy, g.Accesses)
 	}
-	r.latencies(&b)
+	latencies(&b, s.Cache.Latency)
 	return b.Bytes()
 }
 
 // summary writes what cannot be a number, and the figures that are looked for
 // first.
-func (r Report) summary(b *bytes.Buffer) {
-	c := r.Cache
-	if last := r.LastRefused; last != nil {
+func summary(b *bytes.Buffer, s expertfs.Stats) {
+	c := s.Cache
+	if last := s.LastRefused; last != nil {
 		fmt.Fprintf(b, "# last refused: %s: %s (%s)\n", last.File, last.Reason, last.Time.Format(time.RFC3339))
 	}
 	fmt.Fprintf(b, "# %s (%s layout): %d layers of %d experts, %s each\n",
-		r.Model, r.Layout, r.Layers, r.Experts, humanize.IBytes(uint64(r.ExpertSize)))
-	fmt.Fprintf(b, "# reads: %s%s\n", r.Mechanism, reason(r.Why))
+		s.Model, s.Layout, s.Layers, s.Experts, humanize.IBytes(uint64(s.ExpertSize)))
+	fmt.Fprintf(b, "# reads: %s%s\n", s.Mechanism, reason(s.Why))
 	fmt.Fprintf(b, "# RAM tier: %s%s\n", c.Mechanism, reason(c.Why))
 	fmt.Fprintf(b, "# NVMe tier: %s\n", c.Drive)
 	fmt.Fprintf(b, "# policy: %s\n", c.Policy)
 	fmt.Fprintf(b, "# RAM: %s of %s, %d experts; dense files %s beside\n",
 		humanize.IBytes(uint64(c.Used)), humanize.IBytes(uint64(c.Budget)), c.Resident, humanize.IBytes(uint64(c.DenseBytes)))
-	if opens := c.Hits + c.Misses + c.Joins; opens > 0 {
-		fmt.Fprintf(b, "# hit rate: %.1f%% of %d expert accesses\n", 100*float64(c.Hits)/float64(opens), opens)
+	if c.Uses.Total() > 0 {
+		fmt.Fprintf(b, "# hit rate: %.1f%% of %d expert accesses\n", 100*c.HitRate(), c.Uses.Total())
 	}
-	for _, g := range c.Ghosts {
+	for _, g := range c.Shadows {
 		fmt.Fprintf(b, "# hit rate had the policy been %s: %.1f%%\n", g.Policy, 100*g.HitRate)
 	}
 }
@@ -66,14 +68,14 @@ type metric struct {
 	value any
 }
 
-func (r Report) metrics() []metric {
-	c, q := r.Cache, r.Requests
+func metrics(s expertfs.Stats) []metric {
+	c, q := s.Cache, s.Requests
 	passthrough := 0
-	if r.Mechanism == Passthrough {
+	if s.Mechanism == expertfs.Passthrough {
 		passthrough = 1
 	}
 	return []metric{
-		{"uptime_seconds", fmt.Sprintf("%.3f", r.Seconds)},
+		{"uptime_seconds", fmt.Sprintf("%.3f", s.Seconds)},
 		{"passthrough_active", passthrough},
 		{"passthrough_refused_slots_total", q.Unbacked},
 		{"ram_budget_bytes", c.Budget},
@@ -112,9 +114,8 @@ func (r Report) metrics() []metric {
 
 // latencies writes the time that loads took as a Prometheus histogram, whose
 // buckets are cumulative.
-func (r Report) latencies(b *bytes.Buffer) {
+func latencies(b *bytes.Buffer, h expertfs.Histogram) {
 	const name = "expertfs_load_seconds"
-	h := r.Cache.Latency
 	var sum int64
 	last := len(h.Counts) - 1
 	for i, n := range h.Counts[:last] {

@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"testing"
 
-	"expertfs/fsys"
+	"expertfs"
 	"expertfs/fsys/mountpoint"
 	"expertfs/policy"
 
@@ -113,7 +113,7 @@ func TestAsPlainUser(t *testing.T) {
 	m := openModel(t, "embed:tiny")
 	s := mount(t, serverConfig{Slots: 12})
 	r := s.report()
-	require.Equal(t, fsys.Direct, r.Mechanism)
+	require.Equal(t, expertfs.Direct, r.Mechanism)
 	require.Contains(t, r.Why, "CAP_SYS_ADMIN")
 	require.Equal(t, "memfd", r.Cache.Mechanism)
 	require.NoError(t, m.compare(s, ways, 4, 1, func() error { return nil }))

@@ -31,6 +31,22 @@
 // guess.go, predict.go), while a trial shows that they save time (trial.go). On a plain copy of a mount
 // an expert is a file like any other.
 //
+// # What the program sets
+//
+// Two settings belong to the whole process, so infer leaves them to the program;
+// its speed depends on them, its results do not.
+//
+// GOMAXPROCS should be some 8 above the threads that compute. A goroutine that
+// opens an expert waits in a system call, and the runtime leaves it its processor
+// for a while; with as many processors as threads a model on a mount short of RAM
+// lost a fifth of its speed.
+//
+// The garbage collector's percentage (debug.SetGCPercent) should be low, 20 for
+// example. What an engine allocates is large buffers that live long, and at 100
+// percent as much memory again, which the experts need, is set aside for garbage.
+//
+// # Results
+//
 // The results are the same, bit by bit: the order in which sums are formed
 // depends neither on which expert arrives first nor on the number of threads or
 // the size of a batch.

@@ -12,18 +12,17 @@ import (
 	"testing"
 
 	"expertfs"
-	"expertfs/fsys"
 	"expertfs/fsys/mountpoint"
 	"expertfs/policy/trace"
 
 	"github.com/stretchr/testify/require"
 )
 
-func report(t *testing.T, point string) fsys.Report {
+func report(t *testing.T, point string) expertfs.Stats {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(point, ".expertfs/stats.json"))
 	require.NoError(t, err)
-	var r fsys.Report
+	var r expertfs.Stats
 	require.NoError(t, json.Unmarshal(text, &r))
 	return r
 }
@@ -154,7 +153,7 @@ func TestStatus(t *testing.T) {
 	r = run(t, "status", point)
 	require.Zero(t, r.code)
 	require.Contains(t, r.out, "expertfs_misses_total 1\n")
-	var one fsys.Report
+	var one expertfs.Stats
 	require.NoError(t, json.Unmarshal([]byte(run(t, "status", "--json", point).out), &one))
 	require.Equal(t, point, one.Mountpoint)
 	var all []mountStatus
@@ -197,9 +196,9 @@ func TestLogFile(t *testing.T) {
 }
 
 func TestForcedMechanisms(t *testing.T) {
-	for flag, want := range map[string]fsys.Mechanism{
-		"--no-passthrough": fsys.Direct, "--mechanism=direct": fsys.Direct, "--mechanism=cached": fsys.Cached,
-		"-oro,no-passthrough": fsys.Direct,
+	for flag, want := range map[string]expertfs.Mechanism{
+		"--no-passthrough": expertfs.Direct, "--mechanism=direct": expertfs.Direct, "--mechanism=cached": expertfs.Cached,
+		"-oro,no-passthrough": expertfs.Direct,
 	} {
 		point := mountTiny(t, flag)
 		r := report(t, point)

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"expertfs/fsys"
+	"expertfs"
 	"expertfs/fsys/budget"
 	"expertfs/fsys/mountpoint"
 	"expertfs/policy"
@@ -34,10 +34,10 @@ func (c *mountConfig) validate() error {
 	if c.maxWait <= 0 {
 		return withCode(exitUsage, fmt.Errorf("--max-wait %v: want a time above 0", c.maxWait))
 	}
-	switch m := fsys.Mechanism(c.mechanism); m {
-	case "", fsys.Direct, fsys.Cached:
+	switch m := expertfs.Mechanism(c.mechanism); m {
+	case "", expertfs.Direct, expertfs.Cached:
 	default:
-		return withCode(exitUsage, fmt.Errorf("--mechanism %q: want %s or %s", m, fsys.Direct, fsys.Cached))
+		return withCode(exitUsage, fmt.Errorf("--mechanism %q: want %s or %s", m, expertfs.Direct, expertfs.Cached))
 	}
 	for _, path := range []*string{&c.checkpoint, &c.point, &c.logFile, &c.trace, &c.heat} {
 		if *path == "" || strings.HasPrefix(*path, "embed:") {

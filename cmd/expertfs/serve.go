@@ -8,6 +8,7 @@ import (
 	"sync"
 	"syscall"
 
+	"expertfs"
 	"expertfs/checkpoint"
 	"expertfs/fsys"
 	"expertfs/fsys/budget"
@@ -120,7 +121,7 @@ func (c *mountConfig) fsOptions(backings *fsys.Backings, log *slog.Logger) fsys.
 	o := fsys.Options{
 		AllowOther: c.allowOther,
 		ReadOnly:   c.readOnly,
-		Mechanism:  fsys.Mechanism(c.mechanism),
+		Mechanism:  expertfs.Mechanism(c.mechanism),
 		Backings:   backings,
 		Source:     c.checkpoint,
 		Version:    version(),

@@ -171,7 +171,7 @@ func TestShadowPolicies(t *testing.T) {
 		{Policy: "lru", Hits: 8, Accesses: 12, HitRate: 8.0 / 12}, {Policy: "fifo", Hits: 8, Accesses: 12, HitRate: 8.0 / 12},
 	}
 	// The ghosts follow what happens, and nobody waits for them.
-	require.Eventually(t, func() bool { return slices.Equal(want, report(t, point).Cache.Ghosts) }, patience, poll)
+	require.Eventually(t, func() bool { return slices.Equal(want, report(t, point).Cache.Shadows) }, patience, poll)
 	text := run(t, "status", point).out
 	require.Contains(t, text, "\nexpertfs_shadow_hits_total{policy=\"fifo\"} 8\n")
 	require.Contains(t, text, "\n# hit rate had the policy been lru: 66.7%\n")

@@ -9,7 +9,6 @@ import (
 	"text/tabwriter"
 
 	"expertfs"
-	"expertfs/fsys"
 	"expertfs/fsys/mountpoint"
 
 	"github.com/dustin/go-humanize"
@@ -55,9 +54,9 @@ func statusOne(out io.Writer, point, name string) error {
 
 // mountStatus is one mount in the list: its figures, or why there are none.
 type mountStatus struct {
-	Mountpoint string       `json:"mountpoint"`
-	Report     *fsys.Report `json:"report,omitempty"`
-	Error      string       `json:"error,omitempty"`
+	Mountpoint string          `json:"mountpoint"`
+	Report     *expertfs.Stats `json:"report,omitempty"`
+	Error      string          `json:"error,omitempty"`
 }
 
 func statusAll(out io.Writer, asJSON bool) error {
@@ -95,7 +94,7 @@ func statusOf(m mountpoint.Mount) mountStatus {
 		s.Error = "mounted by another user"
 		return s
 	case err == nil:
-		s.Report = new(fsys.Report)
+		s.Report = new(expertfs.Stats)
 		err = json.Unmarshal(text, s.Report)
 	}
 	if err != nil {
@@ -111,8 +110,8 @@ func (s mountStatus) line() string {
 	}
 	r, c := s.Report, s.Report.Cache
 	rate := "-"
-	if opens := c.Hits + c.Misses + c.Joins; opens > 0 {
-		rate = fmt.Sprintf("%.1f%%", 100*float64(c.Hits)/float64(opens))
+	if c.Uses.Total() > 0 {
+		rate = fmt.Sprintf("%.1f%%", 100*c.HitRate())
 	}
 	return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%d/%d\t%s", s.Mountpoint, r.Model, r.Mechanism, c.Policy,
 		humanize.IBytes(uint64(c.Used)), humanize.IBytes(uint64(c.Budget)), c.Resident, r.Layers*r.Experts, rate)

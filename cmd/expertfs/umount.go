@@ -67,7 +67,7 @@ type serverProcess struct{ pidfd int }
 // findServer asks the mount for its server. A server that does not answer soon
 // is not waited for.
 func findServer(point string) serverProcess {
-	var s struct{ PID int }
+	var s expertfs.Stats
 	text, err := readControl(point, expertfs.StatsJSONFile)
 	if err != nil || json.Unmarshal(text, &s) != nil || s.PID == os.Getpid() {
 		return serverProcess{-1}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"os"
 	"runtime"
 	"runtime/debug"
 
@@ -8,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"expertfs/infer"
+	"expertfs/infer/kernel"
 )
 
 // modelFlags are the flags of every command that loads a model.
@@ -43,16 +46,11 @@ func addCommonFlags(cmd *cobra.Command) *modelFlags {
 // what the variable GOMAXPROCS says.
 var processors = runtime.GOMAXPROCS(0)
 
-// waiting is how many goroutines may wait in system calls, opening experts,
-// without holding up the computation: the runtime leaves such a goroutine its
-// processor for a while, so there have to be more of them than threads that
-// compute. With as many as threads a model on a mount short of RAM lost a fifth
-// of its speed.
-const waiting = 8
-
-// gcPercent keeps garbage small beside large buffers that live long: memory is
-// what the experts need.
-const gcPercent = 20
+// What package infer asks of the program, and why, is in its documentation.
+const (
+	waiting   = 8  // more than threads that compute, in GOMAXPROCS
+	gcPercent = 20 // of the garbage collector
+)
 
 // open loads the model that the flags name.
 func (f *modelFlags) open() (*infer.Engine, error) {
@@ -72,6 +70,9 @@ func (f *modelFlags) open() (*infer.Engine, error) {
 	}
 	if o.Threads == 0 {
 		o.Threads = processors
+	}
+	if kernel.Portable() {
+		fmt.Fprintln(os.Stderr, "gptoss: note:", kernelNote())
 	}
 	runtime.GOMAXPROCS(max(processors, o.Threads) + waiting)
 	debug.SetGCPercent(gcPercent)

@@ -97,7 +97,7 @@ func testUses(t *testing.T, program string) {
 		after, err := readDriveStats(dir)
 		require.NoError(t, err)
 		used := after.sub(before)
-		require.EqualValues(t, figures.ExpertsUsed, used.hits+used.misses, "--ram %s", ram)
+		require.EqualValues(t, figures.ExpertsUsed, used.uses.Total(), "--ram %s", ram)
 	}
 }
 

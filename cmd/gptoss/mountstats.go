@@ -15,22 +15,14 @@ import (
 
 // driveStats is what a model folder's storage has done so far.
 type driveStats struct {
-	mounted      bool
-	hits, misses int64 // of a mount's cache
-	bytesRead    int64 // from the drive: by the mount, or by this process
+	mounted   bool
+	uses      expertfs.Uses // of a mount's cache
+	bytesRead int64         // from the drive: by the mount, or by this process
 }
 
 // readDriveStats asks the mount that dir is, or, for a plain folder, the
 // kernel's account of this process.
 func readDriveStats(dir string) (driveStats, error) {
-	var report struct {
-		Cache struct {
-			Hits      int64 `json:"hits"`
-			Misses    int64 `json:"misses"`
-			Joins     int64 `json:"joins"`
-			BytesRead int64 `json:"bytes_read"`
-		} `json:"cache"`
-	}
 	path := filepath.Join(dir, expertfs.ControlPath(expertfs.StatsJSONFile))
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -39,11 +31,11 @@ func readDriveStats(dir string) (driveStats, error) {
 	if err != nil {
 		return driveStats{}, err
 	}
-	if err := json.Unmarshal(text, &report); err != nil {
+	var s expertfs.Stats
+	if err := json.Unmarshal(text, &s); err != nil {
 		return driveStats{}, fmt.Errorf("%s: %w", path, err)
 	}
-	c := report.Cache
-	return driveStats{mounted: true, hits: c.Hits, misses: c.Misses + c.Joins, bytesRead: c.BytesRead}, nil
+	return driveStats{mounted: true, uses: s.Cache.Uses, bytesRead: s.Cache.BytesRead}, nil
 }
 
 // processReads counts what page faults and reads of this process took from the
@@ -64,14 +56,11 @@ func processReads() (driveStats, error) {
 
 // sub returns what was done since o.
 func (s driveStats) sub(o driveStats) driveStats {
-	return driveStats{s.mounted, s.hits - o.hits, s.misses - o.misses, s.bytesRead - o.bytesRead}
+	return driveStats{s.mounted, s.uses.Sub(o.uses), s.bytesRead - o.bytesRead}
 }
 
 // hitRate is the share of uses that found their expert in RAM; ok is false for
 // a plain folder, whose page cache nobody counts.
 func (s driveStats) hitRate() (rate float64, ok bool) {
-	if n := s.hits + s.misses; s.mounted && n > 0 {
-		return float64(s.hits) / float64(n), true
-	}
-	return 0, false
+	return s.uses.HitRate(), s.mounted && s.uses.Total() > 0
 }

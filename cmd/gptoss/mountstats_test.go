@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"expertfs"
+
 	"github.com/stretchr/testify/require"
 )
 
@@ -20,7 +22,7 @@ func TestDriveStatsOfAMount(t *testing.T) {
 	rate, ok := s.hitRate()
 	require.True(t, ok)
 	require.Equal(t, 0.75, rate)
-	s = s.sub(driveStats{mounted: true, hits: 30, misses: 10, bytesRead: 400})
+	s = s.sub(driveStats{mounted: true, uses: expertfs.Uses{Hits: 30, Misses: 8, Joins: 2}, bytesRead: 400})
 	require.EqualValues(t, 600, s.bytesRead)
 	_, ok = s.hitRate()
 	require.False(t, ok, "nothing was used")

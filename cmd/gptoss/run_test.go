@@ -2,10 +2,14 @@ package main
 
 import (
 	"encoding/json"
+	"os"
+	"os/exec"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"expertfs/infer/kernel"
 )
 
 func TestRunText(t *testing.T) {
@@ -148,4 +152,25 @@ func TestVersion(t *testing.T) {
 	out, _, err := runCommand(t, "", "version", "-v")
 	require.NoError(t, err)
 	require.Regexp(t, `^gptoss .*\nkernels \w+ \(of generic`, out)
+}
+
+// The kernels in plain Go are slow, and it is said when they are used. Their
+// choice is made once for a process, so the test runs itself again.
+func TestPortableKernelsSaySo(t *testing.T) {
+	const said = "kernels in plain Go compute, some 20 times slower"
+	if os.Getenv(kernel.Variable) != "generic" {
+		again := exec.Command(os.Args[0], "-test.run=^TestPortableKernelsSaySo$", "-test.v")
+		again.Env = append(os.Environ(), kernel.Variable+"=generic")
+		out, err := again.CombinedOutput()
+		require.NoError(t, err, "%s", out)
+		require.Contains(t, string(out), "gptoss: note: "+said, "when the model is opened")
+		return
+	}
+	require.True(t, kernel.Portable())
+	out, _, err := runCommand(t, "", "version", "-v")
+	require.NoError(t, err)
+	require.Contains(t, out, said)
+	_, notes, err := runCommand(t, "1 2 3", "run", "-m", tinyTree(t), "--ids", "-", "-n", "1")
+	require.NoError(t, err)
+	require.Contains(t, notes, said)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"expertfs/infer"
+	"expertfs/infer/kernel"
 )
 
 // timings are the moments of one run.
@@ -75,6 +76,9 @@ func (t *timings) summary(w io.Writer, notes ...string) {
 		fmt.Fprintf(w, ", %.1f%% of the uses found their expert in RAM", 100*rate)
 	}
 	fmt.Fprintln(w)
+	if kernel.Portable() {
+		fmt.Fprintln(w, "note   ", kernelNote())
+	}
 }
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -22,12 +22,24 @@ func newVersionCommand() *cobra.Command {
 			fmt.Fprintln(out, "gptoss", version(), runtime.Version())
 			if verbose {
 				fmt.Fprintf(out, "kernels %s (of %s; %s chooses)\n", kernel.Name(), strings.Join(kernel.Names(), ", "), kernel.Variable)
+				if kernel.Portable() {
+					fmt.Fprintln(out, kernelNote())
+				}
 				fmt.Fprintf(out, "threads %d\n", processors)
 			}
 		},
 	}
 	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "also print which kernels this processor has")
 	return cmd
+}
+
+// kernelNote says what it costs that no instruction set of the processor is used.
+func kernelNote() string {
+	why := "there are none for this processor"
+	if len(kernel.Names()) > 1 {
+		why = kernel.Variable + " says so"
+	}
+	return "kernels in plain Go compute, some 20 times slower than those for AVX-512: " + why
 }
 
 // version is the module's version, or the commit it was built from.

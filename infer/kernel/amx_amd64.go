@@ -12,19 +12,22 @@ func q8BatchAMX(dst *float32, stride int, data *int8, scales *uint16, nb int, q 
 
 // amx needs AMX-INT8 beside what avx512 needs, from which it takes all but
 // batches of integers.
-var amx = func() *tier {
+var amx = func() *isa {
 	k := *avx512
-	k.name = "amx"
-	k.q8Batch = q8BatchAMXGroups
+	k.name, k.rank = "amx", 3
+	k.usable = func() bool { return avx512.usable() && amxAllowed() }
+	k.q8Batch = amxQ8Batch
 	return &k
 }()
 
-// q8BatchAMXGroups takes 16 vectors at a time. Those left over are taken with
+var _ = register(amx)
+
+// amxQ8Batch takes 16 vectors at a time. Those left over are taken with
 // some that were done before; fewer than 16 are left to AVX-512.
-func q8BatchAMXGroups(dst []float32, stride int, data []int8, scales []uint16, x *int8Rows, from, to, nb int, small bool) {
+func amxQ8Batch(dst []float32, stride int, data []int8, scales []uint16, x *int8Rows, from, to, nb int, small bool) {
 	const group = 16
 	if to-from < group {
-		q8BatchWide(dst, stride, data, scales, x, from, to, nb, small)
+		avx512Q8Batch(dst, stride, data, scales, x, from, to, nb, small)
 		return
 	}
 	qStep := x.blocks * blockLen

@@ -1,5 +1,7 @@
 package kernel
 
+import "golang.org/x/sys/cpu"
+
 //go:noescape
 func bf16VecAVX2(dst *float32, w *byte, n int, x *float32)
 
@@ -26,31 +28,35 @@ func q8RowAVX2(data *int8, scales *uint16, row *byte, n int)
 
 // avx2 needs AVX2 and FMA. Matrices of odd shapes, which models do not have, it
 // leaves to the portable code.
-var avx2 = &tier{
+var avx2 = &isa{
 	name:       "avx2",
-	bf16Vec:    bf16VecNarrow,
-	mxfp4Float: mxfp4FloatNarrow,
-	mxfp4Int8:  mxfp4Int8Narrow,
-	q8Vec:      q8VecNarrow,
-	q8Batch:    q8BatchNarrow,
-	mxfp4Tile:  mxfp4TileNarrow,
-	q8Row:      q8RowFast,
-	split:      splitFast,
-	quantize:   quantizeFast,
+	rank:       1,
+	usable:     func() bool { return cpu.X86.HasAVX2 && cpu.X86.HasFMA },
+	bf16Vec:    avx2BF16Vec,
+	mxfp4Float: avx2MXFP4Float,
+	mxfp4Int8:  avx2MXFP4Int8,
+	q8Vec:      avx2Q8Vec,
+	q8Batch:    avx2Q8Batch,
+	mxfp4Tile:  avx2MXFP4Tile,
+	q8Row:      avx2Q8Row,
+	split:      avx2Split,
+	quantize:   avx2Quantize,
 
-	add:             addFast,
-	addScaled:       addScaledFast,
-	addBF16:         addBF16Fast,
-	swiglu:          swigluFast,
-	expSum:          expSumFast,
-	dotsF32:         dotsF32Fast,
-	dotsBF16:        dotsBF16Fast,
-	addWeightedF32:  addWeightedF32Fast,
-	addWeightedBF16: addWeightedBF16Fast,
-	sum64:           sum64Fast,
+	add:             avx2Add,
+	addScaled:       avx2AddScaled,
+	addBF16:         avx2AddBF16,
+	swiglu:          avx2SwiGLU,
+	expSum:          avx2ExpSum,
+	dotsF32:         avx2DotsF32,
+	dotsBF16:        avx2DotsBF16,
+	addWeightedF32:  avx2AddWeightedF32,
+	addWeightedBF16: avx2AddWeightedBF16,
+	sum64:           avx2Sum64,
 }
 
-func bf16VecNarrow(dst []float32, w []byte, cols int, x []float32) {
+var _ = register(avx2)
+
+func avx2BF16Vec(dst []float32, w []byte, cols int, x []float32) {
 	if cols%blockLen != 0 {
 		bf16VecGeneric(dst, w, cols, x)
 		return
@@ -60,14 +66,14 @@ func bf16VecNarrow(dst []float32, w []byte, cols int, x []float32) {
 	}
 }
 
-func mxfp4FloatNarrow(dst []float32, blocks, scales []byte, x []float32) {
+func avx2MXFP4Float(dst []float32, blocks, scales []byte, x []float32) {
 	nb := len(scales) / len(dst)
 	for r := range dst {
 		mxfp4FloatAVX2(&dst[r], &blocks[r*nb*halfBlock], &scales[r*nb], nb, &x[0], &e8m0Table)
 	}
 }
 
-func mxfp4Int8Narrow(dst []float32, blocks, scales []byte, x *int8Rows) {
+func avx2MXFP4Int8(dst []float32, blocks, scales []byte, x *int8Rows) {
 	nb := len(scales) / len(dst)
 	if nb%2 != 0 {
 		mxfp4Int8Generic(dst, blocks, scales, x)
@@ -78,17 +84,17 @@ func mxfp4Int8Narrow(dst []float32, blocks, scales []byte, x *int8Rows) {
 	})
 }
 
-func q8VecNarrow(dst *[tileRows]float32, data []int8, scales []uint16, x *int8Rows, i, nb int) {
+func avx2Q8Vec(dst *[tileRows]float32, data []int8, scales []uint16, x *int8Rows, i, nb int) {
 	q8VecAVX2(dst, &data[0], &scales[0], nb, &x.vector(i)[0], &x.scale[i], 4*x.step)
 }
 
-// q8BatchNarrow takes 8 rows and 4 vectors at a time. Those left over are taken
+// avx2Q8Batch takes 8 rows and 4 vectors at a time. Those left over are taken
 // with some that were done before, or one by one where there are no 4.
-func q8BatchNarrow(dst []float32, stride int, data []int8, scales []uint16, x *int8Rows, from, to, nb int, small bool) {
+func avx2Q8Batch(dst []float32, stride int, data []int8, scales []uint16, x *int8Rows, from, to, nb int, small bool) {
 	const rows, group = 8, 4
 	if to-from < group {
 		for i := from; i < to; i++ {
-			q8VecNarrow((*[tileRows]float32)(dst[i*stride:]), data, scales, x, i, nb)
+			avx2Q8Vec((*[tileRows]float32)(dst[i*stride:]), data, scales, x, i, nb)
 		}
 		return
 	}
@@ -105,7 +111,7 @@ func q8BatchNarrow(dst []float32, stride int, data []int8, scales []uint16, x *i
 	}
 }
 
-func mxfp4TileNarrow(data []int8, tileScales []uint16, blocks, scales []byte) {
+func avx2MXFP4Tile(data []int8, tileScales []uint16, blocks, scales []byte) {
 	const rows = 8
 	nb := len(scales) / tileRows
 	mxfp4TileAVX2(&data[0], &blocks[0], nb)
@@ -117,15 +123,7 @@ func mxfp4TileNarrow(data []int8, tileScales []uint16, blocks, scales []byte) {
 	}
 }
 
-// halfScales has half the values of all scales in bfloat16.
-var halfScales = func() (t [256]uint16) {
-	for s := range t {
-		t[s] = toBF16(e8m0(byte(s)) / 2)
-	}
-	return t
-}()
-
-func q8RowFast(data []int8, scales []uint16, row []byte) {
+func avx2Q8Row(data []int8, scales []uint16, row []byte) {
 	whole := len(row) / (2 * blockLen)
 	if whole > 0 {
 		q8RowAVX2(&data[0], &scales[0], &row[0], whole)

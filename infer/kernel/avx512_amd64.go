@@ -1,5 +1,7 @@
 package kernel
 
+import "golang.org/x/sys/cpu"
+
 //go:noescape
 func mxfp4Int8AVX512(dst *float32, w, s *byte, rowStep, nb, groups int, q *int8, scale *float32, corr *int32)
 
@@ -29,59 +31,57 @@ func scaleTileAVX512(dst *uint16, scales *byte, nb, groups int)
 
 // avx512 needs AVX-512 F, BW, DQ, VL, VBMI and VNNI. What it does not replace is
 // as in avx2.
-var avx512 = func() *tier {
+var avx512 = func() *isa {
 	k := *avx2
-	k.name = "avx512"
-	k.bf16Vec = bf16VecWide
-	k.mxfp4Float = mxfp4FloatWide
-	k.mxfp4Int8 = mxfp4Int8Wide
-	k.q8Vec = q8VecWide
-	k.bf16Batch = bf16BatchWide
-	k.q8Batch = q8BatchWide
-	k.mxfp4BF16 = mxfp4BF16Wide
-	k.mxfp4Tile = mxfp4TileWide
+	k.name, k.rank = "avx512", 2
+	k.usable = func() bool {
+		x := cpu.X86
+		return avx2.usable() && x.HasAVX512F && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX512VL && x.HasAVX512VBMI && x.HasAVX512VNNI
+	}
+	k.bf16Vec = avx512BF16Vec
+	k.mxfp4Float = avx512MXFP4Float
+	k.mxfp4Int8 = avx512MXFP4Int8
+	k.q8Vec = avx512Q8Vec
+	k.bf16Batch = avx512BF16Batch
+	k.q8Batch = avx512Q8Batch
+	k.mxfp4BF16 = avx512MXFP4BF16
+	k.mxfp4Tile = avx512MXFP4Tile
 	return &k
 }()
 
-// e8m0Table has the values of all scales.
-var e8m0Table = func() (t [256]float32) {
-	for s := range t {
-		t[s] = e8m0(byte(s))
-	}
-	return t
-}()
+var _ = register(avx512)
 
-func bf16VecWide(dst []float32, w []byte, cols int, x []float32) {
+func avx512BF16Vec(dst []float32, w []byte, cols int, x []float32) {
 	fourRows(dst, func(out *float32, r, step, groups int) {
 		bf16VecAVX512(out, &w[r*cols*2], step*cols*2, cols, groups, &x[0])
 	})
 }
 
-func mxfp4FloatWide(dst []float32, blocks, scales []byte, x []float32) {
+func avx512MXFP4Float(dst []float32, blocks, scales []byte, x []float32) {
 	nb := len(scales) / len(dst)
 	fourRows(dst, func(out *float32, r, step, groups int) {
 		mxfp4FloatAVX512(out, &blocks[r*nb*halfBlock], &scales[r*nb], step*nb, nb, groups, &x[0], &e8m0Table)
 	})
 }
 
-func mxfp4Int8Wide(dst []float32, blocks, scales []byte, x *int8Rows) {
+func avx512MXFP4Int8(dst []float32, blocks, scales []byte, x *int8Rows) {
 	nb := len(scales) / len(dst)
 	fourRows(dst, func(out *float32, r, step, groups int) {
 		mxfp4Int8AVX512(out, &blocks[r*nb*halfBlock], &scales[r*nb], step*nb, nb, groups, &x.q[0], &x.scale[0], &x.corr[0])
 	})
 }
 
-func q8VecWide(dst *[tileRows]float32, data []int8, scales []uint16, x *int8Rows, i, nb int) {
+func avx512Q8Vec(dst *[tileRows]float32, data []int8, scales []uint16, x *int8Rows, i, nb int) {
 	q8VecAVX512(dst, &data[0], &scales[0], nb, &x.vector(i)[0], &x.scale[i], &x.corr[i], 4*x.step)
 }
 
-// q8BatchWide takes 8 vectors at a time. Those left over are taken with some
+// avx512Q8Batch takes 8 vectors at a time. Those left over are taken with some
 // that were done before, or one by one where there are no 8.
-func q8BatchWide(dst []float32, stride int, data []int8, scales []uint16, x *int8Rows, from, to, nb int, _ bool) {
+func avx512Q8Batch(dst []float32, stride int, data []int8, scales []uint16, x *int8Rows, from, to, nb int, _ bool) {
 	const group = 8
 	if to-from < group {
 		for i := from; i < to; i++ {
-			q8VecWide((*[tileRows]float32)(dst[i*stride:]), data, scales, x, i, nb)
+			avx512Q8Vec((*[tileRows]float32)(dst[i*stride:]), data, scales, x, i, nb)
 		}
 		return
 	}
@@ -92,14 +92,14 @@ func q8BatchWide(dst []float32, stride int, data []int8, scales []uint16, x *int
 	}
 }
 
-// bf16BatchWide takes 3 rows and 4 vectors at a time. Those left over are taken
+// avx512BF16Batch takes 3 rows and 4 vectors at a time. Those left over are taken
 // with some that were done before, or one by one where there are not enough.
-func bf16BatchWide(dst []float32, stride, rows int, w []byte, cols int, x []float32, n int) {
+func avx512BF16Batch(dst []float32, stride, rows int, w []byte, cols int, x []float32, n int) {
 	const rowGroup, group = 3, 4
 	p := padded(cols)
 	if rows < rowGroup || n < group {
 		for i := range n {
-			bf16VecWide(dst[i*stride:][:rows], w, cols, x[i*p:])
+			avx512BF16Vec(dst[i*stride:][:rows], w, cols, x[i*p:])
 		}
 		return
 	}
@@ -112,11 +112,11 @@ func bf16BatchWide(dst []float32, stride, rows int, w []byte, cols int, x []floa
 	}
 }
 
-func mxfp4BF16Wide(dst []byte, blocks, scales []byte) {
+func avx512MXFP4BF16(dst []byte, blocks, scales []byte) {
 	mxfp4BF16AVX512(&dst[0], &blocks[0], &scales[0], len(scales), &e8m0Table)
 }
 
-func mxfp4TileWide(data []int8, tileScales []uint16, blocks, scales []byte) {
+func avx512MXFP4Tile(data []int8, tileScales []uint16, blocks, scales []byte) {
 	nb := len(scales) / tileRows
 	groups, left := nb/4, nb%4
 	if groups > 0 {

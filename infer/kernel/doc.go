@@ -3,14 +3,16 @@
 // that are hot enough to matter.
 //
 // Every operation has a portable implementation in Go and assembly for some
-// instruction sets (the tiers: generic, avx2, avx512, amx). The tier is chosen
-// at start from what the processor has; EXPERTFS_KERNEL overrides the choice.
+// instruction sets: the isa levels generic, avx2, avx512 and amx. The level is
+// chosen at start from what the processor has; EXPERTFS_KERNEL overrides the
+// choice. Each registers itself (isa.go), and what several need is in common.go, so
+// that a new one is new files only.
 //
 // # One order of operations
 //
-// All tiers give the same bytes, NaNs excepted (which compare as NaN and
+// All levels give the same bytes, NaNs excepted (which compare as NaN and
 // nothing more), for one row or many, one vector or a batch. So results depend
-// neither on the machine nor on how rows are split over threads, and every tier
+// neither on the machine nor on how rows are split over threads, and every level
 // is tested against the portable one for equality. The orders are:
 //
 // Float activations (F32, BF16Act), weights BF16 or MXFP4. A weight is made a

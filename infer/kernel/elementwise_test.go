@@ -37,7 +37,7 @@ func TestRMSNorm(t *testing.T) {
 }
 
 func TestSoftmax(t *testing.T) {
-	eachTier(t, func(t *testing.T, _ *tier) {
+	eachISA(t, func(t *testing.T, _ *isa) {
 		s := []float32{1, 2, 3}
 		Softmax(s, 4)
 		total := math.Exp(-3) + math.Exp(-2) + math.Exp(-1) + 1
@@ -51,7 +51,7 @@ func TestSoftmax(t *testing.T) {
 }
 
 func TestSwiGLU(t *testing.T) {
-	eachTier(t, func(t *testing.T, _ *tier) {
+	eachISA(t, func(t *testing.T, _ *isa) {
 		a := []float32{1, 2, -3, 0.5, 9, 9, -200, -9, 200, 0}
 		dst := make([]float32, len(a)/2)
 		SwiGLU(dst, a, 7, 1.702)
@@ -62,10 +62,10 @@ func TestSwiGLU(t *testing.T) {
 	})
 }
 
-// The tiers' elementwise operations agree with the portable ones bit by bit, in
+// The levels' elementwise operations agree with the portable ones bit by bit, in
 // slices of any length that end where memory ends.
 func TestElementwiseTiersAgree(t *testing.T) {
-	eachTier(t, func(t *testing.T, k *tier) {
+	eachISA(t, func(t *testing.T, k *isa) {
 		for kind := range kinds {
 			s := newSource(kind)
 			for _, n := range []int{0, 1, 7, 8, 9, 31, 32, 64, 100, 128, 131} {
@@ -81,10 +81,10 @@ func TestElementwiseTiersAgree(t *testing.T) {
 				requireSame(t, want, got)
 
 				half := guarded(t, s.bf16(n))
-				for _, f := range []func(k *tier, dst []float32){
-					func(k *tier, dst []float32) { k.add(dst, a[n:]) },
-					func(k *tier, dst []float32) { k.addScaled(dst, a[0], a[n:]) },
-					func(k *tier, dst []float32) { k.addBF16(dst, half) },
+				for _, f := range []func(k *isa, dst []float32){
+					func(k *isa, dst []float32) { k.add(dst, a[n:]) },
+					func(k *isa, dst []float32) { k.addScaled(dst, a[0], a[n:]) },
+					func(k *isa, dst []float32) { k.addBF16(dst, half) },
 				} {
 					copy(got, a)
 					copy(want, a)
@@ -107,7 +107,7 @@ func TestElementwiseTiersAgree(t *testing.T) {
 	})
 }
 
-func checkAttention(t *testing.T, s *source, k *tier, dim, n int) {
+func checkAttention(t *testing.T, s *source, k *isa, dim, n int) {
 	t.Helper()
 	q, rows, half := guarded(t, s.floats(dim)), guarded(t, s.floats(n*dim)), guarded(t, make([]uint16, n*dim))
 	RoundBF16(half, s.floats(n*dim))
@@ -130,7 +130,7 @@ func checkAttention(t *testing.T, s *source, k *tier, dim, n int) {
 }
 
 func TestDotsAreRight(t *testing.T) {
-	eachTier(t, func(t *testing.T, _ *tier) {
+	eachISA(t, func(t *testing.T, _ *isa) {
 		s := newSource(plain)
 		q, keys, half := s.floats(64), s.floats(5*64), make([]uint16, 5*64)
 		RoundBF16(half, keys)
@@ -158,7 +158,7 @@ func TestDotsAreRight(t *testing.T) {
 }
 
 func TestSum64(t *testing.T) {
-	eachTier(t, func(t *testing.T, _ *tier) {
+	eachISA(t, func(t *testing.T, _ *isa) {
 		require.Equal(t, uint64(0x0807060504030201+9+10), Sum64([]byte{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}))
 	})
 }

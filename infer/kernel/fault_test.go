@@ -30,7 +30,7 @@ func TestFaultsArePanics(t *testing.T) {
 	x := s.floats(cols)
 	scales := s.scales(rows * cols / blockLen)
 	good := &BF16{rows, cols, s.bf16(rows * cols)}
-	eachTier(t, func(t *testing.T, _ *tier) {
+	eachISA(t, func(t *testing.T, _ *isa) {
 		want := mulVec(good, x, F32, rows, 0, rows)
 		for _, c := range []struct {
 			m   matrix

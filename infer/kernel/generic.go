@@ -3,10 +3,13 @@ package kernel
 import "math"
 
 // The portable implementation. It follows the orders of the package comment to
-// the letter; the other tiers are tested against it.
+// the letter; the other levels are tested against it.
 
-var generic = &tier{
+var _ = register(generic)
+
+var generic = &isa{
 	name:       "generic",
+	usable:     func() bool { return true },
 	bf16Vec:    bf16VecGeneric,
 	mxfp4Float: mxfp4FloatGeneric,
 	mxfp4Int8:  mxfp4Int8Generic,

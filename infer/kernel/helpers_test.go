@@ -10,11 +10,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// eachTier runs f for every tier that the processor has, with that tier in use.
+// eachISA runs f for every level that the processor has, with that level in use.
 // Tests that use it must not be parallel.
-func eachTier(t *testing.T, f func(t *testing.T, k *tier)) {
+func eachISA(t *testing.T, f func(t *testing.T, k *isa)) {
 	t.Helper()
-	defer func(old *tier) { active = old }(active)
+	defer func(old *isa) { active = old }(active)
 	for _, k := range supported() {
 		active = k
 		t.Run(k.name, func(t *testing.T) { f(t, k) })

@@ -74,7 +74,7 @@ func (f format) cols() []int {
 // Products are close to what float64 arithmetic gives.
 func TestProductsAreRight(t *testing.T) {
 	tolerance := map[string]float64{"mxfp4/f32": 1e-6, "mxfp4/bf16": 4e-3, "mxfp4/int8": 6e-3, "bf16/f32": 1e-6, "bf16/bf16": 4e-3, "q8/int8": 1e-2}
-	eachTier(t, func(t *testing.T, _ *tier) {
+	eachISA(t, func(t *testing.T, _ *isa) {
 		for _, f := range formats {
 			for _, act := range f.acts {
 				for _, cols := range f.cols() {
@@ -103,7 +103,7 @@ func TestProductsAreRight(t *testing.T) {
 	})
 }
 
-// Every tier gives what the portable one gives, bit by bit, for vectors and
+// Every level gives what the portable one gives, bit by bit, for vectors and
 // batches, whatever rows are asked for, and leaves the rest of dst alone.
 func TestTiersAgree(t *testing.T) {
 	for kind := range kinds {
@@ -122,7 +122,7 @@ func TestTiersAgree(t *testing.T) {
 	}
 }
 
-// checkAgreement multiplies a matrix by vectors on all tiers.
+// checkAgreement multiplies a matrix by vectors on all levels.
 func checkAgreement(t *testing.T, f format, act Act, s *source, rows, cols int) {
 	t.Helper()
 	m, _ := f.make(t, s, rows, cols)
@@ -174,15 +174,15 @@ func untouched(n int) []float32 {
 	return dst
 }
 
-func use(k *tier, f func()) {
-	defer func(old *tier) { active = old }(active)
+func use(k *isa, f func()) {
+	defer func(old *isa) { active = old }(active)
 	active = k
 	f()
 }
 
 // All 16 values of a 4-bit float under all scales are unpacked exactly.
 func TestEveryMXFP4Weight(t *testing.T) {
-	eachTier(t, func(t *testing.T, _ *tier) {
+	eachISA(t, func(t *testing.T, _ *isa) {
 		for scale := range 255 {
 			m := &MXFP4{Rows: 16, Cols: blockLen, Blocks: make([]byte, 16*halfBlock), Scales: make([]byte, 16)}
 			for r := range 16 {
@@ -211,7 +211,7 @@ func TestEveryMXFP4Weight(t *testing.T) {
 	})
 }
 
-// Every tier quantizes to the same bytes, and leaves the padding zero.
+// Every level quantizes to the same bytes, and leaves the padding zero.
 func TestQuantizeQ8TiersAgree(t *testing.T) {
 	for kind := range kinds {
 		for _, cols := range append(append([]int{}, someCols...), oddCols...) {

@@ -6,6 +6,7 @@ import (
 	"math/bits"
 	"runtime"
 
+	"expertfs"
 	"expertfs/policy"
 	"expertfs/policy/sim"
 	"expertfs/policy/trace"
@@ -152,7 +153,7 @@ func (s *Stream) result(spec string, budget, hits, belady int64, bandwidth float
 		Tokens:      s.Tokens,
 		Accesses:    s.Accesses,
 		Hits:        hits,
-		HitRate:     ratio(hits, s.Accesses),
+		HitRate:     s.uses(hits).HitRate(),
 		BeladyShare: 1,
 	}
 	if belady > 0 {
@@ -164,6 +165,11 @@ func (s *Stream) result(spec string, budget, hits, belady int64, bandwidth float
 		r.SecondsPerToken = r.MissBytesPerToken / bandwidth
 	}
 	return r
+}
+
+// uses are those of a run with so many hits.
+func (s *Stream) uses(hits int64) expertfs.Uses {
+	return expertfs.Uses{Hits: hits, Misses: s.Accesses - hits}
 }
 
 func ratio(a, b int64) float64 {
@@ -188,7 +194,7 @@ func (s *Stream) RAMFor(ctx context.Context, spec string, rate float64, seed uin
 		}
 		hits, err := s.Run(spec, int64(experts)*s.Shape.ExpertBytes, seed)
 		ran()
-		return ratio(hits, s.Accesses) >= rate, err
+		return s.uses(hits).HitRate() >= rate, err
 	}
 	low, high := 0, s.Shape.Layers*s.Shape.Experts // low is too little, high enough
 	if ok, err := enough(high); !ok || err != nil {

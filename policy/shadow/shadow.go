@@ -4,6 +4,7 @@
 package shadow
 
 import (
+	"expertfs"
 	"expertfs/policy"
 	"expertfs/policy/sim"
 )
@@ -18,12 +19,7 @@ type Set struct {
 }
 
 // Entry is the score of one policy since the set was made.
-type Entry struct {
-	Policy   string  `json:"policy"`
-	Hits     int64   `json:"hits"`
-	Accesses int64   `json:"accesses"`
-	HitRate  float64 `json:"hit_rate"` // 0 to 1, 0 before the first access
-}
+type Entry = expertfs.ShadowStats
 
 // New makes ghosts of the named policies with the budget of the shape.
 func New(s policy.Shape, names []string, seed uint64) (*Set, error) {
@@ -85,10 +81,7 @@ func (s *Set) Resize(budget int64) {
 func (s *Set) Report() []Entry {
 	entries := make([]Entry, len(s.caches))
 	for i, c := range s.caches {
-		entries[i] = Entry{Policy: s.names[i], Hits: c.Hits(), Accesses: c.Accesses()}
-		if c.Accesses() > 0 {
-			entries[i].HitRate = float64(c.Hits()) / float64(c.Accesses())
-		}
+		entries[i] = Entry{Policy: s.names[i], Hits: c.Hits(), Accesses: c.Accesses(), HitRate: c.Uses().HitRate()}
 	}
 	return entries
 }

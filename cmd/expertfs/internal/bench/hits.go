@@ -202,8 +202,8 @@ func (r *run) measureHits(set []int, arms []arm) error {
 	if err != nil {
 		return err
 	}
-	if missed := after.Cache.Misses + after.Cache.Joins - before.Cache.Misses - before.Cache.Joins; missed != 0 {
-		return fmt.Errorf("%d of the uses that were to be hits were none: is the mount in use, or its RAM budget too small?", missed)
+	if used := after.Cache.Uses.Sub(before.Cache.Uses); used.Hits != used.Total() {
+		return fmt.Errorf("%d of the uses that were to be hits were none: is the mount in use, or its RAM budget too small?", used.Misses+used.Joins)
 	}
 	return nil
 }

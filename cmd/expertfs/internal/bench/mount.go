@@ -11,7 +11,6 @@ import (
 
 	"expertfs"
 	"expertfs/checkpoint"
-	"expertfs/fsys"
 	"expertfs/fsys/budget"
 )
 
@@ -22,7 +21,7 @@ type Mount struct {
 	layers  int
 	experts int // of each layer
 	size    int // of an expert, in bytes
-	first   fsys.Report
+	first   expertfs.Stats
 }
 
 // openMount looks at the mount at point. The checkpoint that it shows is read
@@ -63,7 +62,7 @@ func (m *Mount) control(name string) string {
 }
 
 // report reads the mount's figures.
-func (m *Mount) report() (r fsys.Report, err error) {
+func (m *Mount) report() (r expertfs.Stats, err error) {
 	text, err := os.ReadFile(m.control(expertfs.StatsJSONFile))
 	if err != nil {
 		return r, err

@@ -77,7 +77,7 @@ func Replay(ctx context.Context, point, path string, tokens int) (out *Routing, 
 	return &Routing{
 		Mountpoint: before.Mountpoint, Policy: after.Cache.Policy, Budget: after.Cache.Budget, Start: before.Cache.Resident,
 		Tokens: len(times), Layers: min(m.layers, meta.Layers), Uses: uses,
-		HitRate:  float64(after.Cache.Hits-before.Cache.Hits) / float64(uses),
+		HitRate:  after.Cache.Uses.Sub(before.Cache.Uses).HitRate(),
 		PerToken: total.Seconds() * 1e3 / n, Median: whole.Median.Seconds() * 1e3,
 		Read: float64(after.Cache.BytesRead-before.Cache.BytesRead) / 1e6 / n,
 	}, nil

@@ -3,13 +3,18 @@ package kernel
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 )
 
-// tier is one implementation of the package's inner loops. Slices have exactly
-// the lengths that the shapes give, unless they say "at least".
-type tier struct {
-	name string
+// isa is one implementation of the package's inner loops, for one instruction-set
+// level. A new one is new files only: its value, which it registers, and what that
+// needs; the tests find it. Slices have exactly the lengths that the shapes give,
+// unless they say "at least".
+type isa struct {
+	name   string
+	rank   int         // among those that a processor can run, the highest is the best
+	usable func() bool // on this processor, under this system
 
 	// bf16Vec sets dst[r] to row r of w ([len(dst)][cols][2]) times x
 	// ([padded cols], even and odd elements split).
@@ -23,7 +28,7 @@ type tier struct {
 	// q8Vec sets dst to a tile of nb blocks times vector i of x.
 	q8Vec func(dst *[tileRows]float32, data []int8, scales []uint16, x *int8Rows, i, nb int)
 
-	// The following four are for batches. A tier may lack the pair for floats or
+	// The following four are for batches. A level may lack the pair for floats or
 	// the pair for integers; then vectors are multiplied one by one.
 
 	// bf16Batch sets dst[i*stride+r] to row r of w times vector i of the n vectors
@@ -58,40 +63,71 @@ type tier struct {
 	sum64           func(b []byte) uint64
 }
 
-// Variable is the environment variable that names the tier to use.
+// registered are the levels that the program was built with, in no order.
+var registered []*isa
+
+// register makes a level known. It is called where a package variable is
+// initialized, "var _ = register(neon)": before init chooses.
+func register(level *isa) bool {
+	registered = append(registered, level)
+	return true
+}
+
+// supported returns the levels that this processor can run, the best one last.
+func supported() []*isa {
+	var levels []*isa
+	for _, level := range registered {
+		if level.usable() {
+			levels = append(levels, level)
+		}
+	}
+	slices.SortFunc(levels, func(a, b *isa) int { return a.rank - b.rank })
+	return levels
+}
+
+// Variable is the environment variable that names the level to use.
 const Variable = "EXPERTFS_KERNEL"
 
-// active is the tier in use.
-var active, initErr = choose(os.Getenv(Variable), supported())
+// active is the level in use.
+var (
+	active  *isa
+	initErr error
+)
 
-// Err tells what is wrong with the tier that EXPERTFS_KERNEL names; the package
-// then works with the best tier that the processor has. Programs check it at start.
+func init() { active, initErr = choose(os.Getenv(Variable), supported()) }
+
+// Err tells what is wrong with the level that EXPERTFS_KERNEL names; the package
+// then works with the best level that the processor has. Programs check it at start.
 func Err() error { return initErr }
 
-// Name is the tier in use.
+// Name is the level in use.
 func Name() string { return active.name }
 
-// Names are the tiers that this processor can run, the best one last.
+// Portable tells whether the level in use is the one in plain Go, which is many
+// times slower than the others: 19 times on a processor with AVX-512.
+func Portable() bool { return active == generic }
+
+// Names are the levels that this processor can run, the best one last.
 func Names() []string {
 	var names []string
-	for _, t := range supported() {
-		names = append(names, t.name)
+	for _, level := range supported() {
+		names = append(names, level.name)
 	}
 	return names
 }
 
-// choose returns the tier with the given name, or the last and best one.
-func choose(name string, tiers []*tier) (*tier, error) {
-	best := tiers[len(tiers)-1]
+// choose returns the level with the given name, or the last and best one.
+func choose(name string, levels []*isa) (*isa, error) {
+	best := levels[len(levels)-1]
 	if name == "" {
 		return best, nil
 	}
 	var names []string
-	for _, t := range tiers {
-		if t.name == name {
-			return t, nil
+	for _, level := range levels {
+		if level.name == name {
+			return level, nil
 		}
-		names = append(names, t.name)
+		names = append(names, level.name)
 	}
 	return best, fmt.Errorf("%s=%q: no such kernel on this processor, which has %s", Variable, name, strings.Join(names, ", "))
 }

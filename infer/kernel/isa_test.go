@@ -6,15 +6,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestChooseTier(t *testing.T) {
-	tiers := []*tier{generic, {name: "fast"}}
-	k, err := choose("", tiers)
+func TestChooseLevel(t *testing.T) {
+	levels := []*isa{generic, {name: "fast"}}
+	k, err := choose("", levels)
 	require.NoError(t, err)
 	require.Equal(t, "fast", k.name)
-	k, err = choose("generic", tiers)
+	k, err = choose("generic", levels)
 	require.NoError(t, err)
 	require.Equal(t, "generic", k.name)
-	k, err = choose("sse9", tiers)
+	k, err = choose("sse9", levels)
 	require.ErrorContains(t, err, `EXPERTFS_KERNEL="sse9": no such kernel on this processor, which has generic, fast`)
 	require.Equal(t, "fast", k.name)
 }
@@ -24,8 +24,19 @@ func TestNames(t *testing.T) {
 	require.Contains(t, Names(), Name())
 }
 
-// Every tier implements everything.
-func TestTiersAreComplete(t *testing.T) {
+// Levels have names and ranks of their own, and what is active is usable.
+func TestLevelsAreRegistered(t *testing.T) {
+	names, ranks := map[string]bool{}, map[int]bool{}
+	for _, k := range registered {
+		require.False(t, names[k.name] || ranks[k.rank], k.name)
+		names[k.name], ranks[k.rank] = true, true
+	}
+	require.True(t, active.usable())
+	require.Equal(t, active == generic, Portable())
+}
+
+// Every level implements everything.
+func TestLevelsAreComplete(t *testing.T) {
 	for _, k := range supported() {
 		has := []bool{
 			k.bf16Vec != nil, k.mxfp4Float != nil, k.mxfp4Int8 != nil, k.q8Vec != nil, k.quantize != nil,

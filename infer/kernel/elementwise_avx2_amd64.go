@@ -38,7 +38,7 @@ func addWeightedF32AVX2(dst, w, values *float32, step, n int)
 //go:noescape
 func addWeightedBF16AVX2(dst, w *float32, values *uint16, step, n int)
 
-func sum64Fast(b []byte) uint64 {
+func avx2Sum64(b []byte) uint64 {
 	const group = 128
 	n := len(b) / group
 	if n == 0 {
@@ -47,7 +47,7 @@ func sum64Fast(b []byte) uint64 {
 	return sum64AVX2(unsafe.SliceData(b), n) + sum64Generic(b[n*group:])
 }
 
-func expSumFast(s []float32, m float32) float32 {
+func avx2ExpSum(s []float32, m float32) float32 {
 	var parts partLanes
 	whole := len(s) / 8 * 8
 	if whole > 0 {
@@ -57,7 +57,7 @@ func expSumFast(s []float32, m float32) float32 {
 	return parts.sum()
 }
 
-func swigluFast(dst, a []float32, limit, alpha float32) {
+func avx2SwiGLU(dst, a []float32, limit, alpha float32) {
 	whole := len(dst) / 8 * 8
 	if whole > 0 {
 		swigluAVX2(&dst[0], &a[0], whole/8, limit, alpha)
@@ -65,7 +65,7 @@ func swigluFast(dst, a []float32, limit, alpha float32) {
 	swigluGeneric(dst[whole:], a[2*whole:], limit, alpha)
 }
 
-func quantizeFast(dst *int8Rows, i int, x []float32) {
+func avx2Quantize(dst *int8Rows, i int, x []float32) {
 	out := dst.vector(i)
 	whole := len(x) / blockLen
 	if whole > 0 {
@@ -79,7 +79,7 @@ func quantizeFast(dst *int8Rows, i int, x []float32) {
 	}
 }
 
-func splitFast(dst, x []float32, round bool) {
+func avx2Split(dst, x []float32, round bool) {
 	whole := len(x) / blockLen
 	if whole > 0 {
 		splitAVX2(&dst[0], &x[0], whole, round)
@@ -90,7 +90,7 @@ func splitFast(dst, x []float32, round bool) {
 // The attention kernels take rows of whole groups; others are rare enough to be
 // left to the portable code.
 
-func dotsF32Fast(dst, q, keys []float32, scale float32) {
+func avx2DotsF32(dst, q, keys []float32, scale float32) {
 	dim := len(q)
 	if dim%8 != 0 {
 		dotsF32Generic(dst, q, keys, scale)
@@ -101,7 +101,7 @@ func dotsF32Fast(dst, q, keys []float32, scale float32) {
 	})
 }
 
-func dotsBF16Fast(dst, q []float32, keys []uint16, scale float32) {
+func avx2DotsBF16(dst, q []float32, keys []uint16, scale float32) {
 	const most = 512
 	dim := len(q)
 	if dim%blockLen != 0 || dim > most {
@@ -115,7 +115,7 @@ func dotsBF16Fast(dst, q []float32, keys []uint16, scale float32) {
 	})
 }
 
-func addWeightedF32Fast(dst, w, values []float32) {
+func avx2AddWeightedF32(dst, w, values []float32) {
 	const group = 64
 	dim := len(dst)
 	if dim%group != 0 || len(w) == 0 {
@@ -127,7 +127,7 @@ func addWeightedF32Fast(dst, w, values []float32) {
 	}
 }
 
-func addWeightedBF16Fast(dst, w []float32, values []uint16) {
+func avx2AddWeightedBF16(dst, w []float32, values []uint16) {
 	const group = 64
 	dim := len(dst)
 	if dim%group != 0 || len(w) == 0 {
@@ -139,7 +139,7 @@ func addWeightedBF16Fast(dst, w []float32, values []uint16) {
 	}
 }
 
-func addFast(dst, x []float32) {
+func avx2Add(dst, x []float32) {
 	n := len(x) / 8
 	if n > 0 {
 		addAVX2(&dst[0], &x[0], n)
@@ -147,7 +147,7 @@ func addFast(dst, x []float32) {
 	addGeneric(dst[n*8:], x[n*8:])
 }
 
-func addScaledFast(dst []float32, a float32, x []float32) {
+func avx2AddScaled(dst []float32, a float32, x []float32) {
 	n := len(x) / 8
 	if n > 0 {
 		addScaledAVX2(&dst[0], a, &x[0], n)
@@ -155,25 +155,10 @@ func addScaledFast(dst []float32, a float32, x []float32) {
 	addScaledGeneric(dst[n*8:], a, x[n*8:])
 }
 
-func addBF16Fast(dst []float32, src []byte) {
+func avx2AddBF16(dst []float32, src []byte) {
 	n := len(dst) / 8
 	if n > 0 {
 		addBF16AVX2(&dst[0], &src[0], n)
 	}
 	addBF16Generic(dst[n*8:], src[n*16:])
-}
-
-// fourRows calls f for groups of four of dst's elements, r being the first of
-// them and step 1. The last ones that do not make four it calls for one by one,
-// with step 0: the four rows are then one, and so are the results.
-func fourRows(dst []float32, f func(out *float32, r, step, groups int)) {
-	groups := len(dst) / 4
-	if groups > 0 {
-		f(&dst[0], 0, 1, groups)
-	}
-	for r := groups * 4; r < len(dst); r++ {
-		var out [4]float32
-		f(&out[0], r, 0, 1)
-		dst[r] = out[0]
-	}
 }
