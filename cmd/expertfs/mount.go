@@ -8,7 +8,6 @@ import (
 
 	"expertfs"
 	"expertfs/policy"
-	"expertfs/tiers"
 
 	"github.com/spf13/cobra"
 )
@@ -48,7 +47,7 @@ const defaultRAM = "40%"
 
 func newMountCommand() *cobra.Command {
 	var c mountConfig
-	var options []string
+	options := c.declare()
 	cmd := &cobra.Command{
 		Use:   "mount CHECKPOINT|embed:tiny MOUNTPOINT",
 		Short: "Mount a checkpoint: every expert is a file",
@@ -60,15 +59,18 @@ evicted but still mapped by a reader. A percentage is of the memory that this
 process may use, control groups included. K, M, G and KB, MB, GB are powers of
 1000, KiB, MiB, GiB powers of 1024.
 
-Policies: ` + strings.Join(policy.Names(), ", ") + `; default is ` + policy.Default + `.`,
+Policies: ` + strings.Join(policy.Names(), ", ") + `; default is ` + policy.Default + `.
+
+Options of -o are written as in /etc/fstab:
+` + options.help(),
 		Example: `  expertfs mount --ram 6GiB ~/gpt-oss-20b /mnt/model
   expertfs mount -f --policy lfu embed:tiny /mnt/tiny
   /etc/fstab:  /data/gpt-oss-20b  /mnt/model  expertfs  ram=6GiB,nofail  0 0`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c.checkpoint, c.point = args[0], args[1]
-			for _, list := range options {
-				if err := c.setOptions(list); err != nil {
+			for _, list := range options.lists {
+				if err := options.set(list); err != nil {
 					return withCode(exitUsage, err)
 				}
 			}
@@ -81,36 +83,9 @@ Policies: ` + strings.Join(policy.Names(), ", ") + `; default is ` + policy.Defa
 			return daemonise(&c)
 		},
 	}
-	c.addFlags(cmd, &options)
+	cmd.Flags().SortFlags = false
+	cmd.Flags().AddFlagSet(options.flags)
 	return cmd
-}
-
-func (c *mountConfig) addFlags(cmd *cobra.Command, options *[]string) {
-	f := cmd.Flags()
-	f.SortFlags = false
-	f.StringVar(&c.ram, "ram", defaultRAM, "RAM `budget` for experts: 6GiB, 40%, ...")
-	f.StringVar(&c.policy, "policy", policy.Default, "eviction `policy`: NAME[:key=value,...]")
-	f.Uint64Var(&c.seed, "seed", 1, "seed of policies that draw lots")
-	f.StringArrayVar(&c.ghosts, "shadow", nil, "tell in stats what this `policy` would have hit; may be repeated")
-	f.StringVar(&c.trace, "trace", "", "record the routing in `FILE`, which must not exist; .gz compresses")
-	f.StringVar(&c.heat, "heat", "", "keep what is learned about the experts' use in `FILE` from mount to mount; one of another model is left alone")
-	f.Float64Var(&c.high, "high", 1, "evict in the background when more than this share of the budget is in use")
-	f.Float64Var(&c.low, "low", 0, "and go on until no more than this share is (default: the same share)")
-	f.DurationVar(&c.maxWait, "max-wait", tiers.DefaultMaxWait, "how long an open waits while readers hold all RAM, before it fails with EBUSY")
-	f.BoolVar(&c.noForesight, "no-foresight", false, "do not read ahead what the policy expects in the next layers")
-	f.BoolVarP(&c.foreground, "foreground", "f", false, "stay in the foreground, log to stderr")
-	f.StringArrayVarP(options, "options", "o", nil, "mount `options`, as in /etc/fstab: allow_other, ro, ram=SIZE, ...")
-	f.BoolVar(&c.noPassthrough, "no-passthrough", false, "answer every read in the daemon")
-	f.StringVar(&c.logLevel, "log-level", "info", "debug, info, warn or error")
-	f.StringVar(&c.logFile, "log-file", "", "append the log to `FILE` (default: stderr in the foreground, else syslog)")
-	f.StringVar(&c.mechanism, "mechanism", "", "force a mechanism: direct, cached")
-	f.BoolVar(&c.memfd, "memfd", false, "keep slots in memfds")
-	f.BoolVar(&c.noHuge, "no-huge", false, "do without huge pages")
-	for _, name := range []string{"mechanism", "memfd", "no-huge"} {
-		if err := f.MarkHidden(name); err != nil {
-			panic(err) // misspelt above
-		}
-	}
 }
 
 // ready is what there is to say when a mount serves.

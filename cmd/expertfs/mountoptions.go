@@ -2,85 +2,155 @@ package main
 
 import (
 	"fmt"
-	"strconv"
+	"slices"
 	"strings"
-	"time"
+
+	"expertfs/policy"
+	"expertfs/tiers"
+
+	"github.com/spf13/pflag"
 )
 
-// setOptions reads a list of mount options as mount(8) and /etc/fstab write it:
-// separated by commas; a comma or a backslash in a value is escaped by a
-// backslash. Options that concern mount(8) or others are accepted and dropped.
-func (c *mountConfig) setOptions(list string) error {
+// mountOptions is what a mount can be asked for, each declared once, by declare.
+// An option is a flag, an option of -o, or both; its value is the field of a
+// mountConfig that it was declared with.
+type mountOptions struct {
+	flags  *pflag.FlagSet // of the command line
+	listed *pflag.FlagSet // of -o and /etc/fstab
+	lists  []string       // what -o was given
+}
+
+// declare makes the options that fill c, and sets c to their defaults.
+func (c *mountConfig) declare() *mountOptions {
+	var both, alone, listed pflag.FlagSet
+	f := &both // --name VALUE, and name=VALUE in -o
+	f.StringVar(&c.ram, "ram", defaultRAM, "RAM `budget` for experts: 6GiB, 40%, ...")
+	f.StringVar(&c.policy, "policy", policy.Default, "eviction `policy`: NAME[:key=value,...]")
+	f.Uint64Var(&c.seed, "seed", 1, "seed of policies that draw lots, a `number`")
+	f.StringArrayVar(&c.ghosts, "shadow", nil, "tell in stats what this `policy` would have hit; may be repeated")
+	f.StringVar(&c.trace, "trace", "", "record the routing in `FILE`, which must not exist; .gz compresses")
+	f.StringVar(&c.heat, "heat", "", "keep what is learned about the experts' use in `FILE` from mount to mount; one of another model is left alone")
+	f.Float64Var(&c.high, "high", 1, "evict in the background when more than this `share` of the budget is in use")
+	f.Float64Var(&c.low, "low", 0, "and go on until no more than this `share` is (default: the same)")
+	f.DurationVar(&c.maxWait, "max-wait", tiers.DefaultMaxWait, "how long an open waits while readers hold all RAM, before it fails with EBUSY")
+	f.BoolVar(&c.noForesight, "no-foresight", false, "do not read ahead what the policy expects in the next layers")
+	f.BoolVar(&c.noPassthrough, "no-passthrough", false, "answer every read in the daemon")
+	f.StringVar(&c.logLevel, "log-level", "info", "`level` of what is logged: debug, info, warn or error")
+	f.StringVar(&c.logFile, "log-file", "", "append the log to `FILE` (default: stderr in the foreground, else syslog)")
+
+	f = &listed // in -o, where mount(8) has names for them
+	f.BoolVar(&c.allowOther, "allow_other", false, "let other users in, to read")
+	f.BoolVar(&c.readOnly, "ro", false, "refuse writes to control files too")
+	f.BoolFunc("rw", "the opposite of ro", func(string) error { c.readOnly = false; return nil })
+
+	o := &mountOptions{flags: new(pflag.FlagSet), listed: new(pflag.FlagSet)}
+	f = &alone // --name, not in -o
+	f.BoolVarP(&c.foreground, "foreground", "f", false, "stay in the foreground, log to stderr")
+	f.StringArrayVarP(&o.lists, "options", "o", nil, "mount `options`, as in /etc/fstab: allow_other, ro, ram=SIZE, ...")
+	f.StringVar(&c.mechanism, "mechanism", "", "force a mechanism: direct, cached")
+	f.BoolVar(&c.memfd, "memfd", false, "keep slots in memfds")
+	f.BoolVar(&c.noHuge, "no-huge", false, "do without huge pages")
+	for _, name := range []string{"mechanism", "memfd", "no-huge"} { // for tests
+		f.Lookup(name).Hidden = true
+	}
+
+	for _, set := range []*pflag.FlagSet{&both, &alone, &listed, o.flags, o.listed} {
+		set.SortFlags = false
+	}
+	o.flags.AddFlagSet(&both)
+	o.flags.AddFlagSet(&alone)
+	o.listed.AddFlagSet(&both)
+	o.listed.AddFlagSet(&listed)
+	return o
+}
+
+// set reads a list of mount options as mount(8) and /etc/fstab write it: separated
+// by commas; a comma or a backslash in a value is escaped by a backslash. Options
+// that concern mount(8) or others are accepted and dropped.
+func (o *mountOptions) set(list string) error {
 	for _, option := range splitOptions(list) {
 		name, value, hasValue := strings.Cut(option, "=")
 		if strings.HasPrefix(name, "x-") || ignoredOptions[name] {
 			continue
 		}
-		if known, err := c.setValue(name, value); known {
-			if value == "" {
-				return fmt.Errorf("option %s: wants a value", name)
-			}
-			if err != nil {
-				return fmt.Errorf("option %s: %w", name, err)
-			}
-			continue
-		}
-		flag := c.flagOption(name)
-		if flag == nil {
+		flag := o.listed.Lookup(name)
+		switch {
+		case flag == nil:
 			return fmt.Errorf("unknown mount option %q", option)
-		}
-		if hasValue {
+		case isSwitch(flag) && hasValue:
 			return fmt.Errorf("option %s: takes no value", name)
+		case isSwitch(flag):
+			value = flag.NoOptDefVal
+		case value == "":
+			return fmt.Errorf("option %s: wants a value", name)
 		}
-		*flag = name != "rw"
+		if err := flag.Value.Set(value); err != nil {
+			return fmt.Errorf("option %s: %w", name, err)
+		}
 	}
 	return nil
 }
 
-// setValue sets an option that has a value. It tells whether name is one.
-func (c *mountConfig) setValue(name, value string) (known bool, err error) {
-	switch name {
-	case "ram":
-		c.ram = value
-	case "policy":
-		c.policy = value
-	case "seed":
-		c.seed, err = strconv.ParseUint(value, 0, 64)
-	case "shadow":
-		c.ghosts = append(c.ghosts, value)
-	case "trace":
-		c.trace = value
-	case "heat":
-		c.heat = value
-	case "high":
-		c.high, err = strconv.ParseFloat(value, 64)
-	case "low":
-		c.low, err = strconv.ParseFloat(value, 64)
-	case "max-wait":
-		c.maxWait, err = time.ParseDuration(value)
-	case "log-level":
-		c.logLevel = value
-	case "log-file":
-		c.logFile = value
-	default:
-		return false, nil
-	}
-	return true, err
+// isSwitch tells whether a flag stands without a value.
+func isSwitch(f *pflag.Flag) bool { return f.NoOptDefVal != "" }
+
+// help lists the options of -o: those that are flags too by their names.
+func (o *mountOptions) help() string {
+	var own strings.Builder
+	var shared []string
+	o.listed.VisitAll(func(f *pflag.Flag) {
+		switch {
+		case o.flags.Lookup(f.Name) == nil:
+			fmt.Fprintf(&own, "  %-12s %s\n", f.Name, f.Usage)
+		case isSwitch(f):
+			shared = append(shared, f.Name)
+		default:
+			shared = append(shared, f.Name+"=")
+		}
+	})
+	return own.String() + "and those that are flags too: " + strings.Join(shared, " ")
 }
 
-// flagOption is where an option without a value is kept, nil for other options.
-func (c *mountConfig) flagOption(name string) *bool {
-	switch name {
-	case "allow_other":
-		return &c.allowOther
-	case "ro", "rw":
-		return &c.readOnly
-	case "no-passthrough":
-		return &c.noPassthrough
-	case "no-foresight":
-		return &c.noForesight
+// table is the table of all options in the form that docs/mounting.md has.
+func (o *mountOptions) table() string {
+	var t strings.Builder
+	t.WriteString("| flag | in `-o` | default | what it does |\n| --- | --- | --- | --- |\n")
+	row := func(f *pflag.Flag) {
+		kind, usage := pflag.UnquoteUsage(f)
+		cells := []string{"", "", "", usage}
+		if o.flags.Lookup(f.Name) != nil {
+			cells[0] = strings.TrimSpace("--" + f.Name + " " + kind)
+			if f.Shorthand != "" {
+				cells[0] = "-" + f.Shorthand + ", " + cells[0]
+			}
+		}
+		if o.listed.Lookup(f.Name) != nil {
+			cells[1] = f.Name
+			if !isSwitch(f) {
+				cells[1] += "=" + kind
+			}
+		}
+		if !isSwitch(f) && !slices.Contains([]string{"", "0", "[]"}, f.DefValue) {
+			cells[2] = "`" + f.DefValue + "`"
+		}
+		for i, c := range cells[:2] {
+			if c != "" {
+				cells[i] = "`" + c + "`"
+			}
+		}
+		fmt.Fprintf(&t, "| %s |\n", strings.Join(cells, " | "))
 	}
-	return nil
+	o.flags.VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden {
+			row(f)
+		}
+	})
+	o.listed.VisitAll(func(f *pflag.Flag) {
+		if o.flags.Lookup(f.Name) == nil {
+			row(f)
+		}
+	})
+	return t.String()
 }
 
 // ignoredOptions mean nothing to this filesystem: they are for mount(8) or

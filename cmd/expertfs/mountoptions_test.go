@@ -1,25 +1,52 @@
 package main
 
 import (
+	"os"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 )
 
-func TestMountOptions(t *testing.T) {
+// setOptions makes a mountConfig of a list of -o.
+func setOptions(list string) (mountConfig, error) {
 	var c mountConfig
-	require.NoError(t, c.setOptions(`defaults,_netdev,nofail,x-systemd.automount,user,noatime,comment=a b,allow_other,ro,`+
-		`ram=40%,policy=ewma:alpha=0.5\,beta=2,log-file=a\\b,no-passthrough,no-foresight`))
-	require.Equal(t, mountConfig{
-		allowOther: true, readOnly: true, noPassthrough: true, noForesight: true, ram: "40%", policy: "ewma:alpha=0.5,beta=2", logFile: `a\b`,
-	}, c)
-	require.NoError(t, c.setOptions("rw,high=0.9,low=.5,max-wait=2s,seed=7,shadow=lru,shadow=ewma:alpha=1"))
-	require.Equal(t, []string{"lru", "ewma:alpha=1"}, c.ghosts)
-	require.Equal(t, []any{0.9, 0.5, 2 * time.Second, uint64(7)}, []any{c.high, c.low, c.maxWait, c.seed})
-	require.False(t, c.readOnly)
-	for _, bad := range []string{"allow_root", "ram", "ram=", "ro=1", "allow_other=yes", "no", "high=much", "low=", "max-wait=2", "seed=-1", "shadow"} {
-		require.Error(t, new(mountConfig).setOptions(bad), bad)
+	err := c.declare().set(list)
+	return c, err
+}
+
+func TestMountOptions(t *testing.T) {
+	var want mountConfig
+	want.declare()
+	want.allowOther, want.readOnly, want.noPassthrough, want.noForesight = true, true, true, true
+	want.ram, want.policy, want.logFile = "41%", "ewma:alpha=0.5,beta=2", `a\b`
+	got, err := setOptions(`defaults,_netdev,nofail,x-systemd.automount,user,noatime,comment=a b,allow_other,ro,` +
+		`ram=41%,policy=ewma:alpha=0.5\,beta=2,log-file=a\\b,no-passthrough,no-foresight`)
+	require.NoError(t, err)
+	require.Equal(t, want, got)
+
+	got, err = setOptions("ro,rw,high=0.9,low=.5,max-wait=2s,seed=7,shadow=lru,shadow=ewma:alpha=1")
+	require.NoError(t, err)
+	require.Equal(t, []string{"lru", "ewma:alpha=1"}, got.ghosts)
+	require.Equal(t, []any{0.9, 0.5, 2 * time.Second, uint64(7)}, []any{got.high, got.low, got.maxWait, got.seed})
+	require.False(t, got.readOnly)
+	for _, bad := range []string{"allow_root", "ram", "ram=", "ro=1", "allow_other=yes", "no", "high=much", "low=", "max-wait=2", "seed=-1", "shadow", "memfd", "foreground", "options=ro"} {
+		_, err := setOptions(bad)
+		require.Error(t, err, bad)
+	}
+}
+
+// TestOptionsAreDocumented: the table of options in the manual is the one that the
+// program reads them by.
+func TestOptionsAreDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../docs/mounting.md")
+	require.NoError(t, err)
+	var c mountConfig
+	want := c.declare().table()
+	require.Contains(t, string(text), "\n"+want+"\n", "docs/mounting.md must have this table:\n%s", want)
+	help := run(t, "mount", "--help").out
+	for _, listed := range []string{"  allow_other ", "  ro ", "  rw ", " ram= ", " no-passthrough "} {
+		require.Contains(t, help, listed)
 	}
 }
 
