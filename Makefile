@@ -1,5 +1,5 @@
 # expertfs: `make demo` shows it, `make test` tests it, `make check` is what CI runs.
-.PHONY: build install demo test check format vet lint test-race test-one-processor test-bare fuzz soak soak-short bench clean needs needs-build needs-mount
+.PHONY: build install demo test check format vet lint test-race test-one-processor test-bare test-plain fuzz soak soak-short bench clean needs needs-build needs-mount
 
 GO     ?= go
 PREFIX ?= /usr/local
@@ -44,7 +44,7 @@ test: needs
 	$(TEST) $(TESTFLAGS) $(PACKAGES)
 
 # The plain tests come last, so that a run ends with the test runner's own lines.
-check: needs needs-mount format vet lint test-bare test-one-processor fuzz soak-short test-race test
+check: needs needs-mount format vet lint test-bare test-plain test-one-processor fuzz soak-short test-race test
 
 format:
 	@bad="$$(gofmt -l *.go cmd fsys tiers policy checkpoint infer scripts)" || exit 1; \
@@ -69,6 +69,10 @@ test-one-processor:
 # On a machine with nothing but Go.
 test-bare:
 	@GO="$(GO)" scripts/test-bare.sh
+
+# As a user without privileges, in a copy of the tree.
+test-plain:
+	@GO="$(GO)" scripts/test-plain.sh
 
 fuzz:
 	@GO="$(GO)" FUZZTIME=$(FUZZTIME) scripts/fuzz.sh
