@@ -25,11 +25,10 @@
 // # Experts
 //
 // An expert's file is opened when the router has chosen it, never before, and
-// what has arrived is computed while the rest loads. On an expertfs mount that
-// open is what the cache sees; experts that stay mapped between uses (keep.go)
-// are told to it as hints, and so are guesses about the next layers (lookahead.go,
-// guess.go, predict.go), while a trial shows that they save time (trial.go). On a plain copy of a mount
-// an expert is a file like any other.
+// what has arrived is computed while the rest loads. Package experts does that; what
+// it is handed beside the router's choice is which experts the next layers will
+// probably choose (lookahead.go). On a plain copy of a mount an expert is a file
+// like any other.
 //
 // # What the program sets
 //

@@ -2,11 +2,11 @@ package infer
 
 import (
 	"errors"
-	"slices"
 	"sync"
 	"sync/atomic"
 
 	"expertfs/checkpoint/config"
+	"expertfs/infer/experts"
 	"expertfs/infer/kernel"
 	"expertfs/infer/weights"
 )
@@ -25,8 +25,7 @@ type Engine struct {
 	layers  []*layer
 	head    *head
 
-	experts   *expertStore
-	predictor *predictor
+	experts *experts.Store[weights.Expert]
 
 	published atomic.Pointer[Stats]
 
@@ -65,7 +64,7 @@ func Open(dir string, o Options) (*Engine, error) {
 		return nil, errors.Join(OptionError{err}, folder.Close())
 	}
 	e := &Engine{folder: folder, cfg: cfg, set: set}
-	if err := e.load(); err != nil {
+	if err := e.load(o); err != nil {
 		e.free()
 		return nil, err
 	}
@@ -75,17 +74,14 @@ func Open(dir string, o Options) (*Engine, error) {
 }
 
 // load opens everything but the experts.
-func (e *Engine) load() error {
-	hints, err := e.folder.Hints()
+func (e *Engine) load(o Options) (err error) {
+	e.experts, err = experts.Open(experts.Options{
+		Dir: e.folder.Dir(), Names: e.folder.Names(), TopK: e.cfg.TopK,
+		Keep: e.set.mapBytes, Prefetch: e.set.prefetch, Arena: e.folder.Arena(), Open: o.openExpert,
+	}, e.folder.Expert)
 	if err != nil {
 		return err
 	}
-	keep, err := newKeeper(e.folder, e.set.mapBytes, hints != nil)
-	if err != nil {
-		return errors.Join(err, hints.Close())
-	}
-	e.experts = newExpertStore(e.folder, hints, keep)
-	e.predictor = newPredictor(hints, e.set.prefetch, e.cfg.Layers, e.cfg.Experts)
 	e.dense, err = loadDense(e.folder, e.set.dense)
 	return err
 }
@@ -95,14 +91,14 @@ func (e *Engine) build() {
 	c, threads := e.cfg, e.set.threads
 	e.machine = &machine{pool: newPool(threads, e.set.strict), scratch: make([]kernel.Scratch, threads)}
 	e.rope = newRope(c.HeadDim, c.Rope)
-	ahead := &lookahead{m: e.machine, predictor: e.predictor, space: make([]lookSpace, threads)}
-	experts := newMLP(e.machine, c, e.set.act)
+	ahead := &lookahead{m: e.machine, predictor: e.experts.Predictor, space: make([]lookSpace, threads)}
+	mlp := newMLP(e.machine, c, e.set.act)
 	mem := &attentionMemory{scores: make([][]float32, threads)}
 	mixed := &mixtureMemory{}
 	for n, w := range e.dense.layers {
 		l := &layer{
 			attention: newAttention(e.machine, c, w, e.set, mem),
-			mixture:   newMixture(e.machine, c, n, w, experts, mixed),
+			mixture:   newMixture(e.machine, c, n, w, mlp, mixed),
 		}
 		l.mixture.experts, l.mixture.ahead, l.mixture.hooks = e.experts, ahead, &e.hooks
 		e.layers = append(e.layers, l)
@@ -145,11 +141,8 @@ func (e *Engine) Stats() Stats { return *e.published.Load() }
 
 // publish makes the counters known to Stats.
 func (e *Engine) publish() {
-	s, x := e.stats, e.experts.stats
-	s.Waited, s.Used, s.Opened, s.OpenedBytes = x.Waited, x.Used, x.Opened, x.OpenedBytes
-	s.HintsLost = e.experts.hints.Lost()
-	s.Prediction = slices.Clone(e.predictor.counts)
-	s.Ahead = e.predictor.ahead
+	s := e.stats
+	s.Stats = e.experts.Stats()
 	e.published.Store(&s)
 }
 
@@ -169,7 +162,7 @@ func (e *Engine) Close() error {
 func (e *Engine) free() error {
 	var all []error
 	if e.experts != nil {
-		all = append(all, e.experts.close())
+		all = append(all, e.experts.Close())
 	}
 	return errors.Join(append(all, e.dense.free(), e.folder.Close())...)
 }

@@ -3,7 +3,6 @@ package infer
 import (
 	"context"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -15,7 +14,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"expertfs"
-	"expertfs/infer/weights"
 )
 
 // asMount gives a plain tree the control files of a mount, so that what the
@@ -94,18 +92,18 @@ func TestPrefetchHints(t *testing.T) {
 		prediction := e.Stats().Prediction
 		require.NoError(t, e.Close())
 		require.Equal(t, wanted, len(lines(t, hints, "prefetch")) > 0, mode)
-		require.Zero(t, prediction[0].Guessed, "nothing comes before the first layer")
+		require.Zero(t, prediction[0].Predicted, "nothing comes before the first layer")
 		for _, p := range prediction[1:] {
-			require.Equal(t, wanted, p.Guessed == 3*40, "%s: %+v", mode, p)
+			require.Equal(t, wanted, p.Predicted == 3*40, "%s: %+v", mode, p)
 			require.Equal(t, wanted, p.Right > 0, "%s: %+v", mode, p)
-			require.Equal(t, wanted, p.Hinted >= 3*40, "%s: all of the first guess, and what later ones add: %+v", mode, p)
+			require.Equal(t, wanted, p.Hinted >= 3*40, "%s: all of the first prediction, and what later ones add: %+v", mode, p)
 		}
 	}
 }
 
-// A layer is guessed from every place before it that there is, and no expert is
+// A layer is predicted from every place before it that there is, and no expert is
 // asked for more than twice in a token: from afar, and from the layer before.
-func TestGuessesFromAfarAndNear(t *testing.T) {
+func TestPredictionsFromAfarAndNear(t *testing.T) {
 	_, tree := randomModel(t, smallConfig(), 3)
 	hints := asMount(t, tree, "100kB")
 	e, err := Open(tree, Options{Batch: 1, Prefetch: "on"})
@@ -114,12 +112,12 @@ func TestGuessesFromAfarAndNear(t *testing.T) {
 	stats := e.Stats()
 	require.NoError(t, e.Close())
 	for ahead, p := range stats.Ahead {
-		guessed := 0
+		predicted := 0
 		if ahead > 0 {
-			guessed = max(0, smallConfig().Layers-ahead) * 3 * 40
+			predicted = max(0, smallConfig().Layers-ahead) * 3 * 40
 		}
-		require.EqualValues(t, guessed, p.Guessed, "%d layers ahead", ahead)
-		require.EqualValues(t, guessed, p.Chosen, "%d layers ahead", ahead)
+		require.EqualValues(t, predicted, p.Predicted, "%d layers ahead", ahead)
+		require.EqualValues(t, predicted, p.Chosen, "%d layers ahead", ahead)
 	}
 	asked := map[string]int{}
 	for _, line := range lines(t, hints, "prefetch") {
@@ -132,7 +130,7 @@ func TestGuessesFromAfarAndNear(t *testing.T) {
 	}
 }
 
-// Guesses that are mostly wrong are not sent in the long run.
+// Predictions that are mostly wrong are not sent in the long run.
 func TestPrefetchEndsWhenUseless(t *testing.T) {
 	_, tree := randomModel(t, smallConfig(), 3)
 	asMount(t, tree, "100kB")
@@ -144,7 +142,7 @@ func TestPrefetchEndsWhenUseless(t *testing.T) {
 	before := e.Stats()
 	require.NoError(t, s.Append(context.Background(), randomIDs(r, 100, 131), nil))
 	for l, p := range e.Stats().Sub(before).Prediction[1:] {
-		require.Positive(t, p.Guessed, "layer %d", l+1)
+		require.Positive(t, p.Predicted, "layer %d", l+1)
 		require.Zero(t, p.Hinted, "layer %d: %+v", l+1, p)
 	}
 }
@@ -156,71 +154,42 @@ func TestKeptMappingsAreBounded(t *testing.T) {
 	s := e.NewSession()
 	for range 5 {
 		require.NoError(t, s.Append(context.Background(), randomIDs(rand.New(rand.NewPCG(1, 2)), 10, 131), nil))
-		require.LessOrEqual(t, e.experts.keptBytes, int64(limit))
-		require.Positive(t, e.experts.keptBytes)
-		require.Equal(t, len(e.experts.kept), e.experts.recent.Len())
+		require.LessOrEqual(t, e.Stats().Kept, int64(limit))
+		require.Positive(t, e.Stats().Kept)
 	}
 }
 
 func TestKeepFollowsTheBudget(t *testing.T) {
 	_, tree := randomModel(t, smallConfig(), 3)
-	ids := randomIDs(rand.New(rand.NewPCG(1, 2)), askEvery, 131)
+	ids := randomIDs(rand.New(rand.NewPCG(1, 2)), 200, 131)
 	asMount(t, tree, "1GiB")
 	e := open(t, tree, Options{Batch: 1})
 	s := e.NewSession()
 	require.NoError(t, s.Append(context.Background(), ids, nil))
-	require.Positive(t, e.experts.keptBytes)
+	require.Positive(t, e.Stats().Kept)
 	asMount(t, tree, "100kB")
 	require.NoError(t, s.Append(context.Background(), ids, nil))
-	require.Zero(t, e.experts.keptBytes, "the mount needs its memory")
-}
-
-func TestKeepBytes(t *testing.T) {
-	const all, cycle = 1000, 100
-	for budget, want := range map[int64]int64{
-		5000: math.MaxInt64, 1000: math.MaxInt64, 999: 799, 750: 550, 749: 0, 50: 0,
-	} {
-		require.Equal(t, want, keepBytes(budget, all, cycle), "budget %d", budget)
-	}
-}
-
-// While a plain folder's pages are taken away, mapped experts are brought back
-// before they are used, and those that cannot be are an error.
-func TestMappedExpertsAreBroughtBack(t *testing.T) {
-	_, tree := randomModel(t, smallConfig(), 3)
-	ids := randomIDs(rand.New(rand.NewPCG(1, 2)), 30, 131)
-	e := open(t, tree, Options{Batch: 1})
-	want := allLogits(t, e.NewSession(), ids)
-	opened := e.Stats().Opened
-	e.experts.refaults.left = math.MaxInt
-	require.Equal(t, want, allLogits(t, e.NewSession(), ids))
-	require.Equal(t, opened, e.Stats().Opened)
-	paths, err := filepath.Glob(filepath.Join(tree, "layers", "01", "experts", "*"))
-	require.NoError(t, err)
-	for _, path := range paths {
-		require.NoError(t, os.Truncate(path, 0))
-	}
-	err = e.NewSession().Append(context.Background(), ids, nil)
-	require.ErrorContains(t, err, "layer 1")
-	require.ErrorContains(t, err, "a page cannot be read")
+	require.Zero(t, e.Stats().Kept, "the mount needs its memory")
 }
 
 // busyMount answers EBUSY, as a mount does, when room experts are open already.
 type busyMount struct {
 	mu   sync.Mutex
-	load func(layer, expert int) (*weights.Expert, error)
+	tree string
 	room int
 	busy int // answers
 }
 
-func (m *busyMount) expert(layer, expert int) (*weights.Expert, error) {
+func (m *busyMount) open(k expertfs.Key) (int, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if openExperts() >= m.room {
 		m.busy++
-		return nil, &os.PathError{Op: "open", Path: "expert", Err: unix.EBUSY}
+		return -1, unix.EBUSY
 	}
-	return m.load(layer, expert)
+	c := smallConfig()
+	names := expertfs.Names{Layers: c.Layers, Experts: c.Experts}
+	return unix.Open(filepath.Join(m.tree, names.ExpertPath(k)), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 }
 
 // openExperts counts the experts that this process has open.
@@ -243,18 +212,15 @@ func TestBusyMount(t *testing.T) {
 	want := allLogits(t, open(t, tree, Options{MapBytes: MapNone}).NewSession(), ids)
 	for _, batch := range []int{1, 16} {
 		for _, room := range []int{1, 2, 5} {
-			e, err := Open(tree, Options{Batch: batch, Threads: 2})
+			m := &busyMount{tree: tree, room: room}
+			e, err := Open(tree, Options{Batch: batch, Threads: 2, openExpert: m.open})
 			require.NoError(t, err)
-			m := &busyMount{load: e.experts.load, room: room}
-			e.experts.load = m.expert
 			require.Equal(t, want, allLogits(t, e.NewSession(), ids), "batch %d, room %d", batch, room)
 			require.Positive(t, m.busy)
-			require.Less(t, e.experts.keep.limit, int64(math.MaxInt64), "it keeps fewer")
 			require.NoError(t, e.Close())
 		}
 	}
-	e := open(t, tree, Options{})
-	m := &busyMount{load: e.experts.load}
-	e.experts.load = m.expert
+	m := &busyMount{tree: tree}
+	e := open(t, tree, Options{openExpert: m.open})
 	require.ErrorIs(t, e.NewSession().Append(context.Background(), ids, nil), unix.EBUSY)
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"expertfs/infer/mapped"
 )
 
 // batch runs forward when no other session computes.
@@ -16,8 +18,7 @@ func (e *Engine) batch(ctx context.Context, s *Session, ids []int, last bool, ea
 	defer e.publish()
 	defer e.machine.enter()()
 	began := time.Now()
-	e.predictor.begin(e.experts.keep.short)
-	e.experts.hints.ForgetAhead()
+	e.experts.Begin(len(ids))
 	if err := e.forward(ctx, s, ids, last, each); err != nil {
 		return err
 	}
@@ -25,8 +26,7 @@ func (e *Engine) batch(ctx context.Context, s *Session, ids []int, last bool, ea
 	e.stats.Tokens += len(ids)
 	took := time.Since(began)
 	e.stats.Elapsed += took
-	e.predictor.took(len(ids), took)
-	return e.experts.endBatch()
+	return e.experts.End(took)
 }
 
 // forward runs the model over the tokens that follow those in s, and computes
@@ -41,11 +41,11 @@ func (e *Engine) forward(ctx context.Context, s *Session, ids []int, last bool, 
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := guard(func() error { return l.forward(x, s.cache[n], at) }); err != nil {
+		if err := mapped.Guard(func() error { return l.forward(x, s.cache[n], at) }); err != nil {
 			return fmt.Errorf("layer %d: %w", n, err)
 		}
 	}
-	return guard(func() error {
+	return mapped.Guard(func() error {
 		e.logits(s, x, last, each)
 		return nil
 	})

@@ -5,6 +5,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"expertfs/infer/mapped"
 	"expertfs/infer/weights"
 )
 
@@ -25,7 +26,7 @@ func loadDense(folder *weights.Folder, p weights.Precision) (*denseWeights, erro
 	if d.embedding, err = folder.Embedding(); err != nil {
 		return d, err
 	}
-	if err := guard(func() (err error) {
+	if err := mapped.Guard(func() (err error) {
 		d.head, err = folder.Head(p)
 		return err
 	}); err != nil {
@@ -35,7 +36,7 @@ func loadDense(folder *weights.Folder, p weights.Precision) (*denseWeights, erro
 	g.SetLimit(3)
 	for n := range d.layers {
 		g.Go(func() error {
-			return guard(func() (err error) {
+			return mapped.Guard(func() (err error) {
 				d.layers[n], err = folder.Layer(n, p)
 				return err
 			})

@@ -2,7 +2,9 @@ package infer
 
 import (
 	"expertfs/checkpoint/config"
+	"expertfs/infer/experts"
 	"expertfs/infer/kernel"
+	"expertfs/infer/weights"
 )
 
 // mlp is what an expert computes of the vectors that were routed to it:
@@ -24,7 +26,7 @@ type mlp struct {
 
 // unit is one expert at work on its routes.
 type unit struct {
-	*heldExpert
+	expert      *experts.Expert[weights.Expert]
 	first, rows int // its routes
 	at          int // its first row in up and mid
 	in, mid     input
@@ -81,13 +83,13 @@ func (p *mlp) pieces(units []unit, rows, cols int, f func(u *unit, lo, hi int, s
 // as many elements that the activation function makes of them.
 func (p *mlp) upRows(u *unit, up, mid vectors, lo, hi int, scratch *kernel.Scratch) {
 	if p.in.n == 1 {
-		u.expert.W1.MulVec(up.data, &p.in.vec, lo, hi)
+		u.expert.Value.W1.MulVec(up.data, &p.in.vec, lo, hi)
 	} else {
-		u.expert.W1.MulBatch(up.data, up.width, &u.in.batch, lo, hi, scratch)
+		u.expert.Value.W1.MulBatch(up.data, up.width, &u.in.batch, lo, hi, scratch)
 	}
 	for r := range u.rows {
 		x := up.at(r)[lo:hi]
-		kernel.AddBF16(x, u.expert.B1[2*lo:])
+		kernel.AddBF16(x, u.expert.Value.B1[2*lo:])
 		kernel.SwiGLU(mid.at(r)[lo/2:hi/2], x, p.limit, p.alpha)
 	}
 }
@@ -95,11 +97,11 @@ func (p *mlp) upRows(u *unit, up, mid vectors, lo, hi int, scratch *kernel.Scrat
 // downRows computes rows lo to hi of the second matrix.
 func (p *mlp) downRows(u *unit, y vectors, lo, hi int, scratch *kernel.Scratch) {
 	if u.rows == 1 {
-		u.expert.W2.MulVec(y.data, &u.mid.vec, lo, hi)
+		u.expert.Value.W2.MulVec(y.data, &u.mid.vec, lo, hi)
 	} else {
-		u.expert.W2.MulBatch(y.data, y.width, &u.mid.batch, lo, hi, scratch)
+		u.expert.Value.W2.MulBatch(y.data, y.width, &u.mid.batch, lo, hi, scratch)
 	}
 	for r := range u.rows {
-		kernel.AddBF16(y.at(r)[lo:hi], u.expert.B2[2*lo:])
+		kernel.AddBF16(y.at(r)[lo:hi], u.expert.Value.B2[2*lo:])
 	}
 }

@@ -3,8 +3,11 @@ package infer
 import (
 	"errors"
 
+	"expertfs"
 	"expertfs/checkpoint/config"
+	"expertfs/infer/experts"
 	"expertfs/infer/kernel"
+	"expertfs/infer/mapped"
 	"expertfs/infer/weights"
 )
 
@@ -23,7 +26,7 @@ type mixture struct {
 	router router
 	mlp    *mlp
 
-	experts *expertStore
+	experts *experts.Store[weights.Expert]
 	ahead   *lookahead
 	hooks   *Hooks
 
@@ -56,15 +59,14 @@ func (b *mixture) forward(x vectors, first int) error {
 	routes := b.route(normed, first)
 	b.mlp.prepare(normed)
 	y := b.mem.y.take(n*b.router.k, x.width)
-	if err := guard(func() error { return b.runExperts(y, routes, x) }); err != nil {
-		return errors.Join(err, b.experts.abandon())
+	if err := mapped.Guard(func() error { return b.runExperts(y, routes, x) }); err != nil {
+		return errors.Join(err, b.experts.Abandon())
 	}
 	b.combine(x, y, routes)
 	return nil
 }
 
-// route chooses the experts, shows them to the hooks and compares them with what
-// was guessed.
+// route chooses the experts and shows them to the hooks.
 func (b *mixture) route(normed vectors, first int) *routes {
 	r := &b.mem.routes
 	b.router.forward(b.m, r, b.mem.logits.take(normed.n, b.router.gate.rows), normed, func(t int, chosen []int) {
@@ -75,7 +77,6 @@ func (b *mixture) route(normed vectors, first int) *routes {
 			b.hooks.OnRoute(b.layer, first+t, chosen)
 		}
 	})
-	b.ahead.predictor.judge(b.layer, normed.n, r.used)
 	return r
 }
 
@@ -83,19 +84,19 @@ func (b *mixture) route(normed vectors, first int) *routes {
 const minAhead = 2
 
 // runExperts computes all routes, some experts being asked for ahead. X is what
-// the next layers' experts are guessed from.
+// the next layers' experts are predicted from.
 func (b *mixture) runExperts(y vectors, routes *routes, x vectors) error {
 	used := routes.used
-	b.experts.announce(b.layer, used)
-	ahead := min(max(b.router.k, minAhead), maxOpening)
+	b.experts.Announce(b.layer, used)
+	ahead := min(max(b.router.k, minAhead), experts.MaxOpening)
 	asked, done := 0, 0
 	for done < len(used) {
 		for asked < len(used) && asked-done < ahead {
-			b.experts.request(b.layer, used[asked])
+			b.experts.Request(expertfs.NewKey(b.layer, used[asked]))
 			asked++
 		}
 		if done == 0 { // while the mount is told and opens the first
-			b.ahead.guess(b.layer, x)
+			b.ahead.predict(b.layer, x)
 		}
 		n, err := b.runArrived(y, routes)
 		if err != nil {
@@ -112,7 +113,7 @@ func (b *mixture) runArrived(y vectors, routes *routes) (int, error) {
 	units, err := b.gather(routes)
 	defer func() {
 		for i := range units {
-			b.experts.release(units[i].heldExpert)
+			b.experts.Release(units[i].expert)
 		}
 	}()
 	if err == nil {
@@ -130,11 +131,11 @@ func (b *mixture) gather(routes *routes) ([]unit, error) {
 	k := b.router.k
 	limit := max(len(routes.chosen)/k, k)
 	for rows := 0; rows < limit; {
-		h, err := b.experts.next(len(units) == 0)
+		x, err := b.experts.Next(len(units) == 0)
 		if err != nil {
 			return units, err
 		}
-		if h == nil {
+		if x == nil {
 			break
 		}
 		if len(units) < cap(units) {
@@ -143,8 +144,8 @@ func (b *mixture) gather(routes *routes) ([]unit, error) {
 			units = append(units, unit{})
 		}
 		u := &units[len(units)-1]
-		u.heldExpert = h
-		u.first, u.rows = routes.of(h.key.expert)
+		u.expert = x
+		u.first, u.rows = routes.of(int(x.Key.Expert))
 		rows += u.rows
 	}
 	return units, nil

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"expertfs"
+	"expertfs/infer/experts"
 	"expertfs/infer/kernel"
 	"expertfs/infer/weights"
 )
@@ -20,7 +22,9 @@ type Options struct {
 	Context  int    // most tokens in a session; 0: as many as the model allows
 	Batch    int    // most tokens computed together; 0: DefaultBatch
 	MapBytes int64  // experts kept mapped between uses, in bytes; or MapAuto, MapNone
-	Prefetch string // "auto", "on" or "off": hints about the next layer; "" is "auto"
+	Prefetch string // "auto", "on" or "off": hints about the next layers; "" is "auto"
+
+	openExpert func(expertfs.Key) (fd int, err error) // of tests; nil: by its path
 }
 
 // What an option that is left out means. The precisions are the fastest ones,
@@ -32,12 +36,13 @@ const (
 
 // Values of Options.MapBytes that are no sizes.
 const (
-	MapAuto = 0  // what suits the folder: see keepBytes
-	MapNone = -1 // every expert is unmapped after its use
+	MapAuto = experts.KeepAuto // what suits the folder
+	MapNone = experts.KeepNone // every expert is unmapped after its use
 )
 
 var (
 	acts       = map[string]kernel.Act{"f32": kernel.F32, "bf16": kernel.BF16Act, "int8": kernel.Int8}
+	prefetches = map[string]experts.Prefetch{"auto": experts.PrefetchAuto, "on": experts.PrefetchOn, "off": experts.PrefetchOff}
 	precisions = map[string]weights.Precision{"bf16": weights.BF16, "int8": weights.Int8}
 )
 
@@ -50,7 +55,7 @@ type settings struct {
 	context  int
 	batch    int
 	mapBytes int64
-	prefetch prefetchMode
+	prefetch experts.Prefetch
 }
 
 // OptionError is what Open returns for Options that are not valid.
@@ -67,7 +72,7 @@ func (o Options) check(modelContext int) (settings, error) {
 	if s.dense, err = choose("dense", o.Dense, defaultDense(s.act), precisions); err != nil {
 		return s, err
 	}
-	if s.prefetch, err = choose("prefetch", o.Prefetch, "auto", prefetchModes); err != nil {
+	if s.prefetch, err = choose("prefetch", o.Prefetch, "auto", prefetches); err != nil {
 		return s, err
 	}
 	if s.threads == 0 {

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"expertfs/infer/mapped"
 )
 
 // spinFor bounds how long a thread waits awake. The regions of a layer follow
@@ -50,7 +52,7 @@ type job struct {
 	portions []portion    // by thread
 	left     atomic.Int32 // tasks not finished
 	waiting  atomic.Bool  // the caller sleeps until left is 0
-	failure  atomic.Pointer[fault]
+	failure  atomic.Pointer[mapped.Fault]
 }
 
 // portion is the tasks that a thread does first, and others when they have none.
@@ -125,7 +127,7 @@ func (p *pool) bind(thread int) (undo func()) {
 
 // run calls body for every task from 0 to tasks-1, on any thread and in any
 // order, and returns when all are done. A memory fault in a body (the mount
-// died, a file was cut) is raised again in the caller, which guard turns into an
+// died, a file was cut) is raised again in the caller, which mapped.Guard turns into an
 // error. Only one run at a time.
 func (p *pool) run(tasks int, body func(thread, task int)) {
 	if tasks == 0 {
@@ -175,7 +177,7 @@ func (j *job) work(p *pool, thread int) {
 func (j *job) runTask(thread, task int) {
 	defer func() {
 		if r := recover(); r != nil {
-			f := asFault(r)
+			f := mapped.AsFault(r)
 			j.failure.CompareAndSwap(nil, &f)
 		}
 	}()

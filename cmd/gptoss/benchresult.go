@@ -93,18 +93,18 @@ type benchRecord struct {
 	WaitNS        int64             `json:"wait_ns_per_token"`     // nothing to compute, for want of an expert
 	RestNS        int64             `json:"rest_ns_per_token"`     // outside of the model: choosing tokens, measuring
 	Hinted        float64           `json:"hints_per_token"`       // experts that the mount was told to prefetch
-	Prediction    []layerPrediction `json:"prediction"`            // by layer, where guesses were made
+	Prediction    []layerPrediction `json:"prediction"`            // by layer, where predictions were made
 	ByAhead       []aheadPrediction `json:"prediction_by_ahead"`   // by how many layers ahead they were made
 }
 
-// layerPrediction is how well the experts of one layer were guessed.
+// layerPrediction is how well the experts of one layer were predicted.
 type layerPrediction struct {
 	Layer     int     `json:"layer"`
 	Precision float64 `json:"precision"` // share of the guesses that were chosen
 	Recall    float64 `json:"recall"`    // share of the chosen that were guessed
 }
 
-// aheadPrediction is how well experts were guessed from some layers before theirs.
+// aheadPrediction is how well experts were predicted from some layers before theirs.
 type aheadPrediction struct {
 	Ahead     int     `json:"layers_ahead"`
 	Precision float64 `json:"precision"`
@@ -148,16 +148,16 @@ func (r *benchResult) record() benchRecord {
 	}
 	for l, p := range r.stats.Prediction {
 		rec.Hinted += float64(p.Hinted) / tokens
-		if p.Guessed > 0 {
+		if p.Predicted > 0 {
 			right := float64(p.Right)
-			rec.Prediction = append(rec.Prediction, layerPrediction{l, right / float64(p.Guessed), right / float64(p.Chosen)})
+			rec.Prediction = append(rec.Prediction, layerPrediction{l, right / float64(p.Predicted), right / float64(p.Chosen)})
 		}
 	}
 	for ahead, p := range r.stats.Ahead {
-		if p.Guessed > 0 {
+		if p.Predicted > 0 {
 			right := float64(p.Right)
 			rec.ByAhead = append(rec.ByAhead, aheadPrediction{
-				ahead, right / float64(p.Guessed), right / float64(p.Chosen), float64(p.Hinted) / tokens})
+				ahead, right / float64(p.Predicted), right / float64(p.Chosen), float64(p.Hinted) / tokens})
 		}
 	}
 	return rec

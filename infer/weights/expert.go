@@ -8,85 +8,56 @@ import (
 	"expertfs"
 	"expertfs/checkpoint/mxfp4"
 	"expertfs/infer/kernel"
+	"expertfs/infer/mapped"
 )
 
 // Expert is one expert's weights, lying in its mapped file. I is the model's
 // intermediate size, H its hidden size.
 type Expert struct {
-	Layer, Index int
-	W1           kernel.MXFP4 // [2*I][H]; row 2i is the gate, row 2i+1 the linear part
-	W2           kernel.MXFP4 // [H][I]
-	B1           []byte       // bfloat16 [2*I]
-	B2           []byte       // bfloat16 [H]
-
-	file *file
+	W1 kernel.MXFP4 // [2*I][H]; row 2i is the gate, row 2i+1 the linear part
+	W2 kernel.MXFP4 // [H][I]
+	B1 []byte       // bfloat16 [2*I]
+	B2 []byte       // bfloat16 [H]
 }
 
-// Bytes is the size of the expert's file.
-func (e *Expert) Bytes() int64 { return int64(len(e.file.data)) }
-
-// Close unmaps the expert and closes its file.
-func (e *Expert) Close() error { return e.file.close() }
-
-// Refresh brings pages back that the kernel dropped since the expert was
-// mapped. Experts of a mount stay as they are; a plain file's pages may go.
-func (e *Expert) Refresh() error {
-	if err := e.file.populate(); err != nil {
-		return fmt.Errorf("%s: %w", e.file.path, err)
-	}
-	return nil
-}
-
-// Expert opens and maps one expert. On a mount the call blocks until the
-// expert's bytes are in RAM.
-func (f *Folder) Expert(layer, expert int) (*Expert, error) {
-	if layer < 0 || layer >= f.cfg.Layers || expert < 0 || expert >= f.cfg.Experts {
-		return nil, fmt.Errorf("there is no expert %d in layer %d", expert, layer)
-	}
-	file, err := f.openFile(f.path(f.names.ExpertPath(expertfs.NewKey(layer, expert))))
+// Expert finds the weights of expert k in its file. They are valid as long as the
+// file is mapped.
+func (f *Folder) Expert(k expertfs.Key, m *mapped.File) (Expert, error) {
+	var e Expert
+	x, err := f.readFile(m)
 	if err != nil {
-		return nil, err
+		return e, err
 	}
-	e := &Expert{Layer: layer, Index: expert, file: file}
-	located := false
-	defer func() { // also when reading the mapping faults
-		if !located {
-			file.close()
-		}
-	}()
-	if err := e.locate(f); err != nil {
-		return nil, err
+	if err := e.locate(f, x); err != nil {
+		return e, err
 	}
-	located = true
-	return e, nil
+	return e, f.checked.check(k, x, &e)
 }
 
 // locate finds the tensors in the mapped file.
-func (e *Expert) locate(f *Folder) error {
+func (e *Expert) locate(f *Folder, x *file) error {
 	h, i := f.cfg.Hidden, f.cfg.Intermediate
 	var err error
-	if e.W1, err = e.matrix("mlp1_weight", 2*i, h); err != nil {
+	if e.W1, err = x.mxfp4("mlp1_weight", 2*i, h); err != nil {
 		return err
 	}
-	if e.W2, err = e.matrix("mlp2_weight", h, i); err != nil {
+	if e.W2, err = x.mxfp4("mlp2_weight", h, i); err != nil {
 		return err
 	}
-	if e.B1, err = e.file.tensor("mlp1_bias", "BF16", 2*i); err != nil {
+	if e.B1, err = x.tensor("mlp1_bias", "BF16", 2*i); err != nil {
 		return err
 	}
-	if e.B2, err = e.file.tensor("mlp2_bias", "BF16", h); err != nil {
-		return err
-	}
-	return f.checked.check(e)
+	e.B2, err = x.tensor("mlp2_bias", "BF16", h)
+	return err
 }
 
-func (e *Expert) matrix(name string, rows, cols int) (m kernel.MXFP4, err error) {
+func (x *file) mxfp4(name string, rows, cols int) (m kernel.MXFP4, err error) {
 	blocks := cols / mxfp4.BlockLen
 	m = kernel.MXFP4{Rows: rows, Cols: cols}
-	if m.Blocks, err = e.file.tensor(name+".blocks", "U8", rows, blocks, mxfp4.BlockBytes); err != nil {
+	if m.Blocks, err = x.tensor(name+".blocks", "U8", rows, blocks, mxfp4.BlockBytes); err != nil {
 		return m, err
 	}
-	m.Scales, err = e.file.tensor(name+".scales", "U8", rows, blocks)
+	m.Scales, err = x.tensor(name+".scales", "U8", rows, blocks)
 	return m, err
 }
 
@@ -102,8 +73,8 @@ func (c *checkedExperts) init(layers, experts int) {
 	c.experts, c.done = experts, make([]atomic.Bool, layers*experts)
 }
 
-func (c *checkedExperts) check(e *Expert) error {
-	done := &c.done[e.Layer*c.experts+e.Index]
+func (c *checkedExperts) check(k expertfs.Key, x *file, e *Expert) error {
+	done := &c.done[int(k.Layer)*c.experts+int(k.Expert)]
 	if done.Load() {
 		return nil
 	}
@@ -114,7 +85,7 @@ func (c *checkedExperts) check(e *Expert) error {
 		if at := bytes.IndexByte(m.matrix.Scales, mxfp4.ScaleNaN); at >= 0 {
 			perRow := m.matrix.Cols / mxfp4.BlockLen
 			return fmt.Errorf("%s: tensor %s: scale of row %d, block %d is 255 (not a number)",
-				e.file.path, m.name, at/perRow, at%perRow)
+				x.Path, m.name, at/perRow, at%perRow)
 		}
 	}
 	done.Store(true)

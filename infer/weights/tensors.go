@@ -10,42 +10,54 @@ import (
 
 	"expertfs/checkpoint/safetensors"
 	"expertfs/infer/kernel"
+	"expertfs/infer/mapped"
 )
 
 // file is a mapped safetensors file and where its tensors lie.
 type file struct {
-	*mapping
-	path   string
+	*mapped.File
 	header *safetensors.Header
 }
 
 // openFile maps the file at path and reads its header.
 func (f *Folder) openFile(path string) (*file, error) {
-	m, err := f.arena.mapFile(path)
+	m, err := f.arena.Map(path)
 	if err != nil {
 		return nil, err
 	}
 	opened := false
 	defer func() { // also when reading the mapping faults
 		if !opened {
-			m.close()
+			m.Close()
 		}
 	}()
-	h, err := f.headers.read(m.data)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	opened = true
-	return &file{mapping: m, path: path, header: h}, nil
-}
-
-// tensor returns the bytes of the named tensor, which lie in the mapping.
-func (f *file) tensor(name, dtype string, shape ...int) ([]byte, error) {
-	t, err := locate(f.path, f.header, int64(len(f.data)), name, dtype, shape)
+	x, err := f.readFile(m)
 	if err != nil {
 		return nil, err
 	}
-	return f.data[t.Offset : t.Offset+t.Length : t.Offset+t.Length], nil
+	opened = true
+	return x, nil
+}
+
+// readFile reads the header of a mapped file.
+func (f *Folder) readFile(m *mapped.File) (*file, error) {
+	h, err := f.headers.read(m.Data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", m.Path, err)
+	}
+	return &file{File: m, header: h}, nil
+}
+
+// close unmaps the file.
+func (f *file) close() error { return f.Close() }
+
+// tensor returns the bytes of the named tensor, which lie in the mapping.
+func (f *file) tensor(name, dtype string, shape ...int) ([]byte, error) {
+	t, err := locate(f.Path, f.header, int64(len(f.Data)), name, dtype, shape)
+	if err != nil {
+		return nil, err
+	}
+	return f.Data[t.Offset : t.Offset+t.Length : t.Offset+t.Length], nil
 }
 
 // matrix returns a bfloat16 matrix in place.

@@ -10,6 +10,7 @@ import (
 
 	"expertfs"
 	"expertfs/checkpoint/config"
+	"expertfs/infer/mapped"
 )
 
 // maxConfig bounds config.json; real ones have two kilobytes.
@@ -20,7 +21,7 @@ type Folder struct {
 	dir     string
 	names   expertfs.Names
 	cfg     *config.Config
-	arena   *arena
+	arena   *mapped.Arena
 	headers headerCache
 	checked checkedExperts
 }
@@ -41,17 +42,23 @@ func Open(dir string) (*Folder, error) {
 	if _, err := os.Stat(filepath.Join(dir, expertfs.LayersDir)); err != nil {
 		return nil, explain(dir, err)
 	}
-	f := &Folder{dir: dir, names: expertfs.Names{Layers: cfg.Layers, Experts: cfg.Experts}, cfg: cfg, arena: newArena()}
+	f := &Folder{dir: dir, names: expertfs.Names{Layers: cfg.Layers, Experts: cfg.Experts}, cfg: cfg, arena: mapped.NewArena()}
 	f.checked.init(cfg.Layers, cfg.Experts)
 	return f, nil
 }
 
 // Close gives back the address space that experts and dense weights were mapped
 // in. They must have been closed before.
-func (f *Folder) Close() error { return f.arena.close() }
+func (f *Folder) Close() error { return f.arena.Close() }
 
 // Dir is the folder's path as it was given to Open.
 func (f *Folder) Dir() string { return f.dir }
+
+// Names spells the names of the folder's experts.
+func (f *Folder) Names() expertfs.Names { return f.names }
+
+// Arena is where files of the folder are mapped.
+func (f *Folder) Arena() *mapped.Arena { return f.arena }
 
 // Config is the model's dimensions; it must not be changed.
 func (f *Folder) Config() *config.Config { return f.cfg }

@@ -81,10 +81,11 @@ func TestTensorsMustBeWhatTheConfigCallsFor(t *testing.T) {
 			{Name: "mlp2_bias", DType: "BF16", Shape: []int64{32}},
 		}
 		tensorFile(t, f.path(f.names.ExpertPath(expertfs.NewKey(1, 5))), nil, change(tensors)...)
-		x, err := f.Expert(1, 5)
-		if err == nil {
-			require.NoError(t, x.Close())
-		}
+		k := expertfs.NewKey(1, 5)
+		m, err := f.arena.Map(f.path(f.names.ExpertPath(k)))
+		require.NoError(t, err)
+		defer func() { require.NoError(t, m.Close()) }()
+		_, err = f.Expert(k, m)
 		return err
 	}
 	require.NoError(t, expert(func(x []safetensors.Tensor) []safetensors.Tensor { return x }))
@@ -97,11 +98,6 @@ func TestTensorsMustBeWhatTheConfigCallsFor(t *testing.T) {
 		x[4].DType = "F16"
 		return x
 	}), "tensor mlp1_bias is F16 [64], the config calls for BF16 [64]")
-
-	for _, x := range [][2]int{{-1, 0}, {2, 0}, {0, 101}, {0, -1}} {
-		_, err := f.Expert(x[0], x[1])
-		require.ErrorContains(t, err, "there is no expert")
-	}
 }
 
 func TestEmbedding(t *testing.T) {
@@ -130,67 +126,6 @@ func TestEmbedding(t *testing.T) {
 	tensorFile(t, path, nil, safetensors.Tensor{Name: "embedding.weight", DType: "BF16", Shape: []int64{7, 64}})
 	_, err = f.Embedding()
 	require.ErrorContains(t, err, "tensor embedding.weight is BF16 [7 64], the config calls for BF16 [7 32]")
-}
-
-func TestHints(t *testing.T) {
-	f := smallFolder(t)
-	none, err := f.Hints()
-	require.NoError(t, err)
-	require.Nil(t, none, "a plain folder takes no hints")
-	none.Step(0, []int{1})
-	none.Touch(0, []int{1})
-	none.Prefetch(0, []int{1})
-	none.SendAhead()
-	none.Flush()
-	none.ForgetAhead()
-	require.Nil(t, none.FlushLater())
-	require.Zero(t, none.Lost())
-	require.NoError(t, none.Close())
-
-	path := f.path(expertfs.ControlPath(expertfs.HintsFile))
-	require.NoError(t, os.Mkdir(filepath.Dir(path), 0o755))
-	require.NoError(t, os.WriteFile(path, nil, 0o600))
-	h, err := f.Hints()
-	require.NoError(t, err)
-	h.Step(1, []int{3, 100})
-	h.Touch(1, []int{3})
-	h.Touch(1, nil)
-	text, err := os.ReadFile(path)
-	require.NoError(t, err)
-	require.Empty(t, text, "lines are written together")
-	h.Flush()
-	h.Prefetch(0, []int{9})
-	h.ForgetAhead()
-	h.Step(1, []int{4})
-	<-h.FlushLater()
-	h.Prefetch(0, []int{7, 8})
-	h.SendAhead()
-	require.NoError(t, h.Close())
-	text, err = os.ReadFile(path)
-	require.NoError(t, err)
-	require.Equal(t, "step 01/003 01/100\ntouch 01/003\nstep 01/004\nprefetch 00/007 00/008\n", string(text))
-	h.Step(0, []int{1})
-	h.Flush()
-	require.Equal(t, 1, h.Lost(), "the file is closed")
-}
-
-func TestBudget(t *testing.T) {
-	f := smallFolder(t)
-	_, mounted, err := f.Budget()
-	require.NoError(t, err)
-	require.False(t, mounted)
-	path := f.path(expertfs.ControlPath(expertfs.RAMFile))
-	require.NoError(t, os.Mkdir(filepath.Dir(path), 0o755))
-	for text, want := range map[string]int64{"64MiB\n": 64 << 20, "1234567": 1234567, "1.5GiB\n": 3 << 29} {
-		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
-		budget, mounted, err := f.Budget()
-		require.NoError(t, err)
-		require.True(t, mounted)
-		require.Equal(t, want, budget)
-	}
-	require.NoError(t, os.WriteFile(path, []byte("plenty"), 0o600))
-	_, _, err = f.Budget()
-	require.ErrorContains(t, err, path)
 }
 
 func TestOpenExplains(t *testing.T) {

@@ -1,4 +1,4 @@
-package weights
+package mapped
 
 import (
 	"bytes"
@@ -20,31 +20,31 @@ func TestArenaReusesAlignedAddresses(t *testing.T) {
 	small, large := filepath.Join(dir, "small"), filepath.Join(dir, "large")
 	require.NoError(t, os.WriteFile(small, []byte("weights"), 0o600))
 	require.NoError(t, os.WriteFile(large, bytes.Repeat([]byte("x"), 5<<20), 0o600))
-	a := newArena()
+	a := NewArena()
 	seen := make(map[uintptr]bool)
 	for range 3 {
 		for _, path := range []string{small, large} {
-			m, err := a.mapFile(path)
+			m, err := a.Map(path)
 			require.NoError(t, err)
 			want, err := os.ReadFile(path)
 			require.NoError(t, err)
-			require.Equal(t, want, m.data)
-			at := uintptr(unsafe.Pointer(unsafe.SliceData(m.data)))
+			require.Equal(t, want, m.Data)
+			at := uintptr(unsafe.Pointer(unsafe.SliceData(m.Data)))
 			require.Zero(t, at%hugePage)
 			seen[at] = true
-			require.NoError(t, m.close())
+			require.NoError(t, m.Close())
 		}
 	}
 	require.Len(t, seen, 2)
-	_, err := a.mapFile(dir)
+	_, err := a.Map(dir)
 	require.ErrorContains(t, err, "not a regular file")
-	_, err = a.mapFile(filepath.Join(dir, "none"))
+	_, err = a.Map(filepath.Join(dir, "none"))
 	require.ErrorIs(t, err, os.ErrNotExist)
 
 	for at := range seen {
 		require.True(t, reserved(t, at))
 	}
-	require.NoError(t, a.close())
+	require.NoError(t, a.Close())
 	for at := range seen {
 		require.False(t, reserved(t, at))
 	}
@@ -56,8 +56,8 @@ func TestArenaForgetsRangesThatFailed(t *testing.T) {
 	if _, err := os.Stat(unmappable); err != nil {
 		t.Skipf("no file that cannot be mapped: %v", err)
 	}
-	a := newArena()
-	_, err := a.mapFile(unmappable)
+	a := NewArena()
+	_, err := a.Map(unmappable)
 	require.ErrorIs(t, err, unix.ENODEV)
 	require.Empty(t, a.free)
 }

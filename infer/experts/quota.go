@@ -1,18 +1,22 @@
-package infer
+package experts
 
 import (
 	"math"
 	"os"
-
-	"expertfs/infer/weights"
 )
 
-// keeper decides how many bytes of experts stay mapped between uses. An expert
+// Values of Options.Keep that are no sizes.
+const (
+	KeepAuto = 0  // what suits the folder: see keepBytes
+	KeepNone = -1 // every expert is unmapped after its use
+)
+
+// quota decides how many bytes of experts stay mapped between uses. An expert
 // that stays mapped need not be opened again; but a mount cannot give its memory
 // to another one.
-type keeper struct {
-	folder *weights.Folder
-	told   bool  // the mount is told which mapped experts are used
+type quota struct {
+	folder *folder
+	hinted bool  // the mount is told which mapped experts are used
 	fixed  bool  // the limit was given
 	limit  int64 // bytes
 
@@ -23,38 +27,39 @@ type keeper struct {
 	batches int   // since the mount was asked
 }
 
-// newKeeper returns a keeper with the given limit, or one that follows the
-// mount's budget if it is MapAuto. Told says that the mount takes hints.
-func newKeeper(folder *weights.Folder, limit int64, told bool) (*keeper, error) {
-	k := &keeper{folder: folder, told: told, fixed: limit != MapAuto, limit: max(limit, 0)}
-	size, err := folder.ExpertSize()
+// newQuota returns a quota with the given limit, or one that follows the mount's
+// budget if it is KeepAuto. A token uses topK experts of each layer. Hinted says
+// that the mount takes hints.
+func newQuota(f *folder, topK int, limit int64, hinted bool) (*quota, error) {
+	q := &quota{folder: f, hinted: hinted, fixed: limit != KeepAuto, limit: max(limit, 0)}
+	size, err := f.expertSize()
 	if err != nil {
 		return nil, err
 	}
 	page := int64(os.Getpagesize())
 	size = (size + page - 1) / page * page // what a mount charges for it
-	c := folder.Config()
-	k.all, k.cycle = size*int64(c.Layers)*int64(c.Experts), size*int64(c.Layers)*int64(c.TopK)
-	return k, k.ask()
+	layers := int64(f.names.Layers)
+	q.all, q.cycle = size*layers*int64(f.names.Experts), size*layers*int64(topK)
+	return q, q.ask()
 }
 
 // ask reads the mount's budget, which its owner may have changed.
-func (k *keeper) ask() error {
-	budget, mounted, err := k.folder.Budget()
+func (q *quota) ask() error {
+	budget, mounted, err := q.folder.budget()
 	if err != nil {
 		return err
 	}
 	if !mounted {
 		budget = math.MaxInt64 // a plain folder's pages are the kernel's business
 	}
-	k.short = budget < k.all
-	if !k.fixed && budget != k.budget {
-		k.limit = keepBytes(budget, k.all, k.cycle)
-		if k.short && !k.told {
-			k.limit = 0 // opens are all that the mount sees
+	q.short = budget < q.all
+	if !q.fixed && budget != q.budget {
+		q.limit = keepBytes(budget, q.all, q.cycle)
+		if q.short && !q.hinted {
+			q.limit = 0 // opens are all that the mount sees
 		}
 	}
-	k.budget = budget
+	q.budget = budget
 	return nil
 }
 
@@ -76,14 +81,14 @@ func keepBytes(budget, all, cycle int64) int64 {
 const askEvery = 64
 
 // tick counts a batch.
-func (k *keeper) tick() error {
-	if k.batches++; k.batches < askEvery {
+func (q *quota) tick() error {
+	if q.batches++; q.batches < askEvery {
 		return nil
 	}
-	k.batches = 0
-	return k.ask()
+	q.batches = 0
+	return q.ask()
 }
 
 // lower makes do with half of what was kept when the mount turned out to have no
 // memory left for another expert.
-func (k *keeper) lower(kept int64) { k.limit = min(k.limit, kept/2) }
+func (q *quota) lower(kept int64) { q.limit = min(q.limit, kept/2) }

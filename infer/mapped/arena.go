@@ -1,4 +1,4 @@
-package weights
+package mapped
 
 import (
 	"errors"
@@ -13,13 +13,15 @@ import (
 // hugePage is the size that one page-table entry of the second level maps.
 const hugePage = 2 << 20
 
-// mapping is a whole file, mapped read-only, with its descriptor still open: on
-// a mount the open descriptor is what tells the server that the bytes are used.
-type mapping struct {
+// File is a whole file, mapped read-only, with its descriptor still open: on a
+// mount the open descriptor is what tells the server that the bytes are used.
+type File struct {
+	Path string
+	Data []byte // the file's bytes, valid until Close
+
 	fd    int
-	data  []byte // the file's bytes
 	span  span
-	arena *arena
+	arena *Arena
 }
 
 // span is a piece of reserved address space.
@@ -28,20 +30,21 @@ type span struct {
 	size uintptr
 }
 
-// arena hands out address ranges that start at a multiple of 2 MiB and reuses
+// Arena hands out address ranges that start at a multiple of 2 MiB and reuses
 // them. The kernel maps a file by huge pages only where address and offset are
 // both multiples of 2 MiB, which it does not arrange by itself for files of
 // every filesystem; reserving the addresses once also makes mapping and
 // unmapping an expert one system call each. Safe for concurrent use.
-type arena struct {
+type Arena struct {
 	mu   sync.Mutex
 	free map[uintptr][]span // by size
 }
 
-func newArena() *arena { return &arena{free: make(map[uintptr][]span)} }
+// NewArena returns an arena without any range.
+func NewArena() *Arena { return &Arena{free: make(map[uintptr][]span)} }
 
 // take returns an unused range of size bytes (a multiple of 2 MiB).
-func (a *arena) take(size uintptr) (span, error) {
+func (a *Arena) take(size uintptr) (span, error) {
 	a.mu.Lock()
 	if list := a.free[size]; len(list) > 0 {
 		s := list[len(list)-1]
@@ -62,7 +65,7 @@ func (a *arena) take(size uintptr) (span, error) {
 }
 
 // give puts s back after replacing whatever is mapped there by nothing.
-func (a *arena) give(s span) error {
+func (a *Arena) give(s span) error {
 	_, err := unix.MmapPtr(-1, 0, s.base, s.size, unix.PROT_NONE,
 		unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE|unix.MAP_FIXED)
 	if err != nil {
@@ -74,9 +77,9 @@ func (a *arena) give(s span) error {
 	return nil
 }
 
-// close gives the unused ranges back to the system. Mappings that are still open
+// Close gives the unused ranges back to the system. Files that are still mapped
 // keep theirs.
-func (a *arena) close() error {
+func (a *Arena) Close() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var all []error
@@ -100,18 +103,26 @@ func (s span) unmap() error {
 	return nil
 }
 
-// mapFile opens and maps the file at path and brings all of it into the page
-// tables, so that a failure to read it shows here and not later as a fault.
-func (a *arena) mapFile(path string) (*mapping, error) {
+// Map opens and maps the file at path and brings all of it into the page tables,
+// so that a failure to read it shows here and not later as a fault. On a mount the
+// call returns when the file's bytes are in RAM.
+func (a *Arena) Map(path string) (*File, error) {
 	fd, err := openRetry(path)
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
+	return a.MapFD(fd, path)
+}
+
+// MapFD is Map for a file that is open already. The descriptor is the File's then,
+// and closed also after an error. Path is for messages.
+func (a *Arena) MapFD(fd int, path string) (*File, error) {
 	m, err := a.mapDescriptor(fd)
 	if err != nil {
 		unix.Close(fd)
 		return nil, &os.PathError{Op: "map", Path: path, Err: err}
 	}
+	m.Path = path
 	return m, nil
 }
 
@@ -126,7 +137,7 @@ func openRetry(path string) (int, error) {
 	}
 }
 
-func (a *arena) mapDescriptor(fd int) (*mapping, error) {
+func (a *Arena) mapDescriptor(fd int) (*File, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		return nil, err
@@ -149,7 +160,7 @@ func (a *arena) mapDescriptor(fd int) (*mapping, error) {
 	if _, err := unix.MmapPtr(fd, 0, s.base, size, unix.PROT_READ, unix.MAP_SHARED|unix.MAP_FIXED); err != nil {
 		return nil, err
 	}
-	m := &mapping{fd: fd, data: unsafe.Slice((*byte)(s.base), st.Size), span: s, arena: a}
+	m := &File{fd: fd, Data: unsafe.Slice((*byte)(s.base), st.Size), span: s, arena: a}
 	if err := m.populate(); err != nil {
 		return nil, errors.Join(err, a.give(s))
 	}
@@ -158,9 +169,9 @@ func (a *arena) mapDescriptor(fd int) (*mapping, error) {
 
 // populate reads what is not in memory yet and enters it into the page tables.
 // It is a system call, so other goroutines run while the drive works.
-func (m *mapping) populate() error {
+func (m *File) populate() error {
 	for {
-		err := unix.Madvise(m.data, unix.MADV_POPULATE_READ)
+		err := unix.Madvise(m.Data, unix.MADV_POPULATE_READ)
 		switch err {
 		case nil, unix.EINVAL: // kernels before 5.14 do not know the advice
 			return nil
@@ -173,8 +184,17 @@ func (m *mapping) populate() error {
 	}
 }
 
-// close unmaps the file and closes its descriptor.
-func (m *mapping) close() error {
+// Refresh brings pages back that the kernel dropped since the file was mapped, which
+// it does with plain files. Those of a mount stay.
+func (m *File) Refresh() error {
+	if err := m.populate(); err != nil {
+		return fmt.Errorf("%s: %w", m.Path, err)
+	}
+	return nil
+}
+
+// Close unmaps the file and closes its descriptor.
+func (m *File) Close() error {
 	err := m.arena.give(m.span)
 	if cerr := unix.Close(m.fd); err == nil {
 		err = cerr

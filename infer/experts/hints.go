@@ -1,9 +1,10 @@
-package weights
+package experts
 
 import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"sync/atomic"
 	"syscall"
 
@@ -15,19 +16,19 @@ import (
 // is dropped, since the weights are the same without it. On a plain folder, and
 // on a nil *Hints, every call does nothing. Not safe for concurrent use.
 type Hints struct {
-	f      *os.File
-	folder *Folder
-	buf    []byte
-	ahead  []byte // lines of Prefetch
-	keys   []expertfs.Key
-	lost   atomic.Int64
-	told   <-chan struct{} // closed when the mount has what FlushLater wrote last; nil before
-	later  chan prefetch   // what a goroutine writes
-	done   chan struct{}
+	f       *os.File
+	names   expertfs.Names
+	buf     []byte
+	ahead   []byte // lines of Prefetch
+	keys    []expertfs.Key
+	lost    atomic.Int64
+	written <-chan struct{} // closed when the mount has what FlushLater wrote last; nil before
+	later   chan prefetch   // what a goroutine writes
+	done    chan struct{}
 }
 
 // prefetch is lines about later layers. The mount should know of the present step
-// first, whose experts it must not evict for a guess.
+// first, whose experts it must not evict for a prediction.
 type prefetch struct {
 	lines []byte
 	after <-chan struct{} // nil if there is nothing to wait for
@@ -36,17 +37,17 @@ type prefetch struct {
 // maxHints is when the gathered lines are written even unasked.
 const maxHints = 16 << 10
 
-// Hints opens the mount's file for hints; it returns nil, and no error, where
-// there is none or it may not be written.
-func (f *Folder) Hints() (*Hints, error) {
-	file, err := os.OpenFile(f.path(expertfs.ControlPath(expertfs.HintsFile)), os.O_WRONLY, 0)
+// OpenHints opens the file for hints of the mount at dir; it returns nil, and no
+// error, where there is none or it may not be written.
+func OpenHints(dir string, names expertfs.Names) (*Hints, error) {
+	file, err := os.OpenFile(filepath.Join(dir, expertfs.ControlPath(expertfs.HintsFile)), os.O_WRONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	h := &Hints{f: file, folder: f, later: make(chan prefetch, 1), done: make(chan struct{})}
+	h := &Hints{f: file, names: names, later: make(chan prefetch, 1), done: make(chan struct{})}
 	go h.writeLater()
 	return h, nil
 }
@@ -75,14 +76,14 @@ func (h *Hints) Prefetch(layer int, experts []int) {
 }
 
 // SendAhead has the lines of Prefetch written in the background: the computation
-// does not wait for a guess. While earlier ones are still being written, they go
+// does not wait for a prediction. While earlier ones are still being written, they go
 // with the next call.
 func (h *Hints) SendAhead() {
 	if h == nil || len(h.ahead) == 0 {
 		return
 	}
 	select {
-	case h.later <- prefetch{h.ahead, h.told}:
+	case h.later <- prefetch{h.ahead, h.written}:
 		h.ahead = nil
 	default:
 	}
@@ -113,7 +114,7 @@ func (h *Hints) append(dst []byte, verb expertfs.Verb, layer int, experts []int)
 	for _, e := range experts {
 		h.keys = append(h.keys, expertfs.NewKey(layer, e))
 	}
-	return h.folder.names.AppendHint(dst, verb, h.keys...)
+	return h.names.AppendHint(dst, verb, h.keys...)
 }
 
 func (h *Hints) write(lines []byte) {
@@ -138,14 +139,14 @@ func (h *Hints) FlushLater() <-chan struct{} {
 	if h == nil {
 		return nil
 	}
-	told := make(chan struct{})
+	written := make(chan struct{})
 	lines := h.buf
-	h.buf, h.told = nil, told
+	h.buf, h.written = nil, written
 	go func() {
-		defer close(told)
+		defer close(written)
 		h.write(lines)
 	}()
-	return told
+	return written
 }
 
 // Lost is the number of writes that the mount did not take.

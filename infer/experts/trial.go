@@ -1,9 +1,9 @@
-package infer
+package experts
 
 import "time"
 
-// trial finds out whether sending hints makes tokens faster here: a right guess
-// saves time only while the drive and the memory have some to spare. It runs a
+// trial finds out whether hints about predictions make tokens faster here: a right
+// one saves time only while the drive and the memory have some to spare. It runs a
 // number of tokens with hints and as many without them, twice, keeps what was
 // faster for a while, and then tries again.
 type trial struct {

@@ -1,4 +1,4 @@
-package infer
+package experts
 
 import "golang.org/x/sys/unix"
 

@@ -1,0 +1,126 @@
+package experts
+
+import (
+	"errors"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"expertfs/infer/mapped"
+)
+
+// open starts opening x.
+func (s *Store[T]) open(x *Expert[T]) {
+	announced := s.announced
+	s.background(x, func() error {
+		if announced != nil {
+			<-announced
+		}
+		return s.openNow(x)
+	})
+}
+
+// openNow opens, maps and decodes x.
+func (s *Store[T]) openNow(x *Expert[T]) error {
+	file, err := s.mapFile(x)
+	if err != nil {
+		return err
+	}
+	decoded := false
+	defer func() { // also when reading the mapping faults
+		if !decoded {
+			file.Close()
+		}
+	}()
+	if x.Value, err = s.decode(x.Key, file); err != nil {
+		return err
+	}
+	x.file, decoded = file, true
+	return nil
+}
+
+func (s *Store[T]) mapFile(x *Expert[T]) (*mapped.File, error) {
+	path := s.folder.expert(x.Key)
+	if s.openFD == nil {
+		return s.arena.Map(path)
+	}
+	fd, err := s.openFD(x.Key)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	return s.arena.MapFD(fd, path)
+}
+
+// background does something to x on a goroutine, from which Next receives it.
+func (s *Store[T]) background(x *Expert[T], f func() error) {
+	s.opening++
+	go func() {
+		x.err = mapped.Guard(f)
+		s.arrived <- x
+	}()
+}
+
+// receive takes one expert from the goroutines that open.
+func (s *Store[T]) receive(wait bool) *Expert[T] {
+	if s.opening == 0 {
+		return nil
+	}
+	select {
+	case x := <-s.arrived:
+		s.opening--
+		return x
+	default:
+	}
+	if !wait {
+		return nil
+	}
+	began := time.Now()
+	x := <-s.arrived
+	s.opening--
+	s.stats.Waited += time.Since(began)
+	return x
+}
+
+// admit enters an expert that was opened, and does nothing to one that was
+// mapped before.
+func (s *Store[T]) admit(x *Expert[T]) {
+	if s.mapped[x.Key] == x {
+		return
+	}
+	s.stats.Opened++
+	s.stats.OpenedBytes += x.bytes()
+	s.mapped[x.Key] = x
+}
+
+// drop forgets an expert that was mapped and cannot be brought back.
+func (s *Store[T]) drop(x *Expert[T]) {
+	if s.mapped[x.Key] == x {
+		s.unmap(x)
+	}
+}
+
+// again handles an expert that could not be opened. A mount answers EBUSY when
+// readers hold all the RAM it may use. Then what is kept is let go, the expert is
+// asked for once more when nothing is in use, and only that answer counts.
+func (s *Store[T]) again(x *Expert[T]) error {
+	if !errors.Is(x.err, unix.EBUSY) || x.alone {
+		return x.err
+	}
+	s.quota.lower(s.idleBytes)
+	s.shrink(0)
+	s.busy = append(s.busy, x)
+	return nil
+}
+
+// retry opens one expert that found the mount busy. Callers of Next release what
+// they have before they wait, so nothing is in use now.
+func (s *Store[T]) retry() {
+	if n := len(s.busy); n > 0 {
+		s.unmapper.running.Wait()
+		x := s.busy[n-1]
+		s.busy = s.busy[:n-1]
+		x.err, x.alone = nil, true
+		s.open(x)
+	}
+}

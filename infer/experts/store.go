@@ -1,0 +1,214 @@
+package experts
+
+import (
+	"container/list"
+	"errors"
+	"slices"
+	"time"
+
+	"expertfs"
+	"expertfs/infer/mapped"
+)
+
+// Options says which experts a Store fetches, and how.
+type Options struct {
+	Dir      string         // a mount, or a plain copy of one
+	Names    expertfs.Names // of the model's experts
+	TopK     int            // experts of each layer that a token uses
+	Keep     int64          // experts kept mapped between uses, in bytes; or KeepAuto, KeepNone
+	Prefetch Prefetch       // whether predictions are told to the mount
+	Arena    *mapped.Arena  // where files are mapped
+
+	// Open opens an expert's file for reading; nil: by its path. It is called by
+	// several goroutines.
+	Open func(expertfs.Key) (fd int, err error)
+}
+
+// Store opens experts in the background and keeps a bounded number of them mapped
+// between uses. T is what the user makes of an expert's bytes.
+type Store[T any] struct {
+	Predictor *Predictor
+
+	folder folder
+	arena  *mapped.Arena
+	openFD func(expertfs.Key) (int, error)
+	decode func(expertfs.Key, *mapped.File) (T, error)
+
+	hints     *Hints          // nil on a plain folder
+	announced <-chan struct{} // closed when the mount has the latest step; nil on a plain folder
+	quota     *quota          // bounds idleBytes
+
+	mapped    map[expertfs.Key]*Expert[T]
+	idle      *list.List // of *Expert[T] that are mapped and not in use, the least recently used first
+	idleBytes int64
+
+	ready    []*Expert[T]    // asked for and mapped
+	arrived  chan *Expert[T] // from the goroutines that open
+	opening  int             // asked for and not received from arrived
+	busy     []*Expert[T]    // to be asked for again, see again
+	unmapper unmapper
+
+	refaults refaults // of a plain folder
+
+	stats Stats // Waited, Used, Opened and OpenedBytes
+}
+
+// Expert is an expert that was asked for.
+type Expert[T any] struct {
+	Key   expertfs.Key
+	Value T // what decode made of its file
+
+	file  *mapped.File
+	err   error         // why it could not be opened
+	alone bool          // asked for while nothing else was in use
+	place *list.Element // in idle
+}
+
+// MaxOpening bounds how many experts are being opened at a time.
+const MaxOpening = 16
+
+// Open makes a store. No expert is opened. Decode finds in an expert's file what
+// the user wants of it; it is called by several goroutines, under mapped.Guard.
+func Open[T any](o Options, decode func(expertfs.Key, *mapped.File) (T, error)) (*Store[T], error) {
+	s := &Store[T]{
+		folder: folder{o.Dir, o.Names}, arena: o.Arena, openFD: o.Open, decode: decode,
+		mapped: make(map[expertfs.Key]*Expert[T]), idle: list.New(),
+		arrived: make(chan *Expert[T], MaxOpening),
+	}
+	var err error
+	if s.hints, err = OpenHints(o.Dir, o.Names); err != nil {
+		return nil, err
+	}
+	if s.quota, err = newQuota(&s.folder, o.TopK, o.Keep, s.hints != nil); err != nil {
+		return nil, errors.Join(err, s.hints.Close())
+	}
+	s.Predictor = newPredictor(s.hints, o.Prefetch, o.Names, o.TopK)
+	return s, nil
+}
+
+// Begin begins a batch of so many tokens.
+func (s *Store[T]) Begin(tokens int) { s.Predictor.begin(tokens, s.quota.short) }
+
+// Announce says which experts a layer will use, in ascending order: the mount is
+// told, also of which it will not see opened because they are still mapped, and
+// predictions are compared with it. Where an open follows the lines are on their
+// way at once, and the open waits for them: the step has to come before it.
+func (s *Store[T]) Announce(layer int, experts []int) {
+	s.Predictor.judge(layer, experts)
+	if s.hints == nil {
+		return
+	}
+	mapped := make([]int, 0, len(experts))
+	for _, x := range experts {
+		if _, ok := s.mapped[expertfs.NewKey(layer, x)]; ok {
+			mapped = append(mapped, x)
+		}
+	}
+	s.hints.Step(layer, experts)
+	s.hints.Touch(layer, mapped)
+	if len(mapped) < len(experts) {
+		s.announced = s.hints.FlushLater()
+	}
+}
+
+// Request asks for an expert, which a later call of Next returns. At most
+// MaxOpening may be outstanding.
+func (s *Store[T]) Request(k expertfs.Key) {
+	s.stats.Used++
+	x, ok := s.mapped[k]
+	if !ok {
+		s.open(&Expert[T]{Key: k})
+		return
+	}
+	s.idle.Remove(x.place)
+	s.idleBytes -= x.bytes()
+	x.place = nil
+	if s.refaults.active() {
+		s.background(x, x.file.Refresh)
+	} else {
+		s.ready = append(s.ready, x)
+	}
+}
+
+// Next returns one of the experts asked for, waiting for it if wait is set; nil
+// when none is there (or none was asked for). Before it waits the caller releases
+// what it has.
+func (s *Store[T]) Next(wait bool) (*Expert[T], error) {
+	for {
+		if n := len(s.ready); n > 0 {
+			x := s.ready[n-1]
+			s.ready = s.ready[:n-1]
+			return x, nil
+		}
+		if wait && s.opening == 0 {
+			s.retry()
+		}
+		x := s.receive(wait)
+		if x == nil {
+			return nil, nil
+		}
+		if x.err == nil {
+			s.admit(x)
+			return x, nil
+		}
+		s.drop(x)
+		if err := s.again(x); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// Release ends the use of x.
+func (s *Store[T]) Release(x *Expert[T]) {
+	x.place = s.idle.PushBack(x)
+	s.idleBytes += x.bytes()
+	s.shrink(s.quota.limit)
+}
+
+// End ends a batch, which took so long and was computed.
+func (s *Store[T]) End(took time.Duration) error {
+	s.Predictor.took(took)
+	s.hints.Flush()
+	if s.hints == nil {
+		s.refaults.look()
+	}
+	err := s.quota.tick()
+	s.shrink(s.quota.limit)
+	return errors.Join(err, s.unmapper.wait())
+}
+
+// Abandon ends a batch after an error: what was asked for and not received is given
+// back.
+func (s *Store[T]) Abandon() error {
+	s.busy = s.busy[:0]
+	for s.opening > 0 {
+		x := s.receive(true)
+		if x.err != nil {
+			s.drop(x) // the first error is the one that counts
+			continue
+		}
+		s.admit(x)
+		s.ready = append(s.ready, x)
+	}
+	for _, x := range s.ready {
+		s.Release(x)
+	}
+	s.ready = s.ready[:0]
+	return s.unmapper.wait()
+}
+
+// Close unmaps everything. All experts must have been released.
+func (s *Store[T]) Close() error {
+	s.shrink(0)
+	return errors.Join(s.unmapper.wait(), s.hints.Close())
+}
+
+// Stats returns what was counted since the store was opened.
+func (s *Store[T]) Stats() Stats {
+	st := s.stats
+	st.Kept = s.idleBytes
+	st.HintsLost = s.hints.Lost()
+	st.Prediction = slices.Clone(s.Predictor.counts)
+	st.Ahead = s.Predictor.ahead
+	return st
+}
