@@ -2,9 +2,10 @@
 //
 // A mount shows a mixture-of-experts checkpoint as a tree in which every expert
 // of every layer is a file. This package holds what the mount and its readers
-// have to agree on, and nothing else: who an expert is, how the tree is named, what
-// readers may tell, and what the mount counts. Each format is written and parsed
-// has a copy of its own.
+// have to agree on, and nothing else: who an expert is, how the tree is named,
+// what readers may tell, what the mount counts, and how routing is recorded. Each
+// format is written and parsed here, side by side, so that nobody has a copy of
+// his own.
 //
 // It imports the standard library alone.
 package expertfs

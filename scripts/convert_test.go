@@ -7,20 +7,20 @@ import (
 	"strings"
 	"testing"
 
-	"expertfs/policy/trace"
+	"expertfs"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
 // convert runs a converter on a file with the given text and loads the result.
-func convert(t *testing.T, text, script string, args ...string) (string, []trace.Step, trace.Meta) {
+func convert(t *testing.T, text, script string, args ...string) (string, []expertfs.TraceStep, expertfs.TraceMeta) {
 	t.Helper()
 	out, err := runConverter(t, text, script, args...)
 	require.NoError(t, err)
 	path := filepath.Join(t.TempDir(), "out.csv")
 	require.NoError(t, os.WriteFile(path, []byte(out), 0o644))
-	steps, meta, err := trace.Load(path)
+	steps, meta, err := expertfs.LoadTraces(path)
 	require.NoError(t, err)
 	return withoutComments(out), steps, meta
 }
@@ -76,7 +76,7 @@ turn,phase,step,layer,slot,expert,weight,residency,expert_bytes,dropped
 func TestConvertBigMoe(t *testing.T) {
 	lines, steps, meta := convert(t, routeTrace, "convert-bigmoe.py")
 	assert.Equal(t, "0,0,83,14,108\n0,1,5,6,7\n2,0,1,2\n2,1,3,4\n3,0,2,1\n", lines)
-	assert.Equal(t, trace.Meta{Layers: 2, Experts: 128, TopK: 2, ExpertBytes: 13219200}, meta)
+	assert.Equal(t, expertfs.TraceMeta{Layers: 2, Experts: 128, TopK: 2, ExpertBytes: 13219200}, meta)
 	assert.EqualValues(t, 2, steps[len(steps)-1].Token)
 
 	lines, _, _ = convert(t, routeTrace, "convert-bigmoe.py", "--decode-only")
@@ -94,7 +94,7 @@ func TestConvertFingerprint(t *testing.T) {
 	const want = "7,0,9,8\n7,1,3,0\n10,0,1,2\n"
 	lines, _, meta := convert(t, example, "convert-fingerprint.py")
 	assert.Equal(t, want, lines)
-	assert.Equal(t, trace.Meta{Layers: 2, TopK: 2}, meta)
+	assert.Equal(t, expertfs.TraceMeta{Layers: 2, TopK: 2}, meta)
 
 	lines, steps, _ := convert(t, "["+example+","+example+"]", "convert-fingerprint.py")
 	assert.Equal(t, want+want, lines)

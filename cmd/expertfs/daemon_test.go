@@ -13,7 +13,6 @@ import (
 
 	"expertfs"
 	"expertfs/fsys/mountpoint"
-	"expertfs/policy/trace"
 
 	"github.com/stretchr/testify/require"
 )
@@ -113,7 +112,7 @@ func TestSignalOnABusyMount(t *testing.T) {
 			require.Equal(t, exitBusy, cmd.ProcessState.ExitCode())
 			require.NoError(t, f.Close())
 			// What was recorded is saved all the same.
-			recorded, _, err := trace.Load(steps)
+			recorded, _, err := expertfs.LoadTraces(steps)
 			require.NoError(t, err)
 			require.NotEmpty(t, recorded)
 			require.FileExists(t, learned)

@@ -16,9 +16,9 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
+	"expertfs"
 	"expertfs/policy"
 	"expertfs/policy/replay"
-	"expertfs/policy/trace"
 )
 
 // gptossExpert is the size in bytes of an expert file of GPT-OSS, for traces
@@ -123,7 +123,7 @@ func (o replayOptions) stream(args []string) (*replay.Stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	steps, meta, err := trace.Load(paths...)
+	steps, meta, err := expertfs.LoadTraces(paths...)
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +132,7 @@ func (o replayOptions) stream(args []string) (*replay.Stream, error) {
 	}
 	s := policy.Shape{Layers: meta.Layers, Experts: meta.Experts, TopK: meta.TopK, ExpertBytes: meta.ExpertBytes}
 	if s.Experts == 0 {
-		s.Experts = trace.GuessExperts(steps)
+		s.Experts = expertfs.GuessExperts(steps)
 	}
 	if o.layers > 0 {
 		s.Layers = o.layers

@@ -11,10 +11,10 @@ import (
 	"sync"
 	"time"
 
+	"expertfs"
 	"expertfs/checkpoint"
 	"expertfs/policy"
 	"expertfs/policy/heat"
-	"expertfs/policy/trace"
 
 	"golang.org/x/sys/unix"
 )
@@ -33,7 +33,7 @@ type traceFile struct {
 	log    *slog.Logger
 
 	mu      sync.Mutex // guards what follows
-	w       *trace.Writer
+	w       *expertfs.TraceWriter
 	pending bool // a flush is on its way
 	ended   bool // closed or failed
 }
@@ -56,8 +56,8 @@ func createTrace(path string, s policy.Shape, log *slog.Logger) (*traceFile, err
 		return nil, fmt.Errorf("--trace: %w", err)
 	}
 	zipped := strings.HasSuffix(path, ".gz")
-	meta := trace.Meta{Layers: s.Layers, Experts: s.Experts, TopK: s.TopK, ExpertBytes: s.ExpertBytes}
-	return &traceFile{file: f, w: trace.NewWriter(f, zipped, meta), zipped: zipped, log: log}, nil
+	meta := expertfs.TraceMeta{Layers: s.Layers, Experts: s.Experts, TopK: s.TopK, ExpertBytes: s.ExpertBytes}
+	return &traceFile{file: f, w: expertfs.NewTraceWriter(f, zipped, meta), zipped: zipped, log: log}, nil
 }
 
 // step records a step. A plain trace can be followed while it is written, a
@@ -68,7 +68,7 @@ func (t *traceFile) step(s policy.Step) {
 	if t.ended {
 		return
 	}
-	t.w.Step(s.Layer, s.Used, s.Found)
+	t.w.Step(expertfs.TraceStep{Layer: s.Layer, Used: s.Used, Opened: s.Found})
 	switch {
 	case !t.zipped:
 		t.flush()

@@ -16,7 +16,6 @@ import (
 	"expertfs/policy"
 	"expertfs/policy/heat"
 	"expertfs/policy/shadow"
-	"expertfs/policy/trace"
 
 	"github.com/stretchr/testify/require"
 )
@@ -41,11 +40,11 @@ func TestTrace(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(point, ".expertfs/hints"), []byte("step 3 7 8\n"), 0))
 		require.Equal(t, result{0, "", ""}, run(t, "umount", point))
 
-		steps, meta, err := trace.Load(file)
+		steps, meta, err := expertfs.LoadTraces(file)
 		require.NoError(t, err)
-		require.Equal(t, trace.Meta{Layers: 4, Experts: 32, TopK: 4, ExpertBytes: 34240}, meta)
+		require.Equal(t, expertfs.TraceMeta{Layers: 4, Experts: 32, TopK: 4, ExpertBytes: 34240}, meta)
 		key := func(l, e uint16) policy.Key { return policy.Key{Layer: l, Expert: e} }
-		require.Equal(t, []trace.Step{
+		require.Equal(t, []expertfs.TraceStep{
 			{Token: 0, Layer: 0, Used: []policy.Key{key(0, 1), key(0, 2)}, Opened: true},
 			{Token: 0, Layer: 1, Used: []policy.Key{key(1, 3)}, Opened: true},
 			{Token: 1, Layer: 0, Used: []policy.Key{key(0, 4)}, Opened: true},
@@ -84,7 +83,7 @@ func TestTraceOutlivesACrash(t *testing.T) {
 	point := mountTiny(t, "--trace", file)
 	access(t, point, "00/01", "01/02", "02/03")
 	written := func() bool {
-		steps, _, err := trace.Load(file)
+		steps, _, err := expertfs.LoadTraces(file)
 		return err == nil && len(steps) == 2 // the third is not known to be over
 	}
 	require.Eventually(t, written, patience, poll)

@@ -9,7 +9,6 @@ import (
 	"expertfs"
 	"expertfs/policy"
 	"expertfs/policy/sim"
-	"expertfs/policy/trace"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -21,13 +20,13 @@ const Belady = "belady"
 // goroutines at once.
 type Stream struct {
 	Shape    policy.Shape // the Budget is set for each run
-	Steps    []trace.Step
+	Steps    []expertfs.TraceStep
 	Tokens   int64
 	Accesses int64
 }
 
 // NewStream makes a stream of steps. Every key must be within the shape.
-func NewStream(s policy.Shape, steps []trace.Step) (*Stream, error) {
+func NewStream(s policy.Shape, steps []expertfs.TraceStep) (*Stream, error) {
 	if s.ExpertBytes <= 0 {
 		return nil, fmt.Errorf("replay: experts of %d bytes", s.ExpertBytes)
 	}
@@ -69,7 +68,7 @@ func (s *Stream) Run(spec string, budget int64, seed uint64) (hits int64, err er
 
 // Play lets caches take part in a recording, all in the same way as a live
 // cache does: announced steps come before their accesses, found ones after.
-func Play(steps []trace.Step, caches ...*sim.Cache) {
+func Play(steps []expertfs.TraceStep, caches ...*sim.Cache) {
 	var streams policy.Streams
 	emit := func(s policy.Step) {
 		for _, c := range caches {

@@ -12,9 +12,9 @@ import (
 	"strings"
 	"testing"
 
+	"expertfs"
 	"expertfs/policy"
 	"expertfs/policy/replay"
-	"expertfs/policy/trace"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -22,8 +22,8 @@ import (
 
 var shape = policy.Shape{Layers: 3, Experts: 8, TopK: 2, ExpertBytes: 10}
 
-func step(token int64, layer int, experts ...int) trace.Step {
-	s := trace.Step{Token: token, Layer: layer}
+func step(token int64, layer int, experts ...int) expertfs.TraceStep {
+	s := expertfs.TraceStep{Token: token, Layer: layer}
 	for _, e := range experts {
 		s.Used = append(s.Used, policy.Key{Layer: uint16(layer), Expert: uint16(e)})
 	}
@@ -31,9 +31,9 @@ func step(token int64, layer int, experts ...int) trace.Step {
 }
 
 // routing is random, with some experts used more than others.
-func routing(tokens int, seed uint64) []trace.Step {
+func routing(tokens int, seed uint64) []expertfs.TraceStep {
 	rng := rand.New(rand.NewPCG(seed, 2))
-	var steps []trace.Step
+	var steps []expertfs.TraceStep
 	for t := range tokens {
 		for l := range shape.Layers {
 			a := min(rng.IntN(8), rng.IntN(8))
@@ -43,14 +43,14 @@ func routing(tokens int, seed uint64) []trace.Step {
 	return steps
 }
 
-func stream(t *testing.T, steps []trace.Step) *replay.Stream {
+func stream(t *testing.T, steps []expertfs.TraceStep) *replay.Stream {
 	s, err := replay.NewStream(shape, steps)
 	require.NoError(t, err)
 	return s
 }
 
 func TestLRUByHand(t *testing.T) {
-	s := stream(t, []trace.Step{
+	s := stream(t, []expertfs.TraceStep{
 		step(0, 0, 1, 2), // both missed
 		step(1, 0, 2, 3), // 2 hit, 3 evicts 1
 		step(2, 0, 1, 3), // 1 missed, evicts 2; 3 hit
@@ -64,7 +64,7 @@ func TestLRUByHand(t *testing.T) {
 
 // TestLRUMissesAllBelowATokensCycle is the cliff that makes LRU a poor choice.
 func TestLRUMissesAllBelowATokensCycle(t *testing.T) {
-	var steps []trace.Step
+	var steps []expertfs.TraceStep
 	for token := range int64(50) {
 		for l := range shape.Layers {
 			steps = append(steps, step(token, l, 1, 2))
@@ -184,7 +184,7 @@ func TestRAMFor(t *testing.T) {
 // policy must not.
 func TestStepsFoundInOpensCostLittle(t *testing.T) {
 	announced := routing(400, 5)
-	opened := make([]trace.Step, len(announced))
+	opened := make([]expertfs.TraceStep, len(announced))
 	for i, s := range announced {
 		s.Opened = true
 		opened[i] = s
@@ -199,8 +199,8 @@ func TestStepsFoundInOpensCostLittle(t *testing.T) {
 }
 
 func TestStreamsOfOtherModelsAreRefused(t *testing.T) {
-	for _, s := range []trace.Step{step(0, 3, 1), step(0, 0, 8)} {
-		_, err := replay.NewStream(shape, []trace.Step{s})
+	for _, s := range []expertfs.TraceStep{step(0, 3, 1), step(0, 0, 8)} {
+		_, err := replay.NewStream(shape, []expertfs.TraceStep{s})
 		assert.ErrorContains(t, err, "is not of a model of 3 x 8 experts")
 	}
 	_, err := replay.NewStream(policy.Shape{Layers: 1, Experts: 1}, nil)
@@ -249,7 +249,7 @@ func recorded(t *testing.T, pattern string) *replay.Stream {
 	if len(files) == 0 {
 		t.Skip("no recorded routing in " + root)
 	}
-	steps, meta, err := trace.Load(files...)
+	steps, meta, err := expertfs.LoadTraces(files...)
 	require.NoError(t, err)
 	s, err := replay.NewStream(policy.Shape{Layers: meta.Layers, Experts: 32, TopK: meta.TopK, ExpertBytes: 1}, steps)
 	require.NoError(t, err)

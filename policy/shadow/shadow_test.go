@@ -4,10 +4,10 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"expertfs"
 	"expertfs/policy"
 	"expertfs/policy/replay"
 	"expertfs/policy/shadow"
-	"expertfs/policy/trace"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -15,14 +15,14 @@ import (
 
 var shape = policy.Shape{Layers: 4, Experts: 16, TopK: 2, ExpertBytes: 10, Budget: 200}
 
-func routing(tokens int, opened bool) []trace.Step {
+func routing(tokens int, opened bool) []expertfs.TraceStep {
 	rng := rand.New(rand.NewPCG(1, 2))
-	var steps []trace.Step
+	var steps []expertfs.TraceStep
 	for t := range tokens {
 		for l := range shape.Layers {
 			a := min(rng.IntN(16), rng.IntN(16))
 			b := (a + 1 + rng.IntN(15)) % 16
-			steps = append(steps, trace.Step{Token: int64(t), Layer: l, Opened: opened, Used: []policy.Key{
+			steps = append(steps, expertfs.TraceStep{Token: int64(t), Layer: l, Opened: opened, Used: []policy.Key{
 				{Layer: uint16(l), Expert: uint16(a)}, {Layer: uint16(l), Expert: uint16(b)}}})
 		}
 	}

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"expertfs"
-	"expertfs/policy/trace"
 )
 
 // Routing is the cost of recorded routing on a mount.
@@ -38,7 +37,7 @@ func Replay(ctx context.Context, point, path string, tokens int) (out *Routing, 
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, m.close()) }()
-	steps, meta, err := trace.Load(path)
+	steps, meta, err := expertfs.LoadTraces(path)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +83,7 @@ func Replay(ctx context.Context, point, path string, tokens int) (out *Routing, 
 }
 
 // replay uses the experts of the steps and times each token.
-func (m *Mount) replay(ctx context.Context, steps []trace.Step, tokens int, hints io.Writer, x *reader) (times []time.Duration, uses int, err error) {
+func (m *Mount) replay(ctx context.Context, steps []expertfs.TraceStep, tokens int, hints io.Writer, x *reader) (times []time.Duration, uses int, err error) {
 	for len(steps) > 0 && (tokens <= 0 || len(times) < tokens) {
 		if err := ctx.Err(); err != nil {
 			return nil, 0, err
@@ -105,7 +104,7 @@ func (m *Mount) replay(ctx context.Context, steps []trace.Step, tokens int, hint
 }
 
 // use announces a step and reads its experts.
-func (m *Mount) use(s trace.Step, hints io.Writer, x *reader) error {
+func (m *Mount) use(s expertfs.TraceStep, hints io.Writer, x *reader) error {
 	line := m.names().AppendHint(nil, expertfs.Step, s.Used...)
 	if _, err := hints.Write(line); err != nil {
 		return fmt.Errorf("hint %q: %w", line, err)

@@ -1,4 +1,4 @@
-package trace_test
+package expertfs_test
 
 import (
 	"bytes"
@@ -10,24 +10,19 @@ import (
 	"strings"
 	"testing"
 
-	"expertfs/policy"
-	"expertfs/policy/trace"
+	"expertfs"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 )
 
-func key(layer, expert int) policy.Key {
-	return policy.Key{Layer: uint16(layer), Expert: uint16(expert)}
-}
-
-func readAll(t require.TestingT, text []byte) ([]trace.Step, trace.Meta, error) {
-	r, err := trace.NewReader(bytes.NewReader(text), "t.csv")
+func readTrace(t require.TestingT, text []byte) ([]expertfs.TraceStep, expertfs.TraceMeta, error) {
+	r, err := expertfs.NewTraceReader(bytes.NewReader(text), "t.csv")
 	if err != nil {
-		return nil, trace.Meta{}, err
+		return nil, expertfs.TraceMeta{}, err
 	}
-	var steps []trace.Step
+	var steps []expertfs.TraceStep
 	for {
 		s, err := r.Next()
 		if err == io.EOF {
@@ -57,20 +52,20 @@ const sample = `# from somewhere, layers=2 experts=8 top-k=2 expert-bytes=1000 c
 102,0,5
 `
 
-func TestRead(t *testing.T) {
-	want := []trace.Step{
-		{Token: 101, Layer: 0, Used: []policy.Key{key(0, 3), key(0, 1)}},
-		{Token: 101, Layer: 1, Used: []policy.Key{key(1, 7), key(1, 0)}},
-		{Token: 102, Layer: 0, Used: []policy.Key{key(0, 5)}, Opened: true},
+func TestReadTrace(t *testing.T) {
+	want := []expertfs.TraceStep{
+		{Token: 101, Layer: 0, Used: []expertfs.Key{expertfs.NewKey(0, 3), expertfs.NewKey(0, 1)}},
+		{Token: 101, Layer: 1, Used: []expertfs.Key{expertfs.NewKey(1, 7), expertfs.NewKey(1, 0)}},
+		{Token: 102, Layer: 0, Used: []expertfs.Key{expertfs.NewKey(0, 5)}, Opened: true},
 	}
 	for _, text := range [][]byte{[]byte(sample), zipped(t, sample), []byte(strings.ReplaceAll(sample, "\n", "\r\n"))} {
-		steps, meta, err := readAll(t, text)
+		steps, meta, err := readTrace(t, text)
 		require.NoError(t, err)
 		assert.Equal(t, want, steps)
-		assert.Equal(t, trace.Meta{Layers: 2, Experts: 8, TopK: 2, ExpertBytes: 1000}, meta)
+		assert.Equal(t, expertfs.TraceMeta{Layers: 2, Experts: 8, TopK: 2, ExpertBytes: 1000}, meta)
 	}
 	for _, empty := range []string{"", "\n", "#"} {
-		steps, _, err := readAll(t, []byte(empty))
+		steps, _, err := readTrace(t, []byte(empty))
 		require.NoError(t, err)
 		assert.Empty(t, steps)
 	}
@@ -87,26 +82,26 @@ func TestErrorsNameFileAndLine(t *testing.T) {
 		"0,0,99999999999999999999": `t.csv:1: expert "99999999999999999999"`,
 		strings.Repeat("1", 2<<20): "t.csv:1: bufio.Scanner: token too long",
 	} {
-		_, _, err := readAll(t, []byte(text))
+		_, _, err := readTrace(t, []byte(text))
 		assert.ErrorContains(t, err, want)
 	}
-	_, _, err := readAll(t, []byte{0x1f, 0x8b, 9, 9})
+	_, _, err := readTrace(t, []byte{0x1f, 0x8b, 9, 9})
 	assert.ErrorContains(t, err, "t.csv")
 }
 
-// TestWritingIsReadBack: steps of any order come back, with tokens counted
+// TestWrittenTracesAreReadBack: steps of any order come back, with tokens counted
 // where a layer does not follow the one before.
-func TestWritingIsReadBack(t *testing.T) {
-	meta := trace.Meta{Layers: 5, Experts: 9, TopK: 3, ExpertBytes: 77}
+func TestWrittenTracesAreReadBack(t *testing.T) {
+	meta := expertfs.TraceMeta{Layers: 5, Experts: 9, TopK: 3, ExpertBytes: 77}
 	rapid.Check(t, func(t *rapid.T) {
 		var b bytes.Buffer
-		w := trace.NewWriter(&b, rapid.Bool().Draw(t, "zip"), meta)
-		var want []trace.Step
+		w := expertfs.NewTraceWriter(&b, rapid.Bool().Draw(t, "zip"), meta)
+		var want []expertfs.TraceStep
 		token, last := int64(-1), 99
 		for range rapid.IntRange(0, 20).Draw(t, "steps") {
-			s := trace.Step{Layer: rapid.IntRange(0, 4).Draw(t, "layer"), Opened: rapid.Bool().Draw(t, "opened")}
+			s := expertfs.TraceStep{Layer: rapid.IntRange(0, 4).Draw(t, "layer"), Opened: rapid.Bool().Draw(t, "opened")}
 			for range rapid.IntRange(1, 4).Draw(t, "experts") {
-				s.Used = append(s.Used, key(s.Layer, rapid.IntRange(0, 8).Draw(t, "expert")))
+				s.Used = append(s.Used, expertfs.NewKey(s.Layer, rapid.IntRange(0, 8).Draw(t, "expert")))
 			}
 			if s.Layer <= last {
 				token++
@@ -114,11 +109,11 @@ func TestWritingIsReadBack(t *testing.T) {
 			last = s.Layer
 			s.Token = token
 			want = append(want, s)
-			w.Step(s.Layer, s.Used, s.Opened)
+			w.Step(s)
 		}
 		w.Comment("the end")
 		require.NoError(t, w.Close())
-		got, gotMeta, err := readAll(t, b.Bytes())
+		got, gotMeta, err := readTrace(t, b.Bytes())
 		require.NoError(t, err)
 		assert.Equal(t, want, got)
 		assert.Equal(t, meta, gotMeta)
@@ -140,20 +135,20 @@ func (f *failing) Write(p []byte) (int, error) {
 func TestWriteErrorsStick(t *testing.T) {
 	for _, zip := range []bool{false, true} {
 		room := failing(10)
-		w := trace.NewWriter(&room, zip, trace.Meta{})
+		w := expertfs.NewTraceWriter(&room, zip, expertfs.TraceMeta{})
 		assert.ErrorIs(t, w.Flush(), errFull)
 		room = 1 << 20
-		w.Step(0, []policy.Key{key(0, 1)}, false)
+		w.Step(expertfs.TraceStep{Used: []expertfs.Key{expertfs.NewKey(0, 1)}})
 		assert.ErrorIs(t, w.Close(), errFull)
 	}
 }
 
 func TestFlushedStepsAreReadable(t *testing.T) {
 	var b bytes.Buffer
-	w := trace.NewWriter(&b, false, trace.Meta{})
-	w.Step(0, []policy.Key{key(0, 1)}, false)
+	w := expertfs.NewTraceWriter(&b, false, expertfs.TraceMeta{})
+	w.Step(expertfs.TraceStep{Used: []expertfs.Key{expertfs.NewKey(0, 1)}})
 	require.NoError(t, w.Flush())
-	steps, _, err := readAll(t, b.Bytes())
+	steps, _, err := readTrace(t, b.Bytes())
 	require.NoError(t, err)
 	assert.Len(t, steps, 1)
 }
@@ -162,19 +157,19 @@ func TestFlushedStepsAreReadable(t *testing.T) {
 // the steps that were flushed before are there, and no half of a step.
 func TestCutOffTracesAreReadToTheCut(t *testing.T) {
 	var b bytes.Buffer
-	w := trace.NewWriter(&b, true, trace.Meta{Layers: 1, Experts: 99, TopK: 1})
-	var want []trace.Step
+	w := expertfs.NewTraceWriter(&b, true, expertfs.TraceMeta{Layers: 1, Experts: 99, TopK: 1})
+	var want []expertfs.TraceStep
 	var flushed []int // the length of the file after as many steps
 	for i := range 20 {
-		k := key(0, 50+i)
-		w.Step(0, []policy.Key{k}, false)
-		want = append(want, trace.Step{Token: int64(i), Used: []policy.Key{k}})
+		k := expertfs.NewKey(0, 50+i)
+		w.Step(expertfs.TraceStep{Used: []expertfs.Key{k}})
+		want = append(want, expertfs.TraceStep{Token: int64(i), Used: []expertfs.Key{k}})
 		require.NoError(t, w.Flush())
 		flushed = append(flushed, b.Len())
 	}
 	require.NoError(t, w.Close())
 	for cut := flushed[0]; cut <= b.Len(); cut++ {
-		steps, _, err := readAll(t, b.Bytes()[:cut])
+		steps, _, err := readTrace(t, b.Bytes()[:cut])
 		require.NoError(t, err)
 		least := 0
 		for least < len(flushed) && flushed[least] <= cut {
@@ -185,40 +180,40 @@ func TestCutOffTracesAreReadToTheCut(t *testing.T) {
 	}
 }
 
-func write(t *testing.T, name, text string) string {
+func traceFile(t *testing.T, name, text string) string {
 	path := filepath.Join(t.TempDir(), name)
 	require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
 	return path
 }
 
 func TestLoadJoinsFilesToOneStream(t *testing.T) {
-	a := write(t, "a.csv", "7,0,1,2\n7,1,3,4\n7,0,1,2\n8,0,5,6\n")
-	b := write(t, "b.csv.gz", string(zipped(t, "8,1,1,2,3,4\n9,0,1\n")))
-	steps, meta, err := trace.Load(a, b)
+	a := traceFile(t, "a.csv", "7,0,1,2\n7,1,3,4\n7,0,1,2\n8,0,5,6\n")
+	b := traceFile(t, "b.csv.gz", string(zipped(t, "8,1,1,2,3,4\n9,0,1\n")))
+	steps, meta, err := expertfs.LoadTraces(a, b)
 	require.NoError(t, err)
 	var tokens []int64
 	for _, s := range steps {
 		tokens = append(tokens, s.Token)
 	}
 	assert.Equal(t, []int64{0, 0, 1, 2, 3, 4}, tokens)
-	assert.Equal(t, trace.Meta{Layers: 2, TopK: 2}, meta, "a step of four is a batch, one of one a stray")
-	assert.Equal(t, 8, trace.GuessExperts(steps), "6 is used")
+	assert.Equal(t, expertfs.TraceMeta{Layers: 2, TopK: 2}, meta, "a step of four is a batch, one of one a stray")
+	assert.Equal(t, 8, expertfs.GuessExperts(steps), "6 is used")
 }
 
 func TestLoadRefusesOtherModels(t *testing.T) {
-	a := write(t, "a.csv", "# layers=2 experts=8\n0,0,1\n")
-	b := write(t, "b.csv", "# layers=2 experts=16\n0,0,1\n")
-	_, _, err := trace.Load(a, b)
+	a := traceFile(t, "a.csv", "# layers=2 experts=8\n0,0,1\n")
+	b := traceFile(t, "b.csv", "# layers=2 experts=16\n0,0,1\n")
+	_, _, err := expertfs.LoadTraces(a, b)
 	assert.ErrorContains(t, err, "b.csv: it is of a model with experts=16, the traces before it of one with 8")
-	_, _, err = trace.Load(a, filepath.Join(t.TempDir(), "none.csv"))
+	_, _, err = expertfs.LoadTraces(a, filepath.Join(t.TempDir(), "none.csv"))
 	assert.ErrorIs(t, err, os.ErrNotExist)
 }
 
-func FuzzRead(f *testing.F) {
+func FuzzTrace(f *testing.F) {
 	f.Add([]byte(sample))
 	f.Add(zipped(f, sample))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		steps, _, err := readAll(t, text)
+		steps, _, err := readTrace(t, text)
 		for _, s := range steps {
 			for _, k := range s.Used {
 				assert.Equal(t, s.Layer, int(k.Layer))

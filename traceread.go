@@ -1,4 +1,4 @@
-package trace
+package expertfs
 
 import (
 	"bufio"
@@ -10,40 +10,21 @@ import (
 	"os"
 	"strconv"
 	"strings"
-
-	"expertfs/policy"
 )
 
-// Meta is what a recording says about itself, zero where it does not.
-type Meta struct {
-	Layers, Experts, TopK int
-	ExpertBytes           int64
-}
-
-// Step is one line of a trace.
-type Step struct {
-	Token  int64
-	Layer  int
-	Used   []policy.Key
-	Opened bool // the step was found in the order of opens
-}
-
-// maxIndex bounds layers and experts to what a policy.Key can express.
-const maxIndex = 1<<16 - 1
-
-// Reader reads the steps of one trace.
-type Reader struct {
+// TraceReader reads the steps of one trace.
+type TraceReader struct {
 	name  string
 	lines *bufio.Scanner
 	line  int
-	meta  Meta
+	meta  TraceMeta
 	opens bool
 }
 
-// NewReader reads a trace, plain or compressed. The name is for errors. Of a
+// NewTraceReader reads a trace, plain or compressed. The name is for errors. Of a
 // compressed trace that is cut short, as a crash leaves it, the whole lines are
 // read; what follows them is dropped without an error.
-func NewReader(r io.Reader, name string) (*Reader, error) {
+func NewTraceReader(r io.Reader, name string) (*TraceReader, error) {
 	buffered := bufio.NewReaderSize(r, 1<<16)
 	text := &cutReader{r: buffered}
 	// Peek fails at the end of files shorter than two bytes; those are plain.
@@ -62,7 +43,7 @@ func NewReader(r io.Reader, name string) (*Reader, error) {
 		return bufio.ScanLines(data, atEOF)
 	})
 	lines.Buffer(make([]byte, 0, 1<<16), 1<<20)
-	return &Reader{name: name, lines: lines}, nil
+	return &TraceReader{name: name, lines: lines}, nil
 }
 
 // cutReader reads to where a compressed stream is cut short as if it ended there.
@@ -80,11 +61,11 @@ func (c *cutReader) Read(p []byte) (int, error) {
 }
 
 // Meta is what the comments read so far have told.
-func (r *Reader) Meta() Meta { return r.meta }
+func (r *TraceReader) Meta() TraceMeta { return r.meta }
 
 // Next returns the next step, io.EOF after the last. Errors name the file and
 // the line.
-func (r *Reader) Next() (Step, error) {
+func (r *TraceReader) Next() (TraceStep, error) {
 	for r.lines.Scan() {
 		r.line++
 		text := strings.TrimSpace(r.lines.Text())
@@ -95,22 +76,22 @@ func (r *Reader) Next() (Step, error) {
 			r.comment(comment)
 			continue
 		}
-		step, err := parse(text)
+		step, err := parseStep(text)
 		if err != nil {
-			return Step{}, fmt.Errorf("%s:%d: %w", r.name, r.line, err)
+			return TraceStep{}, fmt.Errorf("%s:%d: %w", r.name, r.line, err)
 		}
 		step.Opened = r.opens
 		return step, nil
 	}
 	if err := r.lines.Err(); err != nil {
-		return Step{}, fmt.Errorf("%s:%d: %w", r.name, r.line+1, err)
+		return TraceStep{}, fmt.Errorf("%s:%d: %w", r.name, r.line+1, err)
 	}
-	return Step{}, io.EOF
+	return TraceStep{}, io.EOF
 }
 
 // comment takes the keys it knows from a comment. Words it does not
 // understand are prose.
-func (r *Reader) comment(text string) {
+func (r *TraceReader) comment(text string) {
 	for word := range strings.FieldsSeq(text) {
 		key, value, _ := strings.Cut(word, "=")
 		switch key {
@@ -131,64 +112,64 @@ func (r *Reader) comment(text string) {
 }
 
 func setPositive(to *int, text string) {
-	if n, err := strconv.Atoi(text); err == nil && n > 0 && n <= maxIndex {
+	if n, err := strconv.Atoi(text); err == nil && n > 0 && n <= MaxIndex {
 		*to = n
 	}
 }
 
 var errFields = errors.New("want token, layer and at least one expert, between commas")
 
-func parse(text string) (Step, error) {
+func parseStep(text string) (TraceStep, error) {
 	token, rest, ok := strings.Cut(text, ",")
 	if !ok {
-		return Step{}, errFields
+		return TraceStep{}, errFields
 	}
 	layer, rest, ok := strings.Cut(rest, ",")
 	if !ok {
-		return Step{}, errFields
+		return TraceStep{}, errFields
 	}
-	var s Step
+	var s TraceStep
 	var err error
 	if s.Token, err = strconv.ParseInt(strings.TrimSpace(token), 10, 64); err != nil {
-		return Step{}, fmt.Errorf("token %q is not a number", token)
+		return TraceStep{}, fmt.Errorf("token %q is not a number", token)
 	}
-	if s.Layer, err = index("layer", layer); err != nil {
-		return Step{}, err
+	if s.Layer, err = parseIndex("layer", layer); err != nil {
+		return TraceStep{}, err
 	}
-	s.Used = make([]policy.Key, 0, strings.Count(rest, ",")+1)
+	s.Used = make([]Key, 0, strings.Count(rest, ",")+1)
 	for field := range strings.SplitSeq(rest, ",") {
-		e, err := index("expert", field)
+		e, err := parseIndex("expert", field)
 		if err != nil {
-			return Step{}, err
+			return TraceStep{}, err
 		}
-		s.Used = append(s.Used, policy.Key{Layer: uint16(s.Layer), Expert: uint16(e)})
+		s.Used = append(s.Used, Key{Layer: uint16(s.Layer), Expert: uint16(e)})
 	}
 	return s, nil
 }
 
-func index(what, field string) (int, error) {
+func parseIndex(what, field string) (int, error) {
 	n, err := strconv.Atoi(strings.TrimSpace(field))
-	if err != nil || n < 0 || n > maxIndex {
-		return 0, fmt.Errorf("%s %q is not a number from 0 to %d", what, field, maxIndex)
+	if err != nil || n < 0 || n > MaxIndex {
+		return 0, fmt.Errorf("%s %q is not a number from 0 to %d", what, field, MaxIndex)
 	}
 	return n, nil
 }
 
-// Load reads whole files as one stream. Tokens are renumbered to count on from
+// LoadTraces reads whole files as one stream. Tokens are renumbered to count on from
 // file to file, from 0; a token is new when its number changes or its layer
 // does not come after the one before. Meta is taken from the comments, and
 // where they are silent Layers and TopK from the steps.
-func Load(paths ...string) ([]Step, Meta, error) {
-	var steps []Step
-	var meta Meta
+func LoadTraces(paths ...string) ([]TraceStep, TraceMeta, error) {
+	var steps []TraceStep
+	var meta TraceMeta
 	token := int64(-1)
 	for _, path := range paths {
-		m, err := loadFile(path, &steps, &token)
+		m, err := loadTrace(path, &steps, &token)
 		if err != nil {
-			return nil, Meta{}, err
+			return nil, TraceMeta{}, err
 		}
-		if meta, err = merge(meta, m); err != nil {
-			return nil, Meta{}, fmt.Errorf("%s: %w", path, err)
+		if meta, err = mergeMeta(meta, m); err != nil {
+			return nil, TraceMeta{}, fmt.Errorf("%s: %w", path, err)
 		}
 	}
 	if meta.Layers == 0 {
@@ -204,7 +185,7 @@ func Load(paths ...string) ([]Step, Meta, error) {
 
 // usualLength is the number of experts that most steps have, the smaller of
 // two: the others are batches, or accesses of something else than a model.
-func usualLength(steps []Step) (length int) {
+func usualLength(steps []TraceStep) (length int) {
 	count := map[int]int{}
 	for _, s := range steps {
 		count[len(s.Used)]++
@@ -217,24 +198,24 @@ func usualLength(steps []Step) (length int) {
 	return length
 }
 
-func loadFile(path string, steps *[]Step, token *int64) (Meta, error) {
+func loadTrace(path string, steps *[]TraceStep, token *int64) (TraceMeta, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return Meta{}, err
+		return TraceMeta{}, err
 	}
 	defer f.Close()
-	r, err := NewReader(f, path)
+	r, err := NewTraceReader(f, path)
 	if err != nil {
-		return Meta{}, err
+		return TraceMeta{}, err
 	}
-	var last Step
+	var last TraceStep
 	for first := true; ; first = false {
 		s, err := r.Next()
 		if err == io.EOF {
 			return r.Meta(), nil
 		}
 		if err != nil {
-			return Meta{}, err
+			return TraceMeta{}, err
 		}
 		if first || s.Token != last.Token || s.Layer <= last.Layer {
 			*token++
@@ -245,8 +226,8 @@ func loadFile(path string, steps *[]Step, token *int64) (Meta, error) {
 	}
 }
 
-// merge joins what two recordings of one stream say.
-func merge(a, b Meta) (Meta, error) {
+// mergeMeta joins what two recordings of one stream say.
+func mergeMeta(a, b TraceMeta) (TraceMeta, error) {
 	for _, f := range []struct {
 		name string
 		a, b *int
@@ -262,7 +243,7 @@ func merge(a, b Meta) (Meta, error) {
 
 // GuessExperts is the number of experts of a layer where a recording does not
 // tell: the power of two that has room for those used.
-func GuessExperts(steps []Step) int {
+func GuessExperts(steps []TraceStep) int {
 	n := 1
 	for _, s := range steps {
 		for _, k := range s.Used {
