@@ -40,6 +40,16 @@ type TraceStep struct {
 	Opened bool  // the step was found in the order of opens
 }
 
+// AppendLine appends the line of the step to dst.
+func (s TraceStep) AppendLine(dst []byte) []byte {
+	dst = strconv.AppendInt(dst, s.Token, 10)
+	dst = strconv.AppendInt(append(dst, ','), int64(s.Layer), 10)
+	for _, k := range s.Used {
+		dst = strconv.AppendInt(append(dst, ','), int64(k.Expert), 10)
+	}
+	return append(dst, '\n')
+}
+
 // TraceWriter writes a trace. It is not safe for concurrent use. Its errors stick:
 // after one, all that follows is dropped, and Close returns it.
 type TraceWriter struct {
@@ -84,14 +94,9 @@ func (w *TraceWriter) Step(s TraceStep) {
 		w.token++
 	}
 	w.layer = s.Layer
-	w.line = strconv.AppendInt(w.line[:0], w.token, 10)
-	w.line = append(w.line, ',')
-	w.line = strconv.AppendInt(w.line, int64(s.Layer), 10)
-	for _, k := range s.Used {
-		w.line = append(w.line, ',')
-		w.line = strconv.AppendInt(w.line, int64(k.Expert), 10)
-	}
-	w.write(append(w.line, '\n'))
+	s.Token = w.token
+	w.line = s.AppendLine(w.line[:0])
+	w.write(w.line)
 }
 
 func (w *TraceWriter) write(line []byte) {

@@ -63,6 +63,9 @@ func (c *cutReader) Read(p []byte) (int, error) {
 // Meta is what the comments read so far have told.
 func (r *TraceReader) Meta() TraceMeta { return r.meta }
 
+// Where is the file and the line of the step that Next returned last.
+func (r *TraceReader) Where() string { return fmt.Sprintf("%s:%d", r.name, r.line) }
+
 // Next returns the next step, io.EOF after the last. Errors name the file and
 // the line.
 func (r *TraceReader) Next() (TraceStep, error) {
@@ -78,7 +81,7 @@ func (r *TraceReader) Next() (TraceStep, error) {
 		}
 		step, err := parseStep(text)
 		if err != nil {
-			return TraceStep{}, fmt.Errorf("%s:%d: %w", r.name, r.line, err)
+			return TraceStep{}, fmt.Errorf("%s: %w", r.Where(), err)
 		}
 		step.Opened = r.opens
 		return step, nil

@@ -1,13 +1,13 @@
 package main
 
 import (
-	"bufio"
-	"compress/gzip"
 	"fmt"
 	"io"
 	"os"
-	"strconv"
+	"slices"
 	"strings"
+
+	"expertfs"
 )
 
 // routing is recorded routing: which experts each token used, layer by layer.
@@ -16,14 +16,14 @@ type routing struct {
 	experts      [][]int // [token*layers + layer][topK]
 }
 
-// readRouting reads traces, lines token,layer,e0,e1,..., and joins them. Lines
-// that begin with # are comments; files whose names end in .gz are compressed.
-// The first topK experts of a line count, and all must be below experts.
+// readRouting reads traces and joins them. Every token has to have all layers of
+// the model in order. The first topK experts of a step count, and all must be
+// below experts.
 func readRouting(paths []string, layers, experts, topK int) (*routing, error) {
 	r := &routing{layers: layers, topK: topK}
 	for _, path := range paths {
 		if err := r.readFile(path, experts); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
+			return nil, err
 		}
 	}
 	if len(r.experts) == 0 {
@@ -38,62 +38,50 @@ func (r *routing) readFile(path string, experts int) error {
 		return err
 	}
 	defer f.Close()
-	in := io.Reader(f)
-	if strings.HasSuffix(path, ".gz") {
-		if in, err = gzip.NewReader(f); err != nil {
-			return err
-		}
-	}
-	lines := bufio.NewScanner(in)
-	for number := 1; lines.Scan(); number++ {
-		text := strings.TrimSpace(lines.Text())
-		if text == "" || strings.HasPrefix(text, "#") {
-			continue
-		}
-		if err := r.add(text, experts); err != nil {
-			return fmt.Errorf("line %d: %w", number, err)
-		}
-	}
-	if err := lines.Err(); err != nil {
+	trace, err := expertfs.NewTraceReader(f, path)
+	if err != nil {
 		return err
 	}
+	for {
+		s, err := trace.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if err := r.add(s, experts); err != nil {
+			return fmt.Errorf("%s: %w", trace.Where(), err)
+		}
+	}
 	if n := len(r.experts) % r.layers; n != 0 {
-		return fmt.Errorf("the last token has %d layers, the model has %d", n, r.layers)
+		return fmt.Errorf("%s: the last token has %d layers, the model has %d", path, n, r.layers)
 	}
 	return nil
 }
 
-// add takes one line. Layers beyond the model's are left out, so that a model
+// add takes one step. Layers beyond the model's are left out, so that a model
 // with fewer layers can be driven by the same recording.
-func (r *routing) add(text string, experts int) error {
-	words := strings.Split(text, ",")
-	if len(words) < 2+r.topK {
-		return fmt.Errorf("%d experts, the model uses %d", len(words)-2, r.topK)
-	}
-	numbers := make([]int, 1+r.topK) // the layer and its experts
-	for i := range numbers {
-		n, err := strconv.Atoi(strings.TrimSpace(words[1+i]))
-		if err != nil || n < 0 {
-			return fmt.Errorf("%q is not a number", words[1+i])
-		}
-		numbers[i] = n
-	}
-	layer, chosen := numbers[0], numbers[1:]
-	if layer >= r.layers {
+func (r *routing) add(s expertfs.TraceStep, experts int) error {
+	if s.Layer >= r.layers {
 		return nil
 	}
-	if want := len(r.experts) % r.layers; layer != want {
-		return fmt.Errorf("layer %d where layer %d is expected", layer, want)
+	if want := len(r.experts) % r.layers; s.Layer != want {
+		return fmt.Errorf("layer %d where layer %d is expected", s.Layer, want)
 	}
-	for i, x := range chosen {
+	if len(s.Used) < r.topK {
+		return fmt.Errorf("%d experts, the model uses %d", len(s.Used), r.topK)
+	}
+	var chosen []int
+	for _, k := range s.Used[:r.topK] {
+		x := int(k.Expert)
 		if x >= experts {
 			return fmt.Errorf("expert %d, the model has %d", x, experts)
 		}
-		for _, y := range chosen[:i] {
-			if x == y {
-				return fmt.Errorf("expert %d twice", x)
-			}
+		if slices.Contains(chosen, x) {
+			return fmt.Errorf("expert %d twice", x)
 		}
+		chosen = append(chosen, x)
 	}
 	r.experts = append(r.experts, chosen)
 	return nil

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"expertfs"
 	"expertfs/infer"
 )
 
@@ -61,8 +62,8 @@ type scorer struct {
 	experts *bufio.Writer // nil: not wanted
 	files   []io.Closer
 
-	routed  map[int][]string // CSV lines by position, until it is written
-	before  float64          // log-probability that the last position gave to this token
+	routed  map[int][]byte // lines of a trace by position, until it is written
+	before  float64        // log-probability that the last position gave to this token
 	started bool
 	err     error  // the first one of writing
 	abandon func() // ends the computation, which is of no use after err
@@ -102,7 +103,7 @@ func (s *scorer) create(logitsPath, expertsPath string, e *infer.Engine) error {
 		}
 		s.files = append(s.files, f)
 		s.experts = bufio.NewWriter(f)
-		s.routed = make(map[int][]string)
+		s.routed = make(map[int][]byte)
 		e.SetHooks(infer.Hooks{OnRoute: s.route})
 	}
 	return nil
@@ -111,11 +112,11 @@ func (s *scorer) create(logitsPath, expertsPath string, e *infer.Engine) error {
 // route keeps a layer's choice; layers of one position do not come in a row
 // when tokens are computed in batches.
 func (s *scorer) route(layer, position int, experts []int) {
-	line := fmt.Sprintf("%d,%d", position, layer)
+	step := expertfs.TraceStep{Token: int64(position), Layer: layer}
 	for _, x := range experts {
-		line += fmt.Sprintf(",%d", x)
+		step.Used = append(step.Used, expertfs.NewKey(layer, x))
 	}
-	s.routed[position] = append(s.routed[position], line)
+	s.routed[position] = step.AppendLine(s.routed[position])
 }
 
 // positionScore is a line of the output.
@@ -162,8 +163,8 @@ func (s *scorer) write(line positionScore, logits []float32) error {
 			return err
 		}
 	}
-	for _, text := range s.routed[line.Position] {
-		if _, err := fmt.Fprintln(s.experts, text); err != nil {
+	if s.experts != nil {
+		if _, err := s.experts.Write(s.routed[line.Position]); err != nil {
 			return err
 		}
 	}
