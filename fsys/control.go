@@ -108,7 +108,7 @@ func (f *FS) writePolicy(data []byte) error {
 
 // readRAM shows the budget as writeRAM reads it.
 func (f *FS) readRAM() ([]byte, error) {
-	return []byte(budget.Format(f.cache.Budget()) + "\n"), nil
+	return []byte(expertfs.FormatSize(f.cache.Budget()) + "\n"), nil
 }
 
 func (f *FS) writeRAM(data []byte) error {

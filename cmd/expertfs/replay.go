@@ -144,11 +144,11 @@ func (o replayOptions) stream(args []string) (*replay.Stream, error) {
 		s.ExpertBytes = gptossExpert
 	}
 	if o.expertBytes != "" {
-		n, err := humanize.ParseBytes(o.expertBytes)
+		n, err := expertfs.ParseSize(o.expertBytes)
 		if err != nil || n == 0 || n > 1<<40 {
 			return nil, withCode(exitUsage, fmt.Errorf("--expert-bytes %s: expected a size like 13MB", o.expertBytes))
 		}
-		s.ExpertBytes = int64(n)
+		s.ExpertBytes = n
 	}
 	return replay.NewStream(s, steps)
 }

@@ -8,8 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/dustin/go-humanize"
-
+	"expertfs"
 	"expertfs/policy"
 	"expertfs/policy/replay"
 )
@@ -90,11 +89,11 @@ func parseBudgets(list string, total int64) ([]int64, error) {
 			budgets = append(budgets, int64(share*float64(total)+0.5))
 			continue
 		}
-		n, err := humanize.ParseBytes(part)
+		n, err := expertfs.ParseSize(part)
 		if err != nil || n == 0 || n > 1<<60 {
 			return nil, fmt.Errorf("%q is neither a share like 25%% nor a size like 6GiB", part)
 		}
-		budgets = append(budgets, int64(n))
+		budgets = append(budgets, n)
 	}
 	slices.Sort(budgets)
 	return slices.Compact(budgets), nil
@@ -115,7 +114,7 @@ func parseBandwidth(text string) (float64, error) {
 	if text == "" {
 		return 0, nil
 	}
-	n, err := humanize.ParseBytes(strings.TrimSuffix(text, "/s"))
+	n, err := expertfs.ParseSize(strings.TrimSuffix(text, "/s"))
 	if err != nil || n == 0 {
 		return 0, fmt.Errorf("--bandwidth %s: expected a speed like 2GB/s", text)
 	}

@@ -10,9 +10,9 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
+	"expertfs"
 	"expertfs/checkpoint/config"
 	"expertfs/checkpoint/layout"
 	"expertfs/checkpoint/synth"
@@ -44,11 +44,11 @@ either layout and however many shards it is written in.`,
 			return withCode(exitUsage, err)
 		}
 		dimensions(c)
-		shard, err := humanize.ParseBytes(shardSize)
+		shard, err := expertfs.ParseSize(shardSize)
 		if err != nil || shard > 1<<62 {
 			return withCode(exitUsage, fmt.Errorf("--shard-size %s: expected a size like 5GB", shardSize))
 		}
-		o := synth.Options{Config: c, Seed: seed, ShardBytes: int64(shard)}
+		o := synth.Options{Config: c, Seed: seed, ShardBytes: shard}
 		if o.Layout, err = layout.Parse(layoutName); err != nil {
 			return withCode(exitUsage, fmt.Errorf("--layout: %w", err))
 		}

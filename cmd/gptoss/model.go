@@ -6,9 +6,9 @@ import (
 	"runtime"
 	"runtime/debug"
 
-	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
+	"expertfs"
 	"expertfs/infer"
 	"expertfs/infer/kernel"
 )
@@ -59,11 +59,11 @@ func (f *modelFlags) open() (*infer.Engine, error) {
 	}
 	o := f.options
 	if f.mapBytes != "auto" {
-		n, err := humanize.ParseBytes(f.mapBytes)
+		n, err := expertfs.ParseSize(f.mapBytes)
 		if err != nil || n > 1<<60 {
 			return nil, usageErrorf("--map-bytes %q is neither auto nor a size such as 2GiB", f.mapBytes)
 		}
-		o.MapBytes = int64(n)
+		o.MapBytes = n
 		if n == 0 {
 			o.MapBytes = infer.MapNone
 		}

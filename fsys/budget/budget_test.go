@@ -5,7 +5,6 @@ import (
 	"testing/fstest"
 
 	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
 )
 
 func TestParse(t *testing.T) {
@@ -36,19 +35,6 @@ func TestParsePercent(t *testing.T) {
 	require.Zero(t, got%mebi)
 	require.Empty(t, Doubt(memory))
 	require.Contains(t, Doubt(100<<40), "100 TiB is above the")
-}
-
-func TestFormatIsReadBack(t *testing.T) {
-	require.Equal(t, "6GiB", Format(6<<30))
-	require.Equal(t, "1536MiB", Format(3<<29))
-	require.Equal(t, "13240577", Format(13240577))
-	rapid.Check(t, func(t *rapid.T) {
-		n := rapid.Int64Range(1, 1<<50).Draw(t, "n") << rapid.IntRange(0, 10).Draw(t, "shift")
-		back, err := Parse(Format(n))
-		if err != nil || back != n {
-			t.Fatalf("%d -> %q -> %d, %v", n, Format(n), back, err)
-		}
-	})
 }
 
 func TestMemoryRespectsControlGroups(t *testing.T) {

@@ -2,19 +2,19 @@ package budget
 
 import (
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
+
+	"expertfs"
 
 	"github.com/dustin/go-humanize"
 )
 
 const mebi = 1 << 20
 
-// Parse reads a size: bytes ("6442450944"), with a unit ("6GiB", "6 GB",
-// "512M"), or a percentage ("40%") of the memory that this process may use,
-// rounded down to whole MiB, which are pleasant to read.
-// M, MB and the like are powers of 1000, MiB and the like powers of 1024.
+// Parse reads a size, as expertfs.ParseSize does, or a percentage ("40%") of the
+// memory that this process may use, rounded down to whole MiB, which are pleasant
+// to read.
 func Parse(s string) (int64, error) {
 	s = strings.TrimSpace(s)
 	if number, ok := strings.CutSuffix(s, "%"); ok {
@@ -29,11 +29,11 @@ func Parse(s string) (int64, error) {
 		n := int64(float64(memory) * percent / 100)
 		return max(n/mebi*mebi, min(n, mebi)), nil
 	}
-	n, err := humanize.ParseBytes(s)
-	if err != nil || n == 0 || n > math.MaxInt64 {
+	n, err := expertfs.ParseSize(s)
+	if err != nil || n == 0 {
 		return 0, fmt.Errorf("size %q: want bytes, a size like 6GiB, or a percentage of memory like 40%%", s)
 	}
-	return int64(n), nil
+	return n, nil
 }
 
 // Doubt says so when a budget of n bytes is above the memory that this process may
@@ -45,16 +45,4 @@ func Doubt(n int64) string {
 	}
 	return fmt.Sprintf("the RAM budget of %s is above the %s of memory that this process may use: the system may run out of memory before the budget is full",
 		humanize.IBytes(uint64(n)), humanize.IBytes(uint64(memory)))
-}
-
-// Format writes n so that Parse gives n back: in the largest binary unit that
-// divides it ("6GiB", "1536MiB", "13240576").
-func Format(n int64) string {
-	units := []string{"", "KiB", "MiB", "GiB", "TiB"}
-	i := 0
-	for n != 0 && n%1024 == 0 && i < len(units)-1 {
-		n /= 1024
-		i++
-	}
-	return strconv.FormatInt(n, 10) + units[i]
 }

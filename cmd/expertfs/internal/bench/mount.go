@@ -11,7 +11,6 @@ import (
 
 	"expertfs"
 	"expertfs/checkpoint"
-	"expertfs/fsys/budget"
 )
 
 // Mount is the mount that is measured. Its experts are numbered layer by layer.
@@ -91,9 +90,9 @@ func (m *Mount) resident() ([]bool, error) {
 
 // setRAM changes the mount's budget.
 func (m *Mount) setRAM(bytes int64) error {
-	err := os.WriteFile(m.control(expertfs.RAMFile), []byte(budget.Format(bytes)), 0)
+	err := os.WriteFile(m.control(expertfs.RAMFile), []byte(expertfs.FormatSize(bytes)), 0)
 	if err != nil {
-		return fmt.Errorf("set the mount's RAM budget to %s: %w", budget.Format(bytes), err)
+		return fmt.Errorf("set the mount's RAM budget to %s: %w", expertfs.FormatSize(bytes), err)
 	}
 	return nil
 }
