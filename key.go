@@ -37,6 +37,15 @@ func (s Shape) Capacity() int {
 	return int(min(s.Budget/s.ExpertBytes, int64(s.Layers)*int64(s.Experts)))
 }
 
+// Limits of a Shape. They are far above any model; tables of policies, some of
+// which hold experts x experts numbers for each layer, stay within memory by them
+// when a config is absurd.
+const (
+	MaxLayers  = 1 << 12
+	MaxExperts = 1 << 12 // in each layer
+	MaxTotal   = 1 << 18 // experts in all layers
+)
+
 // Contains tells whether k is an expert of the model.
 func (s Shape) Contains(k Key) bool {
 	return int(k.Layer) < s.Layers && int(k.Expert) < s.Experts

@@ -24,6 +24,9 @@ func identity(m format.Model) string {
 	fmt.Fprintf(h, "eps %g limit %g alpha %g eos %d\n", c.RMSEps, c.SwigluLimit, c.SwigluAlpha, c.EOS)
 	fmt.Fprintf(h, "theta %g factor %g slow %g fast %g context %d\n",
 		c.Rope.Theta, c.Rope.Factor, c.Rope.Alpha, c.Rope.Beta, c.Rope.InitialContext)
+	if c.Rope.Truncate {
+		fmt.Fprintf(h, "truncate\n")
+	}
 	for t := range m.Stored() {
 		fmt.Fprintf(h, "%d %q %d %d\n", t.File, t.Name, t.Off, t.Len)
 	}

@@ -71,7 +71,7 @@ func TestExpertWeights(t *testing.T) {
 // The frequencies of the published model, as the reference computes them.
 func TestRopeOfThePublishedModel(t *testing.T) {
 	r := newRope(64, config.Rope{Theta: 150000, Factor: 32, Alpha: 1, Beta: 32, InitialContext: 4096})
-	low, high := yarnBounds(32, config.Rope{Theta: 150000, Factor: 32, Alpha: 1, Beta: 32, InitialContext: 4096})
+	low, high := (&config.Rope{Theta: 150000, Factor: 32, Alpha: 1, Beta: 32, InitialContext: 4096}).Bounds(64)
 	require.InDelta(t, 8.092779115512402, low, 1e-12)
 	require.InDelta(t, 17.39802450158856, high, 1e-12)
 	require.InDelta(t, 1.3465735902799727, r.scale, 1e-12)

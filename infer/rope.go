@@ -18,7 +18,7 @@ type rope struct {
 func newRope(headDim int, c config.Rope) *rope {
 	half := headDim / 2
 	r := &rope{frequency: make([]float64, half), scale: 1}
-	low, high := yarnBounds(half, c)
+	low, high := c.Bounds(headDim)
 	for j := range r.frequency {
 		extrapolated := math.Pow(c.Theta, -float64(j)/float64(half))
 		r.frequency[j] = extrapolated
@@ -31,15 +31,6 @@ func newRope(headDim int, c config.Rope) *rope {
 		r.scale = 0.1*math.Log(c.Factor) + 1
 	}
 	return r
-}
-
-// yarnBounds returns between which frequencies the mix passes from one kind to
-// the other. The reference does not round them.
-func yarnBounds(half int, c config.Rope) (low, high float64) {
-	at := func(rotations float64) float64 {
-		return float64(half) * math.Log(float64(c.InitialContext)/(rotations*2*math.Pi)) / math.Log(c.Theta)
-	}
-	return at(c.Beta), at(c.Alpha)
 }
 
 // angles writes cosine and sine for one position, half a head each. Angles are

@@ -1,5 +1,7 @@
 package policy
 
+import "expertfs"
+
 // ghosts remembers keys that left RAM, up to a sum of bytes; the oldest are
 // forgotten first. The zero value remembers nothing until it is resized.
 type ghosts struct {
@@ -15,7 +17,7 @@ type ghost struct {
 }
 
 // maxGhosts bounds the memory where keys claim to be tiny.
-const maxGhosts = maxTotal
+const maxGhosts = expertfs.MaxTotal
 
 func (g *ghosts) add(k Key, bytes int64) {
 	if g.nodes == nil {

@@ -6,19 +6,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"expertfs"
 )
 
 // Default is the policy of a mount that was not told another one.
 const Default = "forecast"
-
-// Limits of a Shape: what a Key can express, and what keeps the tables of a
-// policy (some hold experts x experts numbers per layer) within memory when
-// a config file is absurd.
-const (
-	maxLayers  = 1 << 12
-	maxExperts = 1 << 12
-	maxTotal   = 1 << 18
-)
 
 // maker builds a policy. It reads its parameters from p; parameters nobody
 // read are reported as unknown by New.
@@ -57,7 +50,7 @@ func Resolve(spec string) string {
 // name "default" stands for Default.
 // The seed drives the policies that draw random numbers.
 func New(spec string, s Shape, seed uint64) (Policy, error) {
-	if s.Layers < 1 || s.Experts < 1 || s.Layers > maxLayers || s.Experts > maxExperts || s.Layers*s.Experts > maxTotal {
+	if s.Layers < 1 || s.Experts < 1 || s.Layers > expertfs.MaxLayers || s.Experts > expertfs.MaxExperts || s.Layers*s.Experts > expertfs.MaxTotal {
 		return nil, fmt.Errorf("policy: a model of %d layers x %d experts is out of range", s.Layers, s.Experts)
 	}
 	s.TopK = min(max(s.TopK, 1), s.Experts)

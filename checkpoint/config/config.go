@@ -2,9 +2,11 @@
 // spelling of OpenAI's original checkpoints and in that of Hugging Face.
 package config
 
+import "math"
+
 // Config holds the dimensions and constants of a model. Parse validates it:
 // every count is positive and small enough that products of dimensions fit an
-// int64, and layers and experts fit 16 bits.
+// int64, and layers and experts are within the limits of the contract.
 type Config struct {
 	Layers       int
 	Experts      int // in each layer
@@ -33,6 +35,27 @@ type Rope struct {
 	Alpha          float64 // rotations at which extrapolation gives way (beta_slow)
 	Beta           float64 // rotations at which interpolation begins (beta_fast)
 	InitialContext int     // positions before the extension
+	Truncate       bool    // the bounds between the two are whole numbers; the published models do not round them
+}
+
+// Bounds returns between which frequencies, counted from the fastest, YaRN's mix
+// passes from extrapolation to interpolation; headDim is the width of a head, in
+// which there are half as many frequencies. OpenAI's code takes the bounds as
+// they are and refuses those beyond a head; Hugging Face's rounds them outwards
+// where truncate says so, and clamps them, which is done here.
+func (r *Rope) Bounds(headDim int) (low, high float64) {
+	at := func(rotations float64) float64 {
+		return float64(headDim/2) * math.Log(float64(r.InitialContext)/(rotations*2*math.Pi)) / math.Log(r.Theta)
+	}
+	low, high = at(r.Beta), at(r.Alpha)
+	if r.Truncate {
+		low, high = math.Floor(low), math.Ceil(high)
+	}
+	low, high = max(low, 0), min(high, float64(headDim-1))
+	if low == high {
+		high += 0.001 // Hugging Face's; the mix divides by the difference
+	}
+	return low, high
 }
 
 // Values of constants that a config may leave out.

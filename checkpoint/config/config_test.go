@@ -58,7 +58,7 @@ func TestParseNewerHuggingFace(t *testing.T) {
 		"rope_scaling": nil,
 		"rope_theta":   nil,
 		"rope_parameters": map[string]any{"rope_type": "yarn", "rope_theta": 5000, "factor": 4, "beta_fast": 32,
-			"beta_slow": 1, "original_max_position_embeddings": 256},
+			"beta_slow": 1, "original_max_position_embeddings": 256, "truncate": false},
 		"swiglu_alpha": 1.5,
 		"rms_norm_eps": 1e-6,
 		"dtype":        "bfloat16",
@@ -71,6 +71,89 @@ func TestParseNewerHuggingFace(t *testing.T) {
 	want.SwigluAlpha, want.RMSEps = 1.5, 1e-6
 	want.EOS, want.Sliding = []int{7, 9}, []bool{false, false, true}
 	require.Equal(t, want, c)
+}
+
+// yarnDictionary is that of the published models.
+func yarnDictionary(changes map[string]any) map[string]any {
+	d := map[string]any{"rope_type": "yarn", "factor": 32.0, "beta_fast": 32.0, "beta_slow": 1.0,
+		"original_max_position_embeddings": 4096, "truncate": false}
+	maps.Copy(d, changes)
+	maps.DeleteFunc(d, func(_ string, v any) bool { return v == "absent" })
+	return d
+}
+
+func TestParseRopeDictionary(t *testing.T) {
+	published := Rope{Theta: 10000, Factor: 32, Alpha: 1, Beta: 32, InitialContext: 4096}
+	truncated := published
+	truncated.Truncate = true
+	for name, c := range map[string]struct {
+		changes map[string]any
+		want    Rope
+		err     string
+	}{
+		"published":              {nil, published, ""},
+		"without truncate":       {map[string]any{"truncate": "absent"}, truncated, ""},
+		"truncate null":          {map[string]any{"truncate": nil}, truncated, ""},
+		"truncate true":          {map[string]any{"truncate": true}, truncated, ""},
+		"the older name":         {map[string]any{"rope_type": "absent", "type": "yarn"}, published, ""},
+		"mscale null":            {map[string]any{"mscale": nil}, published, ""},
+		"attention_factor null":  {map[string]any{"attention_factor": nil}, published, ""},
+		"attention_factor as is": {map[string]any{"attention_factor": 1.3465735902799727}, published, ""},
+		"attention_factor":       {map[string]any{"attention_factor": 1.0}, Rope{}, "rope_scaling: attention_factor is 1"},
+		"no type":                {map[string]any{"rope_type": "absent"}, Rope{}, "rope_scaling: rope_type is missing"},
+		"another type":           {map[string]any{"rope_type": "linear"}, Rope{}, `rope_scaling: rope_type is "linear", expected "yarn"`},
+		"another type, old name": {map[string]any{"rope_type": "absent", "type": "dynamic"}, Rope{}, `rope_type is "dynamic"`},
+		"mscale":                 {map[string]any{"mscale": 1.0}, Rope{}, "rope_scaling: has mscale, which is not computed"},
+		"mscale_all_dim":         {map[string]any{"mscale_all_dim": 1.0}, Rope{}, "has mscale_all_dim"},
+		"partial_rotary_factor":  {map[string]any{"partial_rotary_factor": 0.5}, Rope{}, "has partial_rotary_factor"},
+		"context of another key": {map[string]any{"original_max_position_embeddings": "absent"}, Rope{}, "original_max_position_embeddings"},
+		"factor of another key":  {map[string]any{"factor": "absent"}, Rope{}, "key factor"},
+		"factor is no number":    {map[string]any{"factor": "x"}, Rope{}, "rope_scaling: json"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := Parse(edit(t, huggingFace, map[string]any{
+				"rope_scaling": yarnDictionary(c.changes), "initial_context_length": 777, "rope_scaling_factor": 5,
+			}))
+			if c.err != "" {
+				require.ErrorContains(t, err, c.err)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, c.want, got.Rope)
+		})
+	}
+	_, err := Parse(edit(t, huggingFace, map[string]any{"rope_scaling": []int{1}}))
+	require.ErrorContains(t, err, "rope_scaling: expected an object")
+	both := map[string]any{"rope_scaling": yarnDictionary(nil), "rope_parameters": yarnDictionary(nil)}
+	c, err := Parse(edit(t, huggingFace, both))
+	require.NoError(t, err)
+	require.Equal(t, published, c.Rope)
+	both["rope_parameters"] = yarnDictionary(map[string]any{"factor": 8})
+	_, err = Parse(edit(t, huggingFace, both))
+	require.ErrorContains(t, err, "rope_scaling and rope_parameters differ")
+}
+
+func TestLiveKeysBeatLeftovers(t *testing.T) {
+	c, err := Parse(edit(t, huggingFace, map[string]any{"num_experts": 32, "experts_per_token": 4}))
+	require.NoError(t, err)
+	require.Equal(t, model(), c)
+}
+
+func TestRopeBounds(t *testing.T) {
+	r := Rope{Theta: 150000, Factor: 32, Alpha: 1, Beta: 32, InitialContext: 4096}
+	bounds := func() []float64 {
+		low, high := r.Bounds(64)
+		return []float64{low, high}
+	}
+	require.InDeltaSlice(t, []float64{8.092779115512402, 17.39802450158856}, bounds(), 1e-12) // of the published models
+	r.Truncate = true
+	require.Equal(t, []float64{8, 18}, bounds())
+	r.InitialContext = 100
+	require.Equal(t, []float64{0, 8}, bounds(), "the first one lies before the first frequency")
+	r.InitialContext = 6
+	require.Equal(t, []float64{0, 0.001}, bounds(), "both lie there")
+	r.Theta, r.InitialContext, r.Truncate = 1.5, 1<<30, false
+	require.Equal(t, 63.0, bounds()[1], "beyond the last one")
 }
 
 func TestParseEOS(t *testing.T) {
@@ -134,15 +217,16 @@ func TestParseRefuses(t *testing.T) {
 		{"layer_types", []string{"full_attention", "full_attention", "linear"}, `"linear" for layer 2`},
 		{"eos_token_id", "x", "eos_token_id is neither a token id nor a list"},
 		{"eos_token_id", []int{3, -1}, "eos_token_id is -1"},
-		{"rope_scaling", map[string]any{"rope_type": "linear"}, `rope_type is "linear", expected "yarn"`},
-		{"rope_scaling", map[string]any{"truncate": true}, "truncate true"},
-		{"rope_scaling", map[string]any{"attention_factor": 2}, "attention_factor"},
+		{"num_experts", 1<<12 + 1, "number of experts is 4097"},
 	} {
 		_, err := Parse(edit(t, openAI, map[string]any{c.key: c.value}))
 		require.ErrorContains(t, err, c.want, "%s = %v", c.key, c.value)
 	}
+	many := edit(t, openAI, map[string]any{"num_hidden_layers": 1 << 7, "num_experts": 1<<11 + 1})
+	_, err := Parse(many)
+	require.ErrorContains(t, err, "128 layers of 2049 experts are more than 262144 experts")
 	wide := edit(t, openAI, map[string]any{"head_dim": 1 << 12, "num_attention_heads": 1 << 13})
-	_, err := Parse(wide)
+	_, err = Parse(wide)
 	require.ErrorContains(t, err, "make a projection wider than")
 	for text, want := range map[string]string{
 		"":          "not the JSON",

@@ -8,7 +8,10 @@ import (
 )
 
 // file holds the keys of either spelling. Pointers tell an absent key from a
-// zero; keys that do not bear on the computation are not read.
+// zero; keys that do not bear on the computation are not read. Where a file has
+// the keys of both, Hugging Face's are the live ones: published files keep
+// OpenAI's beside them, which nothing reads there, even when a model derived from
+// them has other values.
 type file struct {
 	ModelType    *string `json:"model_type"` // Hugging Face only
 	Layers       *int    `json:"num_hidden_layers"`
@@ -28,30 +31,18 @@ type file struct {
 	SwigluLimit *float64 `json:"swiglu_limit"`
 	SwigluAlpha *float64 `json:"swiglu_alpha"`
 
-	RopeTheta      *float64 `json:"rope_theta"`
-	InitialContext *int     `json:"initial_context_length"`
-	RopeFactor     *float64 `json:"rope_scaling_factor"` // these three: OpenAI only
-	RopeAlpha      *float64 `json:"rope_ntk_alpha"`
-	RopeBeta       *float64 `json:"rope_ntk_beta"`
-	RopeScaling    *yarn    `json:"rope_scaling"`    // Hugging Face, older
-	RopeParameters *yarn    `json:"rope_parameters"` // Hugging Face, newer
+	RopeTheta      *float64        `json:"rope_theta"`
+	InitialContext *int            `json:"initial_context_length"`
+	RopeFactor     *float64        `json:"rope_scaling_factor"` // these three: OpenAI only
+	RopeAlpha      *float64        `json:"rope_ntk_alpha"`
+	RopeBeta       *float64        `json:"rope_ntk_beta"`
+	RopeScaling    json.RawMessage `json:"rope_scaling"`    // Hugging Face, older
+	RopeParameters json.RawMessage `json:"rope_parameters"` // Hugging Face, newer
 
 	LayerTypes []string        `json:"layer_types"`
 	EOS        json.RawMessage `json:"eos_token_id"` // a number or a list
 	HiddenAct  *string         `json:"hidden_act"`
 	Tied       bool            `json:"tie_word_embeddings"`
-}
-
-// yarn is the dictionary of Hugging Face configs.
-type yarn struct {
-	Type            *string  `json:"rope_type"`
-	Factor          *float64 `json:"factor"`
-	BetaFast        *float64 `json:"beta_fast"`
-	BetaSlow        *float64 `json:"beta_slow"`
-	InitialContext  *int     `json:"original_max_position_embeddings"`
-	Theta           *float64 `json:"rope_theta"`
-	Truncate        *bool    `json:"truncate"`
-	AttentionFactor *float64 `json:"attention_factor"`
 }
 
 // Parse reads a config.json of either spelling and validates it. Errors are one
@@ -110,8 +101,8 @@ func (f *file) dimensions(c *Config) error {
 		src  *int
 	}{
 		{&c.Layers, "num_hidden_layers", f.Layers},
-		{&c.Experts, "num_experts (num_local_experts)", first(f.Experts, f.LocalExperts)},
-		{&c.TopK, "experts_per_token (num_experts_per_tok)", first(f.TopK, f.TopKPerTok)},
+		{&c.Experts, "num_experts (num_local_experts)", first(f.LocalExperts, f.Experts)},
+		{&c.TopK, "experts_per_token (num_experts_per_tok)", first(f.TopKPerTok, f.TopK)},
 		{&c.Hidden, "hidden_size", f.Hidden},
 		{&c.Intermediate, "intermediate_size", f.Intermediate},
 		{&c.Vocab, "vocab_size", f.Vocab},
@@ -125,40 +116,6 @@ func (f *file) dimensions(c *Config) error {
 		}
 		*v.dst = *v.src
 	}
-	return nil
-}
-
-// rope fills in the rotary constants, from a dictionary or from OpenAI's keys.
-func (f *file) rope(r *Rope) error {
-	d := yarn{Factor: f.RopeFactor, BetaSlow: f.RopeAlpha, BetaFast: f.RopeBeta}
-	if dict := first(f.RopeParameters, f.RopeScaling); dict != nil {
-		d = *dict
-	}
-	switch {
-	case d.Type != nil && *d.Type != "yarn":
-		return fmt.Errorf("rope_type is %q, expected \"yarn\"", *d.Type)
-	case d.Truncate != nil && *d.Truncate:
-		return errors.New("rope scaling has truncate true, but GPT-OSS does not round the bounds")
-	case d.AttentionFactor != nil:
-		return errors.New("rope scaling has an attention_factor, but GPT-OSS derives it")
-	}
-	theta := first(d.Theta, f.RopeTheta)
-	context := first(d.InitialContext, f.InitialContext)
-	for _, v := range []struct {
-		keys    string
-		missing bool
-	}{
-		{"rope_theta", theta == nil},
-		{"factor (rope_scaling_factor)", d.Factor == nil},
-		{"beta_slow (rope_ntk_alpha)", d.BetaSlow == nil},
-		{"beta_fast (rope_ntk_beta)", d.BetaFast == nil},
-		{"original_max_position_embeddings (initial_context_length)", context == nil},
-	} {
-		if v.missing {
-			return fmt.Errorf("key %s is missing", v.keys)
-		}
-	}
-	*r = Rope{Theta: *theta, Factor: *d.Factor, Alpha: *d.BetaSlow, Beta: *d.BetaFast, InitialContext: *context}
 	return nil
 }
 

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"expertfs"
 )
 
 // presets holds the dimensions of the published models and of the embedded one.
@@ -33,5 +35,5 @@ func Preset(name string) (*Config, error) {
 // SetLayers changes the number of layers and gives them the published models'
 // pattern of attention.
 func (c *Config) SetLayers(n int) {
-	c.Layers, c.Sliding = n, alternate(min(max(n, 0), maxLayers))
+	c.Layers, c.Sliding = n, alternate(min(max(n, 0), expertfs.MaxLayers))
 }

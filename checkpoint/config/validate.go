@@ -4,13 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
+	"expertfs"
 )
 
-// Upper bounds of the dimensions. They are far above any model, and keep the
-// product of any four of them within an int64.
+// Upper bounds of the dimensions, beside the contract's of layers and experts.
+// They are far above any model, and keep the product of any four of them within
+// an int64.
 const (
-	maxLayers  = 1 << 12
-	maxExperts = 1 << 15
 	maxWidth   = 1 << 17 // of a vector: hidden, intermediate, heads
 	maxVocab   = 1 << 24
 	maxContext = 1 << 30 // positions
@@ -23,9 +24,9 @@ func (c *Config) Validate() error {
 		value int
 		limit int
 	}{
-		{"num_hidden_layers", c.Layers, maxLayers},
-		{"number of experts", c.Experts, maxExperts},
-		{"experts_per_token", c.TopK, maxExperts},
+		{"num_hidden_layers", c.Layers, expertfs.MaxLayers},
+		{"number of experts", c.Experts, expertfs.MaxExperts},
+		{"experts_per_token", c.TopK, expertfs.MaxExperts},
 		{"hidden_size", c.Hidden, maxWidth},
 		{"intermediate_size", c.Intermediate, maxWidth},
 		{"vocab_size", c.Vocab, maxVocab},
@@ -40,6 +41,8 @@ func (c *Config) Validate() error {
 		}
 	}
 	switch {
+	case c.Layers*c.Experts > expertfs.MaxTotal:
+		return fmt.Errorf("%d layers of %d experts are more than %d experts", c.Layers, c.Experts, expertfs.MaxTotal)
 	case c.TopK > c.Experts:
 		return fmt.Errorf("experts_per_token is %d, but there are %d experts", c.TopK, c.Experts)
 	case c.Hidden%32 != 0:

@@ -69,7 +69,7 @@ func (c *Config) HuggingFace() ([]byte, error) {
 			"beta_fast":                        c.Rope.Beta,
 			"beta_slow":                        c.Rope.Alpha,
 			"original_max_position_embeddings": c.Rope.InitialContext,
-			"truncate":                         false,
+			"truncate":                         c.Rope.Truncate,
 		},
 		"rope_theta":          c.Rope.Theta,
 		"sliding_window":      c.Window,
