@@ -39,16 +39,16 @@ type Checkpoint struct {
 // headers, no tensor data. When the checkpoint is damaged or incomplete the
 // error is a [*ProblemsError].
 func Open(where string) (*Checkpoint, error) {
-	p, err := resolve(where)
+	places, err := resolve(where)
 	if err != nil {
 		return nil, err
 	}
-	return open(p)
+	return openFirst(places)
 }
 
 // open opens the checkpoint in a place.
 func open(p *format.Place) (*Checkpoint, error) {
-	f := detect(p)
+	f, _ := detect(p)
 	if f == nil {
 		return nil, nothing(p)
 	}
@@ -56,7 +56,7 @@ func open(p *format.Place) (*Checkpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Checkpoint{Model: m, format: f.Name(), name: p.Name}
+	c := &Checkpoint{Model: m, format: f.Name(), name: source.Printable(p.Name)}
 	c.id = identity(m)
 	c.expertSize = c.Expert(0, 0).Size()
 	return c, nil

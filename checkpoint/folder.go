@@ -24,8 +24,9 @@ var tokenizerFiles = []string{
 	"chat_template.jinja", "generation_config.json", "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json",
 }
 
-// resolvePath finds the place of a path.
-func resolvePath(where string) (*format.Place, error) {
+// resolvePath finds the places that a path may mean: the folder and its
+// original/, or those of the snapshots in Hugging Face's cache.
+func resolvePath(where string) ([]*format.Place, error) {
 	dir, err := filepath.Abs(where)
 	if err != nil {
 		return nil, err
@@ -33,34 +34,61 @@ func resolvePath(where string) (*format.Place, error) {
 	info, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("%s: no such folder; give a checkpoint's folder or one of: %s", where, strings.Join(examples(), ", "))
+		return nil, fmt.Errorf("%s: no such folder; give a checkpoint's folder or one of: %s", source.Printable(where), strings.Join(examples(), ", "))
 	case err != nil:
-		return nil, err
+		return nil, source.OneLine(err)
 	case !info.IsDir():
-		return nil, fmt.Errorf("%s: is a file; give the folder that holds the checkpoint", where)
+		return nil, fmt.Errorf("%s: is a file; give the folder that holds the checkpoint", source.Printable(where))
 	}
-	name := filepath.Base(dir)
-	if repo, snapshot, err := cacheSnapshot(dir); err != nil {
+	repo, snapshots, err := cacheSnapshots(dir)
+	if err != nil {
 		return nil, err
-	} else if snapshot != "" {
-		name, dir = repo, snapshot
 	}
-	return weightsPlace(dir, name), nil
+	if repo == "" {
+		return folderPlaces(dir, filepath.Base(dir)), nil
+	}
+	var places []*format.Place
+	for _, s := range snapshots {
+		places = append(places, folderPlaces(s, repo)...)
+	}
+	return places, nil
 }
 
-// weightsPlace returns dir or its original/ folder, whichever has files of some
-// format; dir when neither has.
-func weightsPlace(dir, name string) *format.Place {
-	p := &format.Place{Folder: source.Dir(dir), Name: name}
-	if filepath.Base(dir) == originalDir {
-		p = originalPlace(dir, filepath.Base(filepath.Dir(dir)))
-	}
-	if detect(p) == nil {
-		if o := originalPlace(filepath.Join(dir, originalDir), name); detect(o) != nil {
-			return o
+// openFirst opens the first place that has weights, or that has traces of some,
+// and so tells what is missing. Of the first folder, which is what the user
+// means, damaged weights are an error; of others, which are tried where that one
+// has none, the first that are whole are taken.
+func openFirst(places []*format.Place) (*Checkpoint, error) {
+	var withWeights, withTraces []*format.Place
+	for _, p := range places {
+		switch _, found := detect(p); found {
+		case format.Weights:
+			withWeights = append(withWeights, p)
+		case format.Traces:
+			withTraces = append(withTraces, p)
 		}
 	}
-	return p
+	if len(withWeights) == 0 {
+		return open(append(withTraces, places[0])[0])
+	}
+	c, err := open(withWeights[0])
+	if err == nil || slices.Contains(places[:min(2, len(places))], withWeights[0]) {
+		return c, err
+	}
+	for _, p := range withWeights[1:] {
+		if other, otherErr := open(p); otherErr == nil {
+			return other, nil
+		}
+	}
+	return nil, err
+}
+
+// folderPlaces are a folder and its original/.
+func folderPlaces(dir, name string) []*format.Place {
+	if filepath.Base(dir) == originalDir {
+		return []*format.Place{originalPlace(dir, filepath.Base(filepath.Dir(dir)))}
+	}
+	return []*format.Place{{Folder: source.Dir(dir), Name: name}, originalPlace(filepath.Join(dir, originalDir), name)}
 }
 
 // originalPlace is a folder called original/ and, for the tokenizer, the one
@@ -88,31 +116,39 @@ func nothing(p *format.Place) error {
 	return fmt.Errorf("%s: no *.safetensors files here or in %s/: not a checkpoint", here, originalDir)
 }
 
-// cacheSnapshot recognises the folder that Hugging Face's tools keep for a
+// cacheSnapshots recognises the folder that Hugging Face's tools keep for a
 // repository (models--OWNER--NAME with refs, blobs and snapshots) and returns
-// the repository's name and the snapshot of its main branch, or else the newest.
-// It returns "" for other folders.
-func cacheSnapshot(dir string) (repo, snapshot string, err error) {
+// the repository's name and its snapshots: that of the main branch, then the
+// others, the newest first. For other folders the name is "".
+func cacheSnapshots(dir string) (repo string, snapshots []string, err error) {
 	entries, err := os.ReadDir(filepath.Join(dir, "snapshots"))
 	if err != nil {
-		return "", "", nil // not such a folder
+		return "", nil, nil // not such a folder
 	}
 	repo = strings.ReplaceAll(strings.TrimPrefix(filepath.Base(dir), "models--"), "--", "/")
+	main := ""
 	if ref, err := os.ReadFile(filepath.Join(dir, "refs", "main")); err == nil {
-		revision := filepath.Base(strings.TrimSpace(string(ref)))
-		main := filepath.Join(dir, "snapshots", revision)
-		if _, err := os.Stat(main); err == nil {
-			return repo, main, nil
-		}
+		main = filepath.Base(strings.TrimSpace(string(ref)))
 	}
-	var newest time.Time
+	times := map[string]time.Time{}
 	for _, e := range entries {
-		if info, err := e.Info(); err == nil && e.IsDir() && (snapshot == "" || info.ModTime().After(newest)) {
-			snapshot, newest = filepath.Join(dir, "snapshots", e.Name()), info.ModTime()
+		info, err := os.Stat(filepath.Join(dir, "snapshots", e.Name()))
+		if err == nil && info.IsDir() {
+			times[e.Name()] = info.ModTime()
+			snapshots = append(snapshots, e.Name())
 		}
 	}
-	if snapshot == "" {
-		return "", "", fmt.Errorf("%s: the cache has no snapshot: download the model again", dir)
+	if len(snapshots) == 0 {
+		return "", nil, fmt.Errorf("%s: the cache has no snapshot: download the model again", source.Printable(dir))
 	}
-	return repo, snapshot, nil
+	slices.SortStableFunc(snapshots, func(a, b string) int {
+		if (a == main) != (b == main) {
+			return map[bool]int{true: -1, false: 1}[a == main]
+		}
+		return times[b].Compare(times[a])
+	})
+	for i, s := range snapshots {
+		snapshots[i] = filepath.Join(dir, "snapshots", s)
+	}
+	return repo, snapshots, nil
 }

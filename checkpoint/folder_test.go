@@ -101,6 +101,124 @@ func TestHuggingFaceCache(t *testing.T) {
 	require.ErrorContains(t, err, "the cache has no snapshot")
 }
 
+// TestHuggingFaceCacheWhoseMainHasNoWeights has a revision with nothing but a
+// tokenizer in main, as `hf download REPO tokenizer.json` leaves it.
+func TestHuggingFaceCacheWhoseMainHasNoWeights(t *testing.T) {
+	cache := filepath.Join(t.TempDir(), "models--openai--gpt-oss-mini")
+	saveCache(t, cache, "main", files{"tokenizer.json": []byte("{}"), "config.json": []byte("{}")})
+	saveCache(t, cache, "whole", sample(t, layout.OpenAI, 1))
+	saveCache(t, cache, "broken", sample(t, layout.HuggingFace, 2))
+	require.NoError(t, os.Remove(filepath.Join(cache, "blobs", "broken-partb.safetensors")))
+	require.NoError(t, os.Mkdir(filepath.Join(cache, "refs"), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(cache, "refs", "main"), []byte("main"), 0o644))
+	old := time.Now().Add(-time.Hour)
+	require.NoError(t, os.Chtimes(filepath.Join(cache, "snapshots", "whole"), old, old))
+	c := openPath(t, cache)
+	require.Equal(t, "openai/gpt-oss-mini", c.Name())
+	require.Equal(t, filepath.Join(cache, "snapshots", "whole"), filepath.Dir(source.Path(c.Files()[0])))
+
+	// Weights of main that are damaged are no reason to take others.
+	require.NoError(t, os.Remove(filepath.Join(cache, "snapshots", "main", "config.json")))
+	saveCache(t, cache, "main", files{weights: []byte("x"), "config.json": sample(t, layout.OpenAI, 1)[layout.ConfigName]})
+	_, err := Open(cache)
+	require.ErrorContains(t, err, "main/model.safetensors: 1 bytes are too few")
+	require.NoError(t, os.Remove(filepath.Join(cache, "snapshots", "main", weights)))
+	for _, name := range []string{"whole", "broken"} {
+		require.NoError(t, os.RemoveAll(filepath.Join(cache, "snapshots", name)))
+	}
+	_, err = Open(cache)
+	require.ErrorContains(t, err, "not a checkpoint")
+}
+
+// TestAnIndexAloneDoesNotHideWhatIsWhole has an index at the root of a
+// repository of which only original/ was downloaded.
+func TestAnIndexAloneDoesNotHideWhatIsWhole(t *testing.T) {
+	root := t.TempDir()
+	f := sample(t, layout.HuggingFace, 2)
+	index := files{layout.IndexName: f[layout.IndexName], layout.ConfigName: f[layout.ConfigName]}
+	index.save(t, root)
+	_, err := Open(root)
+	require.ErrorContains(t, err, "names shard parta.safetensors, which is not there")
+	sample(t, layout.OpenAI, 1).save(t, filepath.Join(root, "original"))
+	require.Equal(t, "openai", openPath(t, root).Format())
+}
+
+func TestAWholeFileBesideAStaleIndex(t *testing.T) {
+	for name, spoil := range map[string]func(f files){
+		"of shards that are gone":     func(f files) {},
+		"that is garbage":             func(f files) { f[layout.IndexName] = []byte("{") },
+		"of shards with other layers": func(f files) { f["parta.safetensors"] = f[weights] },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := sample(t, layout.HuggingFace, 1)
+			f[layout.IndexName] = sample(t, layout.HuggingFace, 2)[layout.IndexName]
+			spoil(f)
+			c, err := f.open()
+			require.NoError(t, err)
+			require.Len(t, c.Files(), 1)
+			require.Equal(t, weights, c.Files()[0].Name())
+
+			f[weights] = f[weights][:len(f[weights])-1]
+			_, err = f.open()
+			require.Error(t, err)
+		})
+	}
+
+	// A broken one does not hide shards that are whole.
+	f := sample(t, layout.HuggingFace, 2)
+	f[weights] = []byte("cut off")
+	c, err := f.open()
+	require.NoError(t, err)
+	require.Len(t, c.Files(), 2)
+}
+
+func TestTensorsThatNobodyNeedsMayBeOfAnyType(t *testing.T) {
+	f := sample(t, layout.OpenAI, 1)
+	f.editHeader(t, weights, func(h map[string]entry) { h["extra"] = entry{"F8_E9M9", []int64{3, 5}, [2]int64{0, 0}} })
+	_, err := f.open()
+	require.NoError(t, err)
+	f.editHeader(t, weights, func(h map[string]entry) {
+		e := h["norm.scale"]
+		e.DType = "F8_E9M9"
+		h["norm.scale"] = e
+	})
+	_, err = f.open()
+	require.ErrorContains(t, err, `"norm.scale" is F8_E9M9[64], expected BF16[64]`)
+}
+
+// TestNamesWithControlCharacters opens a folder with a newline in its name, and
+// has errors about it in one line.
+func TestNamesWithControlCharacters(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "two\nlines")
+	f := sample(t, layout.OpenAI, 1)
+	f.save(t, dir)
+	c := openPath(t, dir)
+	require.Equal(t, `"two\nlines"`, c.Name())
+	require.NoError(t, c.Files()[0].Check(t.Context()))
+	require.NoError(t, os.Truncate(filepath.Join(dir, weights), 1000))
+	oneLine(t, c.Files()[0].Check(t.Context()))
+	for name, spoil := range map[string]func(){
+		"truncated": func() {},
+		"link":      func() { require.NoError(t, os.Remove(filepath.Join(dir, weights))) },
+		"config":    func() { require.NoError(t, os.Remove(filepath.Join(dir, layout.ConfigName))) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			spoil()
+			_, err := Open(dir)
+			require.ErrorContains(t, err, `two\nlines`)
+			oneLine(t, err)
+		})
+	}
+	_, err := Open(dir + "\nx")
+	oneLine(t, err)
+	_, err = Open("embed:\n")
+	oneLine(t, err)
+	require.NoError(t, os.RemoveAll(dir))
+	require.NoError(t, os.WriteFile(dir, nil, 0o600))
+	_, err = Open(dir)
+	oneLine(t, err)
+}
+
 func TestOpenRefusesWhatIsNoCheckpoint(t *testing.T) {
 	dir := t.TempDir()
 	save := func(name string, f files) string {

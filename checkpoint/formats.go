@@ -12,12 +12,15 @@ var formats = []format.Format{
 	layout.OpenAI,
 }
 
-// detect returns the format of the files in a place, nil for none.
-func detect(p *format.Place) format.Format {
+// detect returns the format of the files in a place and how much of it is there;
+// nil for none.
+func detect(p *format.Place) (format.Format, format.Found) {
+	var best format.Format
+	found := format.Nothing
 	for _, f := range formats {
-		if f.Detect(p) {
-			return f
+		if here := f.Detect(p); here > found {
+			best, found = f, here
 		}
 	}
-	return nil
+	return best, found
 }

@@ -16,9 +16,9 @@ import (
 // scheme is a kind of name that a checkpoint may have: what stands before the
 // colon tells it. A new one is an entry of schemes.
 type scheme struct {
-	// open finds the place that the rest of the name means; nil when it means
-	// nothing, so that it may be a path.
-	open func(rest string) (*format.Place, error)
+	// open finds the places that the rest of the name may mean, the best one
+	// first; none when it means nothing, so that it may be a path.
+	open func(rest string) ([]*format.Place, error)
 	// examples are what users are told to give.
 	examples func() []string
 }
@@ -32,12 +32,12 @@ var schemes = map[string]scheme{
 // may look like it, so that a path that exists is a path.
 var prefix = regexp.MustCompile(`^[a-z][a-z0-9+.-]*:`)
 
-// resolve finds the place of what the user named.
-func resolve(where string) (*format.Place, error) {
+// resolve finds the places that the user may have meant, the best one first.
+func resolve(where string) ([]*format.Place, error) {
 	if p := prefix.FindString(where); p != "" {
 		if s, ok := schemes[strings.TrimSuffix(p, ":")]; ok {
-			if place, err := s.open(where[len(p):]); place != nil || err != nil {
-				return place, err
+			if places, err := s.open(where[len(p):]); len(places) > 0 || err != nil {
+				return places, err
 			}
 		}
 		if _, err := os.Lstat(where); err != nil {
@@ -72,11 +72,11 @@ func Embedded() []string {
 }
 
 // openEmbedded opens a model inside the program.
-func openEmbedded(rest string) (*format.Place, error) {
+func openEmbedded(rest string) ([]*format.Place, error) {
 	folder, ok := embedded[rest]
 	if !ok {
 		return nil, nil
 	}
 	name := "embed:" + rest
-	return &format.Place{Folder: folder(name), Name: name}, nil
+	return []*format.Place{{Folder: folder(name), Name: name}}, nil
 }

@@ -12,14 +12,23 @@ import (
 type Format interface {
 	// Name is what the user reads: one word.
 	Name() string
-	// Detect tells whether a place holds files of this format, damaged ones
-	// included. It reads headers at most.
-	Detect(p *Place) bool
+	// Detect tells what of this format a place holds, damaged files included.
+	// It reads headers at most.
+	Detect(p *Place) Found
 	// Open opens a checkpoint that Detect has recognised and checks, by
 	// headers, that it is whole; if not, its error is a [*ProblemsError] or
 	// one line.
 	Open(p *Place) (Model, error)
 }
+
+// Found is what of a format is in a place.
+type Found int
+
+const (
+	Nothing Found = iota
+	Traces        // files that speak of weights, and no weights
+	Weights       // a file with weights at least
+)
 
 // Place is where a checkpoint may be.
 type Place struct {

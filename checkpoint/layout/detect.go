@@ -27,12 +27,6 @@ func (f folder) weights() []string {
 	})
 }
 
-// Weights tells whether a folder has safetensors files, or at least an index of
-// them.
-func Weights(f source.Folder) (files, index bool) {
-	return len(folder{f}.weights()) > 0, source.Has(f, IndexName)
-}
-
 // readFile reads a file of at most limit bytes.
 func (f folder) readFile(name string, limit int64) ([]byte, error) {
 	file, err := f.Open(name)
@@ -59,17 +53,17 @@ func noEOF(err error) error {
 	return err
 }
 
-// Detect tells whether a folder has weights of this layout.
-func (l *Layout) Detect(p *format.Place) bool {
-	if p.File != "" {
-		return false
-	}
+// Detect tells what of this layout a folder has; an index is a trace.
+func (l *Layout) Detect(p *format.Place) format.Found {
 	f := folder{p.Folder}
 	names := f.weights()
-	if len(names) == 0 && !source.Has(f, IndexName) {
-		return false
+	switch {
+	case p.File != "" || len(names) == 0 && !source.Has(f, IndexName) || f.layout(names) != l:
+		return format.Nothing
+	case len(names) == 0:
+		return format.Traces
 	}
-	return f.layout(names) == l
+	return format.Weights
 }
 
 // layout tells the layout of the folder's weights: by their names in the index,

@@ -58,16 +58,44 @@ func (idx *index) shards(f folder) ([]string, error) {
 }
 
 // openShards opens the files with weights, reads their headers and checks that
-// they hold the config's model.
+// they hold the config's model. A whole model.safetensors needs no index: one
+// beside it is left over from another download, as loaders of such folders take
+// it too.
 func (m *model) openShards(f folder) error {
 	idx, err := readIndex(f)
-	if err != nil {
+	var names []string
+	if err == nil {
+		names, err = idx.shards(f)
+	}
+	stale := idx != nil || err != nil
+	if !stale || slices.Contains(names, weightsName) || !source.Has(f, weightsName) {
+		if err != nil {
+			return err
+		}
+		return m.openFiles(f, names, idx)
+	}
+	single := m.openFiles(f, []string{weightsName}, nil)
+	if single == nil || !slices.ContainsFunc(names, func(name string) bool { return source.Has(f, name) }) {
+		return single
+	}
+	if err := m.reset(); err != nil {
 		return err
 	}
-	names, err := idx.shards(f)
-	if err != nil {
-		return err
+	return m.openFiles(f, names, idx)
+}
+
+// reset closes the files with weights.
+func (m *model) reset() error {
+	var errs []error
+	for _, f := range m.files {
+		errs = append(errs, f.Close())
 	}
+	m.files, m.places = nil, map[string]place{}
+	return errors.Join(errs...)
+}
+
+// openFiles opens the files of these names; idx may be nil.
+func (m *model) openFiles(f folder, names []string, idx *index) error {
 	var bad format.Problems
 	for _, name := range names {
 		if err := m.openShard(f, name, idx); err != nil {

@@ -1,6 +1,7 @@
 package safetensors
 
 import (
+	"errors"
 	"fmt"
 	"math"
 )
@@ -49,12 +50,20 @@ var dtypeBits = map[string]int64{
 	"F16": 16, "BF16": 16, "F32": 32, "F64": 64, "C64": 64,
 }
 
+// errDType is the error of a type that is not known.
+var errDType = errors.New("unknown dtype")
+
 // ByteLen returns the number of bytes that a tensor of this type and shape
 // takes. Unknown types, negative dimensions and sizes beyond 63 bits are errors.
 func ByteLen(dtype string, shape []int64) (int64, error) {
 	bits, ok := dtypeBits[dtype]
 	if !ok {
-		return 0, fmt.Errorf("unknown dtype %q", dtype)
+		for _, d := range shape {
+			if d < 0 {
+				return 0, fmt.Errorf("negative dimension in shape %v", shape)
+			}
+		}
+		return 0, fmt.Errorf("%w %q", errDType, dtype)
 	}
 	n := bits
 	for _, d := range shape {

@@ -79,7 +79,8 @@ func TestReadHeaderRefuses(t *testing.T) {
 		"tensor is null":    {tensor(`null`), `unknown dtype ""`},
 		"tensor is number":  {tensor(`3`), "expected dtype, shape and data_offsets"},
 		"no dtype":          {tensor(`{"shape":[8],"data_offsets":[0,8]}`), `tensor "a": unknown dtype ""`},
-		"unknown dtype":     {tensor(`{"dtype":"BF17","shape":[8],"data_offsets":[0,8]}`), `unknown dtype "BF17"`},
+		"unknown, negative": {tensor(`{"dtype":"BF17","shape":[-8],"data_offsets":[0,8]}`), "negative dimension"},
+		"unknown, outside":  {tensor(`{"dtype":"BF17","shape":[8],"data_offsets":[0,9]}`), "truncated"},
 		"fractional shape":  {tensor(`{"dtype":"U8","shape":[0.5],"data_offsets":[0,8]}`), `tensor "a": expected dtype`},
 		"huge dimension":    {tensor(`{"dtype":"U8","shape":[99999999999999999999],"data_offsets":[0,8]}`), `tensor "a": expected dtype`},
 		"negative shape":    {tensor(`{"dtype":"U8","shape":[-8],"data_offsets":[0,8]}`), "negative dimension"},
@@ -105,6 +106,17 @@ func TestReadHeaderRefuses(t *testing.T) {
 			require.NotContains(t, err.Error(), "\n")
 		})
 	}
+}
+
+// A tensor of a type that is not known may be one that nobody needs.
+func TestUnknownTypesAreTakenAsTheyAre(t *testing.T) {
+	h, err := read(file(`{"a":{"dtype":"BF17","shape":[3,7],"data_offsets":[0,5]},"b":{"dtype":"U8","shape":[3],"data_offsets":[5,8]}}`, 8))
+	require.NoError(t, err)
+	a, ok := h.Tensor("a")
+	require.True(t, ok)
+	require.Equal(t, Tensor{"a", "BF17", []int64{3, 7}, h.DataStart, 5}, a)
+	_, err = read(file(`{"a":{"dtype":"BF17","shape":[3,7],"data_offsets":[0,6]},"b":{"dtype":"U8","shape":[3],"data_offsets":[5,8]}}`, 8))
+	require.ErrorContains(t, err, "overlaps")
 }
 
 func TestReadHeaderReportsReadErrors(t *testing.T) {

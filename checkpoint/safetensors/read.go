@@ -15,9 +15,11 @@ import (
 // ReadHeader reads the header of a safetensors file of size bytes.
 //
 // It refuses a file in which a tensor lies outside the data, overlaps another,
-// appears twice, or has a length that its type and shape do not explain. Unused
-// bytes between tensors are accepted: nothing is read from them. Errors are one
-// line, name the tensor, and leave naming the file to the caller.
+// appears twice, or has a length that its type and shape do not explain. A type
+// that is not known is no error, as the tensor may be one that nobody needs: the
+// length is what the header says. Unused bytes between tensors are accepted:
+// nothing is read from them. Errors are one line, name the tensor, and leave
+// naming the file to the caller.
 func ReadHeader(r io.ReaderAt, size int64) (*Header, error) {
 	text, err := readText(r, size)
 	if err != nil {
@@ -128,7 +130,8 @@ func (h *Header) parseEntry(dec *json.Decoder, name string, size int64) error {
 		return fmt.Errorf("tensor %q: expected dtype, shape and data_offsets: %w", name, noEOF(err))
 	}
 	length, err := ByteLen(entry.DType, entry.Shape)
-	if err != nil {
+	unknown := errors.Is(err, errDType) && entry.DType != ""
+	if err != nil && !unknown {
 		return fmt.Errorf("tensor %q: %w", name, err)
 	}
 	if len(entry.Offsets) != 2 {
@@ -141,6 +144,9 @@ func (h *Header) parseEntry(dec *json.Decoder, name string, size int64) error {
 	if end > size-h.DataStart {
 		return fmt.Errorf("truncated: tensor %q ends at byte %d of the data, the file has %d: download it again",
 			name, end, size-h.DataStart)
+	}
+	if unknown {
+		length = end - begin
 	}
 	if end-begin != length {
 		return fmt.Errorf("tensor %q: %s%v takes %d bytes, data_offsets give it %d", name, entry.DType, entry.Shape, length, end-begin)

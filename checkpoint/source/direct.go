@@ -22,7 +22,11 @@ func (l *local) Bulk() (Source, error) {
 		}
 	}
 	// What the path names must be what the headers were read from.
-	if err := l.Check(context.Background()); err != nil {
+	err = l.Check(context.Background())
+	if err == nil {
+		err = l.pin()
+	}
+	if err != nil {
 		unix.Close(fd)
 		return nil, err
 	}

@@ -2,6 +2,8 @@ package source
 
 import (
 	"context"
+	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -9,6 +11,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
+	"time"
 	"unicode"
 )
 
@@ -28,19 +32,29 @@ func Printable(path string) string {
 	return path
 }
 
+// OneLine returns err with the path that the operating system's errors name as
+// Printable shows it.
+func OneLine(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) && err == error(p) {
+		return &fs.PathError{Op: p.Op, Path: Printable(p.Path), Err: p.Err}
+	}
+	return err
+}
+
 func (d dir) List() ([]string, error) {
 	entries, err := os.ReadDir(string(d))
 	names := make([]string, len(entries))
 	for i, e := range entries {
 		names[i] = e.Name()
 	}
-	return names, err
+	return names, OneLine(err)
 }
 
 func (d dir) Stat(name string) (Info, error) {
 	info, err := os.Stat(filepath.Join(string(d), name))
 	if err != nil {
-		return Info{}, err
+		return Info{}, OneLine(err)
 	}
 	return Info{info.Size(), info.Mode().IsRegular()}, nil
 }
@@ -55,7 +69,7 @@ func (d dir) Open(name string) (Source, error) {
 	path := filepath.Join(string(d), name)
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, OneLine(err)
 	}
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
@@ -65,7 +79,7 @@ func (d dir) Open(name string) (Source, error) {
 		f.Close()
 		return nil, err
 	}
-	return &local{file: f, path: path, info: info}, nil
+	return &local{file: f, path: path, info: info, modTime: info.ModTime()}, nil
 }
 
 // local is an open file of the local filesystem, read through the page cache.
@@ -73,6 +87,10 @@ type local struct {
 	file *os.File
 	path string
 	info fs.FileInfo // when it was opened
+
+	mu      sync.Mutex
+	modTime time.Time          // with which the content was last found to be the same
+	sum     *[sha256.Size]byte // of the sample; nil before anyone reads in bulk
 }
 
 func (l *local) Name() string                  { return filepath.Base(l.path) }
@@ -91,19 +109,25 @@ func (l *local) ReadAt(_ context.Context, p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// Check compares what is under the path now with what was opened: the same
-// inode, with the same size and time of modification.
+// Check compares what is under the path now with what was opened. Another inode
+// or length is another file. Another time of modification alone is not, as
+// backups, synchronising and `touch` change it: then a sample of the content
+// decides.
 func (l *local) Check(context.Context) error {
 	now, err := os.Stat(l.path)
+	path := Printable(l.path)
 	switch {
 	case err != nil:
-		return fmt.Errorf("checkpoint changed while in use: %w", err)
+		return fmt.Errorf("checkpoint changed while in use: %w", OneLine(err))
 	case !os.SameFile(now, l.info):
-		return fmt.Errorf("%s: was replaced while in use: mount it again", l.path)
+		return fmt.Errorf("%s: was replaced while in use: mount it again", path)
 	case now.Size() != l.info.Size():
-		return fmt.Errorf("%s: had %d bytes when opened, has %d now: mount it again", l.path, l.info.Size(), now.Size())
-	case !now.ModTime().Equal(l.info.ModTime()):
-		return fmt.Errorf("%s: was modified while in use: mount it again", l.path)
+		return fmt.Errorf("%s: had %d bytes when opened, has %d now: mount it again", path, l.info.Size(), now.Size())
+	}
+	if same, err := l.same(now.ModTime()); err != nil {
+		return fmt.Errorf("%s: compare it with what was opened: %w", path, err)
+	} else if !same {
+		return fmt.Errorf("%s: was modified while in use: mount it again", path)
 	}
 	return nil
 }

@@ -315,8 +315,14 @@ func TestReadsFailWhenTheFileChanges(t *testing.T) {
 			require.NoError(t, os.WriteFile(path+".new", data, 0o600))
 			require.NoError(t, os.Rename(path+".new", path))
 		}, "replaced"},
-		"rewritten": {func(t *testing.T, path string) {
-			require.NoError(t, os.Chtimes(path, time.Time{}, time.Unix(1, 0)))
+		"rewritten": {func(t *testing.T, path string) { // in place, from the middle on
+			data, err := os.ReadFile(path)
+			require.NoError(t, err)
+			f, err := os.OpenFile(path, os.O_WRONLY, 0)
+			require.NoError(t, err)
+			_, err = f.WriteAt(bytes.Repeat([]byte{7}, len(data)/2), int64(len(data)/2))
+			require.NoError(t, err)
+			require.NoError(t, f.Close())
 		}, "modified"},
 		"removed": {func(t *testing.T, path string) { require.NoError(t, os.Remove(path)) }, "no such file"},
 	} {
@@ -329,6 +335,21 @@ func TestReadsFailWhenTheFileChanges(t *testing.T) {
 			require.ErrorContains(t, j.Err(), c.err)
 			require.ErrorContains(t, j.Err(), "model.safetensors")
 		})
+	}
+}
+
+// A time of modification alone is no other content.
+func TestATouchedFileIsStillRead(t *testing.T) {
+	ck := onDisk(t)
+	r := openReader(t, ck, Options{})
+	for i, day := range []int64{1, 2, 2} {
+		require.NoError(t, os.Chtimes(source.Path(ck.Files()[0]), time.Time{}, time.Unix(day, 0)))
+		v := ck.Expert(0, i)
+		got := make([]byte, v.Size())
+		j := r.Start(v, got, 0)
+		<-j.Done()
+		require.NoError(t, j.Err())
+		require.True(t, bytes.Equal(bytesOf(t, ck, v), got))
 	}
 }
 
