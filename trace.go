@@ -23,8 +23,19 @@ import (
 //	expert-bytes             the size of one expert
 //	steps=hints              the steps that follow were announced by the reader
 //	steps=opens              they were found in the order of opens
+//	columns=...              the columns of the lines that follow, see below
+//	end-stream=N             the reader of stream N has gone
 //
-// and ignores all others.
+// and ignores all others. A trace of several readers has their streams of steps
+// in one more column, and says so before the first such line:
+//
+//	# columns=stream,token,layer,experts
+//	0,17,3,31,21,22,6
+//	1,4,11,18,29,12,9
+//
+// Streams are numbered from 0, and numbers are used again when their reader has
+// gone. Tokens are counted in each stream. Lines without the column, which are
+// columns=token,layer,experts, are of stream 0.
 
 // TraceMeta is what a recording says about itself, zero where it does not.
 type TraceMeta struct {
@@ -34,13 +45,23 @@ type TraceMeta struct {
 
 // TraceStep is one line of a trace.
 type TraceStep struct {
-	Token  int64
+	Stream int
+	Token  int64 // of the stream
 	Layer  int
 	Used   []Key // of that layer
 	Opened bool  // the step was found in the order of opens
+
+	// End says instead that the reader of the stream has gone.
+	End bool
 }
 
-// AppendLine appends the line of the step to dst.
+// The columns of lines.
+const (
+	columnsAlone   = "token,layer,experts"
+	columnsStreams = "stream,token,layer,experts"
+)
+
+// AppendLine appends the line of the step to dst, without its stream.
 func (s TraceStep) AppendLine(dst []byte) []byte {
 	dst = strconv.AppendInt(dst, s.Token, 10)
 	dst = strconv.AppendInt(append(dst, ','), int64(s.Layer), 10)
@@ -53,18 +74,24 @@ func (s TraceStep) AppendLine(dst []byte) []byte {
 // TraceWriter writes a trace. It is not safe for concurrent use. Its errors stick:
 // after one, all that follows is dropped, and Close returns it.
 type TraceWriter struct {
-	buf   *bufio.Writer
-	zip   *gzip.Writer // nil when not compressed
-	err   error
+	buf     *bufio.Writer
+	zip     *gzip.Writer // nil when not compressed
+	err     error
+	streams map[int]*tracePosition
+	column  bool // lines have their stream
+	mode    string
+	line    []byte
+}
+
+// tracePosition is where a stream is.
+type tracePosition struct {
 	token int64
 	layer int // of the last step
-	mode  string
-	line  []byte
 }
 
 // NewTraceWriter begins a trace with what is known of the model.
 func NewTraceWriter(w io.Writer, compress bool, m TraceMeta) *TraceWriter {
-	t := &TraceWriter{layer: MaxIndex, token: -1}
+	t := &TraceWriter{streams: make(map[int]*tracePosition)}
 	if compress {
 		t.zip = gzip.NewWriter(w)
 		w = t.zip
@@ -79,9 +106,15 @@ func (w *TraceWriter) Comment(text string) {
 	w.write([]byte("# " + text + "\n"))
 }
 
-// Step writes a step. Tokens are counted, whatever s.Token is: a layer that does
-// not come after the one before begins the next.
+// Step writes a step, or the end of a stream. Tokens are counted, whatever
+// s.Token is: a layer that does not come after the one before in its stream
+// begins the next.
 func (w *TraceWriter) Step(s TraceStep) {
+	if s.End {
+		delete(w.streams, s.Stream)
+		w.Comment(fmt.Sprintf("end-stream=%d", s.Stream))
+		return
+	}
 	mode := "hints"
 	if s.Opened {
 		mode = "opens"
@@ -90,12 +123,24 @@ func (w *TraceWriter) Step(s TraceStep) {
 		w.mode = mode
 		w.Comment("steps=" + mode)
 	}
-	if s.Layer <= w.layer {
-		w.token++
+	if s.Stream != 0 && !w.column {
+		w.column = true
+		w.Comment("columns=" + columnsStreams)
 	}
-	w.layer = s.Layer
-	s.Token = w.token
-	w.line = s.AppendLine(w.line[:0])
+	at := w.streams[s.Stream]
+	if at == nil {
+		at = &tracePosition{token: -1, layer: MaxIndex}
+		w.streams[s.Stream] = at
+	}
+	if s.Layer <= at.layer {
+		at.token++
+	}
+	at.layer, s.Token = s.Layer, at.token
+	w.line = w.line[:0]
+	if w.column {
+		w.line = append(strconv.AppendInt(w.line, int64(s.Stream), 10), ',')
+	}
+	w.line = s.AppendLine(w.line)
 	w.write(w.line)
 }
 

@@ -80,7 +80,10 @@ func TestErrorsNameFileAndLine(t *testing.T) {
 		"0,70000,1\n":              `t.csv:1: layer "70000" is not`,
 		"0,0,1,\n":                 `t.csv:1: expert "" is not`,
 		"0,0,99999999999999999999": `t.csv:1: expert "99999999999999999999"`,
-		strings.Repeat("1", 2<<20): "t.csv:1: bufio.Scanner: token too long",
+		"# columns=layer,token":    `t.csv:1: columns "layer,token": want token,layer,experts or stream,token,layer,experts`,
+		"# end-stream=-1":          `t.csv:1: stream "-1" is not`,
+		"# columns=stream,token,layer,experts\n0,0,0,1\n0,0,1\n": "t.csv:3: want",
+		strings.Repeat("1", 2<<20):                               "t.csv:1: a line of more than 1048576 bytes",
 	} {
 		_, _, err := readTrace(t, []byte(text))
 		assert.ErrorContains(t, err, want)
@@ -89,25 +92,78 @@ func TestErrorsNameFileAndLine(t *testing.T) {
 	assert.ErrorContains(t, err, "t.csv")
 }
 
+// TestTracesOfSeveralReaders: the column comes with the second reader, so that a
+// trace of one is as ever.
+func TestTracesOfSeveralReaders(t *testing.T) {
+	var b bytes.Buffer
+	w := expertfs.NewTraceWriter(&b, false, expertfs.TraceMeta{Layers: 2, Experts: 8, TopK: 1, ExpertBytes: 5})
+	step := func(stream, layer, expert int) expertfs.TraceStep {
+		return expertfs.TraceStep{Stream: stream, Layer: layer, Used: []expertfs.Key{expertfs.NewKey(layer, expert)}}
+	}
+	for _, s := range []expertfs.TraceStep{
+		step(0, 0, 1), step(0, 1, 2), step(1, 0, 3), step(0, 0, 4), step(1, 1, 5), {Stream: 1, End: true}, step(1, 1, 6),
+	} {
+		w.Step(s)
+	}
+	require.NoError(t, w.Close())
+	require.Equal(t, `# layers=2 experts=8 top-k=1 expert-bytes=5
+# steps=hints
+0,0,1
+0,1,2
+# columns=stream,token,layer,experts
+1,0,0,3
+0,1,0,4
+1,0,1,5
+# end-stream=1
+1,0,1,6
+`, b.String())
+
+	// Read as a recording, every token has a number of its own, and what has not
+	// ended does so with the file.
+	path := traceFile(t, "two.csv", b.String())
+	steps, _, err := expertfs.LoadTraces(path, path)
+	require.NoError(t, err)
+	type line struct {
+		stream, token int
+		end           bool
+	}
+	var got []line
+	for _, s := range steps {
+		got = append(got, line{s.Stream, int(s.Token), s.End})
+	}
+	one := []line{{0, 0, false}, {0, 0, false}, {1, 1, false}, {0, 2, false}, {1, 1, false}, {1, 0, true}, {1, 3, false}, {1, 0, true}}
+	require.Equal(t, one, got[:len(one)])
+	require.Equal(t, line{0, 4, false}, got[len(one)])
+	require.Len(t, got, 2*len(one))
+}
+
 // TestWrittenTracesAreReadBack: steps of any order come back, with tokens counted
-// where a layer does not follow the one before.
+// where a layer does not follow the one before in its stream.
 func TestWrittenTracesAreReadBack(t *testing.T) {
 	meta := expertfs.TraceMeta{Layers: 5, Experts: 9, TopK: 3, ExpertBytes: 77}
 	rapid.Check(t, func(t *rapid.T) {
 		var b bytes.Buffer
 		w := expertfs.NewTraceWriter(&b, rapid.Bool().Draw(t, "zip"), meta)
 		var want []expertfs.TraceStep
-		token, last := int64(-1), 99
+		token, last := map[int]int64{}, map[int]int{}
 		for range rapid.IntRange(0, 20).Draw(t, "steps") {
-			s := expertfs.TraceStep{Layer: rapid.IntRange(0, 4).Draw(t, "layer"), Opened: rapid.Bool().Draw(t, "opened")}
+			stream := rapid.IntRange(0, 2).Draw(t, "stream")
+			if rapid.IntRange(0, 9).Draw(t, "end") == 0 {
+				delete(token, stream)
+				delete(last, stream)
+				want = append(want, expertfs.TraceStep{Stream: stream, End: true})
+				w.Step(want[len(want)-1])
+				continue
+			}
+			s := expertfs.TraceStep{Stream: stream, Layer: rapid.IntRange(0, 4).Draw(t, "layer"), Opened: rapid.Bool().Draw(t, "opened")}
 			for range rapid.IntRange(1, 4).Draw(t, "experts") {
 				s.Used = append(s.Used, expertfs.NewKey(s.Layer, rapid.IntRange(0, 8).Draw(t, "expert")))
 			}
-			if s.Layer <= last {
-				token++
+			if before, known := last[stream]; known && s.Layer <= before {
+				token[stream]++
 			}
-			last = s.Layer
-			s.Token = token
+			last[stream] = s.Layer
+			s.Token = token[stream]
 			want = append(want, s)
 			w.Step(s)
 		}
@@ -209,9 +265,12 @@ func TestLoadRefusesOtherModels(t *testing.T) {
 	assert.ErrorIs(t, err, os.ErrNotExist)
 }
 
+// FuzzTrace: whatever is read is of one layer a step, and is read again as the same
+// when it is written, but for the numbers of tokens.
 func FuzzTrace(f *testing.F) {
 	f.Add([]byte(sample))
 	f.Add(zipped(f, sample))
+	f.Add([]byte("# columns=stream,token,layer,experts steps=opens\n3,0,0,1,2\n# end-stream=3\n# columns=token,layer,experts\n0,0,1\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		steps, _, err := readTrace(t, text)
 		for _, s := range steps {
@@ -222,5 +281,19 @@ func FuzzTrace(f *testing.F) {
 		if err != nil {
 			assert.ErrorContains(t, err, "t.csv")
 		}
+		var again bytes.Buffer
+		w := expertfs.NewTraceWriter(&again, false, expertfs.TraceMeta{})
+		for _, s := range steps {
+			w.Step(s)
+		}
+		require.NoError(t, w.Close())
+		back, _, err := readTrace(t, again.Bytes())
+		require.NoError(t, err)
+		for _, list := range [][]expertfs.TraceStep{steps, back} {
+			for i := range list {
+				list[i].Token = 0
+			}
+		}
+		assert.Equal(t, steps, back)
 	})
 }

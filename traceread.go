@@ -7,19 +7,26 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 )
 
 // TraceReader reads the steps of one trace.
 type TraceReader struct {
-	name  string
-	lines *bufio.Scanner
-	line  int
-	meta  TraceMeta
-	opens bool
+	name   string
+	lines  *bufio.Scanner
+	line   int
+	meta   TraceMeta
+	opens  bool
+	column bool  // lines have their stream
+	ended  []int // streams that the last comment has ended
 }
+
+// maxTraceLine bounds a line; a batch of all experts of a large model is far below.
+const maxTraceLine = 1 << 20
 
 // NewTraceReader reads a trace, plain or compressed. The name is for errors. Of a
 // compressed trace that is cut short, as a crash leaves it, the whole lines are
@@ -42,7 +49,7 @@ func NewTraceReader(r io.Reader, name string) (*TraceReader, error) {
 		}
 		return bufio.ScanLines(data, atEOF)
 	})
-	lines.Buffer(make([]byte, 0, 1<<16), 1<<20)
+	lines.Buffer(make([]byte, 0, 1<<16), maxTraceLine)
 	return &TraceReader{name: name, lines: lines}, nil
 }
 
@@ -69,17 +76,27 @@ func (r *TraceReader) Where() string { return fmt.Sprintf("%s:%d", r.name, r.lin
 // Next returns the next step, io.EOF after the last. Errors name the file and
 // the line.
 func (r *TraceReader) Next() (TraceStep, error) {
-	for r.lines.Scan() {
+	for {
+		if len(r.ended) > 0 {
+			stream := r.ended[0]
+			r.ended = r.ended[1:]
+			return TraceStep{Stream: stream, End: true}, nil
+		}
+		if !r.lines.Scan() {
+			break
+		}
 		r.line++
 		text := strings.TrimSpace(r.lines.Text())
 		if text == "" {
 			continue
 		}
 		if comment, ok := strings.CutPrefix(text, "#"); ok {
-			r.comment(comment)
+			if err := r.comment(comment); err != nil {
+				return TraceStep{}, fmt.Errorf("%s: %w", r.Where(), err)
+			}
 			continue
 		}
-		step, err := parseStep(text)
+		step, err := r.parseStep(text)
 		if err != nil {
 			return TraceStep{}, fmt.Errorf("%s: %w", r.Where(), err)
 		}
@@ -87,19 +104,33 @@ func (r *TraceReader) Next() (TraceStep, error) {
 		return step, nil
 	}
 	if err := r.lines.Err(); err != nil {
+		if errors.Is(err, bufio.ErrTooLong) {
+			err = fmt.Errorf("a line of more than %d bytes", maxTraceLine)
+		}
 		return TraceStep{}, fmt.Errorf("%s:%d: %w", r.name, r.line+1, err)
 	}
 	return TraceStep{}, io.EOF
 }
 
-// comment takes the keys it knows from a comment. Words it does not
-// understand are prose.
-func (r *TraceReader) comment(text string) {
+// comment takes the keys it knows from a comment. Words it does not understand
+// are prose, except where the lines that follow would be misread.
+func (r *TraceReader) comment(text string) error {
 	for word := range strings.FieldsSeq(text) {
 		key, value, _ := strings.Cut(word, "=")
 		switch key {
 		case "steps":
 			r.opens = value == "opens"
+		case "columns":
+			if value != columnsAlone && value != columnsStreams {
+				return fmt.Errorf("columns %q: want %s or %s", shorten(value), columnsAlone, columnsStreams)
+			}
+			r.column = value == columnsStreams
+		case "end-stream":
+			stream, err := parseIndex("stream", value)
+			if err != nil {
+				return err
+			}
+			r.ended = append(r.ended, stream)
 		case "layers":
 			setPositive(&r.meta.Layers, value)
 		case "experts":
@@ -112,6 +143,7 @@ func (r *TraceReader) comment(text string) {
 			}
 		}
 	}
+	return nil
 }
 
 func setPositive(to *int, text string) {
@@ -122,19 +154,23 @@ func setPositive(to *int, text string) {
 
 var errFields = errors.New("want token, layer and at least one expert, between commas")
 
-func parseStep(text string) (TraceStep, error) {
-	token, rest, ok := strings.Cut(text, ",")
-	if !ok {
-		return TraceStep{}, errFields
+func (r *TraceReader) parseStep(text string) (TraceStep, error) {
+	var s TraceStep
+	var err error
+	if r.column {
+		stream, rest, _ := strings.Cut(text, ",")
+		if s.Stream, err = parseIndex("stream", stream); err != nil {
+			return TraceStep{}, err
+		}
+		text = rest
 	}
+	token, rest, _ := strings.Cut(text, ",")
 	layer, rest, ok := strings.Cut(rest, ",")
 	if !ok {
 		return TraceStep{}, errFields
 	}
-	var s TraceStep
-	var err error
 	if s.Token, err = strconv.ParseInt(strings.TrimSpace(token), 10, 64); err != nil {
-		return TraceStep{}, fmt.Errorf("token %q is not a number", token)
+		return TraceStep{}, fmt.Errorf("token %q is not a number", shorten(token))
 	}
 	if s.Layer, err = parseIndex("layer", layer); err != nil {
 		return TraceStep{}, err
@@ -153,15 +189,17 @@ func parseStep(text string) (TraceStep, error) {
 func parseIndex(what, field string) (int, error) {
 	n, err := strconv.Atoi(strings.TrimSpace(field))
 	if err != nil || n < 0 || n > MaxIndex {
-		return 0, fmt.Errorf("%s %q is not a number from 0 to %d", what, field, MaxIndex)
+		return 0, fmt.Errorf("%s %q is not a number from 0 to %d", what, shorten(field), MaxIndex)
 	}
 	return n, nil
 }
 
-// LoadTraces reads whole files as one stream. Tokens are renumbered to count on from
-// file to file, from 0; a token is new when its number changes or its layer
-// does not come after the one before. Meta is taken from the comments, and
-// where they are silent Layers and TopK from the steps.
+// LoadTraces reads whole files as one recording. Tokens are renumbered so that no
+// two have one number, in the order in which they begin, from 0 and on from file
+// to file; a token is new when its number changes in its stream, or its layer does
+// not come after the one before there. Streams end with their file, but for
+// stream 0, which goes on in the next. Meta is taken from the comments, and where
+// they are silent Layers and TopK from the steps.
 func LoadTraces(paths ...string) ([]TraceStep, TraceMeta, error) {
 	var steps []TraceStep
 	var meta TraceMeta
@@ -191,7 +229,9 @@ func LoadTraces(paths ...string) ([]TraceStep, TraceMeta, error) {
 func usualLength(steps []TraceStep) (length int) {
 	count := map[int]int{}
 	for _, s := range steps {
-		count[len(s.Used)]++
+		if !s.End {
+			count[len(s.Used)]++
+		}
 	}
 	for n, c := range count {
 		if c > count[length] || c == count[length] && n < length {
@@ -211,22 +251,41 @@ func loadTrace(path string, steps *[]TraceStep, token *int64) (TraceMeta, error)
 	if err != nil {
 		return TraceMeta{}, err
 	}
-	var last TraceStep
-	for first := true; ; first = false {
+	type position struct {
+		token int64 // in the file
+		layer int
+		as    int64 // the token's number in the recording
+	}
+	streams := map[int]position{}
+	for {
 		s, err := r.Next()
 		if err == io.EOF {
-			return r.Meta(), nil
+			break
 		}
 		if err != nil {
 			return TraceMeta{}, err
 		}
-		if first || s.Token != last.Token || s.Layer <= last.Layer {
-			*token++
+		if s.End {
+			delete(streams, s.Stream)
+			*steps = append(*steps, s)
+			continue
 		}
-		last = s
-		s.Token = *token
+		at, known := streams[s.Stream]
+		if !known || s.Token != at.token || s.Layer <= at.layer {
+			*token++
+			at.as = *token
+		}
+		at.token, at.layer = s.Token, s.Layer
+		streams[s.Stream] = at
+		s.Token = at.as
 		*steps = append(*steps, s)
 	}
+	for _, stream := range slices.Sorted(maps.Keys(streams)) {
+		if stream != 0 {
+			*steps = append(*steps, TraceStep{Stream: stream, End: true})
+		}
+	}
+	return r.Meta(), nil
 }
 
 // mergeMeta joins what two recordings of one stream say.

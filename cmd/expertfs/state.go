@@ -68,7 +68,7 @@ func (t *traceFile) step(s policy.Step) {
 	if t.ended {
 		return
 	}
-	t.w.Step(expertfs.TraceStep{Layer: s.Layer, Used: s.Used, Opened: s.Found})
+	t.w.Step(expertfs.TraceStep{Stream: s.Stream, Layer: s.Layer, Used: s.Used, Opened: s.Found})
 	switch {
 	case !t.zipped:
 		t.flush()

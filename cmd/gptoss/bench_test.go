@@ -133,19 +133,27 @@ func TestBenchRouting(t *testing.T) {
 	experts := make([]int, 2)
 	r.replay(5, 3, experts)
 	require.Equal(t, []int{13, 14}, experts)
+
+	// Readers side by side are two streams, of which the second was cut off.
+	path := filepath.Join(t.TempDir(), "two.csv")
+	text = []byte("# columns=stream,token,layer,experts\n0,0,0,1\n1,0,0,2\n1,0,1,3\n0,0,1,4\n1,1,0,5\n# end-stream=1\n1,0,0,6\n1,0,1,7\n")
+	require.NoError(t, os.WriteFile(path, text, 0o600))
+	r, err = readRouting([]string{path}, 2, 8, 1)
+	require.NoError(t, err)
+	require.Equal(t, [][]int{{2}, {3}, {1}, {4}, {6}, {7}}, r.experts)
 }
 
 func TestRoutingErrors(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "trace.csv")
 	for text, want := range map[string]string{
-		"":                              "no routing",
-		"0,0,1":                         ".csv:1: 1 experts, the model uses 2",
-		"0,0,1,x":                       `.csv:1: expert "x" is not a number`,
-		"0,0,1,9":                       ".csv:1: expert 9, the model has 8",
-		"0,0,1,1":                       ".csv:1: expert 1 twice",
-		"0,1,1,2":                       ".csv:1: layer 1 where layer 0 is expected",
-		"0,0,1,2\n0,0,1,2":              ".csv:2: layer 0 where layer 1 is expected",
-		"0,0,1,2\n0,1,1,2\n1,0,1,2\n\n": "the last token has 1 layers, the model has 2",
+		"":                 "no routing",
+		"0,0,1":            ".csv:1: 1 experts, the model uses 2",
+		"0,0,1,x":          `.csv:1: expert "x" is not a number`,
+		"0,0,1,9":          ".csv:1: expert 9, the model has 8",
+		"0,0,1,1":          ".csv:1: expert 1 twice",
+		"0,1,1,2":          ".csv:1: layer 1 where layer 0 is expected",
+		"0,0,1,2\n0,0,1,2": ".csv:2: layer 0 where layer 1 is expected",
+		"0,0,1,2\n":        "no routing",
 	} {
 		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
 		_, err := readRouting([]string{path}, 2, 8, 2)

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -16,9 +17,10 @@ type routing struct {
 	experts      [][]int // [token*layers + layer][topK]
 }
 
-// readRouting reads traces and joins them. Every token has to have all layers of
-// the model in order. The first topK experts of a step count, and all must be
-// below experts.
+// readRouting reads traces and joins them, and the streams of a trace one after
+// the other. Every token has to have all layers of the model in order; what is
+// left of one at the end, where its reader or the recording was cut off, does not
+// count. The first topK experts of a step do, and all must be below experts.
 func readRouting(paths []string, layers, experts, topK int) (*routing, error) {
 	r := &routing{layers: layers, topK: topK}
 	for _, path := range paths {
@@ -42,6 +44,13 @@ func (r *routing) readFile(path string, experts int) error {
 	if err != nil {
 		return err
 	}
+	streams := map[int]*routing{}
+	end := func(stream int) {
+		if s := streams[stream]; s != nil {
+			r.experts = append(r.experts, s.experts[:s.tokens()*s.layers]...)
+			delete(streams, stream)
+		}
+	}
 	for {
 		s, err := trace.Next()
 		if err == io.EOF {
@@ -50,12 +59,19 @@ func (r *routing) readFile(path string, experts int) error {
 		if err != nil {
 			return err
 		}
-		if err := r.add(s, experts); err != nil {
+		if s.End {
+			end(s.Stream)
+			continue
+		}
+		if streams[s.Stream] == nil {
+			streams[s.Stream] = &routing{layers: r.layers, topK: r.topK}
+		}
+		if err := streams[s.Stream].add(s, experts); err != nil {
 			return fmt.Errorf("%s: %w", trace.Where(), err)
 		}
 	}
-	if n := len(r.experts) % r.layers; n != 0 {
-		return fmt.Errorf("%s: the last token has %d layers, the model has %d", path, n, r.layers)
+	for _, stream := range slices.Sorted(maps.Keys(streams)) {
+		end(stream)
 	}
 	return nil
 }

@@ -31,14 +31,20 @@ func NewStream(s policy.Shape, steps []expertfs.TraceStep) (*Stream, error) {
 		return nil, fmt.Errorf("replay: experts of %d bytes", s.ExpertBytes)
 	}
 	st := &Stream{Shape: s, Steps: steps}
-	for i, step := range steps {
+	tokens := map[int]int64{} // the present one of each stream
+	for _, step := range steps {
+		if step.End {
+			delete(tokens, step.Stream)
+			continue
+		}
 		for _, k := range step.Used {
 			if int(k.Layer) >= s.Layers || int(k.Expert) >= s.Experts {
 				return nil, fmt.Errorf("replay: layer %d expert %d is not of a model of %d x %d experts", k.Layer, k.Expert, s.Layers, s.Experts)
 			}
 		}
 		st.Accesses += int64(len(step.Used))
-		if i == 0 || step.Token != steps[i-1].Token {
+		if at, known := tokens[step.Stream]; !known || at != step.Token {
+			tokens[step.Stream] = step.Token
 			st.Tokens++
 		}
 	}
@@ -67,7 +73,9 @@ func (s *Stream) Run(spec string, budget int64, seed uint64) (hits int64, err er
 }
 
 // Play lets caches take part in a recording, all in the same way as a live
-// cache does: announced steps come before their accesses, found ones after.
+// cache does: announced steps come before their accesses, found ones after. The
+// accesses of a step come together, also where those of another stream came
+// between them.
 func Play(steps []expertfs.TraceStep, caches ...*sim.Cache) {
 	var streams policy.Streams
 	emit := func(s policy.Step) {
@@ -75,13 +83,26 @@ func Play(steps []expertfs.TraceStep, caches ...*sim.Cache) {
 			c.Step(s)
 		}
 	}
+	flush := func(stream int) {
+		if ended, ok := streams.Of(stream).Flush(); ok {
+			emit(ended)
+		}
+	}
 	for _, step := range steps {
-		grouping := streams.Of(0)
+		if step.End {
+			flush(step.Stream)
+			streams.Drop(step.Stream)
+			for _, c := range caches {
+				c.EndStream(step.Stream)
+			}
+			continue
+		}
+		grouping := streams.Of(step.Stream)
 		if !step.Opened {
 			if ended, ok := grouping.Announce(step.Layer, step.Used); ok {
 				emit(ended)
 			}
-			emit(policy.Step{Layer: step.Layer, Used: step.Used})
+			emit(policy.Step{Stream: step.Stream, Layer: step.Layer, Used: step.Used})
 		}
 		for _, k := range step.Used {
 			if ended, ok := grouping.Access(k); ok {
@@ -92,8 +113,8 @@ func Play(steps []expertfs.TraceStep, caches ...*sim.Cache) {
 			}
 		}
 	}
-	if ended, ok := streams.Of(0).Flush(); ok {
-		emit(ended)
+	for stream := range policy.MaxStreams {
+		flush(stream)
 	}
 }
 

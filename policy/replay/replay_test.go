@@ -180,6 +180,30 @@ func TestRAMFor(t *testing.T) {
 	assert.False(t, ok, "first uses are misses")
 }
 
+// TestStreamsOfARecording: what one reader is in the middle of is not evicted for
+// the step of another, until it has gone.
+func TestStreamsOfARecording(t *testing.T) {
+	of := func(stream int, s expertfs.TraceStep) expertfs.TraceStep {
+		s.Stream = stream
+		return s
+	}
+	run := func(steps ...expertfs.TraceStep) (hits int64, s *replay.Stream) {
+		s = stream(t, steps)
+		hits, err := s.Run("lru", 30, 1)
+		require.NoError(t, err)
+		return hits, s
+	}
+	first, second, third, again := step(0, 0, 1, 2), step(1, 1, 1), step(1, 2, 1), step(2, 0, 1, 2)
+	hits, _ := run(first, second, third, again)
+	assert.EqualValues(t, 1, hits, "of one reader the first expert is the oldest")
+	hits, s := run(first, of(1, second), of(1, third), again)
+	assert.EqualValues(t, 2, hits, "both are in use still")
+	assert.EqualValues(t, 3, s.Tokens)
+	hits, s = run(first, expertfs.TraceStep{End: true}, of(1, second), of(1, third), again)
+	assert.EqualValues(t, 1, hits, "nobody uses them any more")
+	assert.EqualValues(t, 6, s.Accesses)
+}
+
 // TestStepsFoundInOpensCostLittle: the order of Step and accesses differs, the
 // policy must not.
 func TestStepsFoundInOpensCostLittle(t *testing.T) {

@@ -82,23 +82,34 @@ func Replay(ctx context.Context, point, path string, tokens int) (out *Routing, 
 	}, nil
 }
 
-// replay uses the experts of the steps and times each token.
+// replay uses the experts of the steps, in their order, and times each token. Steps
+// of several streams come from one reader here.
 func (m *Mount) replay(ctx context.Context, steps []expertfs.TraceStep, tokens int, hints io.Writer, x *reader) (times []time.Duration, uses int, err error) {
-	for len(steps) > 0 && (tokens <= 0 || len(times) < tokens) {
+	index := map[int64]int{} // into times, by token
+	for _, s := range steps {
 		if err := ctx.Err(); err != nil {
 			return nil, 0, err
 		}
-		token, began := steps[0].Token, time.Now()
-		for len(steps) > 0 && steps[0].Token == token {
-			if s := steps[0]; s.Layer < m.layers {
-				if err := m.use(s, hints, x); err != nil {
-					return nil, 0, err
-				}
-				uses += len(s.Used)
-			}
-			steps = steps[1:]
+		if s.End {
+			continue
 		}
-		times = append(times, time.Since(began))
+		at, begun := index[s.Token]
+		if !begun {
+			if tokens > 0 && len(times) == tokens {
+				break
+			}
+			at = len(times)
+			index[s.Token], times = at, append(times, 0)
+		}
+		if s.Layer >= m.layers {
+			continue
+		}
+		began := time.Now()
+		if err := m.use(s, hints, x); err != nil {
+			return nil, 0, err
+		}
+		times[at] += time.Since(began)
+		uses += len(s.Used)
 	}
 	return times, uses, nil
 }
