@@ -19,7 +19,8 @@ type Stats struct {
 	ExpertSize int64  `json:"expert_size"` // length of an expert file in bytes
 
 	Mechanism Mechanism `json:"mechanism"`
-	Why       string    `json:"why"` // not a better mechanism; "" for the best
+	Why       string    `json:"why"`       // not a better mechanism; "" for the best
+	NoSocket  string    `json:"no_socket"` // why there is no SocketFile; "" if there is one
 	Seconds   float64   `json:"seconds"`
 
 	LastRefused *Refusal `json:"last_refused,omitempty"` // write to a control file
@@ -50,10 +51,11 @@ type Refusal struct {
 	Time   time.Time `json:"time"`
 }
 
-// Requests count what the kernel has asked of the server about data files. Reads
-// that passthrough serves are not among them.
+// Requests count what the server was asked about data files. Reads that
+// passthrough serves are not among them, nor those of descriptors.
 type Requests struct {
-	Opens       int64 `json:"opens"`
+	Opens       int64 `json:"opens"`       // of files
+	Descriptors int64 `json:"descriptors"` // of experts, handed out by SocketFile
 	Reads       int64 `json:"reads"`
 	ReadBytes   int64 `json:"read_bytes"`
 	Panics      int64 `json:"panics"`

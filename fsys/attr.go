@@ -33,7 +33,7 @@ func (t *tree) attr(id nodeID, out *fuse.Attr) {
 		// these modes can be added to, and removed again.
 		out.Mode = unix.S_IFDIR | 0o755
 		out.Nlink = t.links(id)
-	case kind == kindResident:
+	case kind == kindResident || kind == kindSocket:
 		out.Mode = unix.S_IFLNK | 0o777
 	case kind == kindControl:
 		out.Mode = unix.S_IFREG | t.controls[id.index()].mode()

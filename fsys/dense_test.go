@@ -123,7 +123,7 @@ func requireUse(t *testing.T, f *os.File, want []byte) {
 func TestPassthroughComesBack(t *testing.T) {
 	m := openModel(t, "embed:tiny")
 	s := mount(t, serverConfig{})
-	s.needPassthrough()
+	s.needPassthrough(t)
 	const name = "dense/unembedding.safetensors"
 	direct, err := os.OpenFile(s.path(name), os.O_RDONLY|unix.O_DIRECT, 0)
 	require.NoError(t, err)

@@ -36,13 +36,15 @@ func (f *FS) GetAttr(_ <-chan struct{}, in *fuse.GetAttrIn, out *fuse.AttrOut) f
 	return fuse.OK
 }
 
-// Readlink answers for the symlinks in resident/.
+// Readlink answers for the symlinks: those in resident/, and that of the socket.
 func (f *FS) Readlink(_ <-chan struct{}, header *fuse.InHeader) ([]byte, fuse.Status) {
-	id := nodeID(header.NodeId)
-	if id.kind() != kindResident {
-		return nil, fuse.EINVAL
+	switch id := nodeID(header.NodeId); id.kind() {
+	case kindResident:
+		return []byte(f.tree.ResidentTarget(id.key())), fuse.OK
+	case kindSocket:
+		return []byte(f.tree.socket), fuse.OK
 	}
-	return []byte(f.tree.ResidentTarget(id.key())), fuse.OK
+	return nil, fuse.EINVAL
 }
 
 // dirHandle is an open directory: its listing as it was when opened.

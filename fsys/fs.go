@@ -12,6 +12,7 @@ import (
 
 	"expertfs"
 	"expertfs/checkpoint"
+	"expertfs/fsys/handout"
 	"expertfs/tiers"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -50,6 +51,8 @@ type FS struct {
 
 	mechanism expertfs.Mechanism // set by Init
 	why       string
+	handout   *handout.Server // nil without a socket
+	noSocket  string          // why there is none
 	handles   handles
 	unpassed  unpassed
 	counters  counters
@@ -84,8 +87,10 @@ func Mount(mountpoint string, c *tiers.Cache, ck *checkpoint.Checkpoint, o Optio
 		served:        make(chan struct{}),
 		since:         time.Now(),
 	}
+	f.listen()
 	server, err := fuse.NewServer(f, mountpoint, f.mountOptions())
 	if err != nil {
+		f.hangUp()
 		// go-fuse ends some of its messages with a newline.
 		return nil, fmt.Errorf("mount %s: %s", mountpoint, strings.TrimSpace(err.Error()))
 	}
@@ -150,6 +155,7 @@ func (f *FS) Init(server *fuse.Server) {
 // and everything that readers held is released.
 func (f *FS) Wait() {
 	<-f.served
+	f.hangUp()
 	f.handles.removeAll()
 	if f.mechanism == expertfs.Passthrough {
 		f.options.Backings.disconnect()

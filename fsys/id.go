@@ -25,6 +25,7 @@ const (
 	kindControl                     // a file in it; index into tree.controls
 	kindResidentDir                 // .expertfs/resident/
 	kindResident                    // a symlink in it; index is the expert
+	kindSocket                      // .expertfs/socket; a symlink
 	kindEnd
 )
 

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"expertfs"
 	"expertfs/checkpoint/config"
 	"expertfs/checkpoint/layout"
 	"expertfs/checkpoint/synth"
@@ -34,25 +35,27 @@ type moved struct {
 	rest      func() ([]byte, error) // reads them; called once
 }
 
-// mover moves pages of the file at path, at off and at most size bytes of them,
-// without copying them, and closes the file.
-type mover func(path string, off, size int64) (moved, error)
+// mover moves pages of an open file, at off and at most size bytes of them,
+// without copying them.
+type mover func(f *os.File, off, size int64) (moved, error)
 
 // TestMovedPagesKeepTheirBytes moves pages of more experts than RAM holds into
 // pipes and sockets, closes the files, and has all of them evicted before it
-// reads what was moved.
+// reads what was moved. The files are those of the tree by passthrough, and
+// descriptors from the mount's socket.
 func TestMovedPagesKeepTheirBytes(t *testing.T) {
-	t.Run("small", func(t *testing.T) { testMoved(t, openModel(t, "embed:tiny"), 7, 200) })
+	t.Run("small", func(t *testing.T) { testMoved(t, openModel(t, "embed:tiny"), serverConfig{Slots: 7}, 200) })
+	t.Run("small memfds", func(t *testing.T) { testMoved(t, openModel(t, "embed:tiny"), serverConfig{Slots: 7, Memfd: true}, 100) })
 	t.Run("13 MB", func(t *testing.T) {
 		if testing.Short() && os.Getenv(movedEnv) == "" {
 			t.Skip("writes a checkpoint of 220 MB")
 		}
-		testMoved(t, publishedSize(t), 4, 24)
+		testMoved(t, publishedSize(t), serverConfig{Slots: 4}, 24)
 	})
 }
 
 // publishedSize is a model whose experts are as long as those of gpt-oss.
-func publishedSize(t *testing.T) *model {
+func publishedSize(t testing.TB) *model {
 	t.Helper()
 	c, err := config.Preset("tiny")
 	require.NoError(t, err)
@@ -63,30 +66,42 @@ func publishedSize(t *testing.T) *model {
 	return openModel(t, dir)
 }
 
-func testMoved(t *testing.T, m *model, slots int64, count int) {
+func testMoved(t *testing.T, m *model, c serverConfig, count int) {
 	if text := os.Getenv(movedEnv); text != "" {
 		var err error
 		count, err = strconv.Atoi(text)
 		require.NoError(t, err)
 	}
-	s := mount(t, serverConfig{Checkpoint: m.path, Slots: slots})
-	s.needPassthrough()
+	c.Checkpoint = m.path
+	s := mount(t, c)
+	slots := int(c.Slots)
+	socket := expertfs.NewOpener(s.point, m.names())
+	defer socket.Close()
 	web := startFileServer(t, s.point)
-	for name, move := range map[string]mover{
-		"splice": splicePages, "vmsplice": vmsplicePages, "sendfile": sendfilePages, "http.FileServer": web.move,
+	for name, move := range map[string]func(expertfs.Key, int64, int64) (moved, error){
+		"splice of a file":         moveFile(s, m, splicePages),
+		"vmsplice of a file":       moveFile(s, m, vmsplicePages),
+		"sendfile of a file":       moveFile(s, m, sendfilePages),
+		"http.FileServer":          web.move(m),
+		"splice of a descriptor":   moveDescriptor(socket, splicePages),
+		"vmsplice of a descriptor": moveDescriptor(socket, vmsplicePages),
+		"sendfile of a descriptor": moveDescriptor(socket, sendfilePages),
 	} {
 		t.Run(name, func(t *testing.T) {
+			if !strings.HasSuffix(name, "descriptor") {
+				s.needPassthrough(t)
+			}
 			before := s.report().Cache.Evictions
 			random := rand.New(rand.NewPCG(1, 2))
 			wrong, done := 0, 0
 			for done < count {
-				batch := m.moveBatch(t, s, move, int(slots)+1, random)
-				m.readOthers(t, s, batch, int(slots))
-				for name, b := range batch {
+				batch := m.moveBatch(t, move, slots+1, random)
+				m.readOthers(t, s, batch, slots)
+				for k, b := range batch {
 					got, err := b.rest()
 					require.NoError(t, err)
 					require.Len(t, got, int(b.size))
-					if !bytes.Equal(m.files[name][b.off:b.off+b.size], got) {
+					if !bytes.Equal(m.files[m.names().ExpertPath(k)][b.off:b.off+b.size], got) {
 						wrong++
 					}
 					done++
@@ -102,40 +117,67 @@ func testMoved(t *testing.T, m *model, slots int64, count int) {
 // pipeBytes is what a pipe can hold without privileges.
 const pipeBytes = 1 << 20
 
+// names spells the tree of the model.
+func (m *model) names() expertfs.Names {
+	c := m.ck.Config()
+	return expertfs.Names{Layers: c.Layers, Experts: c.Experts}
+}
+
+// moveFile opens a file of the tree, moves pages of it, and closes it.
+func moveFile(s *server, m *model, move mover) func(expertfs.Key, int64, int64) (moved, error) {
+	return func(k expertfs.Key, off, size int64) (moved, error) {
+		f, err := os.Open(s.path(m.names().ExpertPath(k)))
+		if err != nil {
+			return moved{}, err
+		}
+		defer f.Close()
+		return move(f, off, size)
+	}
+}
+
+// moveDescriptor does the same with a descriptor from the socket.
+func moveDescriptor(socket *expertfs.Opener, move mover) func(expertfs.Key, int64, int64) (moved, error) {
+	return func(k expertfs.Key, off, size int64) (moved, error) {
+		f, err := socket.Open(k)
+		if err != nil {
+			return moved{}, err
+		}
+		defer f.Close()
+		return move(f.File, off, size)
+	}
+}
+
 // moveBatch moves pages of n experts.
-func (m *model) moveBatch(t *testing.T, s *server, move mover, n int, random *rand.Rand) map[string]moved {
+func (m *model) moveBatch(t *testing.T, move func(expertfs.Key, int64, int64) (moved, error), n int, random *rand.Rand) map[expertfs.Key]moved {
 	t.Helper()
-	batch := map[string]moved{}
+	c := m.ck.Config()
+	batch := map[expertfs.Key]moved{}
 	size := m.ck.ExpertSize()
 	part := min(size, pipeBytes)
 	for len(batch) < n {
-		name := m.randomExpert(random)
-		if _, ok := batch[name]; ok {
+		k := expertfs.NewKey(random.IntN(c.Layers), random.IntN(c.Experts))
+		if _, ok := batch[k]; ok {
 			continue
 		}
 		// Pages are moved whole, so that a pipe holds as many as it should.
 		off := random.Int64N(size-part+1) &^ int64(os.Getpagesize()-1)
-		b, err := move(s.path(name), off, part)
-		require.NoError(t, err, name)
-		batch[name] = b
+		b, err := move(k, off, part)
+		require.NoError(t, err, k)
+		batch[k] = b
 	}
 	return batch
 }
 
-func (m *model) randomExpert(random *rand.Rand) string {
-	c := m.ck.Config()
-	return fmt.Sprintf("layers/%02d/experts/%02d.safetensors", random.IntN(c.Layers), random.IntN(c.Experts))
-}
-
 // readOthers reads n experts that are not in the batch, so that they take the
 // room of those that are.
-func (m *model) readOthers(t *testing.T, s *server, batch map[string]moved, n int) {
+func (m *model) readOthers(t *testing.T, s *server, batch map[expertfs.Key]moved, n int) {
 	t.Helper()
 	for name := range m.files {
 		if n == 0 {
 			return
 		}
-		if _, ok := batch[name]; ok || !strings.Contains(name, "/experts/") {
+		k, expert := m.names().ParseExpertPath(name)
+		if _, ok := batch[k]; ok || !expert {
 			continue
 		}
 		got, err := readMapped(s.path(name))
@@ -168,12 +210,7 @@ func restOf(r io.ReadCloser) func() ([]byte, error) {
 	}
 }
 
-func splicePages(path string, off, size int64) (moved, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return moved{}, err
-	}
-	defer f.Close()
+func splicePages(f *os.File, off, size int64) (moved, error) {
 	r, w, err := newPipe()
 	if err != nil {
 		return moved{}, err
@@ -192,8 +229,8 @@ func splicePages(path string, off, size int64) (moved, error) {
 	return moved{off, at - off, restOf(r)}, nil
 }
 
-func vmsplicePages(path string, off, size int64) (moved, error) {
-	mem, err := mapFile(path)
+func vmsplicePages(f *os.File, off, size int64) (moved, error) {
+	mem, err := mapOpen(f)
 	if err != nil {
 		return moved{}, err
 	}
@@ -212,12 +249,7 @@ func vmsplicePages(path string, off, size int64) (moved, error) {
 	return moved{off, int64(n), restOf(r)}, nil
 }
 
-func sendfilePages(path string, off, size int64) (moved, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return moved{}, err
-	}
-	defer f.Close()
+func sendfilePages(f *os.File, off, size int64) (moved, error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return moved{}, err
@@ -242,13 +274,13 @@ func sendfilePages(path string, off, size int64) (moved, error) {
 
 // fileServer serves a folder by net/http, which sends files by sendfile(2).
 type fileServer struct {
-	root, address string
-	running       atomic.Int64 // requests
+	address string
+	running atomic.Int64 // requests
 }
 
 func startFileServer(t *testing.T, root string) *fileServer {
 	t.Helper()
-	w := &fileServer{root: root}
+	w := new(fileServer)
 	files := http.FileServer(http.Dir(root))
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -266,34 +298,36 @@ func startFileServer(t *testing.T, root string) *fileServer {
 	return w
 }
 
-// move asks for a whole file, and reads no further than off before the server
-// has sent the rest to the socket and has closed the file.
-func (w *fileServer) move(path string, _, size int64) (moved, error) {
-	conn, err := net.Dial("tcp", w.address)
-	if err != nil {
-		return moved{}, err
-	}
-	w.running.Add(1)
-	fmt.Fprintf(conn, "GET /%s HTTP/1.0\r\n\r\n", strings.TrimPrefix(path, w.root+"/"))
-	in := bufio.NewReader(conn)
-	response, err := http.ReadResponse(in, nil)
-	if err != nil {
-		return moved{}, err
-	}
-	if response.StatusCode != http.StatusOK {
-		return moved{}, fmt.Errorf("%s: %s", path, response.Status)
-	}
-	off := max(0, response.ContentLength-size/2)
-	if _, err := io.CopyN(io.Discard, response.Body, off); err != nil {
-		return moved{}, err
-	}
-	for end := time.Now().Add(patience); w.running.Load() > 0; time.Sleep(100 * time.Microsecond) {
-		if time.Now().After(end) {
-			return moved{}, fmt.Errorf("%s: the socket does not take %d bytes", path, size/2)
+// move asks for a whole file, and reads no further than its second half, or its
+// last size/2 bytes, before the server has sent the rest to the socket and has
+// closed the file.
+func (w *fileServer) move(m *model) func(expertfs.Key, int64, int64) (moved, error) {
+	return func(k expertfs.Key, _, size int64) (moved, error) {
+		conn, err := net.Dial("tcp", w.address)
+		if err != nil {
+			return moved{}, err
 		}
+		w.running.Add(1)
+		fmt.Fprintf(conn, "GET /%s HTTP/1.0\r\n\r\n", m.names().ExpertPath(k))
+		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			return moved{}, err
+		}
+		if response.StatusCode != http.StatusOK {
+			return moved{}, fmt.Errorf("%v: %s", k, response.Status)
+		}
+		off := max(0, response.ContentLength-size/2)
+		if _, err := io.CopyN(io.Discard, response.Body, off); err != nil {
+			return moved{}, err
+		}
+		for end := time.Now().Add(patience); w.running.Load() > 0; time.Sleep(100 * time.Microsecond) {
+			if time.Now().After(end) {
+				return moved{}, fmt.Errorf("%v: the socket does not take %d bytes", k, size/2)
+			}
+		}
+		return moved{off, response.ContentLength - off, func() ([]byte, error) {
+			defer conn.Close()
+			return io.ReadAll(response.Body)
+		}}, nil
 	}
-	return moved{off, response.ContentLength - off, func() ([]byte, error) {
-		defer conn.Close()
-		return io.ReadAll(response.Body)
-	}}, nil
 }

@@ -12,10 +12,10 @@ import (
 )
 
 // needPassthrough skips a test where the kernel has no FUSE passthrough.
-func (s *server) needPassthrough() {
-	s.t.Helper()
+func (s *server) needPassthrough(t testing.TB) {
+	t.Helper()
 	if r := s.report(); r.Mechanism != expertfs.Passthrough {
-		s.t.Skip("no passthrough here: ", r.Why)
+		t.Skip("no passthrough here: ", r.Why)
 	}
 }
 
@@ -23,7 +23,7 @@ func (s *server) needPassthrough() {
 func TestPassthroughReadsDoNotReachTheServer(t *testing.T) {
 	m := openModel(t, "embed:tiny")
 	s := mount(t, serverConfig{Slots: 12})
-	s.needPassthrough()
+	s.needPassthrough(t)
 	before := s.report().Requests
 	opens := int64(0)
 	for name, want := range m.files {

@@ -35,6 +35,10 @@ func (f *FS) Stats() expertfs.Stats {
 		},
 		Cache: cacheStats(f.cache.Stats()),
 	}
+	s.NoSocket = f.noSocket
+	if f.handout != nil {
+		s.Requests.Descriptors = f.handout.Opens()
+	}
 	if f.options.Backings != nil {
 		s.Requests.Unbacked = f.options.Backings.failures()
 	}

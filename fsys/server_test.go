@@ -44,6 +44,13 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
+	if root, ok := os.LookupEnv(openerEnv); ok {
+		if err := runOpener(root); err != nil {
+			fmt.Fprintln(os.Stderr, "opener:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	if text, ok := os.LookupEnv(readerEnv); ok {
 		if err := runReader(text); err != nil {
 			fmt.Fprintln(os.Stderr, "reader:", err)
@@ -187,7 +194,7 @@ func exists(path string) bool {
 
 // server is a mount and the process that serves it.
 type server struct {
-	t     *testing.T
+	t     testing.TB
 	point string
 	cmd   *exec.Cmd
 	stop  io.Closer
@@ -196,7 +203,7 @@ type server struct {
 }
 
 // needFUSE skips a test where nothing can be mounted.
-func needFUSE(t *testing.T) {
+func needFUSE(t testing.TB) {
 	t.Helper()
 	if err := mountpoint.Possible(); err != nil {
 		t.Skip("cannot mount here: ", err)
@@ -205,7 +212,7 @@ func needFUSE(t *testing.T) {
 
 // mount starts a server; the test's end unmounts and fails the test unless the
 // server leaves in good order.
-func mount(t *testing.T, c serverConfig, env ...string) *server {
+func mount(t testing.TB, c serverConfig, env ...string) *server {
 	t.Helper()
 	needFUSE(t)
 	if c.Checkpoint == "" {

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"expertfs"
 	"expertfs/policy"
 
 	"github.com/stretchr/testify/require"
@@ -127,6 +128,8 @@ func runReader(text string) error {
 			names = append(names, name)
 		}
 	}
+	socket := expertfs.NewOpener(c.Point, m.names())
+	defer socket.Close()
 	var kept []byte // the mapping of a file that is closed
 	var keptName string
 	for {
@@ -142,6 +145,12 @@ func runReader(text string) error {
 			}
 			kept, err = mapFile(filepath.Join(c.Point, name))
 			keptName = name
+		} else if k, expert := m.names().ParseExpertPath(name); expert && random.IntN(4) == 0 {
+			var got []byte
+			got, err = readDescriptor(socket, k, true)
+			if err == nil && !bytes.Equal(m.files[name], got) {
+				return fmt.Errorf("descriptor of %s: wrong bytes", name)
+			}
 		} else {
 			var got []byte
 			w := ways[random.IntN(len(ways))]

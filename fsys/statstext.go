@@ -42,6 +42,9 @@ func summary(b *bytes.Buffer, s expertfs.Stats) {
 	fmt.Fprintf(b, "# %s (%s layout): %d layers of %d experts, %s each\n",
 		s.Model, s.Layout, s.Layers, s.Experts, humanize.IBytes(uint64(s.ExpertSize)))
 	fmt.Fprintf(b, "# reads: %s%s\n", s.Mechanism, reason(s.Why))
+	if s.NoSocket != "" {
+		fmt.Fprintf(b, "# socket for descriptors: none%s\n", reason(s.NoSocket))
+	}
 	fmt.Fprintf(b, "# RAM tier: %s%s\n", c.Mechanism, reason(c.Why))
 	fmt.Fprintf(b, "# NVMe tier: %s\n", c.Drive)
 	fmt.Fprintf(b, "# policy: %s\n", c.Policy)
@@ -105,6 +108,7 @@ func metrics(s expertfs.Stats) []metric {
 		{"prefetch_late_total", c.Prefetch.Late},
 		{"prefetch_wasted_total", c.Prefetch.Wasted},
 		{"opens_total", q.Opens},
+		{"descriptors_total", q.Descriptors},
 		{"reads_total", q.Reads},
 		{"read_bytes_total", q.ReadBytes},
 		{"open_handles", q.OpenHandles},

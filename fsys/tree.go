@@ -21,6 +21,7 @@ type tree struct {
 	embedding   int64
 	unembedding int64
 	controls    []control
+	socket      string // where readers get descriptors; "" for nowhere
 
 	owner   fuse.Owner // who mounted
 	changed time.Time  // the checkpoint's time of modification
@@ -143,6 +144,9 @@ func (t *tree) fixedEntries(dir nodeID) []entry {
 		for i, c := range t.controls {
 			list = append(list, entry{c.name, newID(kindControl, 0, i)})
 		}
+		if t.socket != "" {
+			list = append(list, entry{expertfs.SocketFile, newID(kindSocket, 0, 0)})
+		}
 		return list
 	}
 	return nil
@@ -176,6 +180,8 @@ func (t *tree) size(id nodeID) int64 {
 		return t.expertSize
 	case kindResident:
 		return int64(len(t.ResidentTarget(id.key())))
+	case kindSocket:
+		return int64(len(t.socket))
 	}
 	return 0
 }

@@ -1,0 +1,137 @@
+package expertfs
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Opener opens the experts of a tree, each by the best way there is: by the
+// mount's socket, which hands out the memory itself, or else as a file. Its
+// methods may be called concurrently.
+type Opener struct {
+	root  string
+	names Names
+
+	descriptors, files atomic.Int64
+
+	mu     sync.Mutex
+	idle   []*conn // without an open under way
+	closed bool
+	noDial time.Time // the socket is left alone until then
+}
+
+// redialAfter is how long files are opened before a socket that failed is tried
+// again.
+const redialAfter = time.Second
+
+// NewOpener makes an opener of the tree at root: a mount, or a folder copied from
+// one. It must be closed.
+func NewOpener(root string, names Names) *Opener {
+	return &Opener{root: root, names: names}
+}
+
+// Close hangs up. Experts that are open stay good.
+func (o *Opener) Close() {
+	o.mu.Lock()
+	o.closed = true
+	o.mu.Unlock()
+	o.hangUp()
+}
+
+// Opens tells how many experts were opened by either way.
+func (o *Opener) Opens() (bySocket, asFiles int64) { return o.descriptors.Load(), o.files.Load() }
+
+// ExpertFile is an open expert: a file that can be read and mapped.
+type ExpertFile struct {
+	*os.File
+	key  Key
+	conn *conn // nil when it was opened as a file
+}
+
+// Close ends the use of an expert. Mappings of it stay good, but as long as there
+// are any the mount cannot use the memory for another expert.
+func (f *ExpertFile) Close() error {
+	err := f.File.Close()
+	if err == nil && f.conn != nil {
+		f.conn.release(f.key)
+	}
+	return err
+}
+
+// Open returns an expert when it is in RAM. Its errors are *os.PathError, with the
+// errno of open(2): EBUSY when readers hold all of the RAM tier for too long, EIO
+// when the drive or the checkpoint fails, ENOMEM when the mount is short of
+// something.
+func (o *Opener) Open(k Key) (*ExpertFile, error) {
+	path := filepath.Join(o.root, filepath.FromSlash(o.names.ExpertPath(k)))
+	for range 2 { // the first connection may be one to a mount that is gone
+		c := o.take()
+		if c == nil {
+			break
+		}
+		fd, err := c.open(k)
+		var failure *OpenError
+		if err != nil && !errors.As(err, &failure) {
+			c.hangUp()
+			o.hangUp()
+			continue
+		}
+		o.give(c)
+		if err != nil {
+			return nil, &os.PathError{Op: "open", Path: path, Err: err}
+		}
+		o.descriptors.Add(1)
+		return &ExpertFile{os.NewFile(uintptr(fd), path), k, c}, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	o.files.Add(1)
+	return &ExpertFile{File: f, key: k}, nil
+}
+
+// take returns a connection for one open, nil where there is none to be had.
+func (o *Opener) take() *conn {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if n := len(o.idle); n > 0 {
+		c := o.idle[n-1]
+		o.idle = o.idle[:n-1]
+		return c
+	}
+	if o.closed || time.Now().Before(o.noDial) {
+		return nil
+	}
+	c, err := dial(filepath.Join(o.root, ControlDir, SocketFile), o.names)
+	if err != nil {
+		o.noDial = time.Now().Add(redialAfter)
+		return nil
+	}
+	return c
+}
+
+// give takes a connection back whose open is answered.
+func (o *Opener) give(c *conn) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed {
+		c.hangUp()
+		return
+	}
+	o.idle = append(o.idle, c)
+}
+
+// hangUp ends the connections that have no open under way.
+func (o *Opener) hangUp() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, c := range o.idle {
+		c.hangUp()
+	}
+	o.idle = nil
+}
