@@ -2,12 +2,12 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"syscall"
 
+	"expertfs"
 	"expertfs/cmd/expertfs/internal/bench"
 	"expertfs/fsys/mountpoint"
 
@@ -48,8 +48,8 @@ token costs.`,
 			if err != nil {
 				return err
 			}
-			if mountpoint.Stale(m.Point) {
-				return fmt.Errorf("%s: %w", m.Point, mountpoint.ErrStale)
+			if _, err := readControl(m.Point, expertfs.VersionFile); err != nil {
+				return err // it is dead, or hangs
 			}
 			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 			defer stop()

@@ -27,6 +27,7 @@ const (
 	exitPointStale      = 25
 	exitNotMounted      = 26
 	exitBusy            = 27
+	exitServerLives     = 28
 
 	exitNoDevice     = 30
 	exitNoFusermount = 31
@@ -53,6 +54,7 @@ var exitMeanings = []struct {
 	{exitPointStale, "a dead mount is there and cannot be taken down"},
 	{exitNotMounted, "no expertfs is mounted there"},
 	{exitBusy, "the mount is in use"},
+	{exitServerLives, "unmounted, but the server goes on: somebody else has it mounted, or it is stopped"},
 	{exitNoDevice, "/dev/fuse is missing or may not be opened"},
 	{exitNoFusermount, "not root, and fusermount3 is missing"},
 	{exitRefused, "the kernel or fusermount3 refuses to mount"},

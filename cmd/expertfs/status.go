@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"text/tabwriter"
 
 	"expertfs"
@@ -64,10 +65,12 @@ func statusAll(out io.Writer, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	all := make([]mountStatus, 0, len(mounts))
-	for _, m := range mounts {
-		all = append(all, statusOf(m))
+	all := make([]mountStatus, len(mounts))
+	var asking sync.WaitGroup // at once, as each may keep us waiting
+	for i, m := range mounts {
+		asking.Go(func() { all[i] = statusOf(m) })
 	}
+	asking.Wait()
 	if asJSON {
 		return printJSON(out, all)
 	}
@@ -89,6 +92,12 @@ func statusOf(m mountpoint.Mount) mountStatus {
 	switch {
 	case errors.Is(err, mountpoint.ErrStale):
 		s.Error = "dead: its server is gone; expertfs umount cleans it up"
+		return s
+	case errors.Is(err, mountpoint.ErrSilent):
+		s.Error = "its server does not answer"
+		if pid := mountpoint.Server(m); pid != 0 && mountpoint.Stopped(pid) {
+			s.Error = fmt.Sprintf("its server is stopped: kill -CONT %d", pid)
+		}
 		return s
 	case errors.Is(err, os.ErrPermission):
 		s.Error = "mounted by another user"

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
+	"strings"
 	"time"
 
 	"expertfs"
@@ -21,9 +21,9 @@ func newUmountCommand() *cobra.Command {
 		Use:     "umount MOUNTPOINT...",
 		Aliases: []string{"unmount"},
 		Short:   "Take mounts down",
-		Long: `Take mounts down, and wait until their servers have ended. A mount in use is
-left alone and its users are listed, unless --lazy is given. What a dead server has
-left behind is cleaned up.`,
+		Long: `Take mounts down, and wait until their servers have ended; when one goes on, say
+why. A mount in use is left alone and its users are listed, unless --lazy is given.
+What a dead server has left behind is cleaned up.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			var errs []error
@@ -43,8 +43,11 @@ func umount(point string, lazy bool) error {
 	if err != nil {
 		return err
 	}
-	server := findServer(m.Point)
-	defer server.close()
+	var server serverProcess // of nobody who is waited for: not after a lazy unmount, nor for a bind mount of a part
+	if !lazy && m.Root == "/" {
+		server = findServer(m)
+		defer server.close()
+	}
 	err = mountpoint.Unmount(m.Point, lazy)
 	if errors.Is(err, mountpoint.ErrBusy) {
 		for _, h := range mountpoint.Holders(m.Point) {
@@ -55,49 +58,92 @@ func umount(point string, lazy bool) error {
 	if err != nil {
 		return err
 	}
-	if !lazy {
-		server.wait()
+	if why := server.wait(m); why != "" {
+		return withCode(exitServerLives, fmt.Errorf("%s is unmounted, but its server%s goes on: %s", m.Point, server, why))
 	}
 	return nil
 }
 
-// serverProcess is a descriptor of the process that serves a mount, or nothing.
-type serverProcess struct{ pidfd int }
+// serverProcess is the process that serves a mount, with a descriptor of it; its
+// zero value is nobody.
+type serverProcess struct {
+	pid    int
+	pidfd  int
+	silent bool // it did not answer, and may be unknown
+}
 
-// findServer asks the mount for its server. A server that does not answer soon
-// is not waited for.
-func findServer(point string) serverProcess {
-	var s expertfs.Stats
-	text, err := readControl(point, expertfs.StatsJSONFile)
-	if err != nil || json.Unmarshal(text, &s) != nil || s.PID == os.Getpid() {
-		return serverProcess{-1}
+// String names the process in a sentence.
+func (p serverProcess) String() string {
+	if p.pid == 0 {
+		return ""
 	}
-	fd, err := unix.PidfdOpen(s.PID, 0)
-	if err != nil {
-		return serverProcess{-1}
+	return fmt.Sprintf(" (pid %d)", p.pid)
+}
+
+// findServer finds the server of a mount, as the kernel knows it or else by asking
+// the mount. What the mount says is a number in the server's pid namespace: it is
+// believed when the process of that number here serves something. A server that is
+// not found is not waited for.
+func findServer(m mountpoint.Mount) serverProcess {
+	p := serverProcess{pid: mountpoint.Server(m)}
+	if p.pid == 0 {
+		var said struct{ PID int }
+		text, err := readControl(m.Point, expertfs.StatsJSONFile)
+		p.silent = errors.Is(err, mountpoint.ErrSilent)
+		if err != nil || json.Unmarshal(text, &said) != nil || !mountpoint.Serves(said.PID) {
+			return p
+		}
+		p.pid = said.PID
 	}
-	return serverProcess{fd}
+	fd, err := unix.PidfdOpen(p.pid, 0)
+	if err != nil || p.pid == os.Getpid() {
+		return serverProcess{}
+	}
+	p.pidfd = fd
+	return p
 }
 
 // wait returns when the process has ended, so that the memory is free again and
-// what it has learned is saved. It gives up after a while: the mount is gone.
-func (p serverProcess) wait() {
-	const patience = 30 * time.Second
-	if p.pidfd < 0 {
-		return
+// what it has learned is saved; or it says why that is not to be expected.
+func (p serverProcess) wait(m mountpoint.Mount) (why string) {
+	const (
+		patience = 30 * time.Second
+		grace    = 500 * time.Millisecond // before others are suspected
+	)
+	switch {
+	case p.silent && p.pid == 0:
+		return "it did not answer, and what process it is cannot be known"
+	case p.pid == 0:
+		return ""
 	}
-	deadline := time.Now().Add(patience)
-	for {
-		left := max(0, time.Until(deadline)) // poll(2) takes a negative time for ever
-		_, err := unix.Poll([]unix.PollFd{{Fd: int32(p.pidfd), Events: unix.POLLIN}}, int(left.Milliseconds()))
-		if err != unix.EINTR || left == 0 {
-			return
+	for deadline := time.Now().Add(patience); ; {
+		_, err := unix.Poll([]unix.PollFd{{Fd: int32(p.pidfd), Events: unix.POLLIN}}, int(grace.Milliseconds()))
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			return err.Error()
+		}
+		if p.ended() {
+			return ""
+		}
+		if keepers := mountpoint.Keepers(m); len(keepers) > 0 {
+			return strings.Join(keepers, "; ")
+		}
+		if mountpoint.Stopped(p.pid) {
+			return fmt.Sprintf("it is stopped; kill -CONT %d lets it end", p.pid)
+		}
+		if time.Now().After(deadline) {
+			return fmt.Sprintf("it has not ended in %v", patience)
 		}
 	}
 }
 
+// ended tells whether the process is gone; its number may be another's then.
+func (p serverProcess) ended() bool {
+	n, err := unix.Poll([]unix.PollFd{{Fd: int32(p.pidfd), Events: unix.POLLIN}}, 0)
+	return err == nil && n > 0
+}
+
 func (p serverProcess) close() {
-	if p.pidfd >= 0 {
+	if p.pid != 0 {
 		unix.Close(p.pidfd)
 	}
 }
@@ -105,23 +151,5 @@ func (p serverProcess) close() {
 // readControl reads a control file of a mount, and gives up on a server that
 // does not answer.
 func readControl(point, name string) ([]byte, error) {
-	const patience = 5 * time.Second
-	type result struct {
-		text []byte
-		err  error
-	}
-	answer := make(chan result, 1)
-	go func() {
-		text, err := os.ReadFile(filepath.Join(point, expertfs.ControlPath(name)))
-		answer <- result{text, err}
-	}()
-	select {
-	case r := <-answer:
-		if errors.Is(r.err, unix.ENOTCONN) {
-			return nil, fmt.Errorf("%s: %w", point, mountpoint.ErrStale)
-		}
-		return r.text, r.err
-	case <-time.After(patience):
-		return nil, fmt.Errorf("%s: the server does not answer", point)
-	}
+	return mountpoint.Read(point, expertfs.ControlPath(name))
 }

@@ -58,8 +58,6 @@ func Possible() error {
 func Check(path string) error {
 	abs, err := Resolve(path)
 	switch {
-	case errors.Is(err, unix.ENOTCONN):
-		return fmt.Errorf("%s: %w", path, ErrStale)
 	case errors.Is(err, os.ErrNotExist):
 		return fmt.Errorf("%s: %w", path, ErrMissing)
 	case err != nil:
@@ -102,38 +100,63 @@ func checkEmpty(path, abs string) error {
 	return fmt.Errorf("%s: %w (it has %q)", path, ErrNotEmpty, names[0])
 }
 
+// Claim makes this process the only one that mounts on the folder path, until
+// release is called, the first time. While another one has it, the error is ErrMounted.
+func Claim(path string) (release func(), err error) {
+	folder, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(folder.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		folder.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, fmt.Errorf("%s: %w, or one that is being mounted just now", path, ErrMounted)
+		}
+		return nil, fmt.Errorf("%s: flock: %w", path, err)
+	}
+	return func() { folder.Close() }, nil
+}
+
 // Resolve returns path as the mount table spells it: absolute and free of
-// symbolic links. It does not touch the root of a mount itself, so that it also
-// works on a stale one (whose stat fails with ENOTCONN).
+// symbolic links. It does not touch the root of a mount of ours, so that it also
+// works on one whose server is gone or does not answer.
 func Resolve(path string) (string, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return "", err
 	}
-	if _, ok, err := find(abs); err != nil {
-		return "", err
-	} else if ok {
-		return abs, nil
-	}
-	real, err := filepath.EvalSymlinks(abs)
-	if errors.Is(err, unix.ENOTCONN) {
-		// The last element is the root of a dead mount: resolve what leads
-		// there.
-		dir, derr := filepath.EvalSymlinks(filepath.Dir(abs))
-		if derr != nil {
+	const maxLinks = 40 // as the kernel has it
+	for range maxLinks {
+		if m, ok, err := find(abs); err != nil {
+			return "", err
+		} else if ok && m.Type == FSType {
+			return abs, nil
+		}
+		if abs == "/" {
+			return abs, nil
+		}
+		dir, err := filepath.EvalSymlinks(filepath.Dir(abs))
+		if err != nil {
 			return "", err
 		}
-		return filepath.Join(dir, filepath.Base(abs)), nil
+		abs = filepath.Join(dir, filepath.Base(abs))
+		if m, ok, err := find(abs); err != nil {
+			return "", err
+		} else if ok && m.Type == FSType {
+			return abs, nil
+		}
+		target, err := os.Readlink(abs)
+		switch {
+		case errors.Is(err, unix.EINVAL): // no link
+			return abs, nil
+		case err != nil:
+			return "", err
+		case !filepath.IsAbs(target):
+			target = filepath.Join(dir, target)
+		}
+		abs = target
 	}
-	return real, err
-}
-
-// Stale tells whether a mount's server is gone: every request to such a mount
-// fails with ENOTCONN ("Transport endpoint is not connected"). It asks by
-// statfs, since the kernel may answer stat from its cache.
-func Stale(path string) bool {
-	var st unix.Statfs_t
-	return errors.Is(unix.Statfs(path, &st), unix.ENOTCONN)
+	return "", fmt.Errorf("%s: %w", path, unix.ELOOP)
 }
 
 // Find returns the expertfs mount whose root is path.

@@ -6,22 +6,24 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 const table = `24 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
 97 24 0:45 / /mnt/my\040model rw,nosuid,nodev,relatime shared:50 master:1 - fuse.expertfs expertfs:gpt-oss-20b rw,user_id=0,group_id=0
-98 24 0:46 / /proc/fs rw - proc proc rw
+98 24 0:46 /fs /proc/fs rw - proc proc rw
 `
 
 func TestParseTable(t *testing.T) {
 	got, err := parseTable(strings.NewReader(table))
 	require.NoError(t, err)
 	require.Equal(t, []Mount{
-		{Point: "/", Type: "ext4", Source: "/dev/vda", Minor: 0},
-		{Point: "/mnt/my model", Type: FSType, Source: "expertfs:gpt-oss-20b", Minor: 45},
-		{Point: "/proc/fs", Type: "proc", Source: "proc", Minor: 46},
+		{Point: "/", Root: "/", Type: "ext4", Source: "/dev/vda", Minor: 0},
+		{Point: "/mnt/my model", Root: "/", Type: FSType, Source: "expertfs:gpt-oss-20b", Minor: 45},
+		{Point: "/proc/fs", Root: "/fs", Type: "proc", Source: "proc", Minor: 46},
 	}, got)
 	for _, bad := range []string{"24 1 254:0 / / rw ext4\n", "24 1 254:x / / rw - ext4 s o\n", "- a b\n"} {
 		_, err := parseTable(strings.NewReader(bad))
@@ -56,6 +58,76 @@ func TestFindRefusesOtherFolders(t *testing.T) {
 	_, err = Find("/no such folder")
 	require.ErrorIs(t, err, ErrMissing)
 	require.ErrorIs(t, Unmount(t.TempDir(), true), ErrNotMounted)
+}
+
+func TestResolve(t *testing.T) {
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	require.NoError(t, err)
+	folder := filepath.Join(dir, "folder")
+	require.NoError(t, os.MkdirAll(filepath.Join(folder, "sub"), 0o755))
+	for name, target := range map[string]string{"a": "folder", "b": "a", "c": folder + "/sub/..", "loop": "loop", "dead": "nothing"} {
+		require.NoError(t, os.Symlink(target, filepath.Join(dir, name)))
+	}
+	for path, want := range map[string]string{
+		"folder": folder, "a": folder, "b": folder, "c": folder, "b/sub": folder + "/sub", "folder/../b/": folder,
+	} {
+		got, err := Resolve(filepath.Join(dir, path))
+		require.NoError(t, err, path)
+		require.Equal(t, want, got, path)
+	}
+	_, err = Resolve(filepath.Join(dir, "loop"))
+	require.ErrorIs(t, err, unix.ELOOP)
+	_, err = Resolve(filepath.Join(dir, "dead"))
+	require.ErrorIs(t, err, os.ErrNotExist)
+	root, err := Resolve("/")
+	require.NoError(t, err)
+	require.Equal(t, "/", root)
+}
+
+// TestRead reads ordinary files: the process that does it knows no mounts.
+func TestRead(t *testing.T) {
+	dir := t.TempDir()
+	content := strings.Repeat("line\n", 100_000) // more than a pipe holds
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "file"), []byte(content), 0o644))
+	text, err := Read(dir, "file")
+	require.NoError(t, err)
+	require.Equal(t, content, string(text))
+	_, err = Read(dir, "missing")
+	require.ErrorIs(t, err, os.ErrNotExist)
+	require.False(t, Stale(dir))
+
+	// Nobody writes to this pipe: its open hangs, as on a mount whose server does.
+	require.NoError(t, unix.Mkfifo(filepath.Join(dir, "pipe"), 0o644))
+	_, err = Read(dir, "pipe")
+	require.ErrorIs(t, err, ErrSilent)
+	require.Empty(t, Holders(dir), "the one who waited is gone")
+}
+
+func TestClaim(t *testing.T) {
+	dir := t.TempDir()
+	release, err := Claim(dir)
+	require.NoError(t, err)
+	_, err = Claim(dir)
+	require.ErrorIs(t, err, ErrMounted)
+	release()
+	release()
+	release, err = Claim(dir)
+	require.NoError(t, err)
+	release()
+}
+
+func TestStopped(t *testing.T) {
+	child := exec.Command("cat")
+	stdin, err := child.StdinPipe()
+	require.NoError(t, err)
+	require.NoError(t, child.Start())
+	require.False(t, Stopped(child.Process.Pid))
+	require.NoError(t, child.Process.Signal(unix.SIGSTOP))
+	require.Eventually(t, func() bool { return Stopped(child.Process.Pid) }, time.Minute, time.Millisecond)
+	require.NoError(t, child.Process.Signal(unix.SIGCONT))
+	require.NoError(t, stdin.Close())
+	require.NoError(t, child.Wait())
+	require.False(t, Serves(os.Getpid()))
 }
 
 // TestHolders looks for a process of ours in an ordinary folder: how processes

@@ -16,13 +16,15 @@ const FSType = "fuse.expertfs"
 // Mount is one line of the kernel's mount table.
 type Mount struct {
 	Point  string // absolute path
+	Root   string // what of the filesystem is there: "/" but for bind mounts of a part
 	Type   string // "fuse.expertfs"
 	Source string // what `df` shows in its first column
 	Minor  uint32 // minor number of the device, which names the FUSE connection
 }
 
 // List returns all mounts of FSType that this process can see, in the order of
-// the mount table (a mount that covers another comes later).
+// the mount table (a mount that covers another comes later). Bind mounts of a part
+// of one are not among them.
 func List() ([]Mount, error) {
 	all, err := readTable()
 	if err != nil {
@@ -30,7 +32,7 @@ func List() ([]Mount, error) {
 	}
 	var ours []Mount
 	for _, m := range all {
-		if m.Type == FSType {
+		if m.Type == FSType && m.Root == "/" {
 			ours = append(ours, m)
 		}
 	}
@@ -80,6 +82,7 @@ func parseTable(r io.Reader) ([]Mount, error) {
 		}
 		mounts = append(mounts, Mount{
 			Point:  unescape(left[4]),
+			Root:   unescape(left[3]),
 			Type:   right[0],
 			Source: unescape(right[1]),
 			Minor:  uint32(n),

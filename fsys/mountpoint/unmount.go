@@ -23,13 +23,15 @@ func Unmount(path string, lazy bool) error {
 	if err != nil {
 		return err
 	}
-	if Stale(m.Point) {
-		lazy = true
-	}
+	unmount := unmountHelper
 	if os.Geteuid() == 0 {
-		return unmountDirect(m.Point, lazy)
+		unmount = unmountDirect
 	}
-	return unmountHelper(m.Point, lazy)
+	err = unmount(m.Point, lazy)
+	if !lazy && errors.Is(err, ErrBusy) && Stale(m.Point) {
+		return unmount(m.Point, true)
+	}
+	return err
 }
 
 func unmountDirect(point string, lazy bool) error {
