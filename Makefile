@@ -3,6 +3,8 @@
 
 GO     ?= go
 PREFIX ?= /usr/local
+# Where mount(8) looks for programs that mount a type; nowhere else.
+HELPERS ?= /sbin
 BIN    := bin
 # How much one fuzz target runs, in inputs or seconds, and how long the soak: by
 # itself, and as a part of check.
@@ -27,7 +29,9 @@ build: needs-build
 install: build
 	install -D -m 0755 $(BIN)/expertfs $(DESTDIR)$(PREFIX)/bin/expertfs
 	install -D -m 0755 $(BIN)/gptoss $(DESTDIR)$(PREFIX)/bin/gptoss
-	ln -sf $(PREFIX)/bin/expertfs $(DESTDIR)$(PREFIX)/sbin/mount.expertfs
+	install -d $(DESTDIR)$(HELPERS)
+	ln -sf $(PREFIX)/bin/expertfs $(DESTDIR)$(HELPERS)/mount.expertfs
+	ln -sf $(PREFIX)/bin/expertfs $(DESTDIR)$(HELPERS)/mount.fuse.expertfs
 
 # Says what is missing on this machine, and how to get it, before anything fails
 # obscurely; of the tests, which ones skip for it.

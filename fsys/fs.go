@@ -1,6 +1,8 @@
 package fsys
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -114,7 +116,9 @@ func (f *FS) mountOptions() *fuse.MountOptions {
 	o := &fuse.MountOptions{
 		AllowOther: f.options.AllowOther,
 		Name:       "expertfs",
-		FsName:     "expertfs:" + f.ck.Name(),
+		// What /etc/fstab has in its first column: by it mount(8) knows what is
+		// mounted already.
+		FsName: cmp.Or(f.options.Source, f.ck.Name()),
 		// As root a missing fusermount3 is no obstacle, and failing to mount is
 		// no reason to try it.
 		DirectMountStrict: os.Geteuid() == 0,
@@ -125,6 +129,10 @@ func (f *FS) mountOptions() *fuse.MountOptions {
 		DisableSplice: true,
 		Logger:        slog.NewLogLogger(f.log.Handler(), slog.LevelWarn),
 		PanicHandler:  f.recovered,
+	}
+	if f.log.Enabled(context.Background(), slog.LevelDebug) {
+		o.Debug = true // each request and its reply; the library has one logger for all it says
+		o.Logger = slog.NewLogLogger(f.log.Handler(), slog.LevelDebug)
 	}
 	if f.options.ReadOnly {
 		o.Options = append(o.Options, "ro")
@@ -148,7 +156,8 @@ func (f *FS) Init(server *fuse.Server) {
 	if f.mechanism == expertfs.Passthrough {
 		f.options.Backings.connect(server)
 	}
-	f.log.Info("mounted", "point", f.mountpoint, "mechanism", f.mechanism, "why", f.why)
+	f.log.Info("mounted", "point", f.mountpoint, "checkpoint", f.options.Source, "model", f.ck.Name(), "ram", f.cache.Budget(),
+		"policy", f.cache.PolicySpec(), "mechanism", f.mechanism, "why", f.why, "version", f.options.Version)
 }
 
 // Wait returns when the filesystem is unmounted and the last request answered,

@@ -145,7 +145,7 @@ func TestUsageErrors(t *testing.T) {
 		"mount --policy no-such-policy embed:tiny m", "mount -o no_such_option embed:tiny m", "mount -o ram embed:tiny m",
 		"mount -o ro=1 embed:tiny m", "mount --log-level loud embed:tiny m", "mount --mechanism magic embed:tiny m",
 		"mount --low 0.9 --high 0.8 embed:tiny m", "mount --high 2 embed:tiny m", "mount --high 0 embed:tiny m", "mount --max-wait 0s embed:tiny m",
-		"umount", "status a b", "version x", "replay --json --csv a", "replay --ram 25% --ram-for-hit 90% a",
+		"umount", "status a b", "version x", "help nosuch", "help mount nosuch", "replay --json --csv a", "replay --ram 25% --ram-for-hit 90% a",
 		"mount --trace no-such-folder/t.csv embed:tiny m", "mount --log-file no-such-folder/log embed:tiny m", "mount --heat no-such-folder/h.json embed:tiny m",
 	} {
 		r := run(t, strings.Fields(args)...)
@@ -169,6 +169,10 @@ func TestHelp(t *testing.T) {
 	for _, m := range exitMeanings {
 		require.Contains(t, r.out, fmt.Sprintf("%2d  %s\n", m.code, m.meaning))
 	}
+	r = run(t, "help", "mount")
+	require.Zero(t, r.code)
+	require.Equal(t, run(t, "mount", "--help").out, r.out)
+	require.Equal(t, run(t, "version"), run(t, "--version"))
 	r = run(t, "version")
 	require.Zero(t, r.code)
 	require.Regexp(t, `^expertfs \S+.* go1\.`, r.out)
@@ -183,6 +187,29 @@ func TestExitCodesDiffer(t *testing.T) {
 	for _, m := range exitMeanings {
 		require.False(t, seen[m.code], m.code)
 		seen[m.code] = true
+	}
+}
+
+// TestCodeOfSeveralErrors: several mounts are taken down at once, and what hinders
+// most gives the code, in whatever order it comes.
+func TestCodeOfSeveralErrors(t *testing.T) {
+	for range 20 { // an order that is drawn would show
+		for _, errs := range [][]error{
+			{mountpoint.ErrNotMounted, mountpoint.ErrBusy, mountpoint.ErrMissing},
+			{mountpoint.ErrMissing, fmt.Errorf("a: %w", mountpoint.ErrBusy), mountpoint.ErrNotMounted},
+			{fmt.Errorf("b: %w", errors.Join(errors.New("other"), mountpoint.ErrBusy)), mountpoint.ErrMissing},
+		} {
+			require.Equal(t, exitBusy, exitCode(errors.Join(errs...)))
+		}
+	}
+	require.Equal(t, exitServerLives, exitCode(errors.Join(mountpoint.ErrBusy, withCode(exitServerLives, errors.New("goes on")))))
+	require.Equal(t, exitFailure, exitCode(errors.New("other")))
+
+	missing := newPoint(t) + "-missing"
+	for _, points := range [][]string{{t.TempDir(), missing}, {missing, t.TempDir()}} {
+		r := run(t, append([]string{"umount"}, points...)...)
+		require.Equal(t, exitPointMissing, r.code)
+		require.Contains(t, r.errors, "not an expertfs mount")
 	}
 }
 

@@ -36,6 +36,9 @@ func daemonise(c *mountConfig) error {
 		return err
 	}
 	defer reports.Close()
+	if err := keepDescriptors(); err != nil {
+		return err
+	}
 	child := exec.Command("/proc/self/exe", os.Args[1:]...)
 	child.Args[0] = os.Args[0]
 	child.Env = append(os.Environ(), readyFD+"=3")
@@ -66,6 +69,22 @@ func daemonise(c *mountConfig) error {
 	return announce(*o.Ready)
 }
 
+// keepDescriptors keeps what this process was started with, beyond the standard
+// three, to itself: a lock or a pipe of the caller's must not live on in a server
+// that knows nothing of it.
+func keepDescriptors() error {
+	fds, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return err
+	}
+	for _, fd := range fds {
+		if n, err := strconv.Atoi(fd.Name()); err == nil && n > 2 {
+			syscall.CloseOnExec(n)
+		}
+	}
+	return nil
+}
+
 // serveInBackground serves and reports to the parent on the descriptor fd.
 func serveInBackground(c *mountConfig, fd string) error {
 	n, err := strconv.Atoi(fd)
@@ -76,6 +95,10 @@ func serveInBackground(c *mountConfig, fd string) error {
 		return err
 	}
 	syscall.CloseOnExec(n)
+	// Without it the kernel shows the link that this program was started by, "exe".
+	if err := os.WriteFile("/proc/self/comm", []byte("expertfs"), 0); err != nil {
+		return err
+	}
 	parent := os.NewFile(uintptr(n), "parent")
 	tell := func(o outcome) error {
 		defer parent.Close()

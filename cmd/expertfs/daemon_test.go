@@ -3,13 +3,18 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"expertfs"
 	"expertfs/fsys/mountpoint"
@@ -69,12 +74,18 @@ func TestStaleMounts(t *testing.T) {
 	}
 }
 
-// foreground starts a mount in the foreground and returns when it serves.
-func foreground(t *testing.T, env []string, args ...string) (*exec.Cmd, string) {
+// foregroundCommand makes a command that mounts in the foreground.
+func foregroundCommand(t *testing.T, args ...string) (*exec.Cmd, string) {
 	t.Helper()
 	needMounts(t)
 	point := newPoint(t)
-	cmd := program(append([]string{"mount", "-f", "--ram", "4MiB", "embed:tiny", point}, args...)...)
+	return program(append([]string{"mount", "-f", "--ram", "4MiB", "embed:tiny", point}, args...)...), point
+}
+
+// foreground starts a mount in the foreground and returns when it serves.
+func foreground(t *testing.T, env []string, args ...string) (*exec.Cmd, string) {
+	t.Helper()
+	cmd, point := foregroundCommand(t, args...)
 	cmd.Env = append(cmd.Env, env...)
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
@@ -86,12 +97,114 @@ func foreground(t *testing.T, env []string, args ...string) (*exec.Cmd, string) 
 }
 
 func TestSignalsUnmount(t *testing.T) {
-	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
-		cmd, point := foreground(t, nil)
+	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT} {
+		learned := filepath.Join(t.TempDir(), "heat.json")
+		cmd, point := foreground(t, nil, "--heat", learned)
+		access(t, point, "00/01")
 		require.NoError(t, cmd.Process.Signal(signal))
-		require.NoError(t, cmd.Wait())
+		require.NoError(t, cmd.Wait(), signal)
 		require.NoError(t, mountpoint.Check(point))
+		require.FileExists(t, learned)
 	}
+}
+
+// TestLogWithoutAReader: when whoever reads stderr is gone, the next line of the log
+// takes the mount down, and more lines while it is in use do not kill its server.
+func TestLogWithoutAReader(t *testing.T) {
+	read, write, err := os.Pipe()
+	require.NoError(t, err)
+	cmd, point := foregroundCommand(t)
+	cmd.Stderr = write
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	require.NoError(t, write.Close())
+	line, err := bufio.NewReader(out).ReadString('\n')
+	require.NoError(t, err)
+	require.Equal(t, point+"\n", line)
+	f, err := os.Open(filepath.Join(point, someExpert))
+	require.NoError(t, err)
+	require.NoError(t, read.Close())
+	refused := filepath.Join(point, ".expertfs/policy")
+	held, err := os.OpenFile(refused, os.O_WRONLY, 0)
+	require.NoError(t, err)
+	for range 3 { // each is a line
+		_, err = held.Write([]byte("nonsense"))
+		require.ErrorIs(t, err, syscall.EINVAL)
+	}
+	require.NoError(t, held.Close())
+	require.Eventually(t, func() bool { return mountpoint.Check(point) == nil }, patience, poll)
+	_, err = f.ReadAt(make([]byte, 4096), 0)
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+	require.NoError(t, cmd.Wait())
+}
+
+// TestHangUpIsIgnoredUnderNohup: who starts a mount so wants it to outlive the terminal.
+func TestHangUpIsIgnoredUnderNohup(t *testing.T) {
+	needMounts(t)
+	nohup, err := exec.LookPath("nohup")
+	if err != nil {
+		t.Skip("nohup (coreutils) is not installed")
+	}
+	cmd, point := foregroundCommand(t)
+	cmd.Args = append([]string{nohup}, cmd.Args...)
+	cmd.Path = nohup
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	_, err = bufio.NewReader(out).ReadString('\n')
+	require.NoError(t, err)
+	require.NoError(t, cmd.Process.Signal(syscall.SIGHUP))
+	time.Sleep(100 * time.Millisecond) // were it heeded, it would be so at once
+	require.Equal(t, cmd.Process.Pid, report(t, point).PID)
+	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	require.NoError(t, cmd.Wait())
+}
+
+// TestServerKeepsNothingOfItsCaller: a lock and a pipe of the caller's end with him.
+func TestServerKeepsNothingOfItsCaller(t *testing.T) {
+	needMounts(t)
+	point := newPoint(t)
+	lock, err := os.Create(filepath.Join(t.TempDir(), "lock"))
+	require.NoError(t, err)
+	require.NoError(t, syscall.Flock(int(lock.Fd()), syscall.LOCK_EX))
+	read, write, err := os.Pipe()
+	require.NoError(t, err)
+	defer read.Close()
+	cmd := program("mount", "--ram", "4MiB", "embed:tiny", point)
+	cmd.ExtraFiles = []*os.File{lock, write}
+	require.Zero(t, finish(t, cmd).code)
+	require.NoError(t, write.Close())
+	require.NoError(t, lock.Close())
+
+	require.NoError(t, read.SetReadDeadline(time.Now().Add(patience)))
+	_, err = read.Read(make([]byte, 1))
+	require.Equal(t, io.EOF, err, "nobody has the pipe")
+	again, err := os.Open(lock.Name())
+	require.NoError(t, err)
+	defer again.Close()
+	require.NoError(t, syscall.Flock(int(again.Fd()), syscall.LOCK_EX|syscall.LOCK_NB), "nobody has the lock")
+	name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", report(t, point).PID))
+	require.NoError(t, err)
+	require.Equal(t, "expertfs\n", string(name))
+	require.Zero(t, run(t, "umount", point).code)
+}
+
+// TestMountsAtOnce mounts several times on one folder at the same time.
+func TestMountsAtOnce(t *testing.T) {
+	needMounts(t)
+	point := newPoint(t)
+	codes := make([]int, 4)
+	var mounting sync.WaitGroup
+	for i := range codes {
+		mounting.Go(func() { codes[i] = run(t, "mount", "--ram", "1MiB", "embed:tiny", point).code })
+	}
+	mounting.Wait()
+	slices.Sort(codes)
+	require.Equal(t, []int{0, exitPointMounted, exitPointMounted, exitPointMounted}, codes)
+	require.Zero(t, run(t, "umount", point).code)
+	require.NoError(t, mountpoint.Check(point), "there was one")
 }
 
 // TestSignalOnABusyMount: the first signal detaches and serves on, the second
@@ -192,6 +305,21 @@ func TestLogFile(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, strings.HasPrefix(string(text), "mine\n"), "logs are appended")
 	require.Contains(t, string(text), "nonsense")
+	require.Contains(t, string(text), "msg=mounted point="+point+" checkpoint=embed:tiny model=embed:tiny ram=4194304 policy=forecast mechanism=")
+	require.Contains(t, string(text), "msg=unmounted point="+point)
+	require.NotContains(t, string(text), "level=DEBUG")
+}
+
+// TestDebugLog: on request the log has every request of the kernel.
+func TestDebugLog(t *testing.T) {
+	log := filepath.Join(t.TempDir(), "log")
+	point := mountTiny(t, "--log-file", log, "--log-level", "debug")
+	access(t, point, "00/01")
+	require.Zero(t, run(t, "umount", point).code)
+	text, err := os.ReadFile(log)
+	require.NoError(t, err)
+	require.Contains(t, string(text), "level=DEBUG")
+	require.Regexp(t, `OPEN.*\n`, string(text))
 }
 
 func TestForcedMechanisms(t *testing.T) {
@@ -217,16 +345,4 @@ func TestMountPointsBehindSymlinks(t *testing.T) {
 	require.Equal(t, point+"\n"+point+"/.expertfs\n", r.out)
 	require.Equal(t, point, report(t, link).Mountpoint)
 	require.Zero(t, run(t, "umount", link).code)
-}
-
-// TestMountHelper calls the program as mount(8) does for a line of /etc/fstab.
-func TestMountHelper(t *testing.T) {
-	needMounts(t)
-	point := newPoint(t)
-	cmd := program("embed:tiny", point, "-n", "-o", "rw,nofail,_netdev,x-systemd.automount,ram=2MiB,policy=lru")
-	cmd.Args[0] = "/sbin/" + mountHelper
-	r := finish(t, cmd)
-	require.Zero(t, r.code, r.errors)
-	require.Equal(t, int64(2<<20), report(t, point).Cache.Budget)
-	require.Zero(t, run(t, "umount", point).code)
 }

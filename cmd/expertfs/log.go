@@ -31,5 +31,5 @@ func openLog(c *mountConfig) (*slog.Logger, error) {
 			w = s
 		}
 	}
-	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level})), nil
+	return slog.New(newFewRepeats(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))), nil
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -27,6 +26,7 @@ func execute(args []string) error {
 	root := &cobra.Command{
 		Use:           "expertfs",
 		Short:         "Mount a GPT-OSS checkpoint: every expert is a file",
+		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          cobra.ArbitraryArgs,
@@ -37,12 +37,14 @@ func execute(args []string) error {
 			return cmd.Help()
 		},
 	}
+	root.SetVersionTemplate("expertfs {{.Version}}\n")
+	root.SetHelpCommand(newHelpCommand(root))
 	root.AddCommand(commands()...)
 	for _, c := range append(root.Commands(), root) {
 		codeUsage(c)
 	}
 	root.SetArgs(args[1:])
-	if filepath.Base(args[0]) == mountHelper {
+	if isMountHelper(args[0]) {
 		root.SetArgs(mountHelperArgs(args[1:]))
 	}
 	return root.Execute()
@@ -60,6 +62,22 @@ func commands() []*cobra.Command {
 		newBenchCommand(),
 		newVersionCommand(),
 		newExitCodesCommand(),
+	}
+}
+
+// newHelpCommand makes the help command. That of cobra succeeds whatever it is asked.
+func newHelpCommand(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Help about any command",
+		RunE: func(_ *cobra.Command, args []string) error {
+			topic, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 {
+				return withCode(exitUsage, fmt.Errorf("there is no help on %q; expertfs --help lists the commands", strings.Join(args, " ")))
+			}
+			topic.InitDefaultHelpFlag()
+			return topic.Help()
+		},
 	}
 }
 

@@ -1,8 +1,14 @@
 package main
 
-// mountHelper is the name under which mount(8) calls this program for lines of
-// type expertfs in /etc/fstab, when it is linked there as /sbin/mount.expertfs.
-const mountHelper = "mount.expertfs"
+import "path/filepath"
+
+// isMountHelper tells whether this program was called by a name under which mount(8)
+// looks for it in /sbin: for the type expertfs, and for fuse.expertfs, which is what
+// the mount table shows.
+func isMountHelper(program string) bool {
+	name := filepath.Base(program)
+	return name == "mount.expertfs" || name == "mount.fuse.expertfs"
+}
 
 // mountHelperArgs turns the arguments of a mount helper (see "EXTERNAL HELPERS"
 // in mount(8)), SPEC DIR [-sfnv] [-N NAMESPACE] [-o OPTIONS] [-t TYPE], into those

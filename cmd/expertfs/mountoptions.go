@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -70,11 +71,13 @@ func (c *mountConfig) declare() *mountOptions {
 func (o *mountOptions) set(list string) error {
 	for _, option := range splitOptions(list) {
 		name, value, hasValue := strings.Cut(option, "=")
-		if strings.HasPrefix(name, "x-") || ignoredOptions[name] {
+		if strings.HasPrefix(name, "x-") || strings.HasPrefix(name, "X-") || ignoredOptions[name] {
 			continue
 		}
 		flag := o.listed.Lookup(name)
 		switch {
+		case name == "remount":
+			return errors.New("option remount: a mount keeps its options; .expertfs/ram and .expertfs/policy change those two, umount and mount the rest")
 		case flag == nil:
 			return fmt.Errorf("unknown mount option %q", option)
 		case isSwitch(flag) && hasValue:
@@ -154,13 +157,18 @@ func (o *mountOptions) table() string {
 }
 
 // ignoredOptions mean nothing to this filesystem: they are for mount(8) or
-// systemd, or ask for what holds anyway.
-var ignoredOptions = map[string]bool{
-	"": true, "defaults": true, "auto": true, "noauto": true, "nofail": true, "_netdev": true,
-	"user": true, "nouser": true, "users": true, "owner": true, "group": true, "comment": true,
-	"nosuid": true, "nodev": true, "noexec": true, "exec": true, "suid": true, "dev": true,
-	"atime": true, "noatime": true, "relatime": true, "strictatime": true, "diratime": true,
-	"nodiratime": true, "sync": true, "async": true, "dirsync": true,
+// systemd, or concern what does not happen on it (writes, access times, devices,
+// programs, symlinks that lead out of it).
+var ignoredOptions = make(map[string]bool)
+
+func init() {
+	for name := range strings.FieldsSeq(`defaults auto noauto nofail _netdev user nouser users owner group comment
+		nosuid suid nodev dev noexec exec nosymfollow symfollow atime noatime relatime norelatime strictatime
+		nostrictatime lazytime nolazytime diratime nodiratime sync async dirsync mand nomand iversion noiversion
+		silent loud`) {
+		ignoredOptions[name] = true
+	}
+	ignoredOptions[""] = true // of two commas in a row
 }
 
 // splitOptions cuts a list at its commas and undoes the escapes.

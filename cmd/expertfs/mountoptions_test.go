@@ -30,6 +30,13 @@ func TestMountOptions(t *testing.T) {
 	require.Equal(t, []string{"lru", "ewma:alpha=1"}, got.ghosts)
 	require.Equal(t, []any{0.9, 0.5, 2 * time.Second, uint64(7)}, []any{got.high, got.low, got.maxWait, got.seed})
 	require.False(t, got.readOnly)
+	// What mount(8) may pass on, as its manual lists it.
+	_, err = setOptions("async,atime,noatime,auto,noauto,defaults,dev,nodev,diratime,nodiratime,dirsync,exec,noexec,group,iversion,noiversion," +
+		"mand,nomand,_netdev,nofail,relatime,norelatime,strictatime,nostrictatime,lazytime,nolazytime,suid,nosuid,silent,loud,owner,sync,user," +
+		"user=me,nouser,users,nosymfollow,symfollow,comment=a,X-mount.mkdir=0755,x-gvfs-hide")
+	require.NoError(t, err)
+	_, err = setOptions("remount,ro")
+	require.ErrorContains(t, err, ".expertfs/ram")
 	for _, bad := range []string{"allow_root", "ram", "ram=", "ro=1", "allow_other=yes", "no", "high=much", "low=", "max-wait=2", "seed=-1", "shadow", "memfd", "foreground", "options=ro"} {
 		_, err := setOptions(bad)
 		require.Error(t, err, bad)
@@ -48,9 +55,4 @@ func TestOptionsAreDocumented(t *testing.T) {
 	for _, listed := range []string{"  allow_other ", "  ro ", "  rw ", " ram= ", " no-passthrough "} {
 		require.Contains(t, help, listed)
 	}
-}
-
-func TestMountHelperArgs(t *testing.T) {
-	require.Equal(t, []string{"mount", "/data", "/mnt", "-o", "rw,ram=1GiB"},
-		mountHelperArgs([]string{"/data", "/mnt", "-s", "-n", "-v", "-N", "/proc/1/ns/mnt", "-t", "expertfs", "-o", "rw,ram=1GiB"}))
 }

@@ -58,8 +58,27 @@ func (c *mountConfig) validate() error {
 }
 
 // checkSystem finds what stands in the way of a mount. What a dead server has
-// left at the mount point is cleaned up. Afterwards c.point is free of symlinks.
-func (c *mountConfig) checkSystem(log *slog.Logger) error {
+// left at the mount point is cleaned up. Afterwards c.point is free of symlinks, and
+// nobody else mounts there until release is called.
+func (c *mountConfig) checkSystem(log *slog.Logger) (release func(), err error) {
+	if err := c.checkPoint(log); err != nil {
+		return nil, err
+	}
+	if err := mountpoint.Possible(); err != nil {
+		return nil, err
+	}
+	if release, err = mountpoint.Claim(c.point); err != nil {
+		return nil, err
+	}
+	// Between the check and the claim another one may have come and gone.
+	if err := mountpoint.Check(c.point); err != nil {
+		release()
+		return nil, err
+	}
+	return release, nil
+}
+
+func (c *mountConfig) checkPoint(log *slog.Logger) error {
 	err := mountpoint.Check(c.point)
 	if errors.Is(err, mountpoint.ErrStale) {
 		log.Warn("taking down a dead mount", "point", c.point)
@@ -71,10 +90,8 @@ func (c *mountConfig) checkSystem(log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	if c.point, err = mountpoint.Resolve(c.point); err != nil {
-		return err
-	}
-	return mountpoint.Possible()
+	c.point, err = mountpoint.Resolve(c.point)
+	return err
 }
 
 // mountError explains why mounting failed.

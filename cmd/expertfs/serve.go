@@ -7,6 +7,7 @@ import (
 	"os/signal"
 	"sync"
 	"syscall"
+	"time"
 
 	"expertfs"
 	"expertfs/checkpoint"
@@ -25,15 +26,20 @@ func serve(c *mountConfig, announce func(ready) error) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := c.checkSystem(log); err != nil {
+	release, err := c.checkSystem(log)
+	if err != nil {
 		return err
 	}
+	defer release()
 	ck, err := checkpoint.Open(c.checkpoint)
 	if err != nil {
 		return checkpointError(c.checkpoint, err)
 	}
 	defer func() { err = errors.Join(err, ck.Close()) }()
-	return c.serveCheckpoint(ck, log, announce)
+	return c.serveCheckpoint(ck, log, func(r ready) error {
+		release() // it can be seen in the mount table now
+		return announce(r)
+	})
 }
 
 // serveCheckpoint is the part of serve that has a checkpoint.
@@ -45,8 +51,7 @@ func (c *mountConfig) serveCheckpoint(ck *checkpoint.Checkpoint, log *slog.Logge
 		}
 	}()
 	// A signal that comes while the mount is made is dealt with when it serves.
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	signals := c.notifySignals()
 	defer signal.Stop(signals)
 
 	shape := shapeOf(ck)
@@ -85,7 +90,10 @@ func (c *mountConfig) serveCheckpoint(ck *checkpoint.Checkpoint, log *slog.Logge
 		warnings = append(warnings, "there is no syslog here, so nothing is logged: --log-file FILE keeps a log")
 	}
 	if err := announce(ready{c.point, warnings}); err != nil {
-		return errors.Join(err, fs.Unmount())
+		// Nobody knows of the mount. Who has found it nevertheless is served.
+		takeDown(fs, c.point, log)
+		fs.Wait() // the cache is closed on return
+		return err
 	}
 	notify(log, sd.SdNotifyReady)
 	done := make(chan struct{})
@@ -96,6 +104,7 @@ func (c *mountConfig) serveCheckpoint(ck *checkpoint.Checkpoint, log *slog.Logge
 	})
 	close(done)
 	saver.Wait()
+	log.Info("unmounted", "point", c.point, "figures", summary(fs.Stats()))
 	notify(log, sd.SdNotifyStopping)
 	return nil
 }
@@ -133,6 +142,14 @@ func (c *mountConfig) fsOptions(backings *fsys.Backings, log *slog.Logger) fsys.
 	return o
 }
 
+// summary is what the log keeps of a mount's figures.
+func summary(r expertfs.Stats) slog.Value {
+	c := r.Cache
+	return slog.GroupValue(slog.Duration("time", time.Duration(r.Seconds*float64(time.Second)).Round(time.Second)),
+		slog.Int64("opens", r.Requests.Opens), slog.Int64("hits", c.Hits), slog.Int64("misses", c.Misses),
+		slog.Int64("loads", c.Loads), slog.Int64("evictions", c.Evictions))
+}
+
 // notify tells systemd, where it started this program, how things stand.
 func notify(log *slog.Logger, state string) {
 	if _, err := sd.SdNotify(false, state); err != nil {
@@ -140,10 +157,30 @@ func notify(log *slog.Logger, state string) {
 	}
 }
 
+// notifySignals asks for the signals that end a mount: those that ask for an end, a
+// terminal that is closed, and in the foreground a log whose reader is gone. A mount
+// that died of one would lose what was learned, and leave a dead mount behind.
+func (c *mountConfig) notifySignals() chan os.Signal {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT)
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
+		signal.Notify(signals, syscall.SIGHUP)
+	}
+	if c.foreground {
+		signal.Notify(signals, syscall.SIGPIPE)
+	}
+	return signals
+}
+
+// insists tells whether a signal, when it comes again, means that the program is to
+// end at once. A closed terminal sends SIGHUP more than once, and each line of a log
+// without a reader another SIGPIPE.
+func insists(s os.Signal) bool { return s != syscall.SIGHUP && s != syscall.SIGPIPE }
+
 // waitUnmounted returns when the mount is gone. A signal takes it down; when it
 // is busy it is detached, and this program serves those who use it until they
-// let go. A second signal saves what was recorded and ends the program at once,
-// and they get errors. A third one does not even wait for that.
+// let go. A second signal that insists saves what was recorded and ends the program
+// at once, and they get errors. A third one does not even wait for that.
 func waitUnmounted(fs *fsys.FS, point string, signals <-chan os.Signal, log *slog.Logger, save func() error) {
 	done := make(chan struct{})
 	go func() {
@@ -157,14 +194,24 @@ func waitUnmounted(fs *fsys.FS, point string, signals <-chan os.Signal, log *slo
 		log.Info("unmounting", "signal", s)
 	}
 	go func() {
-		<-signals
-		signal.Reset(os.Interrupt, syscall.SIGTERM)
+		for s := range signals {
+			if insists(s) {
+				break
+			}
+		}
+		signal.Reset(os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT)
 		log.Warn("second signal: leaving with the mount in use")
 		if err := save(); err != nil {
 			log.Error("not all that was recorded is saved", "err", err)
 		}
 		os.Exit(exitBusy)
 	}()
+	takeDown(fs, point, log)
+	<-done
+}
+
+// takeDown unmounts, or detaches a mount that is in use.
+func takeDown(fs *fsys.FS, point string, log *slog.Logger) {
 	if err := fs.Unmount(); err != nil {
 		for _, h := range mountpoint.Holders(point) {
 			log.Warn("the mount is in use", "by", h.Name, "pid", h.PID, "how", h.How)
@@ -174,5 +221,4 @@ func waitUnmounted(fs *fsys.FS, point string, signals <-chan os.Signal, log *slo
 			log.Error("cannot detach the mount", "err", err)
 		}
 	}
-	<-done
 }
