@@ -91,7 +91,12 @@ func (a *Automaton) Start() State {
 	a.begin(State{generation: a.generation})
 	o := a.opener()
 	o.enter(frame{a.localOf([]int32{a.grammar.start[0]}), a.bottom})
-	return a.state(o.close())
+	s := o.close()
+	if s.isNone() {
+		// The limits forbid even the first byte: a text that can only be refused.
+		s = a.intern(nil, false)
+	}
+	return a.state(s)
 }
 
 // Mask sets the bits of the tokens that may follow s and clears all others.
@@ -111,11 +116,16 @@ func (a *Automaton) Advance(s State, id int) (State, error) {
 	if id < 0 || id >= a.vocab.size || a.vocab.texts[id] == "" {
 		return s, fmt.Errorf("%w: %d is no token of text", ErrNotAllowed, id)
 	}
-	next, n := a.AdvanceBytes(s, a.vocab.texts[id])
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	next, n, isBeyond := a.follow(a.begin(s), a.vocab.texts[id])
+	if isBeyond {
+		return s, ErrComplex
+	}
 	if n < len(a.vocab.texts[id]) {
 		return s, fmt.Errorf("%w: %d, %q", ErrNotAllowed, id, a.vocab.texts[id])
 	}
-	return next, nil
+	return a.state(next), nil
 }
 
 // AdvanceBytes returns the state after text, or as much of it as can follow s,
@@ -123,15 +133,21 @@ func (a *Automaton) Advance(s State, id int) (State, error) {
 func (a *Automaton) AdvanceBytes(s State, text string) (State, int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	at := a.begin(s)
+	at, n, _ := a.follow(a.begin(s), text)
+	return a.state(at), n
+}
+
+// follow returns the stack after as much of text as can follow s, how many bytes
+// that are, and whether a limit ended it.
+func (a *Automaton) follow(s *stack, text string) (at *stack, n int, isBeyond bool) {
 	for i := range len(text) {
-		next := a.step(at, a.grammar.classOf[text[i]])
-		if next == dead {
-			return a.state(at), i
+		next := a.step(s, a.grammar.classOf[text[i]])
+		if next.isNone() {
+			return s, i, next == beyond
 		}
-		at = next
+		s = next
 	}
-	return a.state(at), len(text)
+	return s, len(text), false
 }
 
 // Accepts tells whether the text up to s is complete.
@@ -154,7 +170,7 @@ func (a *Automaton) Forced(s State) []byte {
 			break
 		}
 		next := a.step(at, c)
-		if next == dead {
+		if next.isNone() {
 			break
 		}
 		text = append(text, a.grammar.byteOf[c])

@@ -46,10 +46,11 @@ func compile(r *rules) (*Grammar, error) {
 		}
 	}
 	b.g.names = r.names
-	b.g.markLive()
 	if err := b.g.checkLeftRecursion(); err != nil {
 		return nil, err
 	}
+	b.g.markLive()
+	b.g.prune()
 	b.g.classify()
 	return b.g, nil
 }

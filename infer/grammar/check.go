@@ -70,6 +70,17 @@ func (g *Grammar) markLive() {
 	}
 }
 
+// prune takes away the edges that do not lead to live states.
+func (g *Grammar) prune() {
+	for q := range g.states {
+		s := &g.states[q]
+		isDead := func(to int32) bool { return !g.states[to].live }
+		s.bytes = slices.DeleteFunc(s.bytes, func(e byteEdge) bool { return isDead(e.to) })
+		s.empty = slices.DeleteFunc(s.empty, isDead)
+		s.calls = slices.DeleteFunc(s.calls, func(c callEdge) bool { return isDead(c.to) || isDead(g.start[c.rule]) })
+	}
+}
+
 // empty tells whether the language has no text at all.
 func (g *Grammar) empty() bool { return !g.states[g.start[0]].live }
 
@@ -82,7 +93,7 @@ func (g *Grammar) checkLeftRecursion() error {
 		seen := make(map[int32]bool)
 		var visit func(q int32)
 		visit = func(q int32) {
-			if seen[q] || !g.states[q].live {
+			if seen[q] {
 				return
 			}
 			seen[q] = true
@@ -90,9 +101,6 @@ func (g *Grammar) checkLeftRecursion() error {
 				visit(to)
 			}
 			for _, c := range g.states[q].calls {
-				if !g.canCall(c) {
-					continue
-				}
 				first[rule] = append(first[rule], c.rule)
 				if nullable[c.rule] {
 					visit(c.to)

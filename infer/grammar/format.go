@@ -1,5 +1,7 @@
 package grammar
 
+import "fmt"
+
 // formats are the formats of strings as patterns. They ask for a usual form,
 // and may be narrower than their standard: every text is valid, but not every
 // valid text is written. An empty pattern is a format that constrains nothing.
@@ -32,5 +34,13 @@ const (
 	octet = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 	ipv4  = octet + `(\.` + octet + "){3}"
 	hex   = "[0-9a-fA-F]{1,4}"
-	ipv6  = "((" + hex + ":){7}" + hex + "|(" + hex + ":){1,6}:" + hex + "|::(" + hex + ":){0,5}" + hex + "|::)"
 )
+
+// ipv6 is eight groups, or fewer around a double colon.
+var ipv6 = func() string {
+	forms := "(" + hex + ":){7}" + hex + "|(" + hex + ":){1,7}:|:(:" + hex + "){1,7}|::"
+	for before := 1; before <= 6; before++ {
+		forms += fmt.Sprintf("|(%s:){%d}(:%s){1,%d}", hex, before, hex, 7-before)
+	}
+	return "(" + forms + ")"
+}()

@@ -40,7 +40,7 @@ func (a *Automaton) localOf(states []int32) *local {
 	for len(queue) > 0 {
 		q := queue[len(queue)-1]
 		queue = queue[:len(queue)-1]
-		if seen[q] || !g.states[q].live {
+		if seen[q] {
 			continue
 		}
 		seen[q] = true
@@ -76,17 +76,12 @@ func (a *Automaton) internLocal(states []int32) *local {
 		l.bytes = l.bytes || len(s.bytes) > 0
 		l.accept = l.accept || q == g.accept[s.rule]
 		for _, c := range s.calls {
-			if g.canCall(c) && !slices.Contains(l.callees, c.rule) {
+			if !slices.Contains(l.callees, c.rule) {
 				l.callees = append(l.callees, c.rule)
 			}
 		}
 	}
 	return l
-}
-
-// canCall tells whether the text can be completed after the call.
-func (g *Grammar) canCall(c callEdge) bool {
-	return g.states[c.to].live && g.states[g.start[c.rule]].live
 }
 
 // localCalls returns the calls of l.
@@ -97,9 +92,7 @@ func (a *Automaton) localCalls(l *local) []localCall {
 	back := make(map[int32][]int32)
 	for _, q := range l.states {
 		for _, c := range a.grammar.states[q].calls {
-			if a.grammar.canCall(c) {
-				back[c.rule] = append(back[c.rule], c.to)
-			}
+			back[c.rule] = append(back[c.rule], c.to)
 		}
 	}
 	l.calls = make([]localCall, len(l.callees))
@@ -135,12 +128,16 @@ func (a *Automaton) localStep(l *local, c uint8) *local {
 	return l.next[c]
 }
 
-// localUnion returns the local of the states of two locals of one rule.
-func (a *Automaton) localUnion(l, m *local) *local {
-	if l == m {
-		return l
+// localUnion returns the local of the states of all frames, of one rule.
+func (a *Automaton) localUnion(frames []frame) *local {
+	if len(frames) == 1 {
+		return frames[0].at
 	}
-	both := slices.Concat(l.states, m.states)
-	slices.Sort(both)
-	return a.internLocal(slices.Compact(both))
+	var all []int32
+	for _, f := range frames {
+		all = append(all, f.at.states...)
+	}
+	a.work += len(all) / 8
+	slices.Sort(all)
+	return a.internLocal(slices.Compact(all))
 }

@@ -56,7 +56,7 @@ func (a *Automaton) addMask(s *stack, mask []uint64) {
 			m := a.localMask(f.at)
 			m.allowed.addTo(own)
 			for _, n := range m.returns {
-				if under := a.open(f.under); under != dead {
+				if under := a.open(f.under); !under.isNone() {
 					a.walk(n+1, a.vocab.nodes[n].skip, under, own, nil)
 				}
 			}
@@ -113,7 +113,7 @@ func (a *Automaton) walk(first, last int32, s *stack, mask []uint64, returns *[]
 		if to == nil {
 			to = a.step(from, c)
 		}
-		if to == dead {
+		if to.isNone() {
 			n = at.skip
 			continue
 		}

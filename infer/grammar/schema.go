@@ -31,12 +31,10 @@ type schema struct {
 	said  bool // there is a keyword besides $ref, allOf, anyOf and oneOf
 
 	ref          *schema
-	refPath      string
 	allOf        []*schema
 	anyOf, oneOf []*schema
 
 	types      kind // 0 without
-	integer    bool // integers only, of the numbers
 	enum       []*value
 	hasEnum    bool
 	properties []property
@@ -353,7 +351,6 @@ func (p *schemaParser) reference(s *schema, v *value) error {
 			at = next
 		}
 	}
-	s.refPath = v.text
 	s.ref, err = p.parse(at, "#"+pointer)
 	return err
 }

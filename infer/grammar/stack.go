@@ -30,8 +30,15 @@ type frame struct {
 	under *stack
 }
 
-// dead is the stack after a byte that cannot follow.
-var dead = &stack{}
+var (
+	// dead is the stack after a byte that cannot follow.
+	dead = &stack{}
+	// beyond is the stack after a byte that leads beyond the limits.
+	beyond = &stack{}
+)
+
+// isNone tells whether no text can be followed from s.
+func (s *stack) isNone() bool { return s == dead || s == beyond }
 
 // opener gathers the frames of an open stack.
 type opener struct {
@@ -63,7 +70,7 @@ func (o *opener) enter(f frame) {
 	for _, c := range o.a.localCalls(f.at) {
 		under := f.under
 		if !c.tail {
-			if under = o.a.intern([]frame{{c.back, f.under}}, false); under == dead {
+			if under = o.a.intern([]frame{{c.back, f.under}}, false); under == beyond {
 				o.failed = true
 				return
 			}
@@ -80,11 +87,11 @@ func (o *opener) leave(s *stack) {
 	}
 }
 
-// close returns the open stack, or dead when there is none.
+// close returns the open stack, or dead or beyond.
 func (o *opener) close() *stack {
 	o.a.work += o.work
 	if o.failed {
-		return dead
+		return beyond
 	}
 	return o.a.set(o.frames, o.end)
 }
@@ -95,12 +102,16 @@ func (a *Automaton) opener() *opener {
 
 // open returns the open stack of what a rule above s may return to.
 func (a *Automaton) open(s *stack) *stack {
-	if s.opened == nil {
-		o := a.opener()
-		o.leave(s)
-		s.opened = o.close()
+	if s.opened != nil {
+		return s.opened
 	}
-	return s.opened
+	o := a.opener()
+	o.leave(s)
+	opened := o.close()
+	if a.work <= maxWork {
+		s.opened = opened
+	}
+	return opened
 }
 
 // step returns the open stack after an open one and a byte of class c.
@@ -109,7 +120,7 @@ func (a *Automaton) step(s *stack, c uint8) *stack {
 		return s.next[c]
 	}
 	if a.work > maxWork {
-		return dead // for now: it is not remembered
+		return beyond
 	}
 	if s.next == nil {
 		s.next = make([]*stack, a.grammar.classes)
@@ -121,8 +132,11 @@ func (a *Automaton) step(s *stack, c uint8) *stack {
 			o.enter(frame{at, f.under})
 		}
 	}
-	s.next[c] = o.close()
-	return s.next[c]
+	next := o.close()
+	if a.work <= maxWork { // otherwise a later operation may get further
+		s.next[c] = next
+	}
+	return next
 }
 
 // set returns the stack of frames in any order. It joins the frames of one rule
@@ -136,61 +150,66 @@ func (a *Automaton) set(frames []frame, end bool) *stack {
 		return cmp.Or(cmp.Compare(f.at.rule, g.at.rule), cmp.Compare(f.under.id, g.under.id), cmp.Compare(f.at.id, g.at.id))
 	})
 	n := 0
-	for _, f := range frames {
-		if n > 0 && frames[n-1].at.rule == f.at.rule && frames[n-1].under == f.under {
-			frames[n-1].at = a.localUnion(frames[n-1].at, f.at)
-			continue
+	for i := 0; i < len(frames); n++ {
+		first := i
+		for i < len(frames) && frames[i].at.rule == frames[first].at.rule && frames[i].under == frames[first].under {
+			i++
 		}
-		frames[n] = f
-		n++
+		frames[n] = frame{a.localUnion(frames[first:i]), frames[first].under}
 	}
 	frames = frames[:n]
 	slices.SortFunc(frames, func(f, g frame) int {
 		return cmp.Or(cmp.Compare(f.at.id, g.at.id), cmp.Compare(f.under.id, g.under.id))
 	})
 	n = 0
-	for _, f := range frames {
-		if n > 0 && frames[n-1].at == f.at {
-			under := a.union(frames[n-1].under, f.under)
-			if under == dead {
-				return dead
-			}
-			frames[n-1].under = under
-			continue
+	for i := 0; i < len(frames); n++ {
+		first := i
+		for i < len(frames) && frames[i].at == frames[first].at {
+			i++
 		}
-		frames[n] = f
-		n++
+		under := a.union(frames[first:i])
+		if under == beyond {
+			return beyond
+		}
+		frames[n] = frame{frames[first].at, under}
 	}
 	return a.intern(frames[:n], end)
 }
 
-// union returns the stack that is the union of two, or dead when that would be
-// too much.
-func (a *Automaton) union(s, t *stack) *stack {
-	if s == t {
+// union returns the stack that is the union of all beneath frames, or beyond.
+func (a *Automaton) union(frames []frame) *stack {
+	s := frames[0].under
+	if len(frames) == 1 {
 		return s
 	}
-	if s.id > t.id {
-		s, t = t, s
+	key := [2]uint32{s.id, frames[1].under.id}
+	if len(frames) == 2 {
+		if u, ok := a.unions[key]; ok {
+			return u
+		}
 	}
-	key := [2]uint32{s.id, t.id}
-	if u, ok := a.unions[key]; ok {
-		return u
+	var all []frame
+	end := false
+	for _, f := range frames {
+		all = append(all, f.under.frames...)
+		end = end || f.under.end
 	}
-	if a.work++; a.work > maxWork+maxStep {
-		return dead
+	if a.work += len(all); a.work > maxWork {
+		return beyond
 	}
-	u := a.set(slices.Concat(s.frames, t.frames), s.end || t.end)
-	a.unions[key] = u
-	a.memory += 64
+	u := a.set(all, end)
+	if len(frames) == 2 && a.work <= maxWork {
+		a.unions[key] = u
+		a.memory += 64
+	}
 	return u
 }
 
-// intern returns the stack with exactly these frames, ordered by local, or dead
-// when there are too many or too deep a stack beneath them.
+// intern returns the stack with exactly these frames, ordered by local, or
+// beyond when there are too many or too deep a stack beneath them.
 func (a *Automaton) intern(frames []frame, end bool) *stack {
 	if len(frames) > maxFrames {
-		return dead
+		return beyond
 	}
 	key := make([]byte, 0, 64)
 	depth := int32(0)
@@ -206,7 +225,7 @@ func (a *Automaton) intern(frames []frame, end bool) *stack {
 		return s
 	}
 	if depth > maxDepth {
-		return dead
+		return beyond
 	}
 	s := &stack{id: a.newID(), depth: depth, end: end, frames: slices.Clone(frames)}
 	a.stacks[string(key)] = s
