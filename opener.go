@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -48,16 +49,30 @@ func (o *Opener) Opens() (bySocket, asFiles int64) { return o.descriptors.Load()
 // ExpertFile is an open expert: a file that can be read and mapped.
 type ExpertFile struct {
 	*os.File
-	key  Key
-	conn *conn // nil when it was opened as a file
+	key      Key
+	conn     *conn // nil when it was opened as a file, and after Close
+	detached bool
+}
+
+// Detach closes the descriptor of an expert that is mapped, where the mount knows
+// without it that the expert is in use. It is for readers that keep many mapped.
+func (f *ExpertFile) Detach() error {
+	if f.conn == nil || f.detached {
+		return nil
+	}
+	f.detached = true
+	return f.File.Close()
 }
 
 // Close ends the use of an expert. Mappings of it stay good, but as long as there
 // are any the mount cannot use the memory for another expert.
-func (f *ExpertFile) Close() error {
-	err := f.File.Close()
-	if err == nil && f.conn != nil {
-		f.conn.release(f.key)
+func (f *ExpertFile) Close() (err error) {
+	if !f.detached {
+		err = f.File.Close()
+	}
+	if c := f.conn; c != nil {
+		f.conn = nil
+		c.release(f.key)
 	}
 	return err
 }
@@ -85,14 +100,19 @@ func (o *Opener) Open(k Key) (*ExpertFile, error) {
 			return nil, &os.PathError{Op: "open", Path: path, Err: err}
 		}
 		o.descriptors.Add(1)
-		return &ExpertFile{os.NewFile(uintptr(fd), path), k, c}, nil
+		return &ExpertFile{File: os.NewFile(uintptr(fd), path), key: k, conn: c}, nil
 	}
-	f, err := os.Open(path)
+	// Not by os.Open, which would ask the mount whether the file can be polled.
+	var fd int
+	err := retry(func() (err error) {
+		fd, err = syscall.Open(path, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
+		return err
+	})
 	if err != nil {
-		return nil, err
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
 	o.files.Add(1)
-	return &ExpertFile{File: f, key: k}, nil
+	return &ExpertFile{File: os.NewFile(uintptr(fd), path), key: k}, nil
 }
 
 // take returns a connection for one open, nil where there is none to be had.

@@ -170,6 +170,12 @@ func TestDescriptorsHoldSlots(t *testing.T) {
 	_, err = os.Open(s.expert(1, 0))
 	require.ErrorIs(t, err, unix.EBUSY, "files are no way around")
 	for _, f := range open {
+		require.NoError(t, f.Detach())
+		_, err := f.Stat()
+		require.ErrorIs(t, err, os.ErrClosed)
+	}
+	require.Equal(t, 4*slot, s.report().Cache.HeldBytes, "pinned without a descriptor")
+	for _, f := range open {
 		require.NoError(t, f.Close())
 	}
 	_, err = readDescriptor(o, expertfs.NewKey(1, 0), true)

@@ -174,22 +174,25 @@ func TestKeepFollowsTheBudget(t *testing.T) {
 
 // busyMount answers EBUSY, as a mount does, when room experts are open already.
 type busyMount struct {
-	mu   sync.Mutex
-	tree string
-	room int
-	busy int // answers
+	mu    sync.Mutex
+	files *expertfs.Opener
+	room  int
+	busy  int // answers
 }
 
-func (m *busyMount) open(k expertfs.Key) (int, error) {
+func newBusyMount(tree string, room int) *busyMount {
+	c := smallConfig()
+	return &busyMount{files: expertfs.NewOpener(tree, expertfs.Names{Layers: c.Layers, Experts: c.Experts}), room: room}
+}
+
+func (m *busyMount) open(k expertfs.Key) (*expertfs.ExpertFile, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if openExperts() >= m.room {
 		m.busy++
-		return -1, unix.EBUSY
+		return nil, unix.EBUSY
 	}
-	c := smallConfig()
-	names := expertfs.Names{Layers: c.Layers, Experts: c.Experts}
-	return unix.Open(filepath.Join(m.tree, names.ExpertPath(k)), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	return m.files.Open(k)
 }
 
 // openExperts counts the experts that this process has open.
@@ -212,7 +215,7 @@ func TestBusyMount(t *testing.T) {
 	want := allLogits(t, open(t, tree, Options{MapBytes: MapNone}).NewSession(), ids)
 	for _, batch := range []int{1, 16} {
 		for _, room := range []int{1, 2, 5} {
-			m := &busyMount{tree: tree, room: room}
+			m := newBusyMount(tree, room)
 			e, err := Open(tree, Options{Batch: batch, Threads: 2, openExpert: m.open})
 			require.NoError(t, err)
 			require.Equal(t, want, allLogits(t, e.NewSession(), ids), "batch %d, room %d", batch, room)
@@ -220,7 +223,7 @@ func TestBusyMount(t *testing.T) {
 			require.NoError(t, e.Close())
 		}
 	}
-	m := &busyMount{tree: tree}
+	m := newBusyMount(tree, 0)
 	e := open(t, tree, Options{openExpert: m.open})
 	require.ErrorIs(t, e.NewSession().Append(context.Background(), ids, nil), unix.EBUSY)
 }

@@ -24,7 +24,7 @@ type Options struct {
 	MapBytes int64  // experts kept mapped between uses, in bytes; or MapAuto, MapNone
 	Prefetch string // "auto", "on" or "off": hints about the next layers; "" is "auto"
 
-	openExpert func(expertfs.Key) (fd int, err error) // of tests; nil: by its path
+	openExpert func(expertfs.Key) (*expertfs.ExpertFile, error) // of tests; nil: by the best way
 }
 
 // What an option that is left out means. The precisions are the fastest ones,

@@ -2,7 +2,6 @@ package experts
 
 import (
 	"errors"
-	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -41,15 +40,18 @@ func (s *Store[T]) openNow(x *Expert[T]) error {
 }
 
 func (s *Store[T]) mapFile(x *Expert[T]) (*mapped.File, error) {
-	path := s.folder.expert(x.Key)
-	if s.openFD == nil {
-		return s.arena.Map(path)
-	}
-	fd, err := s.openFD(x.Key)
+	open, err := s.openFile(x.Key)
 	if err != nil {
-		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+		return nil, err
 	}
-	return s.arena.MapFD(fd, path)
+	file, err := s.arena.MapOpen(open, open.Name())
+	if err != nil {
+		return nil, err
+	}
+	if err := open.Detach(); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
 }
 
 // background does something to x on a goroutine, from which Next receives it.

@@ -19,9 +19,9 @@ type Options struct {
 	Prefetch Prefetch       // whether predictions are told to the mount
 	Arena    *mapped.Arena  // where files are mapped
 
-	// Open opens an expert's file for reading; nil: by its path. It is called by
+	// Open opens an expert; nil: by the best way that Dir has. It is called by
 	// several goroutines.
-	Open func(expertfs.Key) (fd int, err error)
+	Open func(expertfs.Key) (*expertfs.ExpertFile, error)
 }
 
 // Store opens experts in the background and keeps a bounded number of them mapped
@@ -29,10 +29,11 @@ type Options struct {
 type Store[T any] struct {
 	Predictor *Predictor
 
-	folder folder
-	arena  *mapped.Arena
-	openFD func(expertfs.Key) (int, error)
-	decode func(expertfs.Key, *mapped.File) (T, error)
+	folder   folder
+	arena    *mapped.Arena
+	opener   *expertfs.Opener
+	openFile func(expertfs.Key) (*expertfs.ExpertFile, error)
+	decode   func(expertfs.Key, *mapped.File) (T, error)
 
 	hints     *Hints          // nil on a plain folder
 	announced <-chan struct{} // closed when the mount has the latest step; nil on a plain folder
@@ -71,9 +72,13 @@ const MaxOpening = 16
 // the user wants of it; it is called by several goroutines, under mapped.Guard.
 func Open[T any](o Options, decode func(expertfs.Key, *mapped.File) (T, error)) (*Store[T], error) {
 	s := &Store[T]{
-		folder: folder{o.Dir, o.Names}, arena: o.Arena, openFD: o.Open, decode: decode,
+		folder: folder{o.Dir, o.Names}, arena: o.Arena, decode: decode,
+		opener: expertfs.NewOpener(o.Dir, o.Names), openFile: o.Open,
 		mapped: make(map[expertfs.Key]*Expert[T]), idle: list.New(),
 		arrived: make(chan *Expert[T], MaxOpening),
+	}
+	if s.openFile == nil {
+		s.openFile = s.opener.Open
 	}
 	var err error
 	if s.hints, err = OpenHints(o.Dir, o.Names); err != nil {
@@ -200,7 +205,9 @@ func (s *Store[T]) Abandon() error {
 // Close unmaps everything. All experts must have been released.
 func (s *Store[T]) Close() error {
 	s.shrink(0)
-	return errors.Join(s.unmapper.wait(), s.hints.Close())
+	err := errors.Join(s.unmapper.wait(), s.hints.Close())
+	s.opener.Close()
+	return err
 }
 
 // Stats returns what was counted since the store was opened.

@@ -12,7 +12,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/unix"
 
 	"expertfs"
 	"expertfs/infer/mapped"
@@ -120,17 +119,19 @@ func TestMountIsToldWhatIsUsed(t *testing.T) {
 	dir := makeTree(t)
 	asMount(t, dir, "1GiB")
 	hints := filepath.Join(dir, expertfs.ControlPath(expertfs.HintsFile))
+	files := expertfs.NewOpener(dir, names)
+	defer files.Close()
 	var mu sync.Mutex
 	var seen []string // lines there were at each open
-	s := open(t, Options{Dir: dir, Open: func(k expertfs.Key) (int, error) {
+	s := open(t, Options{Dir: dir, Open: func(k expertfs.Key) (*expertfs.ExpertFile, error) {
 		mu.Lock()
 		defer mu.Unlock()
 		text, err := os.ReadFile(hints)
 		seen = append(seen, string(text))
 		if err != nil {
-			return -1, err
+			return nil, err
 		}
-		return unix.Open(filepath.Join(dir, names.ExpertPath(k)), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		return files.Open(k)
 	}})
 	require.NoError(t, use(t, s, 0, 1, 2))
 	require.NoError(t, use(t, s, 0, 2, 3))

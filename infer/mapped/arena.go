@@ -13,16 +13,28 @@ import (
 // hugePage is the size that one page-table entry of the second level maps.
 const hugePage = 2 << 20
 
-// File is a whole file, mapped read-only, with its descriptor still open: on a
-// mount the open descriptor is what tells the server that the bytes are used.
+// File is a whole file, mapped read-only, and still open: on a mount that is what
+// tells the server that the bytes are used.
 type File struct {
 	Path string
 	Data []byte // the file's bytes, valid until Close
 
-	fd    int
+	open  Open
 	span  span
 	arena *Arena
 }
+
+// Open is an open file.
+type Open interface {
+	Fd() uintptr
+	Close() error
+}
+
+// descriptor is an open file of the operating system.
+type descriptor int
+
+func (d descriptor) Fd() uintptr  { return uintptr(d) }
+func (d descriptor) Close() error { return unix.Close(int(d)) }
 
 // span is a piece of reserved address space.
 type span struct {
@@ -111,18 +123,18 @@ func (a *Arena) Map(path string) (*File, error) {
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
-	return a.MapFD(fd, path)
+	return a.MapOpen(descriptor(fd), path)
 }
 
-// MapFD is Map for a file that is open already. The descriptor is the File's then,
-// and closed also after an error. Path is for messages.
-func (a *Arena) MapFD(fd int, path string) (*File, error) {
-	m, err := a.mapDescriptor(fd)
+// MapOpen is Map for a file that is open already. It is the File's then, and closed
+// also after an error. Path is for messages.
+func (a *Arena) MapOpen(open Open, path string) (*File, error) {
+	m, err := a.mapDescriptor(int(open.Fd()))
 	if err != nil {
-		unix.Close(fd)
+		open.Close()
 		return nil, &os.PathError{Op: "map", Path: path, Err: err}
 	}
-	m.Path = path
+	m.Path, m.open = path, open
 	return m, nil
 }
 
@@ -160,7 +172,7 @@ func (a *Arena) mapDescriptor(fd int) (*File, error) {
 	if _, err := unix.MmapPtr(fd, 0, s.base, size, unix.PROT_READ, unix.MAP_SHARED|unix.MAP_FIXED); err != nil {
 		return nil, err
 	}
-	m := &File{fd: fd, Data: unsafe.Slice((*byte)(s.base), st.Size), span: s, arena: a}
+	m := &File{Data: unsafe.Slice((*byte)(s.base), st.Size), span: s, arena: a}
 	if err := m.populate(); err != nil {
 		return nil, errors.Join(err, a.give(s))
 	}
@@ -193,10 +205,10 @@ func (m *File) Refresh() error {
 	return nil
 }
 
-// Close unmaps the file and closes its descriptor.
+// Close unmaps the file and closes it.
 func (m *File) Close() error {
 	err := m.arena.give(m.span)
-	if cerr := unix.Close(m.fd); err == nil {
+	if cerr := m.open.Close(); err == nil {
 		err = cerr
 	}
 	return err
