@@ -28,14 +28,19 @@ const (
 //	expert = layer "/" number
 //
 // Words are separated by blanks. Layers and numbers are decimal, with or
-// without leading zeros, and within the model. The last line need not end.
+// without leading zeros, and within the model. A line names an expert once, and
+// has MaxHintLine bytes at most. The last line need not end.
 type Hint struct {
 	Verb Verb
-	Keys []Key // one at least; those of a step are of one layer
+	Keys []Key // one at least, all different; those of a step are of one layer
 }
 
-// AppendHint appends a line to dst, nothing when there are no keys. The keys of a
-// step must be of one layer.
+// MaxHintLine bounds a line of hints, in bytes: the server does work for each
+// expert that a line names while others wait.
+const MaxHintLine = 64 << 10
+
+// AppendHint appends a line to dst, nothing when there are no keys. The keys must
+// be different, and those of a step of one layer.
 func (n Names) AppendHint(dst []byte, verb Verb, keys ...Key) []byte {
 	if len(keys) == 0 {
 		return dst
@@ -55,6 +60,9 @@ func (n Names) ParseHints(text string) ([]Hint, error) {
 	number := 0
 	for line := range strings.SplitSeq(text, "\n") {
 		number++
+		if len(line) > MaxHintLine {
+			return nil, fmt.Errorf("line %d: %d bytes, where %d are allowed", number, len(line), MaxHintLine)
+		}
 		words := strings.Fields(line)
 		if len(words) == 0 || strings.HasPrefix(words[0], "#") {
 			continue
@@ -83,16 +91,22 @@ func (n Names) parseHint(words []string) (Hint, error) {
 			args = args[1:]
 		}
 	default:
-		return h, fmt.Errorf("%q: want touch, prefetch or step", h.Verb)
+		return h, fmt.Errorf("%q: want touch, prefetch or step", shorten(words[0]))
 	}
 	if len(args) == 0 {
 		return h, fmt.Errorf("%s: names no expert", h.Verb)
 	}
+	h.Keys = make([]Key, 0, len(args))
+	named := make(map[Key]bool, len(args))
 	for _, arg := range args {
 		k, err := n.parseHintKey(arg, inLayer)
 		if err != nil {
 			return h, err
 		}
+		if named[k] {
+			return h, fmt.Errorf("%s: %v is named twice", h.Verb, k)
+		}
+		named[k] = true
 		h.Keys = append(h.Keys, k)
 	}
 	if h.Verb == Step {
@@ -110,7 +124,7 @@ func (n Names) parseHintKey(word string, layer int) (Key, error) {
 	if layer < 0 {
 		left, right, ok := strings.Cut(word, "/")
 		if !ok {
-			return Key{}, fmt.Errorf("%q: want LAYER/EXPERT", word)
+			return Key{}, fmt.Errorf("%q: want LAYER/EXPERT", shorten(word))
 		}
 		var err error
 		if layer, err = parseBelow(left, n.Layers, "layer"); err != nil {
@@ -126,7 +140,7 @@ func (n Names) parseHintKey(word string, layer int) (Key, error) {
 func parseBelow(s string, n int, what string) (int, error) {
 	v, err := strconv.ParseUint(s, 10, 16)
 	if err != nil || v >= uint64(n) {
-		return 0, fmt.Errorf("%s %q: want a number from 0 to %d", what, s, n-1)
+		return 0, fmt.Errorf("%s %q: want a number from 0 to %d", what, shorten(s), n-1)
 	}
 	return int(v), nil
 }

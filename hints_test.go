@@ -37,9 +37,18 @@ func TestParseHints(t *testing.T) {
 		"step 7 1/2":         `expert "1/2"`,
 		"step 7/1 8/1":       "layers 7 and 8",
 		"touch 1/1\ntouch 1": "line 2",
+		"step 7 3 4 03":      "line 1: step: layer 7 expert 3 is named twice",
+		"touch 7/3 8/3 07/3": "touch: layer 7 expert 3 is named twice",
+
+		"# " + strings.Repeat("x", expertfs.MaxHintLine):        "line 1: 65538 bytes, where 65536 are allowed",
+		"\nstep 7" + strings.Repeat(" 1", expertfs.MaxHintLine): "line 2: 131078 bytes",
+		strings.Repeat("x", 1000):                               "want touch",
+		"touch " + strings.Repeat("9", 1000) + "/1":             "want a number",
+		"touch " + strings.Repeat("9", 1000):                    "want LAYER/EXPERT",
 	} {
 		_, err := n.ParseHints(text)
 		require.ErrorContains(t, err, reason, text)
+		require.Less(t, len(err.Error()), 200)
 	}
 }
 

@@ -114,6 +114,11 @@ func TestHintsFile(t *testing.T) {
 	}
 	require.Contains(t, s.read("stats"), "# last refused: hints: line 2: ")
 	require.Equal(t, asked, s.report().Cache.Prefetch.Asked)
+	// The server does work for each expert that a line names while opens wait.
+	for _, bad := range []string{"step 2 1 1", "step 2" + strings.Repeat(" 1", 500_000)} {
+		require.ErrorIs(t, s.write("hints", bad), unix.EINVAL, bad[:10])
+	}
+	require.Contains(t, s.read("stats"), "# last refused: hints: line 1: 1000006 bytes")
 	_, err := os.ReadFile(s.control("hints"))
 	require.ErrorIs(t, err, unix.EACCES)
 }
