@@ -25,9 +25,12 @@
 //     of the next group. Policies work with both orders.
 //   - An access is a hit when the key's bytes are in RAM at that moment, and
 //     then Touch is called. Otherwise it is a miss: room is made first (one
-//     victim after the other, Remove for each), then Insert is called. A key
-//     that is still being loaded is neither: whoever waits for a load that
-//     another access began does not count again.
+//     victim after the other, Remove for each), then Insert is called. A use
+//     that waits for a load that another one began is a join: it counts as a
+//     use that was no hit, and the policy does not hear of it. Only live
+//     caches have joins, since loads take no time elsewhere; a shadow is told
+//     of them, and decides by what became of the use before. The hit rate is
+//     that of expertfs.Uses everywhere.
 //   - The keys of the steps in progress (Streams.Active) are evicted only when
 //     nothing else is left: they are in use now or will be in a moment.
 //   - A prefetched key is inserted without a Touch. Its first access is a hit.

@@ -69,7 +69,7 @@ func (s *Stream) Run(spec string, budget int64, seed uint64) (hits int64, err er
 		return 0, err
 	}
 	Play(s.Steps, c)
-	return c.Hits(), nil
+	return c.Uses().Hits, nil
 }
 
 // Play lets caches take part in a recording, all in the same way as a live

@@ -43,13 +43,25 @@ func (s *Set) Step(stream, layer int, used []policy.Key) {
 	s.step(policy.Step{Stream: stream, Layer: layer, Used: used})
 }
 
-// Use takes a use of an expert, whether or not it was a hit in the live cache.
+// Use takes a use of an expert that was a hit or a miss in the live cache.
 func (s *Set) Use(stream int, k policy.Key) {
-	if ended, ok := s.streams.Of(stream).Access(k); ok {
-		s.step(ended)
-	}
+	s.access(stream, k)
 	for _, c := range s.caches {
 		c.Access(k, &s.streams)
+	}
+}
+
+// Join takes a use that waited there for a load that another one had begun.
+func (s *Set) Join(stream int, k policy.Key) {
+	s.access(stream, k)
+	for _, c := range s.caches {
+		c.Join(k, &s.streams)
+	}
+}
+
+func (s *Set) access(stream int, k policy.Key) {
+	if ended, ok := s.streams.Of(stream).Access(k); ok {
+		s.step(ended)
 	}
 }
 
@@ -81,7 +93,7 @@ func (s *Set) Resize(budget int64) {
 func (s *Set) Report() []Entry {
 	entries := make([]Entry, len(s.caches))
 	for i, c := range s.caches {
-		entries[i] = Entry{Policy: s.names[i], Hits: c.Hits(), Accesses: c.Accesses(), HitRate: c.Uses().HitRate()}
+		entries[i] = Entry{Policy: s.names[i], Hits: c.Uses().Hits, Accesses: c.Uses().Total(), HitRate: c.Uses().HitRate()}
 	}
 	return entries
 }

@@ -57,6 +57,18 @@ func TestGhostsHitWhatReplayHits(t *testing.T) {
 	}
 }
 
+// TestJoinsAreUses: a shadow of the policy that the live cache has gets its rate.
+func TestJoinsAreUses(t *testing.T) {
+	set, err := shadow.New(shape, []string{"lru"}, 1)
+	require.NoError(t, err)
+	k := policy.Key{Layer: 1, Expert: 3}
+	set.Use(0, k)
+	set.Join(1, k)
+	set.Use(0, k)
+	live := expertfs.Uses{Hits: 1, Misses: 1, Joins: 1}
+	require.Equal(t, []shadow.Entry{{Policy: "lru", Hits: live.Hits, Accesses: live.Total(), HitRate: live.HitRate()}}, set.Report())
+}
+
 func TestResize(t *testing.T) {
 	set, err := shadow.New(shape, []string{"lru"}, 1)
 	require.NoError(t, err)

@@ -13,9 +13,9 @@ type Cache struct {
 	shape    policy.Shape
 	policy   policy.Policy
 	resident []bool // by layer, then expert
+	missed   []bool // the last use was no hit; by layer, then expert
 	left     int64  // bytes of the budget
-	hits     int64
-	accesses int64
+	uses     expertfs.Uses
 }
 
 // New makes an empty cache; the spec is one of policy.New.
@@ -24,7 +24,8 @@ func New(spec string, s policy.Shape, seed uint64) (*Cache, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Cache{shape: s, policy: p, resident: make([]bool, s.Layers*s.Experts), left: s.Budget}, nil
+	experts := s.Layers * s.Experts
+	return &Cache{shape: s, policy: p, resident: make([]bool, experts), missed: make([]bool, experts), left: s.Budget}, nil
 }
 
 // Step takes a step. Order it before the accesses of its keys where it is
@@ -42,22 +43,35 @@ func (c *Cache) EndStream(stream int) {
 // The steps that the streams are in protect their keys. Keys outside the
 // shape are misses that are not loaded.
 func (c *Cache) Access(k policy.Key, streams *policy.Streams) bool {
-	c.accesses++
-	if int(k.Layer) >= c.shape.Layers || int(k.Expert) >= c.shape.Experts {
+	if !c.shape.Contains(k) {
+		c.uses.Misses++
 		return false
 	}
-	slot := &c.resident[int(k.Layer)*c.shape.Experts+int(k.Expert)]
-	if *slot {
-		c.hits++
+	at := int(k.Layer)*c.shape.Experts + int(k.Expert)
+	c.missed[at] = !c.resident[at]
+	if c.resident[at] {
+		c.uses.Hits++
 		c.policy.Touch(k)
 		return true
 	}
+	c.uses.Misses++
 	if c.makeRoom(streams) {
-		*slot = true
+		c.resident[at] = true
 		c.left -= c.shape.ExpertBytes
 		c.policy.Insert(k, c.shape.ExpertBytes)
 	}
 	return false
+}
+
+// Join uses an expert that is being loaded for another use in the cache that this
+// one is compared with. Loads take no time here, so the last use of the expert
+// tells: if that was a miss, this one would have waited for it too.
+func (c *Cache) Join(k policy.Key, streams *policy.Streams) {
+	if c.shape.Contains(k) && !c.missed[int(k.Layer)*c.shape.Experts+int(k.Expert)] {
+		c.Access(k, streams)
+		return
+	}
+	c.uses.Joins++
 }
 
 // makeRoom evicts until one more expert fits. It fails where not even one
@@ -91,12 +105,5 @@ func (c *Cache) Resize(budget int64, streams *policy.Streams) {
 	}
 }
 
-// Hits and Accesses count since the cache was made.
-func (c *Cache) Hits() int64     { return c.hits }
-func (c *Cache) Accesses() int64 { return c.accesses }
-
-// Uses are the accesses, as a mount counts them. Nobody joins a load here: it takes
-// no time.
-func (c *Cache) Uses() expertfs.Uses {
-	return expertfs.Uses{Hits: c.hits, Misses: c.accesses - c.hits}
-}
+// Uses counts since the cache was made.
+func (c *Cache) Uses() expertfs.Uses { return c.uses }

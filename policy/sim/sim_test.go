@@ -3,6 +3,7 @@ package sim_test
 import (
 	"testing"
 
+	"expertfs"
 	"expertfs/policy"
 	"expertfs/policy/sim"
 
@@ -29,8 +30,7 @@ func TestBudgetIsKept(t *testing.T) {
 	}
 	assert.True(t, c.Access(key(1), streams))
 	assert.False(t, c.Access(key(0), streams), "evicted for 3")
-	assert.EqualValues(t, 1, c.Hits())
-	assert.EqualValues(t, 6, c.Accesses())
+	assert.Equal(t, expertfs.Uses{Hits: 1, Misses: 5}, c.Uses())
 }
 
 func TestKeysOfTheStepInProgressStay(t *testing.T) {
@@ -42,6 +42,25 @@ func TestKeysOfTheStepInProgressStay(t *testing.T) {
 	assert.False(t, c.Access(key(3), streams), "evicts 1, although 0 is older")
 	assert.True(t, c.Access(key(0), streams))
 	assert.False(t, c.Access(key(1), streams))
+}
+
+// TestJoinsShareTheLotOfTheUseBefore: who waits in the live cache for the load of
+// another would have waited here too, unless that use was a hit here.
+func TestJoinsShareTheLotOfTheUseBefore(t *testing.T) {
+	c, streams := newCache(t, 25) // room for two
+	c.Access(key(0), streams)
+	c.Join(key(0), streams)
+	c.Join(key(0), streams)
+	assert.Equal(t, expertfs.Uses{Misses: 1, Joins: 2}, c.Uses())
+	c.Access(key(0), streams)
+	c.Join(key(0), streams)
+	assert.Equal(t, expertfs.Uses{Hits: 2, Misses: 1, Joins: 2}, c.Uses())
+	c.Access(key(1), streams)
+	c.Access(key(2), streams) // evicts 0
+	c.Join(key(0), streams)
+	assert.Equal(t, expertfs.Uses{Hits: 2, Misses: 4, Joins: 2}, c.Uses(), "it is not there any more, and nobody reads it")
+	c.Join(policy.Key{Layer: 1}, streams)
+	assert.EqualValues(t, 9, c.Uses().Total())
 }
 
 func TestNothingFits(t *testing.T) {
@@ -56,7 +75,7 @@ func TestKeysOutsideTheModelAreMisses(t *testing.T) {
 		assert.False(t, c.Access(policy.Key{Layer: 1}, streams))
 		assert.False(t, c.Access(key(8), streams))
 	}
-	assert.EqualValues(t, 4, c.Accesses())
+	assert.EqualValues(t, 4, c.Uses().Total())
 }
 
 func TestUnknownPolicy(t *testing.T) {
