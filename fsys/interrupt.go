@@ -2,6 +2,7 @@ package fsys
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -89,7 +90,7 @@ func (c *fatalContext) watch() {
 	}
 	tick := time.NewTicker(watchInterval)
 	defer tick.Stop()
-	for !beingKilled(c.thread) {
+	for !beingKilled("/proc", c.thread) {
 		select {
 		case <-stopped:
 			return
@@ -105,13 +106,16 @@ func (c *fatalContext) watch() {
 // beingKilled tells whether SIGKILL is pending for a thread. The kernel turns
 // every signal whose default is to end the process, and that the process does
 // not handle, into SIGKILLs of its threads.
-func beingKilled(thread uint32) bool {
+//
+// A thread that proc does not show may be gone or, where proc is mounted with
+// hidepid, another user's. Of the latter nothing can be known: its request goes on.
+func beingKilled(proc string, thread uint32) bool {
 	if thread == 0 {
 		return false
 	}
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", thread))
+	text, err := os.ReadFile(fmt.Sprintf("%s/%d/status", proc, thread))
 	if err != nil {
-		return os.IsNotExist(err)
+		return errors.Is(unix.Kill(int(thread), 0), unix.ESRCH)
 	}
 	for line := range strings.Lines(string(text)) {
 		set, ok := strings.CutPrefix(line, "SigPnd:")

@@ -109,9 +109,9 @@ func TestBackings(t *testing.T) {
 }
 
 func TestBeingKilled(t *testing.T) {
-	require.False(t, beingKilled(0), "in another pid namespace: nobody knows")
-	require.False(t, beingKilled(uint32(os.Getpid())))
-	require.True(t, beingKilled(1<<31-1), "gone")
+	require.False(t, beingKilled("/proc", 0), "in another pid namespace: nobody knows")
+	require.False(t, beingKilled("/proc", uint32(os.Getpid())))
+	require.True(t, beingKilled("/proc", 1<<31-1), "gone")
 }
 
 func TestFatalContext(t *testing.T) {
