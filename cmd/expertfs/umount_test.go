@@ -87,19 +87,18 @@ func TestBindMounts(t *testing.T) {
 	r := inNamespace(t, `cd "$1"
 		"$0" mount --ram 1MiB --log-file log embed:tiny a >/dev/null
 		mount --bind a/layers b
-		"$0" status
+		"$0" status | grep "^$1/"
 		"$0" umount b
 		mount --bind a c
 		"$0" umount a || echo "code $?"
-		"$0" status | sed 1d
+		"$0" status | grep "^$1/"
 		"$0" umount c`, dir)
 	require.Zero(t, r.code, r.errors)
 	lines := strings.Split(strings.TrimSpace(r.out), "\n")
-	require.Len(t, lines, 4, r.out)
-	require.Contains(t, lines[0], "MOUNTPOINT")
-	require.True(t, strings.HasPrefix(lines[1], dir+"/a "), lines[1])
-	require.Equal(t, fmt.Sprint("code ", exitServerLives), lines[2])
-	require.True(t, strings.HasPrefix(lines[3], dir+"/c "), lines[3])
+	require.Len(t, lines, 3, r.out)
+	require.True(t, strings.HasPrefix(lines[0], dir+"/a "), lines[0])
+	require.Equal(t, fmt.Sprint("code ", exitServerLives), lines[1])
+	require.True(t, strings.HasPrefix(lines[2], dir+"/c "), lines[2])
 	require.Contains(t, r.errors, "goes on: it is mounted at "+dir+"/c too")
 }
 
