@@ -32,7 +32,7 @@ type attentionMemory struct {
 	qkv    buffer      // [n][(Q+2K)*D]
 	mixed  buffer      // [n][Q*D], the values that the heads gathered
 	out    buffer      // [n][H]
-	scores [][]float32 // by thread, of one head
+	scores [][]float32 // by thread, of the heads of a group
 }
 
 func newAttention(m *machine, c *config.Config, l *weights.Layer, s settings, mem *attentionMemory) *attention {
@@ -77,23 +77,29 @@ func (a *attention) rotate(qkv, cos, sin []float32) (keys, values []float32) {
 }
 
 // attend writes to mixed what the query heads that share key/value head group
-// gather for the token at position.
+// gather for the token at position. Blocks of keys and values are outside and heads
+// inside: a block is read from memory once for all heads, and the order of each
+// head's sums is that of the positions either way.
 func (a *attention) attend(mixed, queries []float32, group int, cache *kvCache, position int, space *[]float32) {
 	d, share := a.headDim, a.heads/a.kvHeads
-	first := cache.start(position)
-	scores := resize(*space, position+1-first)
-	*space = scores
+	first, head := cache.start(position), group*share
+	q := vectors{share, d, queries[head*d : (head+share)*d]}
+	out := vectors{share, d, mixed[head*d : (head+share)*d]}
+	*space = resize(*space, share*(position+1-first))
+	scores := vectors{share, position + 1 - first, *space}
 	scale := float32(1 / math.Sqrt(float64(d)))
-	for head := group * share; head < (group+1)*share; head++ {
-		q := queries[head*d : (head+1)*d]
-		cache.each(first, position+1, func(at, n int, b *kvBlock, offset int) {
-			b.k.dots(scores[at-first:at-first+n], q, (group*blockLen+offset)*d, scale)
-		})
-		kernel.Softmax(scores, a.sinks[head])
-		out := mixed[head*d : (head+1)*d]
-		clear(out)
-		cache.each(first, position+1, func(at, n int, b *kvBlock, offset int) {
-			b.v.mix(out, scores[at-first:at-first+n], (group*blockLen+offset)*d)
-		})
+	cache.each(first, position+1, func(at, n int, b *kvBlock, offset int) {
+		for i := range share {
+			b.k.dots(scores.at(i)[at-first:at-first+n], q.at(i), (group*blockLen+offset)*d, scale)
+		}
+	})
+	for i := range share {
+		kernel.Softmax(scores.at(i), a.sinks[head+i])
 	}
+	clear(out.data)
+	cache.each(first, position+1, func(at, n int, b *kvBlock, offset int) {
+		for i := range share {
+			b.v.mix(out.at(i), scores.at(i)[at-first:at-first+n], (group*blockLen+offset)*d)
+		}
+	})
 }
