@@ -10,6 +10,7 @@ type Grammar struct {
 	classes       int
 	byteOf        []byte // by class: the lowest byte of it
 	single        []bool // by class: it has one byte
+	chains        []chain
 }
 
 // state is a state of a rule's automaton.
@@ -19,6 +20,15 @@ type state struct {
 	calls []callEdge
 	empty []int32 // states that are reached without a byte
 	live  bool    // the rule's accepting state can be reached
+	chain int32   // 1 and more: the number of its chain
+}
+
+// chain is the states of a counted repetition, one after the other: state
+// first+n is where the body has been written n times.
+type chain struct {
+	first    int32
+	min, max int   // max is negative without a limit
+	body     int32 // the rule of the body, or -1 when it is one byte
 }
 
 type byteEdge struct {
@@ -198,35 +208,64 @@ func (b *builder) repeat(r repeat, from, to int32) {
 		name := b.rules.names[b.rule]
 		r.e = b.rules.add(name, r.e)
 	}
-	for range r.min {
+	number := int32(0)
+	if body := chainBody(r.e); copies > shortToken && body != noBody {
+		first := b.state()
+		b.empty(from, first)
+		from = first
+		b.g.chains = append(b.g.chains, chain{first, r.min, r.max, body})
+		number = int32(len(b.g.chains))
+		b.g.states[first].chain = number
+	}
+	for i := range copies {
 		if b.full() {
 			return
 		}
+		if i >= r.min {
+			b.empty(from, to)
+		}
 		next := b.state()
+		b.g.states[next].chain = number
 		b.build(r.e, from, next)
 		from = next
 	}
-	if r.max < 0 {
-		loop := b.state()
-		b.empty(from, loop)
-		// A body may not have edges into its first state or out of its last.
-		first, last := b.state(), b.state()
-		b.empty(loop, first)
-		b.build(r.e, first, last)
-		b.empty(last, loop)
-		b.empty(loop, to)
+	if r.max >= 0 {
+		b.empty(from, to)
 		return
 	}
-	for range r.max - r.min {
-		if b.full() {
-			return
+	loop := b.state()
+	b.empty(from, loop)
+	// A body may not have edges into its first state or out of its last.
+	first, last := b.state(), b.state()
+	b.empty(loop, first)
+	b.build(r.e, first, last)
+	b.empty(last, loop)
+	b.empty(loop, to)
+}
+
+const (
+	noBody  int32 = -2
+	oneByte int32 = -1
+)
+
+// chainBody returns the rule of a repetition's body, or oneByte; noBody where
+// it is neither.
+func chainBody(e expr) int32 {
+	switch e := e.(type) {
+	case ref:
+		return int32(e)
+	case lit:
+		if len(e) == 1 {
+			return oneByte
 		}
-		b.empty(from, to)
-		next := b.state()
-		b.build(r.e, from, next)
-		from = next
+	case class:
+		return oneByte
+	case seq:
+		if len(e) == 1 {
+			return chainBody(e[0])
+		}
 	}
-	b.empty(from, to)
+	return noBody
 }
 
 // small tells whether copies of e are no larger than calls.

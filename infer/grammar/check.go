@@ -88,6 +88,12 @@ func (g *Grammar) empty() bool { return !g.states[g.start[0]].live }
 // they could be read in endlessly many ways.
 func (g *Grammar) checkLeftRecursion() error {
 	nullable := g.nullable()
+	for i := range g.chains {
+		// A body that may be empty does not count by bytes.
+		if c := &g.chains[i]; c.body >= 0 && nullable[c.body] {
+			c.body = noBody
+		}
+	}
 	first := make([][]int32, len(g.start)) // rules that a rule may begin with
 	for rule := range first {
 		seen := make(map[int32]bool)

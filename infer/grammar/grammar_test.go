@@ -2,7 +2,6 @@ package grammar
 
 import (
 	"encoding/json"
-	"fmt"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -126,7 +125,7 @@ func soonest(a *Automaton, s State, ids []int, rng *rand.Rand) int {
 		}
 	}
 	for _, b := range []byte("\"]}0:,1truefalsn \\u") { // also what ends things
-		id := int(a.vocab.nodes[a.vocab.roots[b]].token)
+		id := int(a.vocab.bytes[b])
 		if next, err := a.Advance(s, id); err == nil {
 			if d := distance(a, next); d < least {
 				best, least = id, d
@@ -213,7 +212,7 @@ func TestMatcherEnds(t *testing.T) {
 	require.ErrorIs(t, m.Accept(end), ErrNotAllowed)
 	for _, c := range []byte(`{}`) {
 		require.False(t, m.Done())
-		require.NoError(t, m.Accept(int(v.nodes[v.roots[c]].token)))
+		require.NoError(t, m.Accept(int(v.bytes[c])))
 	}
 	require.True(t, m.Done())
 	bits := make([]uint64, m.Words())
@@ -223,24 +222,4 @@ func TestMatcherEnds(t *testing.T) {
 	require.ErrorIs(t, m.Accept(end), ErrNotAllowed)
 	m.Mask(bits)
 	require.Empty(t, listOf(bits))
-}
-
-func BenchmarkMask(b *testing.B) {
-	v := largeVocabulary(b)
-	bits := make([]uint64, v.Words())
-	for _, white := range []Whitespace{Compact, Flexible} {
-		for _, c := range []string{"", `{"`, `{"a":`, `{"a":[1,{"b":"c`, `{"a":1`} {
-			a := NewAutomaton(JSONObject(white), v)
-			s, n := a.AdvanceBytes(a.Start(), c)
-			require.Equal(b, len(c), n)
-			b.Run(fmt.Sprintf("cold/%v/%s", white, c), func(b *testing.B) {
-				for b.Loop() {
-					a.mu.Lock()
-					a.forget()
-					a.mu.Unlock()
-					a.Mask(s, bits)
-				}
-			})
-		}
-	}
 }

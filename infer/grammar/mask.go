@@ -50,43 +50,65 @@ type localMask struct {
 
 // addMask adds the tokens that may follow an open stack.
 func (a *Automaton) addMask(s *stack, mask []uint64) {
-	if s.mask == nil {
+	for i := range a.vocab.tries {
+		if len(a.vocab.tries[i].nodes) > 0 {
+			a.addTrieMask(i, a.far(s, i), mask)
+		}
+	}
+	a.addSame(mask)
+}
+
+// addTrieMask adds those of trie i.
+func (a *Automaton) addTrieMask(i int, s *stack, mask []uint64) {
+	if s.masks[i] == nil {
+		t := &a.vocab.tries[i]
 		own := a.scratch(0)
 		for _, f := range s.frames {
-			m := a.localMask(f.at)
+			m := a.localMask(i, f.at)
 			m.allowed.addTo(own)
+			if len(m.returns) == 0 {
+				continue
+			}
+			under := a.open(f.under)
+			if under.isNone() {
+				continue
+			}
 			for _, n := range m.returns {
-				if under := a.open(f.under); !under.isNone() {
-					a.walk(n+1, a.vocab.nodes[n].skip, under, own, nil)
-				}
+				a.walk(t, n+1, t.nodes[n].skip, under, own, nil)
 			}
 		}
-		a.addSame(own)
-		set, size := setOfBits(own)
-		a.memory += size
+		set, size := setOfBits(own[:len(mask)])
 		if a.work > maxWork {
 			set.addTo(mask) // it may lack tokens: not to be remembered
 			return
 		}
-		s.mask = set
+		a.memory += size
+		s.masks[i] = set
 	}
-	s.mask.addTo(mask)
+	s.masks[i].addTo(mask)
 }
 
-// localMask returns the mask of a local alone.
-func (a *Automaton) localMask(l *local) *localMask {
-	if l.mask != nil {
-		return l.mask
+// localMask returns the mask of a local alone, of trie i.
+func (a *Automaton) localMask(i int, l *local) *localMask {
+	if l.masks[i] != nil {
+		return l.masks[i]
 	}
+	key := a.shareKey(i, l)
+	if m := a.vocab.shared.get(key); m != nil {
+		l.masks[i] = m
+		return m
+	}
+	t := &a.vocab.tries[i]
 	alone := a.intern([]frame{{l, a.bottom}}, false)
 	own := a.scratch(1)
 	m := &localMask{}
-	a.walk(0, int32(len(a.vocab.nodes)), alone, own, &m.returns)
-	set, size := setOfBits(own)
+	a.walk(t, 0, int32(len(t.nodes)), alone, own, &m.returns)
+	set, size := setOfBits(own[:a.vocab.Words()])
 	m.allowed = *set
-	a.memory += size + 4*len(m.returns)
 	if a.work <= maxWork {
-		l.mask = m
+		a.memory += size + 4*len(m.returns)
+		l.masks[i] = m
+		a.vocab.shared.put(key, m)
 	}
 	return m
 }
@@ -94,20 +116,20 @@ func (a *Automaton) localMask(l *local) *localMask {
 // walk sets the bits of the tokens among the nodes from first to last, which
 // have one parent, that can follow the open stack s at their parent. Nodes with
 // tokens below at which the text may end are appended to returns.
-func (a *Automaton) walk(first, last int32, s *stack, mask []uint64, returns *[]int32) {
+func (a *Automaton) walk(t *trie, first, last int32, s *stack, mask []uint64, returns *[]int32) {
 	if first >= last {
 		return
 	}
-	nodes, classOf := a.vocab.nodes, &a.grammar.classOf
-	base := nodes[first].depth - 1
-	path := a.path[base:]
+	nodes, classOf := t.nodes, &a.grammar.classOf
+	base := nodes[first].depth
+	path := a.path
 	path[0] = s
 	for n := first; n < last; {
 		at := &nodes[n]
-		from := path[at.depth-1-base]
+		from := path[at.depth-base]
 		c := classOf[at.byte]
 		var to *stack
-		if from.next != nil {
+		if int(c) < len(from.next) {
 			to = from.next[c]
 		}
 		if to == nil {
@@ -117,9 +139,7 @@ func (a *Automaton) walk(first, last int32, s *stack, mask []uint64, returns *[]
 			n = at.skip
 			continue
 		}
-		if at.token >= 0 {
-			mask[at.token>>6] |= 1 << (at.token & 63)
-		}
+		mask[at.token>>6] |= 1 << (at.token & 63) // a bit behind all others where none ends
 		if to.end && returns != nil && at.skip > n+1 {
 			*returns = append(*returns, n)
 		}
@@ -127,7 +147,7 @@ func (a *Automaton) walk(first, last int32, s *stack, mask []uint64, returns *[]
 			n = at.skip
 			continue
 		}
-		path[at.depth-base] = to
+		path[at.depth-base+1] = to
 		n++
 	}
 }
@@ -146,7 +166,7 @@ func (a *Automaton) addSame(mask []uint64) {
 // scratch returns an empty mask that is overwritten by the next call with i.
 func (a *Automaton) scratch(i int) []uint64 {
 	if a.scratches[i] == nil {
-		a.scratches[i] = make([]uint64, a.vocab.Words())
+		a.scratches[i] = make([]uint64, a.vocab.Words()+1) // the last word is for noToken
 	}
 	clear(a.scratches[i])
 	return a.scratches[i]

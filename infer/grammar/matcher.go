@@ -17,9 +17,15 @@ type Matcher struct {
 }
 
 // NewMatcher begins a text. Where the text may end, the tokens ends are allowed,
-// such as <|return|>; there may be none.
+// such as <|return|>; there may be none. They are ids of the vocabulary.
 func (a *Automaton) NewMatcher(ends ...int) *Matcher {
-	return &Matcher{a: a, at: a.Start(), ends: slices.Clone(ends)}
+	m := &Matcher{a: a, at: a.Start()}
+	for _, id := range ends {
+		if id >= 0 && id < a.vocab.size {
+			m.ends = append(m.ends, id)
+		}
+	}
+	return m
 }
 
 // Clone returns a Matcher of the same text that goes on by itself.
@@ -93,7 +99,7 @@ func (m *Matcher) ForcedTokens(encode func(text string) []int) []int {
 	ids := encode(string(text))
 	at, rest := m.at, string(text)
 	for i, id := range ids {
-		if m.a.goesOn(at, rest) {
+		if len(rest) < m.a.vocab.deep && m.a.goesOn(at, rest) {
 			ids = ids[:i]
 			break
 		}
@@ -110,17 +116,17 @@ func (m *Matcher) ForcedTokens(encode func(text string) []int) []int {
 
 // goesOn tells whether a token that begins with text and is longer can follow s.
 func (a *Automaton) goesOn(s State, text string) bool {
-	n := a.vocab.find(text)
-	if n < 0 || a.vocab.isLeaf(n) {
-		return false
-	}
-	after, taken := a.AdvanceBytes(s, text)
-	if taken < len(text) {
-		return false
-	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	after, n, _ := a.follow(a.begin(s), text)
+	if text == "" || n < len(text) {
+		return false
+	}
 	found := a.scratch(0)
-	a.walk(n+1, a.vocab.nodes[n].skip, a.begin(after), found, nil)
-	return slices.ContainsFunc(found, func(w uint64) bool { return w != 0 })
+	for i := range a.vocab.tries {
+		t := &a.vocab.tries[i]
+		first, last := t.find(text)
+		a.walk(t, first, last, after, found, nil)
+	}
+	return slices.ContainsFunc(found[:a.vocab.Words()], func(w uint64) bool { return w != 0 })
 }

@@ -21,7 +21,8 @@ type stack struct {
 	next   []*stack // of an open stack, by class: the open one after a byte
 	opened *stack   // of one beneath a frame: the same, open
 
-	mask *tokenSet // of an open stack; nil until asked for
+	masks [2]*tokenSet // of an open stack, by trie; nil until asked for
+	far   [2]*stack    // see Automaton.far
 }
 
 // frame is a local, and what it returns to.

@@ -6,83 +6,114 @@ import (
 	"strings"
 )
 
-// Vocabulary is the tokens of a model as a trie. It is immutable.
+// Vocabulary is the tokens of a model as tries. It is immutable but for what
+// automata share in it.
 type Vocabulary struct {
-	size  int
-	nodes []node // in preorder; the root is left out
-	texts []string
-	roots [256]int32      // by byte: the node of its token
-	deep  int             // the longest token's bytes
-	same  map[int32][]int // by a token: others with the same bytes
+	size   int
+	texts  []string
+	bytes  [256]int32      // the token of each byte
+	same   map[int32][]int // by a token: others with the same bytes
+	deep   int             // the longest token's bytes
+	tries  [2]trie         // of tokens up to shortToken bytes, and of longer ones
+	shared sharedMasks
+}
+
+// shortToken is where tokens are divided. Nearly all are short, so that what
+// holds for few bytes only, such as a count that is not near its end, need not
+// be computed anew for most.
+const shortToken = 16
+
+// trie is beginnings of tokens in preorder; the empty one is left out.
+type trie struct {
+	nodes []node
+	deep  int // the longest token's bytes
 }
 
 // node is a beginning of tokens.
 type node struct {
 	byte  byte
 	depth uint16 // bytes up to here
-	token int32  // that ends here, or -1
+	token int32  // that ends here, or noToken
 	skip  int32  // the next node that is not below this one
 }
 
-// NewVocabulary makes the trie of the tokens with ids from 0 to size-1. text
+// NewVocabulary makes the tries of the tokens with ids from 0 to size-1. text
 // returns the bytes of a token; it returns "" for those that are no text, such
 // as special tokens, which no grammar allows. Each byte must be a token by
 // itself, so that any text can be written.
 func NewVocabulary(size int, text func(id int) string) (*Vocabulary, error) {
 	v := &Vocabulary{size: size, texts: make([]string, size), same: make(map[int32][]int)}
-	ids := make([]int32, 0, size)
+	var ids [2][]int32
+	for b := range v.bytes {
+		v.bytes[b] = -1
+	}
 	for id := range size {
-		if v.texts[id] = text(id); v.texts[id] != "" {
-			ids = append(ids, int32(id))
-		}
-	}
-	slices.SortStableFunc(ids, func(a, b int32) int { return strings.Compare(v.texts[a], v.texts[b]) })
-	var path []int32 // nodes from below the root to the last one
-	previous := ""
-	for i, id := range ids {
-		t := v.texts[id]
-		if i > 0 && t == previous {
-			first := v.nodes[path[len(path)-1]].token
-			v.same[first] = append(v.same[first], int(id))
-			continue
-		}
-		if len(t) > 1<<15 {
-			return nil, fmt.Errorf("token %d has %d bytes: at most %d can be followed", id, len(t), 1<<15)
-		}
-		shared := 0
-		for shared < len(path) && shared < len(t) && t[shared] == previous[shared] {
-			shared++
-		}
-		v.close(path[shared:])
-		path = path[:shared]
-		for d := shared; d < len(t); d++ {
-			path = append(path, int32(len(v.nodes)))
-			v.nodes = append(v.nodes, node{byte: t[d], depth: uint16(d + 1), token: -1})
-		}
-		v.nodes[path[len(path)-1]].token = id
+		t := text(id)
+		v.texts[id] = t
 		v.deep = max(v.deep, len(t))
-		previous = t
+		switch {
+		case len(t) > maxToken:
+			return nil, fmt.Errorf("token %d has %d bytes: at most %d can be followed", id, len(t), maxToken)
+		case len(t) > shortToken:
+			ids[1] = append(ids[1], int32(id))
+		case len(t) > 0:
+			ids[0] = append(ids[0], int32(id))
+		}
+		if len(t) == 1 && v.bytes[t[0]] < 0 {
+			v.bytes[t[0]] = int32(id)
+		}
 	}
-	v.close(path)
-	for b := range v.roots {
-		v.roots[b] = -1
-	}
-	for n := int32(0); int(n) < len(v.nodes); n = v.nodes[n].skip {
-		v.roots[v.nodes[n].byte] = n
-	}
-	for b, n := range v.roots {
-		if n < 0 || v.nodes[n].token < 0 {
+	for b, id := range v.bytes {
+		if id < 0 {
 			return nil, fmt.Errorf("no token for the byte 0x%02x", b)
 		}
+	}
+	for i := range v.tries {
+		v.tries[i] = v.trieOf(ids[i])
 	}
 	return v, nil
 }
 
-// close notes that the nodes are complete.
-func (v *Vocabulary) close(nodes []int32) {
-	for _, n := range nodes {
-		v.nodes[n].skip = int32(len(v.nodes))
+// maxToken is the most bytes of a token.
+const maxToken = 1 << 15
+
+// noToken returns the id that stands for none: the first behind all masks.
+func (v *Vocabulary) noToken() int32 { return int32(64 * v.Words()) }
+
+// trieOf makes the trie of some tokens.
+func (v *Vocabulary) trieOf(ids []int32) trie {
+	slices.SortStableFunc(ids, func(a, b int32) int { return strings.Compare(v.texts[a], v.texts[b]) })
+	var t trie
+	var path []int32 // nodes from the top to the last one
+	end := func(nodes []int32) {
+		for _, n := range nodes {
+			t.nodes[n].skip = int32(len(t.nodes))
+		}
 	}
+	previous := ""
+	for _, id := range ids {
+		text := v.texts[id]
+		if text == previous {
+			first := t.nodes[path[len(path)-1]].token
+			v.same[first] = append(v.same[first], int(id))
+			continue
+		}
+		common := 0
+		for common < len(path) && common < len(text) && text[common] == previous[common] {
+			common++
+		}
+		end(path[common:])
+		path = path[:common]
+		for d := common; d < len(text); d++ {
+			path = append(path, int32(len(t.nodes)))
+			t.nodes = append(t.nodes, node{byte: text[d], depth: uint16(d + 1), token: v.noToken()})
+		}
+		t.nodes[path[len(path)-1]].token = id
+		t.deep = max(t.deep, len(text))
+		previous = text
+	}
+	end(path)
+	return t
 }
 
 // Size is the number of ids.
@@ -92,23 +123,18 @@ func (v *Vocabulary) Size() int { return v.size }
 // the first word on.
 func (v *Vocabulary) Words() int { return (v.size + 63) / 64 }
 
-// isLeaf tells whether no node lies below n.
-func (v *Vocabulary) isLeaf(n int32) bool { return v.nodes[n].skip == n+1 }
-
-// find returns the node of a text that tokens begin with, or -1.
-func (v *Vocabulary) find(text string) int32 {
-	if text == "" {
-		return -1
-	}
-	n := v.roots[text[0]]
-	for i := 1; i < len(text); i++ {
-		end := v.nodes[n].skip
-		for n++; n < end && v.nodes[n].byte != text[i]; {
-			n = v.nodes[n].skip
+// find returns the nodes below a text that is not empty: the first, and the
+// first behind them.
+func (t *trie) find(text string) (first, last int32) {
+	last = int32(len(t.nodes))
+	for i := range len(text) {
+		for first < last && t.nodes[first].byte != text[i] {
+			first = t.nodes[first].skip
 		}
-		if n >= end {
-			return -1
+		if first >= last {
+			return 0, 0
 		}
+		first, last = first+1, t.nodes[first].skip
 	}
-	return n
+	return first, last
 }

@@ -203,3 +203,26 @@ func TestMask(t *testing.T) {
 		require.Equal(t, 129, id)
 	}
 }
+
+func BenchmarkMask(b *testing.B) {
+	for name, word := range map[string]uint64{"few": 1 << 7, "most": ^uint64(1 << 7)} {
+		b.Run(name, func(b *testing.B) {
+			logits := make([]float32, 201088)
+			allowed := make([]uint64, len(logits)/64)
+			for i := range allowed {
+				allowed[i] = word
+			}
+			s := newSampler(b, Params{Temp: 1})
+			b.Run("mask", func(b *testing.B) {
+				for b.Loop() {
+					Mask(logits, allowed)
+				}
+			})
+			b.Run("sample", func(b *testing.B) {
+				for b.Loop() {
+					_, _ = s.Sample(logits)
+				}
+			})
+		})
+	}
+}
