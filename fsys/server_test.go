@@ -24,6 +24,7 @@ import (
 	"expertfs/fsys/mountpoint"
 	"expertfs/tiers"
 	"expertfs/tiers/nvme"
+	"expertfs/tiers/ram"
 
 	"github.com/stretchr/testify/require"
 )
@@ -37,6 +38,7 @@ const serverEnv = "EXPERTFS_TEST_SERVER"
 const patience = 2 * time.Minute
 
 func TestMain(m *testing.M) {
+	ram.Helper()
 	if text, ok := os.LookupEnv(serverEnv); ok {
 		if err := runServer(text); err != nil {
 			fmt.Fprintln(os.Stderr, "server:", err)

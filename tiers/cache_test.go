@@ -9,12 +9,14 @@ import (
 
 	"expertfs/checkpoint"
 	"expertfs/policy"
+	"expertfs/tiers/ram"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) {
+	ram.Helper()
 	if os.Getenv(mapperEnv) != "" {
 		mapFile()
 		return

@@ -8,10 +8,13 @@ import (
 	"os"
 	"strings"
 
+	"expertfs/tiers/ram"
+
 	"github.com/spf13/cobra"
 )
 
 func main() {
+	ram.Helper()
 	err := execute(os.Args)
 	if err != nil && !errors.Is(err, errReported) {
 		fmt.Fprintln(os.Stderr, "expertfs:", err)

@@ -14,8 +14,11 @@
 // pages for the rest of the file, so that a 13.2 MB expert is charged 13.2 MB
 // (huge=always charges 14.7 MB, and 2 MiB for one of 30 KiB).
 //
-// Where huge pages are refused a plain tmpfs serves, and where mounting is
-// refused (no CAP_SYS_ADMIN) memfds do. Mechanism tells which and why.
+// Where huge pages are refused a plain tmpfs serves. Where mounting is refused
+// (no CAP_SYS_ADMIN) the tmpfs is mounted in a user namespace, see Helper; then
+// nobody can change its limit, so it has none. Where that is refused as well
+// memfds serve. They have no huge pages on most systems: fresh 4 KiB pages cost
+// ten times as much as the copy into them. Mechanism tells which and why.
 //
 // # Slots are written once
 //

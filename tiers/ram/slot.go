@@ -100,6 +100,10 @@ func (s *Slot) Seal() error {
 		if err := addSeals(s.fd, unix.F_SEAL_FUTURE_WRITE|unix.F_SEAL_SEAL); err != nil {
 			return err
 		}
+	} else if err := unix.Fchmod(s.fd, 0o400); err != nil {
+		// Files of a tmpfs cannot be sealed. A reader that is handed a read-only
+		// descriptor does not get one for writing by opening it once more.
+		return fmt.Errorf("chmod of a slot: %w", err)
 	}
 	s.sealed = true
 	return nil

@@ -21,6 +21,7 @@ import (
 const readerEnv = "EXPERTFS_TEST_READER"
 
 func TestMain(m *testing.M) {
+	Helper()
 	if os.Getenv(readerEnv) != "" {
 		holdMapping()
 		return

@@ -43,6 +43,7 @@ type Tier struct {
 	mechanism Mechanism
 	why       string
 	mount     int          // descriptor of the detached tmpfs, -1 for memfds
+	unlimited bool         // the kernel enforces no limit on it
 	allocated atomic.Int64 // bytes of the open slots; the account of memfds
 }
 
@@ -70,6 +71,23 @@ func Open(o Options) (*Tier, error) {
 
 // openTmpfs sets mechanism, why and mount.
 func (t *Tier) openTmpfs(o Options) {
+	err := t.mountTmpfs(DetachedTmpfs, o)
+	if errors.Is(err, unix.EPERM) && helperReady {
+		helped := t.mountTmpfs(helperTmpfs, o)
+		if helped == nil {
+			t.unlimited = true
+			t.why = strings.TrimPrefix(t.why+"; without CAP_SYS_ADMIN the kernel enforces no limit and may swap", "; ")
+			return
+		}
+		err = fmt.Errorf("%w; %w", err, helped)
+	}
+	if err != nil {
+		t.why = fmt.Sprintf("no tmpfs of our own: %v", err)
+	}
+}
+
+// mountTmpfs mounts by a function that is called as DetachedTmpfs is.
+func (t *Tier) mountTmpfs(mount func(huge string, limit int64) (int, error), o Options) (err error) {
 	huge := !o.NoHuge
 	t.why = ""
 	switch {
@@ -79,19 +97,18 @@ func (t *Tier) openTmpfs(o Options) {
 		huge, t.why = false, "the system denies huge pages for shared memory"
 	}
 	if huge {
-		if mount, err := DetachedTmpfs("within_size", o.Limit); err == nil {
-			t.mechanism, t.mount = HugeTmpfs, mount
-			return
-		} else if errors.Is(err, unix.EINVAL) {
-			t.why = "this kernel has no huge pages for tmpfs"
+		if t.mount, err = mount("within_size", o.Limit); err == nil {
+			t.mechanism = HugeTmpfs
+			return nil
+		} else if errors.Is(err, unix.EPERM) {
+			return err
 		}
+		t.why = "this kernel has no huge pages for tmpfs"
 	}
-	mount, err := DetachedTmpfs("", o.Limit)
-	if err != nil {
-		t.why = fmt.Sprintf("no tmpfs of our own: %v", err)
-		return
+	if t.mount, err = mount("", o.Limit); err == nil {
+		t.mechanism = Tmpfs
 	}
-	t.mechanism, t.mount = Tmpfs, mount
+	return err
 }
 
 // hugeDenied tells whether the administrator has switched huge pages off for
@@ -134,7 +151,7 @@ func (t *Tier) Used() (int64, error) {
 // SetLimit changes the bytes that the slots may take together. The kernel
 // refuses (EINVAL) a limit below what they take already.
 func (t *Tier) SetLimit(limit int64) error {
-	if t.mount < 0 {
+	if t.mount < 0 || t.unlimited {
 		return nil
 	}
 	if err := resizeTmpfs(t.mount, limit); err != nil {

@@ -22,7 +22,41 @@ func withoutAdmin(t *testing.T, f func()) {
 	f()
 }
 
+// TestWithoutPrivilegeAUserNamespaceServes has the test binary started once more.
+func TestWithoutPrivilegeAUserNamespaceServes(t *testing.T) {
+	withoutAdmin(t, func() {
+		tier, err := Open(Options{})
+		require.NoError(t, err)
+		defer tier.Close()
+		m, why := tier.Mechanism()
+		if m == Memfd {
+			t.Skip("no user namespaces here: ", why)
+		}
+		require.Contains(t, why, "the kernel enforces no limit")
+		s, err := tier.NewSlot(3 << 20)
+		require.NoError(t, err)
+		s.Bytes()[1] = 1
+		require.NoError(t, s.Seal())
+		require.True(t, s.Idle())
+		requireUsed(t, tier, s.Allocated())
+		require.NoError(t, tier.SetLimit(1), "nobody enforces it")
+		if m == HugeTmpfs {
+			clear := make([]byte, 2<<20)
+			require.Equal(t, clear[2:], s.Bytes()[2:2<<20])
+			t.Logf("%d KiB by huge pages", hugeKiB(t, &s.Bytes()[0]))
+		}
+		r := startReader(t, s)
+		require.False(t, s.Idle())
+		s.Close()
+		requireUsed(t, tier, 3<<20)
+		r.stop()
+		requireUsed(t, tier, 0)
+	})
+}
+
 func TestWithoutPrivilegeMemfdsServe(t *testing.T) {
+	helperReady = false
+	defer func() { helperReady = true }()
 	withoutAdmin(t, func() {
 		tier, err := Open(Options{})
 		require.NoError(t, err)
