@@ -46,12 +46,13 @@ func newHistory(experts int) *history {
 	}
 }
 
-// warm makes the averages of an expert a rate.
+// warm makes the averages of an expert a rate, and its age the usual one.
 func (h *history) warm(expert int, rate float32) {
 	for i := range memories {
 		h.means[expert][i] = rate
 	}
 	h.ranked[expert] = rate
+	h.age[expert] = int32(1 / max(rate, negligible/10))
 }
 
 // visit takes the experts that a visit used, in order of rank.

@@ -1,17 +1,27 @@
 package policy
 
+import "iter"
+
 // fifo evicts what was loaded longest ago, used or not. It is the plainest
 // order that needs no knowledge of uses.
-type fifo struct{ lru }
+type fifo struct{ order lru } // of loading, as nothing is touched
 
-func newFIFO() *fifo { return &fifo{lru: *newLRU()} }
+func newFIFO() *fifo { return &fifo{*newLRU()} }
 
 // Insert leaves a resident in its place.
 func (p *fifo) Insert(k Key, bytes int64) {
-	if _, ok := p.nodes[k]; !ok {
-		p.lru.Insert(k, bytes)
+	if !p.has(k) {
+		p.order.Insert(k, bytes)
 	}
 }
 
-// Touch leaves the order as it is.
-func (p *fifo) Touch(Key) {}
+func (p *fifo) has(k Key) bool {
+	_, ok := p.order.nodes[k]
+	return ok
+}
+
+func (p *fifo) Touch(Key)              {}
+func (p *fifo) Remove(k Key)           { p.order.Remove(k) }
+func (p *fifo) Victims() iter.Seq[Key] { return p.order.Victims() }
+func (p *fifo) Step(Step)              {}
+func (p *fifo) Resize(int64)           {}

@@ -1,5 +1,7 @@
 package policy
 
+import "iter"
+
 // forecast learns, while it serves, to predict uses, and evicts what is least
 // likely to be used soon. Two logistic regressions answer for every expert:
 //
@@ -15,47 +17,49 @@ package policy
 //     1988): at a visit that uses the expert the answer was 1, else gamma
 //     times the answer that is given then.
 //
-// The value of an expert is 1-(1-next)(1-later): worth keeping if either says
-// so. The idea to learn the distance to the next use and evict by it is that
-// of learned relaxed Belady (Song, Berger, Li, Lloyd, NSDI 2020), with a model
+// A stream uses an expert soon if either says so, that is with the chance
+// 1-(1-next)(1-later). The value of an expert is the chance that any active
+// stream does. What the chances are made from is kept for each stream, because
+// it depends on the order of the stream's steps; what is learned is shared.
+//
+// The idea to learn the distance to the next use and evict by it is that of
+// learned relaxed Belady (Song, Berger, Li, Lloyd, NSDI 2020), with a model
 // small enough to be trained at every step.
 type forecast struct {
 	ranking
 	gamma   float32
-	layers  []*layerForecast
+	heat    *Heat // from which a new stream begins
 	next    *dense
 	later   *dense
 	offsets []int // of the layers whose choices are evidence, largest first
+	layers  []*layerWeights
+
+	pace    pace
+	streams [MaxStreams]forecastStream
+	unknown forecastStream // counts where no stream is active
 
 	// Scratch, to spare allocations.
 	used           []int
 	oldFeatures    []features
 	oldEvidence    evidence
 	z, grads, goal []float32
+	values         []float32
 }
 
-// evidence is what later learns from beside the features of an expert: the
-// experts that its layer chose last, those it chose recently, and those that
-// the layers before and after it have just chosen.
-type evidence [4][]source
-
-// layerForecast is what is kept for one layer.
-type layerForecast struct {
-	*history
-	visited  bool
-	judged   int       // forecasts of next
-	last     []source  // the experts chosen at the last visit
-	brief    []source  // those of the last few
-	evidence evidence  // at the last visit
-	next     []float32 // logits for the next visit, as far as is known now
-	later    []float32 // chances
-	told     []bool    // by offset: next has the evidence of that layer
+// layerWeights is what is learned about one layer beside next and later.
+type layerWeights struct {
+	judged int // forecasts of next
 
 	// What pairs of experts tell. Empty where the tables would be too large.
 	lastNext   []*pairs // one table: what the experts of last say about next
 	tokenNext  []*pairs // by offset: what those of other layers do
 	laterPairs []*pairs // by kind of evidence
 }
+
+// evidence is what later learns from beside the features of an expert: the
+// experts that its layer chose last, those it chose recently, and those that
+// the layers before and after it have just chosen.
+type evidence [4][]source
 
 // maxPairs bounds the pairs of experts that forecast has weights for, of eight
 // bytes each. GPT-OSS 20b has 0.7 million, 120b is cut off at this.
@@ -70,12 +74,14 @@ func newForecast(s Shape, p *params) *forecast {
 	f := &forecast{
 		ranking:     newRanking(s),
 		gamma:       float32(1 - 1/horizon),
+		heat:        NewHeat(s),
 		next:        newDense(s, 0.003),
 		later:       newDense(s, 0.01),
 		oldFeatures: make([]features, s.Experts),
 		z:           make([]float32, s.Experts),
 		grads:       make([]float32, s.Experts),
 		goal:        make([]float32, s.Experts),
+		values:      make([]float32, s.Experts),
 	}
 	tables := maxPairs / (s.Layers * s.Experts * s.Experts) // a layer
 	own := 1 + len(evidence{})
@@ -84,20 +90,14 @@ func newForecast(s Shape, p *params) *forecast {
 	}
 	f.offsets = spread(s.Layers-1, min(tables-own, maxOffsets))
 	for range s.Layers {
-		l := &layerForecast{
-			history: newHistory(s.Experts),
-			next:    make([]float32, s.Experts),
-			later:   make([]float32, s.Experts),
-		}
+		w := &layerWeights{tokenNext: newTables(len(f.offsets), s.Experts, 0.1)}
 		if own > 0 {
-			l.lastNext = newTables(1, s.Experts, 0.2)
-			l.laterPairs = newTables(len(evidence{}), s.Experts, 0.2)
+			w.lastNext = newTables(1, s.Experts, 0.2)
+			w.laterPairs = newTables(len(evidence{}), s.Experts, 0.2)
 		}
-		l.tokenNext = newTables(len(f.offsets), s.Experts, 0.1)
-		l.told = make([]bool, len(f.offsets))
-		f.layers = append(f.layers, l)
+		f.layers = append(f.layers, w)
 	}
-	f.Warm(NewHeat(s))
+	f.Warm(f.heat)
 	return f
 }
 
@@ -111,17 +111,18 @@ func spread(last, n int) []int {
 	return offsets
 }
 
-func (f *forecast) Step(s Step) {
-	layer := s.Layer
+func (f *forecast) Step(step Step) {
+	layer := step.Layer
 	if layer < 0 || layer >= f.shape.Layers {
 		return
 	}
-	l := f.layers[layer]
-	f.used = chosen(f.shape, f.used[:0], s)
+	s := f.enter(step)
+	l := s[layer]
+	f.used = chosen(f.shape, f.used[:0], step)
 	// A batch is neither what was forecast nor evidence for the token after it.
 	single := !batch(f.shape, len(f.used))
 	if l.visited && single {
-		f.learnNext(layer)
+		f.learnNext(s, layer)
 	}
 	// Keep what the forecasts that are now to be judged were made from.
 	copy(f.oldFeatures, l.now)
@@ -135,25 +136,15 @@ func (f *forecast) Step(s Step) {
 			l.last = append(l.last, source{e, 0.7 + 0.3*rankWeight(rank, len(f.used))})
 		}
 	}
-	f.gather(layer)
+	s.gather(f.shape, layer)
 	if l.visited && single {
-		f.learnLater(layer)
+		f.learnLater(s, layer)
 	}
 	l.visited = true
-	f.forecast(layer)
-	f.spreadEvidence(layer)
-}
-
-// gather collects the evidence of a layer that was just visited.
-func (f *forecast) gather(layer int) {
-	l := f.layers[layer]
-	l.brief = l.used(l.brief[:0], briefMemory)
-	before := f.layers[earlier(f.shape, layer, 1)]
-	after := f.layers[earlier(f.shape, layer, f.shape.Layers-1)]
-	l.evidence[0] = append(l.evidence[0][:0], l.last...)
-	l.evidence[1] = l.used(l.evidence[1][:0], recentMemory)
-	l.evidence[2] = append(l.evidence[2][:0], before.brief...)
-	l.evidence[3] = append(l.evidence[3][:0], after.brief...)
+	f.forecast(s, layer)
+	f.value(layer)
+	f.spreadEvidence(s, layer)
+	f.heat.Step(step)
 }
 
 // answer sets f.grads to the gradients of the logits f.z, given the experts
@@ -168,31 +159,31 @@ func (f *forecast) answer() {
 }
 
 // learnNext judges the forecast of a visit that happens now.
-func (f *forecast) learnNext(layer int) {
-	l := f.layers[layer]
-	l.judged++
+func (f *forecast) learnNext(s forecastStream, layer int) {
+	l, w := s[layer], f.layers[layer]
+	w.judged++
 	f.next.logits(f.z, layer, l.now)
-	for _, t := range l.lastNext {
+	for _, t := range w.lastNext {
 		t.add(f.z, l.last)
 	}
 	f.answer()
 	f.next.learn(f.grads, layer, l.now)
-	for _, t := range l.lastNext {
+	for _, t := range w.lastNext {
 		t.learn(f.grads, l.last)
 	}
 	for i, offset := range f.offsets {
 		if !l.told[i] {
 			continue
 		}
-		from := f.layers[earlier(f.shape, layer, offset)].last
-		l.tokenNext[i].add(f.z, from)
+		from := s[before(f.shape, layer, offset)].last
+		w.tokenNext[i].add(f.z, from)
 		f.answer()
-		l.tokenNext[i].learn(f.grads, from)
+		w.tokenNext[i].learn(f.grads, from)
 	}
 }
 
-// earlier is the layer that is visited some layers before another.
-func earlier(s Shape, layer, offset int) int {
+// before is the layer that is visited some layers before another.
+func before(s Shape, layer, offset int) int {
 	return (layer - offset + s.Layers) % s.Layers
 }
 
@@ -206,8 +197,8 @@ func (f *forecast) laterLogits(z []float32, layer int, fs []features, from *evid
 
 // learnLater judges the forecast made at the visit before the one that was
 // just taken into the history.
-func (f *forecast) learnLater(layer int) {
-	l := f.layers[layer]
+func (f *forecast) learnLater(s forecastStream, layer int) {
+	l := s[layer]
 	f.laterLogits(f.goal, layer, l.now, &l.evidence)
 	for e, z := range f.goal {
 		f.goal[e] = f.gamma * sigmoid(z)
@@ -220,16 +211,16 @@ func (f *forecast) learnLater(layer int) {
 		f.grads[e] = sigmoid(z) - f.goal[e]
 	}
 	f.later.learn(f.grads, layer, f.oldFeatures)
-	for i, t := range l.laterPairs {
+	for i, t := range f.layers[layer].laterPairs {
 		t.learn(f.grads, f.oldEvidence[i])
 	}
 }
 
-// forecast makes the forecasts of a layer that was just visited.
-func (f *forecast) forecast(layer int) {
-	l := f.layers[layer]
+// forecast makes a stream's forecasts of a layer that it has just visited.
+func (f *forecast) forecast(s forecastStream, layer int) {
+	l := s[layer]
 	f.next.logits(l.next, layer, l.now)
-	for _, t := range l.lastNext {
+	for _, t := range f.layers[layer].lastNext {
 		t.add(l.next, l.last)
 	}
 	clear(l.told)
@@ -237,66 +228,84 @@ func (f *forecast) forecast(layer int) {
 	for e, z := range l.later {
 		l.later[e] = sigmoid(z)
 	}
-	f.value(layer)
+	l.weigh()
 }
 
-// spreadEvidence tells the other layers of a visit, once between two visits of
-// theirs: a reader that goes round in a few layers is no more evidence.
-func (f *forecast) spreadEvidence(layer int) {
-	from := f.layers[layer].last
+// spreadEvidence tells the stream's other layers of a visit, once between two
+// visits of theirs: a reader that goes round in a few layers is no more
+// evidence.
+func (f *forecast) spreadEvidence(s forecastStream, layer int) {
+	from := s[layer].last
 	if len(from) == 0 {
 		return
 	}
 	for i, offset := range f.offsets {
 		to := (layer + offset) % f.shape.Layers
-		l := f.layers[to]
+		l := s[to]
 		if l.told[i] {
 			continue
 		}
 		l.told[i] = true
-		l.tokenNext[i].add(l.next, from)
+		f.layers[to].tokenNext[i].add(l.next, from)
+		l.weigh()
 		f.value(to)
 	}
 }
 
 // value makes the scores of a layer.
 func (f *forecast) value(layer int) {
-	l := f.layers[layer]
-	scores := f.layer(layer)
-	for e := range scores {
-		scores[e] = 1 - (1-sigmoid(l.next[e]))*(1-l.later[e])
+	scores := f.values
+	if len(f.pace.active) == 0 {
+		copy(scores, f.unknown[layer].unused)
 	}
+	for i, stream := range f.pace.active {
+		unused := f.streams[stream][layer].unused
+		if i == 0 {
+			copy(scores, unused)
+			continue
+		}
+		for e, u := range unused {
+			scores[e] *= u
+		}
+	}
+	for e := range scores {
+		scores[e] = 1 - scores[e]
+	}
+	f.setLayer(layer, scores)
 	f.first(layer) // found now, so that choosing a victim is quick
 }
 
-// Value is the chance of use at the next visit.
+func (f *forecast) Victims() iter.Seq[Key] { return f.victims(level) }
+func (f *forecast) Resize(int64)           {}
+
+// Value is the chance that any active stream uses k at its next visit.
 func (f *forecast) Value(k Key) float64 {
 	if !f.shape.Contains(k) {
 		return 0
 	}
-	return float64(sigmoid(f.layers[k.Layer].next[k.Expert]))
+	if len(f.pace.active) == 0 {
+		return f.unknown.chance(k)
+	}
+	unused := 1.0
+	for _, stream := range f.pace.active {
+		unused *= 1 - f.streams[stream].chance(k)
+	}
+	return 1 - unused
 }
 
-// Forecast is the chance of use at the next visit, or 0 as long as little is
-// learned of k's layer.
-func (f *forecast) Forecast(_ int, k Key) float64 {
+// Forecast is the chance of use at the stream's next visit, or 0 as long as
+// little is learned of k's layer, or the stream has not been there.
+func (f *forecast) Forecast(stream int, k Key) float64 {
 	if !f.shape.Contains(k) || f.layers[k.Layer].judged < minJudged {
 		return 0
 	}
-	return f.Value(k)
+	s := f.streams[streamIndex(stream)]
+	if s == nil || !s[k.Layer].visited {
+		return 0
+	}
+	return s.chance(k)
 }
 
 // minJudged is how many forecasts of a layer must have been judged before one is
 // worth reading for. The first ones only repeat what was used last.
 const minJudged = 16
-
-// Warm begins with the rates of an earlier run.
-func (f *forecast) Warm(h *Heat) {
-	for layer, l := range f.layers {
-		for e := range f.shape.Experts {
-			l.warm(e, h.Rate(Key{Layer: uint16(layer), Expert: uint16(e)}))
-		}
-		l.describe()
-		f.forecast(layer)
-	}
-}

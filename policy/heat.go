@@ -1,5 +1,7 @@
 package policy
 
+import "slices"
+
 // Heat is how often each expert of a model is used: what is worth keeping of
 // one run for the next, whatever the policy of either. It is learned by Step.
 type Heat struct {
@@ -64,6 +66,11 @@ func (h *Heat) Rate(k Key) float32 {
 		return 0
 	}
 	return h.rates[int(k.Layer)*h.shape.Experts+int(k.Expert)]
+}
+
+// clone copies what was learned.
+func (h *Heat) clone() *Heat {
+	return &Heat{shape: h.shape, rates: slices.Clone(h.rates), visits: slices.Clone(h.visits)}
 }
 
 // Visits is how many visits of a layer the rates stem from.

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 )
 
@@ -13,23 +14,25 @@ import (
 type pin struct {
 	ranking
 	heat *Heat
+	pace pace
 }
 
 func newPin(s Shape) *pin {
-	return &pin{ranking: newRanking(s), heat: NewHeat(s)}
+	return &pin{ranking: newRanking(s), heat: NewHeat(s), pace: newPace(s)}
 }
 
 func (p *pin) Step(s Step) {
 	if s.Layer < 0 || s.Layer >= p.shape.Layers {
 		return
 	}
+	p.pace.step(s)
 	p.heat.Step(s)
 	p.show(s.Layer)
 }
 
 // show makes the scores of a layer its heat.
 func (p *pin) show(layer int) {
-	copy(p.layer(layer), p.heat.rates[layer*p.shape.Experts:])
+	p.setLayer(layer, p.heat.rates[layer*p.shape.Experts:])
 }
 
 // Warm begins with a copy of the heat, which counts as much as it is old.
@@ -57,8 +60,14 @@ func (p *pin) Wanted() []Key {
 	return keys[:min(len(keys), p.shape.Capacity())]
 }
 
+func (p *pin) Victims() iter.Seq[Key] { return p.victims(level) }
+
 // Resize changes how many experts are wanted.
 func (p *pin) Resize(budget int64) { p.shape.Budget = budget }
 
-// Value is the long-run share of visits that use k.
-func (p *pin) Value(k Key) float64 { return float64(p.heat.Rate(k)) }
+// EndStream takes a stream from those whose next visits count.
+func (p *pin) EndStream(stream int) { p.pace.end(stream) }
+
+// Value is the chance that any active stream uses k at its next visit, from the
+// long-run share of visits that do.
+func (p *pin) Value(k Key) float64 { return p.pace.anyOf(float64(p.heat.Rate(k))) }

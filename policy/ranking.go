@@ -16,6 +16,8 @@ import (
 //
 // Keys outside the model are residents without a score. They go first, in
 // order of use.
+//
+// Policies embed it for Insert, Touch and Remove, the bookkeeping of residents.
 type ranking struct {
 	shape  Shape
 	scores []float32 // experts of layer 0, then of layer 1, ...
@@ -68,9 +70,6 @@ func (r *ranking) Remove(k Key) {
 	r.best[k.Layer] = unknown
 }
 
-// Resize is part of Policy: scores do not depend on the budget.
-func (r *ranking) Resize(int64) {}
-
 // weight is what a score is multiplied by to get one per byte.
 func weight(s Shape, bytes int64) float32 {
 	if bytes <= 0 || s.ExpertBytes <= 0 {
@@ -85,10 +84,10 @@ func (r *ranking) set(layer, expert int, score float32) {
 	r.best[layer] = unknown
 }
 
-// layer returns the scores of a layer, to be changed.
-func (r *ranking) layer(layer int) []float32 {
+// setLayer changes the scores of a layer.
+func (r *ranking) setLayer(layer int, scores []float32) {
+	copy(r.scores[layer*r.shape.Experts:][:r.shape.Experts], scores)
 	r.best[layer] = unknown
-	return r.scores[layer*r.shape.Experts:][:r.shape.Experts]
 }
 
 // after finds the resident of a layer that follows a score and an expert in
@@ -133,7 +132,7 @@ func (r *ranking) victims(scale func(layer int) float32) iter.Seq[Key] {
 		layer, lowest := none, float32(0)
 		for l := range r.best {
 			if e := r.first(l); e != none {
-				if s := r.score(l, e) * scale(l); layer == none || s < lowest {
+				if s := r.perByte(l, e) * scale(l); layer == none || s < lowest {
 					layer, lowest = l, s
 				}
 			}
@@ -146,13 +145,13 @@ func (r *ranking) victims(scale func(layer int) float32) iter.Seq[Key] {
 			heads[l] = r.first(l)
 		}
 		for {
-			heads[layer] = r.after(layer, r.score(layer, heads[layer]), heads[layer])
+			heads[layer] = r.after(layer, r.perByte(layer, heads[layer]), heads[layer])
 			layer = none
 			for l, e := range heads {
 				if e == none {
 					continue
 				}
-				if s := r.score(l, e) * scale(l); layer == none || s < lowest {
+				if s := r.perByte(l, e) * scale(l); layer == none || s < lowest {
 					layer, lowest = l, s
 				}
 			}
@@ -163,17 +162,14 @@ func (r *ranking) victims(scale func(layer int) float32) iter.Seq[Key] {
 	}
 }
 
-// score is that of a resident, per byte.
-func (r *ranking) score(layer, expert int) float32 {
+// perByte is the score of a resident, per byte.
+func (r *ranking) perByte(layer, expert int) float32 {
 	i := layer*r.shape.Experts + expert
 	return r.scores[i] * r.weight[i]
 }
 
 // level is the scale of a ranking whose scores are compared as they are.
 func level(int) float32 { return 1 }
-
-// Victims is part of Policy, for policies that compare scores as they are.
-func (r *ranking) Victims() iter.Seq[Key] { return r.victims(level) }
 
 // chosen appends the experts of a step to dst, each once, without those that
 // are not of its layer.

@@ -1,9 +1,12 @@
 package policy
 
-import "iter"
+import (
+	"iter"
+	"math"
+)
 
 // ttl gives an expert a time to live, which every use renews. Time is counted
-// in steps; the step is the next() of the two-level MoE cache (Shinnku
+// in steps of each active stream; the step is the next() of the two-level MoE cache (Shinnku
 // Nikaidou, 2025) whose NVMe manager evicted by time. Experts whose time is up
 // go first, oldest first. When nobody's is, the one used last goes: its layer
 // has just been visited, so it is the one that cannot be wanted soon, as in
@@ -11,19 +14,20 @@ import "iter"
 type ttl struct {
 	order list[lease] // front: used longest ago
 	nodes map[Key]*node[lease]
-	life  int // steps
-	now   int // steps so far
+	life  float64 // steps
+	now   float64 // steps so far, the mean of the active streams
+	pace  pace
 }
 
 type lease struct {
 	key  Key
-	used int // the step
+	used float64 // the time
 }
 
 // newTTL makes the policy with a life in tokens, one step for each layer.
 func newTTL(s Shape, p *params) *ttl {
 	tokens := p.float("tokens", 1, 0, 1e6)
-	return &ttl{nodes: map[Key]*node[lease]{}, life: int(tokens * float64(s.Layers))}
+	return &ttl{nodes: map[Key]*node[lease]{}, life: math.Floor(tokens * float64(s.Layers)), pace: newPace(s)}
 }
 
 func (p *ttl) Insert(k Key, _ int64) {
@@ -67,5 +71,12 @@ func (p *ttl) Victims() iter.Seq[Key] {
 	}
 }
 
-func (p *ttl) Step(Step)    { p.now++ }
+func (p *ttl) Step(s Step) {
+	p.pace.step(s)
+	p.now += 1 / float64(p.pace.streams())
+}
+
+// EndStream takes a stream from the active ones.
+func (p *ttl) EndStream(stream int) { p.pace.end(stream) }
+
 func (p *ttl) Resize(int64) {}

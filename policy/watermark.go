@@ -14,25 +14,33 @@ import "iter"
 // Value is the average chance of use, as in ewma. Those given up go first, in
 // the order in which they were; then the others by value per byte.
 type watermark struct {
-	ewma            // the ranking of it holds the experts worth keeping
+	shape   Shape
+	keepers ranking // those worth keeping, by value
+	givenUp fifo    // the other residents
+	rates   averages
 	target  float64 // share of the budget
 	eta     float64 // how fast the price moves
 	margin  float32 // of the price
 	lambda  float32
 	kept    int64         // bytes worth keeping
 	size    map[Key]int64 // of each resident
-	givenUp fifo
+	pace    pace
+	used    []int // scratch
 }
 
 func newWatermark(s Shape, p *params) *watermark {
 	w := &watermark{
-		ewma:    *newEWMA(s, p),
+		shape:   s,
+		keepers: newRanking(s),
+		givenUp: *newFIFO(),
+		rates:   newAverages(s, p),
 		target:  p.float("target", 0.9, 0.01, 1),
 		eta:     p.float("eta", 0.01, 0, 1),
 		margin:  float32(p.float("margin", 0.1, 0, 0.9)),
 		size:    map[Key]int64{},
-		givenUp: *newFIFO(),
+		pace:    newPace(s),
 	}
+	w.Warm(NewHeat(s))
 	return w
 }
 
@@ -42,54 +50,66 @@ func (p *watermark) Insert(k Key, bytes int64) {
 	p.keep(k)
 }
 
+// Touch matters only to experts without a score.
+func (p *watermark) Touch(k Key) { p.keepers.Touch(k) }
+
 func (p *watermark) Remove(k Key) {
 	if p.keeps(k) {
 		p.kept -= p.size[k]
 	}
-	p.ranking.Remove(k)
+	p.keepers.Remove(k)
 	p.givenUp.Remove(k)
 	delete(p.size, k)
 }
 
 // keeps tells whether k is resident and worth keeping.
 func (p *watermark) keeps(k Key) bool {
-	_, given := p.givenUp.nodes[k]
 	_, resident := p.size[k]
-	return resident && !given
+	return resident && !p.givenUp.has(k)
 }
 
 func (p *watermark) keep(k Key) {
 	p.givenUp.Remove(k)
-	p.ranking.Insert(k, p.size[k])
+	p.keepers.Insert(k, p.size[k])
 	p.kept += p.size[k]
 }
 
 func (p *watermark) giveUp(k Key) {
 	p.kept -= p.size[k]
-	p.ranking.Remove(k)
+	p.keepers.Remove(k)
 	p.givenUp.Insert(k, p.size[k])
 }
 
 func (p *watermark) Step(s Step) {
-	layer := s.Layer
-	if layer < 0 || layer >= p.shape.Layers {
+	if s.Layer < 0 || s.Layer >= p.shape.Layers {
 		return
 	}
-	p.ewma.Step(s)
+	p.pace.step(s)
+	p.used = chosen(p.shape, p.used[:0], s)
+	rates := p.rates.visit(s.Layer, p.used, p.pace.streams())
+	p.keepers.setLayer(s.Layer, rates)
 	p.reprice()
-	for e := range p.shape.Experts {
-		k := Key{Layer: uint16(layer), Expert: uint16(e)}
+	for e, rate := range rates {
+		k := Key{Layer: uint16(s.Layer), Expert: uint16(e)}
 		bytes, resident := p.size[k]
 		if !resident {
 			continue
 		}
-		density := p.scores[p.index(k)] * weight(p.shape, bytes)
+		density := rate * weight(p.shape, bytes)
 		switch keeps := p.keeps(k); {
 		case keeps && density < p.lambda*(1-p.margin):
 			p.giveUp(k)
 		case !keeps && density > p.lambda*(1+p.margin):
 			p.keep(k)
 		}
+	}
+}
+
+// Warm begins with the rates of an earlier run.
+func (p *watermark) Warm(h *Heat) {
+	p.rates.warm(h)
+	for l := range p.shape.Layers {
+		p.keepers.setLayer(l, p.rates.layer(l))
 	}
 }
 
@@ -109,7 +129,7 @@ func (p *watermark) Victims() iter.Seq[Key] {
 				return
 			}
 		}
-		for k := range p.ranking.Victims() {
+		for k := range p.keepers.victims(level) {
 			if !yield(k) {
 				return
 			}
@@ -119,3 +139,9 @@ func (p *watermark) Victims() iter.Seq[Key] {
 
 // Resize changes what the target is a share of.
 func (p *watermark) Resize(budget int64) { p.shape.Budget = budget }
+
+// EndStream takes a stream from those whose next visits count.
+func (p *watermark) EndStream(stream int) { p.pace.end(stream) }
+
+// Value is the chance that any active stream uses k at its next visit.
+func (p *watermark) Value(k Key) float64 { return p.pace.anyOf(p.rates.of(k)) }
