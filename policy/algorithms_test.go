@@ -147,6 +147,57 @@ func TestTransitionsAreLearned(t *testing.T) {
 	}
 }
 
+// TestTransitionsAreOfAStream: what one reader uses next does not follow from
+// what another used last.
+func TestTransitionsAreOfAStream(t *testing.T) {
+	for _, name := range []string{"markov", "forecast"} {
+		p := made(t, name, small)
+		play := func(stream, i int) { // in turns, the one as the other but later
+			first := 2 * (i % 2)
+			p.Step(policy.Step{Stream: stream, Used: keys(0, first, first+1)})
+		}
+		for i := range 300 {
+			play(0, i)
+			play(1, i)
+		}
+		v := p.(policy.Valuer)
+		assert.Greater(t, v.Value(key(0, 0)), v.Value(key(0, 2))+0.3, "%s: both use 0 and 1 next", name)
+		play(0, 300)
+		assert.Greater(t, min(v.Value(key(0, 0)), v.Value(key(0, 2))), 0.5, "%s: one uses each", name)
+		if f, ok := p.(policy.Forecaster); ok {
+			assert.Greater(t, f.Forecast(1, key(0, 0)), f.Forecast(0, key(0, 0))+0.3)
+			assert.Greater(t, f.Forecast(0, key(0, 2)), f.Forecast(1, key(0, 2))+0.3)
+			assert.Zero(t, f.Forecast(2, key(0, 0)), "a stream that has done nothing")
+		}
+	}
+}
+
+// TestTokensAreOfEachStream: as many steps are half as many tokens where two
+// readers make them.
+func TestTokensAreOfEachStream(t *testing.T) {
+	steps := func(p policy.Policy, n, streams int) {
+		for i := range n {
+			p.Step(policy.Step{Stream: i % streams, Layer: i / streams % small.Layers})
+		}
+	}
+	for streams, want := range map[int][]policy.Key{1: keys(0, 1, 2), 2: keys(0, 2, 1)} {
+		p := made(t, "ttl:tokens=1.5", small)
+		insert(p, key(0, 1))
+		steps(p, 6, streams)
+		insert(p, key(0, 2))
+		assert.Equal(t, want, order(p), "ttl: 1 has lived for 6 steps of %d streams", streams)
+
+		p = made(t, "lfu:half=2", small)
+		insert(p, keys(0, 1, 2)...)
+		for range 3 {
+			step(p, 0, keys(0, 1))
+		}
+		steps(p, 15, streams)
+		step(p, 0, keys(0, 2))
+		assert.Equal(t, want, order(p), "lfu: 1 was used thrice, 15 steps of %d streams ago", streams)
+	}
+}
+
 // TestForecastUsesTheTokenSoFar: the choice of layer 0 decides that of layer
 // 2, and is random itself.
 func TestForecastUsesTheTokenSoFar(t *testing.T) {

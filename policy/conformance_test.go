@@ -55,20 +55,45 @@ func first(p policy.Policy) (policy.Key, bool) {
 	return policy.Key{}, false
 }
 
-// run plays random routing with a little locality, as a cache of n experts
-// would, and returns the victims in order.
+// endStream ends a stream where the policy keeps something for each.
+func endStream(p policy.Policy, stream int) {
+	if p, ok := p.(policy.StreamEnder); ok {
+		p.EndStream(stream)
+	}
+}
+
+// run plays random routing of one stream with a little locality, as a cache of
+// n experts would, and returns the victims in order.
 func run(p policy.Policy, s policy.Shape, n, steps int, seed uint64) (victims []policy.Key) {
+	return runStreams(p, s, n, steps, seed, 1, func(stream int) int { return stream })
+}
+
+// runStreams plays several streams, at random paces. Now and then one ends, and
+// a new one begins, which gets its number from name: all numbers that are not
+// in use do.
+func runStreams(p policy.Policy, s policy.Shape, n, steps int, seed uint64, streams int, name func(int) int) (victims []policy.Key) {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	resident := map[policy.Key]bool{}
-	for i := range steps {
-		layer := i % s.Layers
+	at := make([]int, streams)
+	number := make([]int, streams)
+	for i := range number {
+		number[i] = name(i)
+	}
+	for range steps {
+		i := rng.IntN(streams)
+		if streams > 1 && rng.IntN(100) == 0 {
+			endStream(p, number[i])
+			number[i] = name(i)
+		}
+		layer := at[i] % s.Layers
+		at[i]++
 		var used []policy.Key
 		for len(used) < s.TopK {
 			if k := key(layer, min(rng.IntN(s.Experts), rng.IntN(s.Experts))); !slices.Contains(used, k) {
 				used = append(used, k)
 			}
 		}
-		step(p, layer, used)
+		p.Step(policy.Step{Stream: number[i], Layer: layer, Used: used})
 		for _, k := range used {
 			if resident[k] {
 				p.Touch(k)
@@ -169,6 +194,48 @@ func TestEqualCallsGiveEqualVictims(t *testing.T) {
 	})
 }
 
+// TestNumbersOfStreamsAreNames: a new stream is the same whatever its number,
+// also where another had it before.
+func TestNumbersOfStreamsAreNames(t *testing.T) {
+	forEach(t, func(t *testing.T, make func(policy.Shape) policy.Policy) {
+		same := func(stream int) int { return stream }
+		fresh := 10
+		other := func(int) int { fresh++; return fresh }
+		a := runStreams(make(small), small, 9, 1000, 3, 3, same)
+		assert.NotEmpty(t, a)
+		assert.Equal(t, a, runStreams(make(small), small, 9, 1000, 3, 3, same))
+		assert.Equal(t, a, runStreams(make(small), small, 9, 1000, 3, 3, other))
+	})
+}
+
+// TestStreamsThatPauseCountNoMore: what a reader was about to use goes first
+// once the others have gone on for some tokens, and is dear again when it is back.
+func TestStreamsThatPauseCountNoMore(t *testing.T) {
+	for _, name := range []string{"markov", "forecast"} {
+		p := made(t, name, small)
+		v := p.(policy.Valuer)
+		token := func(stream, expert int) {
+			for l := range small.Layers {
+				p.Step(policy.Step{Stream: stream, Layer: l, Used: keys(l, expert, expert+1)})
+			}
+		}
+		for range 30 {
+			token(0, 0)
+			token(1, 4)
+		}
+		assert.Greater(t, min(v.Value(key(0, 0)), v.Value(key(0, 4))), 0.6, name)
+		for range 4 {
+			token(0, 0)
+		}
+		assert.Less(t, v.Value(key(0, 4)), 0.4, name)
+		assert.Greater(t, v.Value(key(0, 0)), 0.5, name)
+		p.Step(policy.Step{Stream: 1, Used: keys(0, 4, 5)})
+		assert.Greater(t, v.Value(key(1, 4)), 0.5, name)
+		endStream(p, 1)
+		assert.Less(t, v.Value(key(1, 4)), 0.4, name)
+	}
+}
+
 func TestValuesAreChances(t *testing.T) {
 	forEach(t, func(t *testing.T, make func(policy.Shape) policy.Policy) {
 		p := make(small)
@@ -228,6 +295,7 @@ func TestStateMachine(t *testing.T) {
 			anyKey := rapid.Custom(func(t *rapid.T) policy.Key {
 				return key(rapid.IntRange(0, 3).Draw(t, "layer"), rapid.IntRange(0, 8).Draw(t, "expert")) // one too far
 			})
+			anyStream := rapid.OneOf(rapid.IntRange(0, 3), rapid.Int())
 			t.Repeat(map[string]func(*rapid.T){
 				"insert": func(t *rapid.T) {
 					k := anyKey.Draw(t, "key")
@@ -251,8 +319,14 @@ func TestStateMachine(t *testing.T) {
 					}
 				},
 				"step": func(t *rapid.T) {
-					step(p, rapid.IntRange(-1, 3).Draw(t, "layer"), rapid.SliceOfN(anyKey, 0, 5).Draw(t, "used"))
+					p.Step(policy.Step{
+						Stream: anyStream.Draw(t, "stream"),
+						Layer:  rapid.IntRange(-1, 3).Draw(t, "layer"),
+						Used:   rapid.SliceOfN(anyKey, 0, 5).Draw(t, "used"),
+						Found:  rapid.Bool().Draw(t, "found"),
+					})
 				},
+				"end":    func(t *rapid.T) { endStream(p, anyStream.Draw(t, "stream")) },
 				"resize": func(t *rapid.T) { p.Resize(rapid.Int64Range(0, 40*expertBytes).Draw(t, "budget")) },
 				"": func(t *rapid.T) {
 					seen := map[policy.Key]bool{}

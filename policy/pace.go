@@ -12,9 +12,9 @@ type pace struct {
 	active []int             // streams, that longest active first
 }
 
-// idleAfter is how many tokens the active streams decode, each, after the last
-// step of one of them, until that one is not active any more: its reader waits
-// for something, and what it will use is not used soon.
+// idleAfter is how many tokens the other active streams decode, each, after the
+// last step of one, until that one is not active any more: its reader waits for
+// something, and what it will use is not used soon.
 const idleAfter = 2
 
 func newPace(s Shape) pace { return pace{layers: s.Layers} }
@@ -28,7 +28,7 @@ func (p *pace) step(s Step) (changed bool) {
 	if changed = !slices.Contains(p.active, stream); changed {
 		p.active = append(p.active, stream)
 	}
-	limit := p.steps - int64(idleAfter*p.layers*len(p.active))
+	limit := p.steps - int64(idleAfter*p.layers*(len(p.active)-1))
 	before := len(p.active)
 	p.active = slices.DeleteFunc(p.active, func(stream int) bool { return p.last[stream] < limit })
 	return changed || len(p.active) < before

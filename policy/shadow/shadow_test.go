@@ -2,6 +2,7 @@ package shadow_test
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"expertfs"
@@ -29,18 +30,49 @@ func routing(tokens int, opened bool) []expertfs.TraceStep {
 	return steps
 }
 
-// TestGhostsHitWhatReplayHits, with the steps announced and without.
-func TestGhostsHitWhatReplayHits(t *testing.T) {
-	for _, opened := range []bool{false, true} {
-		steps := routing(200, opened)
+// interleave gives steps to readers that come and go, at random paces. A new
+// reader takes the least number that is free.
+func interleave(steps []expertfs.TraceStep, rng *rand.Rand, readers int) (merged []expertfs.TraceStep) {
+	var live []int // the stream of each reader
+	for len(steps) > 0 {
+		switch i := rng.IntN(readers); {
+		case i >= len(live):
+			stream := 0
+			for slices.Contains(live, stream) {
+				stream++
+			}
+			live = append(live, stream)
+		case rng.IntN(50) == 0:
+			merged = append(merged, expertfs.TraceStep{Stream: live[i], End: true})
+			live = slices.Delete(live, i, i+1)
+		default:
+			steps[0].Stream = live[i]
+			merged, steps = append(merged, steps[0]), steps[1:]
+		}
+	}
+	return merged
+}
+
+// TestShadowsHitWhatReplayHits, with the steps announced and without, of one
+// reader and of several.
+func TestShadowsHitWhatReplayHits(t *testing.T) {
+	for _, c := range []struct {
+		readers int
+		opened  bool
+	}{{1, false}, {1, true}, {2, false}, {4, false}, {4, true}} {
+		steps := interleave(routing(200, c.opened), rand.New(rand.NewPCG(3, 4)), c.readers)
 		set, err := shadow.New(shape, policy.Names(), 5)
 		require.NoError(t, err)
 		for _, s := range steps {
-			if !opened {
-				set.Step(0, s.Layer, s.Used)
+			if s.End {
+				set.EndStream(s.Stream)
+				continue
+			}
+			if !c.opened {
+				set.Step(s.Stream, s.Layer, s.Used)
 			}
 			for _, k := range s.Used {
-				set.Use(0, k)
+				set.Use(s.Stream, k)
 			}
 		}
 		stream, err := replay.NewStream(shape, steps)
@@ -50,7 +82,7 @@ func TestGhostsHitWhatReplayHits(t *testing.T) {
 		for _, e := range report {
 			want, err := stream.Run(e.Policy, shape.Budget, 5)
 			require.NoError(t, err)
-			assert.Equal(t, want, e.Hits, e.Policy)
+			assert.Equal(t, want, e.Hits, "%s of %d readers", e.Policy, c.readers)
 			assert.Equal(t, stream.Accesses, e.Accesses)
 			assert.InDelta(t, float64(want)/float64(stream.Accesses), e.HitRate, 1e-9)
 		}
