@@ -156,7 +156,7 @@ func said(messages []harmony.Message) []harmony.Message {
 
 // prompt renders the conversation with its settings.
 func (c *chat) prompt(messages []harmony.Message) ([]int, error) {
-	all := c.model.opening(c.effort)
+	all := c.model.opening(c.effort, false)
 	if c.system != "" {
 		all = append(all, harmony.DeveloperMessage(c.system))
 	}

@@ -240,11 +240,11 @@ func TestPromptsShareTheirBeginning(t *testing.T) {
 	for _, prompt := range [][]int{text[:40], text[:90], text[:90], text[:30], text, append(text[:10:10], text[50:90]...), text[:1]} {
 		fresh := openTiny(t, dir)
 		require.Equal(t, answer(fresh, prompt), answer(kept, prompt))
-		require.Equal(t, kept.session.Len(), len(kept.held))
+		require.Equal(t, kept.texts[0].session.Len(), len(kept.texts[0].ids))
 	}
 	_, _, err := kept.complete(t.Context(), []int{1, 5000}, infer.Generation{})
 	require.ErrorContains(t, err, "5000")
-	require.Equal(t, kept.session.Len(), len(kept.held))
+	require.Equal(t, kept.texts[0].session.Len(), len(kept.texts[0].ids))
 	require.Equal(t, answer(openTiny(t, dir), text[:20]), answer(kept, text[:20]))
 }
 
@@ -263,7 +263,7 @@ func TestConversationOpening(t *testing.T) {
 	} {
 		opening, err := c.flags.opening(c.of)
 		require.NoError(t, err)
-		require.Equal(t, c.want, opening(harmony.Low))
+		require.Equal(t, c.want, opening(harmony.Low, false))
 	}
 }
 

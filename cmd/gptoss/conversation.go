@@ -28,19 +28,23 @@ func addConversationFlags(cmd *cobra.Command) *conversationFlags {
 // models. A model with another vocabulary was trained on other conversations.
 const startOfPublished = 200006
 
+// opening gives the messages that begin a conversation, for an effort; functions
+// tells whether tools are offered.
+type opening func(effort harmony.Effort, functions bool) []harmony.Message
+
 // opening returns what gives the messages that begin a conversation.
-func (f *conversationFlags) opening(t *tokenizer.Tokenizer) (func(harmony.Effort) []harmony.Message, error) {
+func (f *conversationFlags) opening(t *tokenizer.Tokenizer) (opening, error) {
 	if _, err := f.systemDate(); err != nil { // checked even where it is not shown
 		return nil, err
 	}
 	start, _ := t.Special("<|start|>")
 	switch {
 	case f.systemMessage == "off", f.systemMessage == "auto" && start != startOfPublished:
-		return func(harmony.Effort) []harmony.Message { return nil }, nil
+		return func(harmony.Effort, bool) []harmony.Message { return nil }, nil
 	case f.systemMessage == "on", f.systemMessage == "auto":
-		return func(e harmony.Effort) []harmony.Message {
+		return func(e harmony.Effort, functions bool) []harmony.Message {
 			date, _ := f.systemDate() // today changes while a server runs
-			return []harmony.Message{harmony.SystemMessage(e, date)}
+			return []harmony.Message{harmony.SystemContent{Effort: e, Date: date, Functions: functions}.Message()}
 		}, nil
 	}
 	return nil, usageErrorf("--system-message %q is not on, off or auto", f.systemMessage)

@@ -7,10 +7,13 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
 
 	"expertfs/infer/harmony"
@@ -19,43 +22,59 @@ import (
 
 // serveOptions are the flags of serve beside those of the model.
 type serveOptions struct {
-	host    string
-	port    uint16
-	alias   string
-	waiting int
-	grace   time.Duration // that clients have at the end
-	format  *conversationFlags
+	host     string
+	port     uint16
+	alias    string
+	strict   bool
+	waiting  int
+	texts    int
+	grace    time.Duration // that requests have at the end
+	guard    server.Guard
+	keyFile  string
+	cert     string
+	certKey  string
+	messages *conversationFlags
 }
 
 func newServeCommand() *cobra.Command {
-	o := serveOptions{grace: 10 * time.Second}
+	o := serveOptions{}
 	cmd := &cobra.Command{
 		Use:   "serve --model DIR [--host ADDRESS] [--port N]",
-		Short: "Answer requests over HTTP in the manner of OpenAI's API",
-		Long: `Serve answers POST /v1/chat/completions and /v1/completions, whole or streamed,
-GET /v1/models and /health. It computes one request at a time and the others
-wait. What it does not support is refused with an error that names the field.
+		Short: "Answer requests over HTTP as OpenAI's and Anthropic's APIs do",
+		Long: `Serve answers /v1/chat/completions, /v1/responses, /v1/completions and
+/v1/messages, whole or streamed, with tools and structured output; docs/api.md
+lists all of it. It computes one request at a time and the others wait.
 
-There is no access control: beyond this machine it is reached only if --host
-says so.`,
+The port opens at once; /health says when the model is loaded. Only this
+machine reaches the server, unless --host says otherwise: then give an --api-key.
+The first Ctrl-C lets requests under way finish, for --grace at most.`,
 		Args: noArgs,
 	}
 	model := addModelFlags(cmd)
-	o.format = addConversationFlags(cmd)
+	o.messages = addConversationFlags(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&o.host, "host", "127.0.0.1", "address to listen on")
 	flags.Uint16Var(&o.port, "port", 8080, "port to listen on; 0 takes any that is free")
 	flags.StringVar(&o.alias, "alias", "", "name of the model for clients (default: that of its folder)")
+	flags.BoolVar(&o.strict, "strict", false, "refuse requests for models of other names")
 	flags.IntVar(&o.waiting, "max-waiting", 64, "most requests that wait for their turn; more are refused")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
-		if o.waiting < 0 {
-			return usageErrorf("--max-waiting %d: must be 0 or more", o.waiting)
+	flags.IntVar(&o.texts, "conversations", 2, "conversations that are kept, so that their next turn is computed alone")
+	flags.DurationVar(&o.grace, "grace", 10*time.Second, "time that requests under way have to finish when the server ends")
+	flags.StringArrayVar(&o.guard.Keys, "api-key", nil, "key that clients must send; may be given several times")
+	flags.StringVar(&o.keyFile, "api-key-file", "", "file with such keys, one a line")
+	flags.StringArrayVar(&o.guard.Origins, "allow-origin", nil, "origin of web pages that may ask, as https://example.org, or *")
+	flags.StringArrayVar(&o.guard.Hosts, "allow-host", nil, "name of this machine that clients on it, such as a proxy, may use")
+	flags.StringVar(&o.cert, "tls-cert", "", "certificate, to speak TLS; with --tls-key")
+	flags.StringVar(&o.certKey, "tls-key", "", "private key of the certificate")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := o.check(); err != nil {
+			return err
 		}
-		m, err := openChatModel(model, o.format)
+		m, err := prepareChatModel(model, o.messages)
 		if err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, m.close()) }()
+		m.most = o.texts
 		if o.alias == "" {
 			if o.alias, err = folderName(model.dir); err != nil {
 				return err
@@ -64,7 +83,7 @@ says so.`,
 		log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
 		ctx, stop := interruptible(cmd.Context())
 		defer stop()
-		return o.serve(ctx, o.server(m, log).Handler(), log)
+		return o.run(ctx, m, log)
 	}
 	return cmd
 }
@@ -74,49 +93,162 @@ func folderName(dir string) (string, error) {
 	return filepath.Base(abs), err
 }
 
-// server returns what answers requests with m.
-func (o *serveOptions) server(m *chatModel, log *slog.Logger) *server.Server {
+func (o *serveOptions) check() error {
+	switch {
+	case o.waiting < 0:
+		return usageErrorf("--max-waiting %d: must be 0 or more", o.waiting)
+	case o.texts < 1:
+		return usageErrorf("--conversations %d: must be 1 or more", o.texts)
+	case (o.cert == "") != (o.certKey == ""):
+		return usageErrorf("--tls-cert and --tls-key need each other")
+	}
+	for _, key := range o.guard.Keys {
+		if key == "" {
+			return usageErrorf("--api-key is empty")
+		}
+	}
+	if o.keyFile == "" {
+		return nil
+	}
+	text, err := os.ReadFile(o.keyFile)
+	if err != nil {
+		return fmt.Errorf("--api-key-file: %w", err)
+	}
+	before := len(o.guard.Keys)
+	for line := range strings.Lines(string(text)) {
+		if key := strings.TrimSpace(line); key != "" && !strings.HasPrefix(key, "#") {
+			o.guard.Keys = append(o.guard.Keys, key)
+		}
+	}
+	if len(o.guard.Keys) == before {
+		return fmt.Errorf("--api-key-file: %s has no key", o.keyFile)
+	}
+	return nil
+}
+
+// How patient the server is with a client that neither sends nor reads, how long
+// a stream may be silent, and how often a model that has failed is tried again.
+const (
+	patience = 30 * time.Second
+	comments = 5 * time.Second
+	retry    = 3 * time.Second
+)
+
+// run serves m, which is still to be loaded, until ctx ends.
+func (o *serveOptions) run(ctx context.Context, m *chatModel, log *slog.Logger) error {
 	chat, err := harmony.NewEncoding(m.tokens)
 	if err != nil {
 		log.Warn("chats will be refused", "err", err)
 	}
-	return &server.Server{
-		Model: o.alias, Tokens: m.tokens, Chat: chat,
-		Engine: m, Waiting: o.waiting, Patience: patience, System: m.opening, Log: log,
+	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	s := &server.Server{
+		Model: o.alias, Path: m.name, Tokens: m.tokens, Chat: chat, Waiting: o.waiting, Strict: o.strict,
+		Patience: patience, Comments: comments, System: m.opening, Retry: retry, Base: base, Guard: o.guard, Log: log,
 	}
+	current := m
+	s.Reopen = func(context.Context, server.Engine) (server.Engine, error) {
+		fresh, err := current.reopened()
+		if err != nil {
+			return nil, err
+		}
+		current = fresh
+		return fresh, nil
+	}
+	handler := s.Handler()
+	load := func() error {
+		if err := m.load(); err != nil {
+			return err
+		}
+		s.Ready(m)
+		return nil
+	}
+	err = o.serve(ctx, base, cancel, handler, load, s, log)
+	return errors.Join(err, current.close())
 }
 
-// patience is how long the server waits for a client that neither sends nor
-// reads.
-const patience = 30 * time.Second
+// ending is what serve asks of a server that is to end.
+type ending interface {
+	Drain()
+	Busy() bool
+}
 
-// serve listens until ctx ends. Requests under way are then cancelled, and
-// clients that neither send nor read are cut off when the grace is over.
-func (o *serveOptions) serve(ctx context.Context, handler http.Handler, log *slog.Logger) error {
+// serve listens, loads the model, and serves until ctx ends. Requests under way
+// then have the grace to finish; after it they are cancelled by cancel, which
+// ends base, and clients that neither send nor read are cut off.
+func (o *serveOptions) serve(ctx, base context.Context, cancel func(), handler http.Handler, load func() error, s ending, log *slog.Logger) error {
 	listener, err := net.Listen("tcp", net.JoinHostPort(o.host, strconv.Itoa(int(o.port))))
 	if err != nil {
 		return fmt.Errorf("%w: --host and --port choose another address", err)
 	}
 	listening := &http.Server{
 		Handler:           handler,
-		BaseContext:       func(net.Listener) context.Context { return ctx },
+		BaseContext:       func(net.Listener) context.Context { return base },
 		ReadHeaderTimeout: patience,
 		IdleTimeout:       2 * time.Minute,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
-	log.Info("listening", "url", "http://"+listener.Addr().String(), "model", o.alias)
+	scheme := "http"
+	if o.cert != "" {
+		scheme = "https"
+	}
+	log.Info("listening", "url", scheme+"://"+listener.Addr().String(), "model", o.alias)
+	if addr, ok := listener.Addr().(*net.TCPAddr); ok && !addr.IP.IsLoopback() && len(o.guard.Keys) == 0 {
+		log.Warn("every machine that reaches this address may use the model: give an --api-key")
+	}
 	ended := make(chan error, 1)
-	go func() { ended <- listening.Serve(listener) }()
+	go func() {
+		if o.cert != "" {
+			ended <- listening.ServeTLS(listener, o.cert, o.certKey)
+		} else {
+			ended <- listening.Serve(listener)
+		}
+	}()
+	loaded := make(chan error, 1)
+	go func() { loaded <- load() }()
+	for done := false; !done; {
+		select {
+		case err := <-ended:
+			<-loaded
+			return err
+		case err := <-loaded:
+			if err != nil {
+				return errors.Join(err, listening.Close())
+			}
+			loaded <- nil
+			log.Info("ready", "model", o.alias)
+			notify(daemon.SdNotifyReady)
+			done = true
+		case <-ctx.Done():
+			done = true
+		}
+	}
 	select {
 	case err := <-ended:
 		return err
 	case <-ctx.Done():
 	}
-	log.Info("shutting down")
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.grace)
-	defer cancel()
-	if err := listening.Shutdown(last); !errors.Is(err, context.DeadlineExceeded) {
-		return err
+	log.Info("shutting down", "grace", o.grace)
+	notify(daemon.SdNotifyStopping)
+	s.Drain()
+	o.await(s)
+	cancel()
+	last, stop := context.WithTimeout(context.WithoutCancel(ctx), min(o.grace, time.Second))
+	defer stop()
+	err = listening.Shutdown(last)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = listening.Close()
 	}
-	return listening.Close()
+	return errors.Join(err, <-loaded)
 }
+
+// await waits until requests under way are done, for the grace at most.
+func (o *serveOptions) await(s ending) {
+	over := time.Now().Add(o.grace)
+	for s.Busy() && time.Now().Before(over) {
+		time.Sleep(min(o.grace/10, 20*time.Millisecond))
+	}
+}
+
+// notify tells systemd, if it has started us.
+func notify(state string) { _, _ = daemon.SdNotify(false, state) }

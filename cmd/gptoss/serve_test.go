@@ -47,7 +47,7 @@ func TestServe(t *testing.T) {
 	var log syncBuffer
 	root := newRoot()
 	root.SetErr(&log)
-	root.SetArgs([]string{"serve", "--model", tinyTree(t), "--port", "0", "--alias", "whale", "--act", "f32"})
+	root.SetArgs([]string{"serve", "--model", tinyTree(t), "--port", "0", "--alias", "whale", "--act", "f32", "--grace", "10ms"})
 	ended := make(chan error, 1)
 	go func() { ended <- root.ExecuteContext(ctx) }()
 
@@ -57,6 +57,12 @@ func TestServe(t *testing.T) {
 		require.NoError(t, err)
 		return resp
 	}
+	require.Eventually(t, func() bool {
+		resp, err := http.Get(url + "/health")
+		require.NoError(t, err)
+		resp.Body.Close()
+		return resp.StatusCode == http.StatusOK
+	}, time.Minute, time.Millisecond)
 	resp := ask("/v1/chat/completions", `{"model": "whale", "temperature": 0, "messages": [{"role": "user", "content": "Tell me of the white whale"}]}`)
 	answer, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
@@ -80,6 +86,12 @@ func listening(t *testing.T, log *syncBuffer, model string) string {
 	return line.FindStringSubmatch(log.String())[1]
 }
 
+// idle is a server without requests.
+type idle struct{}
+
+func (idle) Drain()     {}
+func (idle) Busy() bool { return false }
+
 // A client that stalls does not keep the server from ending.
 func TestServeEndsWithoutItsClients(t *testing.T) {
 	defer goleak.VerifyNone(t)
@@ -93,7 +105,9 @@ func TestServeEndsWithoutItsClients(t *testing.T) {
 		_, _ = io.ReadAll(r.Body)
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- o.serve(ctx, http.HandlerFunc(reads), slog.New(slog.NewTextHandler(&log, nil))) }()
+	go func() {
+		ended <- o.serve(ctx, t.Context(), func() {}, http.HandlerFunc(reads), func() error { return nil }, idle{}, slog.New(slog.NewTextHandler(&log, nil)))
+	}()
 
 	client, err := net.Dial("tcp", listening(t, &log, "whale"))
 	require.NoError(t, err)
@@ -112,6 +126,9 @@ func TestServeErrors(t *testing.T) {
 		"--max-waiting":     {"--model", dir, "--max-waiting", "-1"},
 		"--host and --port": {"--model", dir, "--host", "192.0.2.1"}, // an address for documentation
 		"--system-message":  {"--model", dir, "--system-message", "x"},
+		"--tls-key":         {"--model", dir, "--tls-cert", "x"},
+		"--api-key-file":    {"--model", dir, "--api-key-file", "/nonexistent"},
+		"--conversations 0": {"--model", dir, "--conversations", "0"},
 	} {
 		_, _, err := runCommand(t, "", append([]string{"serve"}, args...)...)
 		require.ErrorContains(t, err, want)

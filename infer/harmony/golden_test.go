@@ -35,7 +35,7 @@ func TestRenderGolden(t *testing.T) {
 		},
 		"functions": {
 			system(SystemContent{Effort: High, Date: "2025-06-28", Functions: true}),
-			DeveloperContent{"Always respond in riddles", goldenTools}.Message(), user("What is the weather like in SF?"),
+			DeveloperContent{Instructions: "Always respond in riddles", Tools: goldenTools}.Message(), user("What is the weather like in SF?"),
 		},
 		"dropping_cot": {
 			user("What is 2 + 2?"), reply(Analysis, "User asks: “What is 2 + 2?” Simple arithmetic. Provide answer."),

@@ -40,10 +40,18 @@ func SystemMessage(effort Effort, date string) Message {
 }
 
 // DeveloperContent is what a developer message says: what other chat formats
-// call the system prompt, and the tools that can be called.
+// call the system prompt, the tools that can be called and the form of answers.
 type DeveloperContent struct {
 	Instructions string
 	Tools        []Function
+	Formats      []Format
+}
+
+// Format is a form that answers are to have.
+type Format struct {
+	Name        string
+	Description string
+	Schema      []byte // a JSON schema
 }
 
 // Message returns the developer message with that content.
@@ -55,10 +63,26 @@ func (d DeveloperContent) Message() Message {
 	if len(d.Tools) > 0 {
 		sections = append(sections, toolSection(d.Tools))
 	}
+	if len(d.Formats) > 0 {
+		sections = append(sections, formatSection(d.Formats))
+	}
 	return Message{Header{Role: Developer}, strings.Join(sections, "\n\n")}
 }
 
 // DeveloperMessage returns the message that carries instructions alone.
 func DeveloperMessage(instructions string) Message {
 	return DeveloperContent{Instructions: instructions}.Message()
+}
+
+func formatSection(formats []Format) string {
+	var b strings.Builder
+	b.WriteString("# Response Formats")
+	for _, f := range formats {
+		b.WriteString("\n\n## " + f.Name + "\n\n")
+		comment(&b, "", f.Description)
+		if schema := parseSchema(f.Schema); schema != nil {
+			b.WriteString(schema.json())
+		}
+	}
+	return b.String()
 }

@@ -1,180 +1,212 @@
 package server
 
 import (
-	"encoding/json"
+	"context"
+	"math/rand/v2"
 	"net/http"
 
-	"expertfs/infer/harmony"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
-// chatRequest is the body of /v1/chat/completions.
+// chatRequest is the body of POST /v1/chat/completions.
 type chatRequest struct {
-	common
-	Messages            []chatMessage `json:"messages"`
-	MaxCompletionTokens *int          `json:"max_completion_tokens"`
-	ReasoningEffort     string        `json:"reasoning_effort"`
+	sampling
+	lengths
+	Model             string             `json:"model"`
+	Messages          []chatMessage      `json:"messages"`
+	Stop              stops              `json:"stop"`
+	Stream            bool               `json:"stream"`
+	StreamOptions     *streamOptions     `json:"stream_options"`
+	N                 *integer           `json:"n"`
+	Logprobs          bool               `json:"logprobs"`
+	TopLogprobs       *integer           `json:"top_logprobs"`
+	Tools             []chatTool         `json:"tools"`
+	ToolChoice        jsontext.Value     `json:"tool_choice"`
+	ParallelToolCalls *bool              `json:"parallel_tool_calls"`
+	ResponseFormat    *chatFormat        `json:"response_format"`
+	Grammar           string             `json:"grammar"`     // of llama-server, as is the next
+	JSONSchema        jsontext.Value     `json:"json_schema"` // what the answer must follow
+	ReasoningEffort   string             `json:"reasoning_effort"`
+	Reasoning         *chatReasoning     `json:"reasoning"`
+	TemplateKwargs    *chatTemplateKwarg `json:"chat_template_kwargs"`
 
-	// Accepted only with the values that change nothing.
-	TopLogprobs    json.RawMessage `json:"top_logprobs"`
-	Tools          json.RawMessage `json:"tools"`
-	ToolChoice     json.RawMessage `json:"tool_choice"`
-	ResponseFormat json.RawMessage `json:"response_format"`
+	// Refused unless they ask for nothing.
+	Modalities []string       `json:"modalities"`
+	Audio      jsontext.Value `json:"audio"`
+	Functions  jsontext.Value `json:"functions"`
+
+	Extra unnoticed `json:",embed"`
 }
 
-// chatMessage is one message of a request. The reasoning of an earlier reply
-// may come back with it and is left out, as the format wants it.
+type streamOptions struct {
+	IncludeUsage bool      `json:"include_usage"`
+	Extra        unnoticed `json:",embed"`
+}
+
+type chatReasoning struct {
+	Effort string    `json:"effort"`
+	Extra  unnoticed `json:",embed"`
+}
+
+type chatTemplateKwarg struct {
+	Effort string    `json:"reasoning_effort"`
+	Extra  unnoticed `json:",embed"`
+}
+
+// chatMessage is one message of a request, as a client wrote it or as it got it
+// from us or from others.
 type chatMessage struct {
-	Role             string          `json:"role"`
-	Content          content         `json:"content"`
-	Name             string          `json:"name"`
-	ReasoningContent string          `json:"reasoning_content"`
-	Refusal          json.RawMessage `json:"refusal"`
-	ToolCalls        json.RawMessage `json:"tool_calls"`
+	Role             string     `json:"role"`
+	Content          content    `json:"content"`
+	Name             string     `json:"name"`
+	Reasoning        content    `json:"reasoning"`
+	ReasoningContent content    `json:"reasoning_content"`
+	Refusal          string     `json:"refusal"`
+	ToolCalls        []chatCall `json:"tool_calls"`
+	ToolCallID       string     `json:"tool_call_id"`
+	FunctionCall     *chatNamed `json:"function_call"`
+	Extra            unnoticed  `json:",embed"`
 }
 
-// content is a text, or a list of parts that are texts.
-type content string
-
-func (c *content) UnmarshalJSON(data []byte) error {
-	if data[0] != '[' {
-		return json.Unmarshal(data, (*string)(c))
-	}
-	var parts []struct {
-		Type string `json:"type"`
-		Text string `json:"text"`
-	}
-	if err := json.Unmarshal(data, &parts); err != nil {
-		return err
-	}
-	*c = ""
-	for _, p := range parts {
-		if p.Type != "text" {
-			return badRequest("messages", "content of type %q is not supported, only text", p.Type)
-		}
-		*c += content(p.Text)
-	}
-	return nil
+type chatCall struct {
+	ID       string    `json:"id"`
+	Type     string    `json:"type"`
+	Function chatNamed `json:"function"`
+	Extra    unnoticed `json:",embed"`
 }
 
-func (r *chatRequest) check() error {
-	if err := checkMaxTokens("max_completion_tokens", r.MaxCompletionTokens); err != nil {
-		return err
-	}
-	if r.MaxTokens == nil {
-		r.MaxTokens = r.MaxCompletionTokens
-	}
-	if err := r.common.check(); err != nil {
-		return err
-	}
-	switch {
-	case len(r.Messages) == 0:
-		return badRequest("messages", "messages is empty")
-	case !isNeutral(r.TopLogprobs, "0"):
-		return unsupported("top_logprobs")
-	case !isNeutral(r.Tools, "[]"):
-		return unsupported("tools")
-	case !isNeutral(r.ToolChoice, `"none"`, `"auto"`):
-		return unsupported("tool_choice")
-	case !isNeutral(r.ResponseFormat, `{"type":"text"}`):
-		return unsupported("response_format")
-	}
-	return nil
+type chatNamed struct {
+	Name      string         `json:"name"`
+	Arguments jsontext.Value `json:"arguments"`
 }
 
-// conversation translates the request.
-func (r *chatRequest) conversation() (*conversation, error) {
-	c := &conversation{effort: harmony.Medium}
-	if r.ReasoningEffort != "" {
-		var err error
-		if c.effort, err = harmony.ParseEffort(r.ReasoningEffort); err != nil {
-			return nil, badRequest("reasoning_effort", "%v", err)
-		}
-	}
-	for i, m := range r.Messages {
-		if !isNeutral(m.ToolCalls, "[]") {
-			return nil, unsupported("tool_calls")
-		}
-		if !isNeutral(m.Refusal) {
-			return nil, unsupported("refusal")
-		}
-		text := string(m.Content)
-		switch m.Role {
-		case "system", "developer":
-			c.messages = append(c.messages, harmony.DeveloperMessage(text))
-		case "user":
-			c.messages = append(c.messages, harmony.Message{Header: harmony.Header{Role: harmony.User, Name: m.Name}, Content: text})
-		case "assistant":
-			c.messages = append(c.messages, harmony.Message{Header: harmony.Header{Role: harmony.Assistant, Channel: harmony.Final}, Content: text})
-		default:
-			return nil, badRequest("messages", "message %d: role %q is not supported", i, m.Role)
-		}
-	}
-	return c, nil
+// chatTool has its fields in function, or beside the type as in Responses.
+type chatTool struct {
+	Type     string        `json:"type"`
+	Function *functionTool `json:"function"`
+	functionTool
+	Extra unnoticed `json:",embed"`
+}
+
+type functionTool struct {
+	Name        string         `json:"name"`
+	Description string         `json:"description"`
+	Parameters  jsontext.Value `json:"parameters"`
+	Strict      bool           `json:"strict"`
+}
+
+type chatFormat struct {
+	Type       string         `json:"type"`
+	JSONSchema *schemaFormat  `json:"json_schema"`
+	Schema     jsontext.Value `json:"schema"` // of llama-server, with json_object
+	Extra      unnoticed      `json:",embed"`
+}
+
+type schemaFormat struct {
+	Name        string         `json:"name"`
+	Description string         `json:"description"`
+	Schema      jsontext.Value `json:"schema"`
+	Strict      bool           `json:"strict"`
 }
 
 // serveChat answers POST /v1/chat/completions.
 func (s *Server) serveChat(w http.ResponseWriter, r *http.Request) {
-	var q chatRequest
-	prompt, err := s.chatPrompt(w, r, &q)
-	if err != nil {
-		writeError(w, err)
-		return
+	if err := s.chat(w, r); err != nil {
+		writeError(w, openAIError, err)
 	}
-	most := s.Engine.Context() - len(prompt)
-	s.answer(r.Context(), &job{
-		common: &q.common,
-		prompt: prompt,
-		max:    min(most, or(q.MaxTokens, most)),
-		reader: chatReader{s.Chat.NewParser()},
-		reply:  s.newReply(w, &q.common, true),
-	})
 }
 
-// chatPrompt reads and checks the request and returns its tokens.
-func (s *Server) chatPrompt(w http.ResponseWriter, r *http.Request, q *chatRequest) ([]int, error) {
+// chat returns an error as long as nothing was written.
+func (s *Server) chat(w http.ResponseWriter, r *http.Request) error {
+	var q chatRequest
+	if err := s.decodeChat(w, r, &q); err != nil {
+		return err
+	}
+	c, err := q.conversation(s)
+	if err != nil {
+		return err
+	}
+	n, err := counted(q.N)
+	if err != nil {
+		return err
+	}
+	ctx := r.Context()
+	j, err := s.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer j.end()
+	if err := q.check(j.engine.Vocab()); err != nil {
+		return err
+	}
+	prompt, err := j.encode(ctx, "messages", s.encodeConversation(c))
+	if err != nil {
+		return err
+	}
+	room := j.engine.Context() - len(prompt)
+	most, err := q.max(room, room, 1)
+	if err != nil {
+		return err
+	}
+	a := s.newChatAnswer(&q, n)
+	texts := make([]*text, n)
+	for i := range texts {
+		if texts[i], err = s.chatText(ctx, c, a.choices[i], &q, prompt, most, i); err != nil {
+			return err
+		}
+	}
+	return a.serve(ctx, w, j, texts)
+}
+
+// decodeChat reads and checks a request.
+func (s *Server) decodeChat(w http.ResponseWriter, r *http.Request, q *chatRequest) error {
 	if s.Chat == nil {
-		return nil, badRequest("", "the model %s has no chat format", s.Model)
+		return badRequest("", "the model %s has no chat format", s.Model)
 	}
 	if err := s.decode(w, r, q); err != nil {
-		return nil, err
+		return err
 	}
 	if err := s.checkModel(q.Model); err != nil {
-		return nil, err
+		return err
 	}
-	if err := q.check(); err != nil {
-		return nil, err
+	s.notice("", q.Extra)
+	for _, m := range q.Modalities {
+		if m != "text" {
+			return badRequest("modalities", "modalities: %q is not supported, only text", shorten(m))
+		}
 	}
-	c, err := q.conversation()
-	if err != nil {
-		return nil, err
+	switch {
+	case len(q.Messages) == 0:
+		return badRequest("messages", "messages is empty")
+	case !isNeutral(q.Audio, "{}") && len(q.Modalities) > 1:
+		return unsupported("audio")
+	case !isNeutral(q.Functions, "[]"):
+		return badRequest("functions", "functions is not supported: tools has taken its place").withCode("unsupported_parameter")
+	case or(q.TopLogprobs, 0) < 0 || or(q.TopLogprobs, 0) > mostLogprobs:
+		return badRequest("top_logprobs", "top_logprobs %d: must be from 0 to %d", *q.TopLogprobs, mostLogprobs)
 	}
-	prompt, err := s.prompt(c)
-	if err != nil {
-		return nil, err
+	if q.StreamOptions != nil {
+		s.notice("stream_options", q.StreamOptions.Extra)
 	}
-	return prompt, s.checkLength("messages", prompt)
+	return q.Stop.check("stop")
 }
 
-// chatReader reads messages of the assistant. Calls of tools, which no request
-// can have offered, are not shown.
-type chatReader struct{ parser *harmony.Parser }
-
-func (c chatReader) push(id int) (content, reasoning string, err error) {
-	text, err := c.parser.Push(id)
-	content, reasoning = c.sort(text)
-	return content, reasoning, err
-}
-
-func (c chatReader) finish() (content, reasoning string) {
-	return c.sort(c.parser.Finish())
-}
-
-func (c chatReader) sort(text string) (content, reasoning string) {
-	switch h := c.parser.Header(); {
-	case h.Channel == harmony.Analysis:
-		return "", text
-	case h.Recipient != "":
-		return "", ""
+// alternatives is how many alternatives of each token are wanted, or -1.
+func (q *chatRequest) alternatives() int {
+	if q.Logprobs || or(q.TopLogprobs, 0) > 0 {
+		return int(or(q.TopLogprobs, 0))
 	}
-	return text, ""
+	return -1
+}
+
+// chatText prepares one choice.
+func (s *Server) chatText(ctx context.Context, c *conversation, choice *chatChoice, q *chatRequest, prompt []int, most, i int) (*text, error) {
+	otherwise := rand.Uint64()
+	if q.Seed != nil {
+		own := *q.Seed + seed(i)
+		q := *q
+		q.Seed = &own
+		return s.turnText(ctx, c, q.Stop, choice, &q.sampling, otherwise, prompt, most, q.alternatives(), &choice.turn)
+	}
+	return s.turnText(ctx, c, q.Stop, choice, &q.sampling, otherwise, prompt, most, q.alternatives(), &choice.turn)
 }

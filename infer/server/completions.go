@@ -1,37 +1,88 @@
 package server
 
 import (
-	"encoding/json"
+	"context"
+	"math/rand/v2"
 	"net/http"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"expertfs/infer/tokenizer"
 )
 
-// completionRequest is the body of /v1/completions.
+// completionRequest is the body of POST /v1/completions.
 type completionRequest struct {
-	common
-	Prompt prompt `json:"prompt"`
-
-	// Accepted only with the values that change nothing.
-	BestOf json.RawMessage `json:"best_of"`
-	Echo   json.RawMessage `json:"echo"`
-	Suffix json.RawMessage `json:"suffix"`
+	sampling
+	lengths
+	Model         string         `json:"model"`
+	Prompt        prompts        `json:"prompt"`
+	Stop          stops          `json:"stop"`
+	Stream        bool           `json:"stream"`
+	StreamOptions *streamOptions `json:"stream_options"`
+	N             *integer       `json:"n"`
+	BestOf        *integer       `json:"best_of"`
+	Echo          bool           `json:"echo"`
+	Logprobs      *integer       `json:"logprobs"` // alternatives of each token
+	Suffix        string         `json:"suffix"`   // refused
+	Grammar       string         `json:"grammar"`  // of llama-server
+	Extra         unnoticed      `json:",embed"`
 }
 
-// prompt is a text or a list of token ids.
+// prompts are texts or lists of token ids.
+type prompts []prompt
+
 type prompt struct {
 	text string
-	ids  []int
+	ids  []int // nil: the text is meant
 }
 
-func (p *prompt) UnmarshalJSON(data []byte) error {
-	if data[0] == '"' {
-		return json.Unmarshal(data, &p.text)
+func (p *prompts) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	value, err := d.ReadValue()
+	if err != nil || value.Kind() == 'n' {
+		return err
 	}
-	if json.Unmarshal(data, &p.ids) != nil {
-		return badRequest("prompt", "prompt is neither a string nor a list of token ids")
+	if one, err := readPrompt(value); err == nil {
+		*p = prompts{one}
+		return nil
+	}
+	var many []jsontext.Value
+	if value.Kind() == '[' {
+		err = json.Unmarshal(value, &many, decoding)
+	}
+	if err != nil || value.Kind() != '[' {
+		return badRequest("prompt", "prompt is neither a string, nor a list of token ids, nor a list of these")
+	}
+	if len(many) > mostPrompts {
+		return badRequest("prompt", "prompt has more than %d entries", mostPrompts)
+	}
+	for i, v := range many {
+		one, err := readPrompt(v)
+		if err != nil {
+			return badRequest("prompt", "prompt[%d] is neither a string nor a list of token ids", i)
+		}
+		*p = append(*p, one)
 	}
 	return nil
+}
+
+// readPrompt reads one text or a list of ids that is not empty.
+func readPrompt(value jsontext.Value) (p prompt, err error) {
+	if value.Kind() == '"' {
+		return p, json.Unmarshal(value, &p.text, decoding)
+	}
+	var ids []integer
+	if err := json.Unmarshal(value, &ids, decoding); err != nil {
+		return p, err
+	}
+	if len(ids) == 0 || value.Kind() != '[' {
+		return p, badRequest("prompt", "prompt is empty")
+	}
+	for _, id := range ids {
+		p.ids = append(p.ids, int(id))
+	}
+	return p, nil
 }
 
 // defaultMaxTokens is what the API documents for requests without max_tokens.
@@ -39,59 +90,130 @@ const defaultMaxTokens = 16
 
 // serveCompletion answers POST /v1/completions.
 func (s *Server) serveCompletion(w http.ResponseWriter, r *http.Request) {
-	var q completionRequest
-	ids, err := s.completionPrompt(w, r, &q)
-	if err != nil {
-		writeError(w, err)
-		return
+	if err := s.complete(w, r); err != nil {
+		writeError(w, openAIError, err)
 	}
-	s.answer(r.Context(), &job{
-		common: &q.common,
-		prompt: ids,
-		max:    min(s.Engine.Context()-len(ids), or(q.MaxTokens, defaultMaxTokens)),
-		reader: textReader{s.Tokens.NewStream()},
-		reply:  s.newReply(w, &q.common, false),
-	})
 }
 
-// completionPrompt reads and checks the request and returns its tokens.
-func (s *Server) completionPrompt(w http.ResponseWriter, r *http.Request, q *completionRequest) ([]int, error) {
-	if err := s.decode(w, r, q); err != nil {
-		return nil, err
+// complete returns an error as long as nothing was written.
+func (s *Server) complete(w http.ResponseWriter, r *http.Request) error {
+	var q completionRequest
+	if err := s.decode(w, r, &q); err != nil {
+		return err
 	}
-	if err := s.checkModel(q.Model); err != nil {
-		return nil, err
+	if err := q.check(s); err != nil {
+		return err
 	}
-	if err := q.common.check(); err != nil {
-		return nil, err
+	n, err := counted(q.N)
+	if err != nil {
+		return err
 	}
-	switch {
-	case !isNeutral(q.BestOf, "1"):
-		return nil, unsupported("best_of")
-	case !isNeutral(q.Echo, "false"):
-		return nil, unsupported("echo")
-	case !isNeutral(q.Suffix, `""`):
-		return nil, unsupported("suffix")
+	if len(q.Prompt)*n > mostPrompts {
+		return badRequest("n", "%d prompts with n %d make more than %d choices", len(q.Prompt), n, mostPrompts)
 	}
-	ids := q.Prompt.ids
-	if ids == nil {
-		ids = s.Tokens.Encode(q.Prompt.text)
+	ctx := r.Context()
+	j, err := s.begin(ctx)
+	if err != nil {
+		return err
 	}
-	for _, id := range ids {
-		if id < 0 || id >= s.Engine.Vocab() {
-			return nil, badRequest("prompt", "token id %d is outside of the vocabulary (0 to %d)", id, s.Engine.Vocab()-1)
+	defer j.end()
+	if err := q.sampling.check(j.engine.Vocab()); err != nil {
+		return err
+	}
+	a := s.newCompletionAnswer(&q)
+	var texts []*text
+	for _, p := range q.Prompt {
+		ids, err := j.encode(ctx, "prompt", s.encodePrompt(p, j.engine.Vocab()))
+		if err != nil {
+			return err
+		}
+		most, err := q.max(j.engine.Context()-len(ids), defaultMaxTokens, 0)
+		if err != nil {
+			return err
+		}
+		a.prompts += len(ids)
+		for i := range n {
+			t, err := s.completionText(&q, a, ids, most, i)
+			if err != nil {
+				return err
+			}
+			texts = append(texts, t)
 		}
 	}
-	return ids, s.checkLength("prompt", ids)
+	return a.serve(ctx, w, j, texts)
 }
 
-// textReader decodes the tokens as they are.
-type textReader struct{ stream *tokenizer.Stream }
-
-func (t textReader) push(id int) (content, reasoning string, err error) {
-	return t.stream.Push(id), "", nil
+func (q *completionRequest) check(s *Server) error {
+	if err := s.checkModel(q.Model); err != nil {
+		return err
+	}
+	s.notice("", q.Extra)
+	switch {
+	case len(q.Prompt) == 0:
+		return badRequest("prompt", "prompt is empty")
+	case q.Suffix != "":
+		return unsupported("suffix")
+	case q.BestOf != nil && *q.BestOf > or(q.N, 1):
+		return unsupported("best_of")
+	case or(q.Logprobs, 0) < 0 || or(q.Logprobs, 0) > mostLogprobs:
+		return badRequest("logprobs", "logprobs %d: must be from 0 to %d", *q.Logprobs, mostLogprobs)
+	case q.Grammar != "":
+		return unsupported("grammar")
+	}
+	return q.Stop.check("stop")
 }
 
-func (t textReader) finish() (content, reasoning string) {
-	return t.stream.Flush(), ""
+// encodePrompt returns the tokens of a prompt.
+func (s *Server) encodePrompt(p prompt, vocab int) func(context.Context, int) ([]int, error) {
+	return func(ctx context.Context, most int) ([]int, error) {
+		if p.ids == nil {
+			return s.Tokens.AppendWithin(ctx, nil, p.text, most)
+		}
+		if len(p.ids) > most {
+			return nil, tokenizer.ErrTooLong
+		}
+		for _, id := range p.ids {
+			if id < 0 || id >= vocab {
+				return nil, badRequest("prompt", "prompt: token id %d is outside of the vocabulary (0 to %d)", id, vocab-1)
+			}
+		}
+		return p.ids, nil
+	}
+}
+
+// completionText prepares one choice.
+func (s *Server) completionText(q *completionRequest, a *completionAnswer, ids []int, most, i int) (*text, error) {
+	p := q.sampling
+	if p.Seed != nil {
+		own := *p.Seed + seed(i)
+		p.Seed = &own
+	}
+	ch, err := newChooser(&p, rand.Uint64())
+	if err != nil {
+		return nil, err
+	}
+	logprobs := -1
+	if q.Logprobs != nil {
+		logprobs = int(*q.Logprobs)
+	}
+	c := &completionChoice{a: a, index: len(a.choices), prompt: ids, echo: q.Echo, probs: q.Logprobs != nil, stop: stopper{stops: q.Stop}}
+	c.stream = s.Tokens.NewStream()
+	a.choices = append(a.choices, c)
+	t := &text{prompt: ids, max: most, chooser: ch, logprobs: logprobs, reader: c}
+	if q.Echo && c.probs {
+		c.given = make([]tokenProb, 1, len(ids))
+		t.each = func(position int, logits []float32) {
+			if position+1 < len(ids) {
+				c.given = append(c.given, logProb(logits, ids[position+1], logprobs))
+			}
+		}
+	}
+	return t, nil
+}
+
+// newCompletionAnswer returns the answer to a request, without choices.
+func (s *Server) newCompletionAnswer(q *completionRequest) *completionAnswer {
+	a := &completionAnswer{s: s, streamed: q.Stream, counting: q.Stream && q.StreamOptions != nil && q.StreamOptions.IncludeUsage}
+	a.head = completion{ID: newID("cmpl-"), Object: "text_completion", Created: time.Now().Unix(), Model: s.Model, Fingerprint: s.fingerprint}
+	return a
 }

@@ -1,10 +1,12 @@
 package server
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // apiError is an error in the form that clients of the API expect.
@@ -30,12 +32,16 @@ func badRequest(param, format string, args ...any) *apiError {
 
 // unsupported refuses a field that asks for what the server cannot do.
 func unsupported(param string) *apiError {
-	e := badRequest(param, "%s is not supported by this server", param)
-	return e.withCode("unsupported_parameter")
+	return badRequest(param, "%s is not supported by this server", param).withCode("unsupported_parameter")
 }
 
 func (e *apiError) withCode(code string) *apiError {
 	e.Code = &code
+	return e
+}
+
+func (e *apiError) withStatus(status int) *apiError {
+	e.status = status
 	return e
 }
 
@@ -60,14 +66,43 @@ func asAPIError(err error) *apiError {
 	return serverError(http.StatusInternalServerError, err.Error())
 }
 
-func writeError(w http.ResponseWriter, err error) {
+// errorForm is how an endpoint's clients expect errors.
+type errorForm func(*apiError) any
+
+// openAIError is the form of OpenAI's API.
+func openAIError(e *apiError) any { return errorBody{e} }
+
+func writeError(w http.ResponseWriter, form errorForm, err error) {
 	e := asAPIError(err)
-	writeJSON(w, e.status, errorBody{e})
+	if e.status == http.StatusServiceUnavailable || e.status == http.StatusTooManyRequests {
+		w.Header().Set("Retry-After", "1")
+	}
+	writeJSON(w, e.status, form(e))
 }
+
+// encoding is how answers are written.
+var encoding = json.JoinOptions(jsontext.AllowInvalidUTF8(true), json.FormatNilMapAsNull(true))
 
 // writeJSON answers with v. That the client may have gone is of no concern.
 func writeJSON(w http.ResponseWriter, status int, v any) {
+	text, err := json.Marshal(v, encoding)
+	if err != nil {
+		status, text = http.StatusInternalServerError, []byte(`{"error":{"message":"the answer cannot be written","type":"server_error","param":null,"code":null}}`)
+	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v)
+	_, _ = w.Write(append(text, '\n'))
+}
+
+// memberNames returns the names of a JSON object.
+func memberNames(object jsontext.Value) []string {
+	var members map[string]jsontext.Value
+	if json.Unmarshal(object, &members, decoding) != nil {
+		return nil
+	}
+	names := make([]string, 0, len(members))
+	for name := range members {
+		names = append(names, name)
+	}
+	return names
 }

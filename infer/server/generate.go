@@ -2,45 +2,114 @@ package server
 
 import (
 	"context"
-	"math/rand/v2"
 	"slices"
-
-	"expertfs/infer/sample"
+	"time"
 )
 
 // finish is why a text ended.
 type finish string
 
 const (
-	finishStop   finish = "stop"   // a stop token was chosen, or no more was wanted
-	finishLength finish = "length" // the most tokens allowed, or the end of the context
+	finishStop   finish = "stop"       // the model ended it, or a stop string came
+	finishLength finish = "length"     // the most tokens allowed, or the end of the context
+	finishCalls  finish = "tool_calls" // the model waits for the results of calls
 )
 
-// continueText chooses tokens after j's prompt and hands each to emit, which
-// tells whether more are wanted. It returns how many it chose.
-func (s *Server) continueText(ctx context.Context, j *job, emit func(id int) bool) (n int, why finish, err error) {
-	sampler, err := sample.New(j.sampling(rand.Uint64()))
-	if err != nil {
-		return 0, "", err
+// reader turns the tokens of an answer into what the endpoint writes, and says
+// how they may go on.
+type reader interface {
+	// next says what may follow: tokens that follow by necessity and are taken
+	// without a choice, or else the mask of those that are allowed; nil allows all.
+	// left is how many tokens there is room for.
+	next(left int) (forced []int, mask []uint64, err error)
+	// push takes a token. It returns the one that is to stand in the text in its
+	// place, mostly the same, and whether the answer goes on after it.
+	push(p tokenProb) (id int, more bool, err error)
+	// end takes the end of the text for a reason of the loop's. It returns the
+	// reason that clients are told.
+	end(why finish) (finish, error)
+}
+
+// text is what a job asks an engine for.
+type text struct {
+	prompt   []int
+	max      int // tokens to generate
+	chooser  *chooser
+	logprobs int // how many alternatives of each token are wanted; negative: not even its own probability
+	reader   reader
+	// each sees the logits after every token of the prompt; may be nil.
+	each func(position int, logits []float32)
+}
+
+// outcome is what came of a text.
+type outcome struct {
+	reused    int // tokens of the prompt that were not computed
+	generated int
+	why       finish
+	reading   time.Duration // of the prompt
+	writing   time.Duration // of the answer
+}
+
+// generate continues a text with the engine, whose turn it is.
+func generate(ctx context.Context, e Engine, t *text) (o outcome, err error) {
+	began := time.Now()
+	if t.max > 0 || t.each != nil {
+		o.reused, err = e.Prompt(ctx, t.prompt, t.each)
 	}
-	if _, err := s.Engine.Prompt(ctx, j.prompt, nil); err != nil {
-		return 0, "", err
+	read := time.Now()
+	o.reading = read.Sub(began)
+	if err == nil {
+		o.generated, o.why, err = t.generate(ctx, e)
 	}
-	stops := s.Tokens.StopIDs()
-	for n < j.max {
-		id, err := sampler.Sample(s.Engine.Logits())
+	o.writing = time.Since(read)
+	return o, err
+}
+
+func (t *text) generate(ctx context.Context, e Engine) (n int, why finish, err error) {
+	var pending []int // tokens of the answer that the engine does not have yet
+	take := func(p tokenProb) (more bool, err error) {
+		n++
+		t.chooser.took(p.id)
+		id, more, err := t.reader.push(p)
+		pending = append(pending, id)
+		return more, err
+	}
+	for n < t.max {
+		forced, mask, err := t.reader.next(t.max - n)
 		if err != nil {
 			return n, "", err
 		}
-		n++
-		if more := emit(id); !more || slices.Contains(stops, id) {
-			return n, finishStop, nil
+		for _, id := range slices.Clone(forced) {
+			if n == t.max {
+				break
+			}
+			if more, err := take(tokenProb{id: id}); err != nil || !more {
+				return n, finishStop, err
+			}
 		}
-		if n == j.max {
-			break
+		if len(forced) > 0 {
+			if err := ctx.Err(); err != nil {
+				return n, "", err
+			}
+			continue
 		}
-		if err := s.Engine.Append(ctx, []int{id}); err != nil {
+		if len(pending) > 0 {
+			if err := e.Append(ctx, pending); err != nil {
+				return n, "", err
+			}
+			pending = pending[:0]
+		}
+		logits := e.Logits()
+		id, err := t.chooser.choose(logits, mask)
+		if err != nil {
 			return n, "", err
+		}
+		p := tokenProb{id: id}
+		if t.logprobs >= 0 {
+			p = logProb(logits, id, t.logprobs)
+		}
+		if more, err := take(p); err != nil || !more {
+			return n, finishStop, err
 		}
 	}
 	return n, finishLength, nil

@@ -27,5 +27,14 @@ func (w patientWriter) Write(p []byte) (int, error) {
 	return w.ResponseWriter.Write(p)
 }
 
+// FlushError sends what was written, headers too, as Write does.
+func (w patientWriter) FlushError() error {
+	control := http.NewResponseController(w.ResponseWriter)
+	if err := control.SetWriteDeadline(time.Now().Add(w.patience)); err != nil {
+		return err
+	}
+	return control.Flush()
+}
+
 // Unwrap lets http.ResponseController find what w wraps.
 func (w patientWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

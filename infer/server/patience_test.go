@@ -45,7 +45,9 @@ func TestStalledClients(t *testing.T) {
 	s.Patience = time.Millisecond
 	closed := make(chan struct{})
 	listener := &pipes{make(chan net.Conn), make(chan struct{})}
-	server := &http.Server{Handler: s.Handler(), ConnState: func(_ net.Conn, state http.ConnState) {
+	handler := s.Handler()
+	s.Ready(m.Engine)
+	server := &http.Server{Handler: handler, ConnState: func(_ net.Conn, state http.ConnState) {
 		if state == http.StateClosed {
 			closed <- struct{}{}
 		}
@@ -74,8 +76,10 @@ func TestStalledClients(t *testing.T) {
 		case <-time.After(time.Minute):
 			t.Fatalf("%s: the connection is still open", name)
 		}
-		require.Equal(t, c.runs, !sameSlice(before, m.LastPrompt()), name)
-		require.Empty(t, s.queue.places, name)
+		if name != "stream" { // it may fail with its headers, before its turn
+			require.Equal(t, c.runs, !sameSlice(before, m.LastPrompt()), name)
+		}
+		soon(t, func() bool { return len(s.queue.places) == 0 })
 		require.NoError(t, client.Close())
 	}
 	require.NoError(t, server.Close())

@@ -16,24 +16,32 @@ func newQueue(waiting int) *queue {
 	return &queue{places: make(chan struct{}, waiting+1), turn: make(chan struct{}, 1)}
 }
 
-// enter waits for the turn; leave must follow. It returns an error at once
-// when too many wait already, and errCancelled when ctx ends first.
-func (q *queue) enter(ctx context.Context) error {
+// join takes a place in the queue; part must follow. It returns an error at
+// once when too many wait already.
+func (q *queue) join() error {
 	select {
 	case q.places <- struct{}{}:
+		return nil
 	default:
 		return serverError(http.StatusServiceUnavailable, "too many requests are waiting").withCode("overloaded")
 	}
+}
+
+func (q *queue) part() { <-q.places }
+
+// enter waits for the turn of one who has a place; leave must follow. It returns
+// errCancelled when ctx ends first.
+func (q *queue) enter(ctx context.Context) error {
 	select {
 	case q.turn <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		<-q.places
 		return errCancelled
 	}
 }
 
-func (q *queue) leave() {
-	<-q.turn
-	<-q.places
-}
+func (q *queue) leave() { <-q.turn }
+
+// waiting is how many wait, and running how many hold the turn.
+func (q *queue) waiting() int { return max(0, len(q.places)-len(q.turn)) }
+func (q *queue) running() int { return len(q.turn) }

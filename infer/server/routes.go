@@ -1,36 +1,77 @@
 package server
 
-import "net/http"
+import (
+	"net/http"
+	"strings"
+)
 
-// route is one line of the route table: a pattern of http.ServeMux and the
-// endpoint that serves it.
+// route is one line of the route table.
 type route struct {
-	pattern string
-	serve   func(*Server, http.ResponseWriter, *http.Request)
+	method string
+	path   string // a pattern of http.ServeMux; also served without /v1
+	serve  func(*Server, http.ResponseWriter, *http.Request)
+	form   errorForm
+	works  bool // it computes, so that a server that is to end refuses it
 }
 
 // routes are all paths that are served. Each endpoint has a file of its own.
 var routes = []route{
-	{"GET /health", (*Server).serveHealth},
-	{"GET /v1/models", (*Server).serveModels},
-	{"GET /v1/models/{name...}", (*Server).serveModel},
-	{"POST /v1/chat/completions", (*Server).serveChat},
-	{"POST /v1/completions", (*Server).serveCompletion},
-	{"/", (*Server).serveNothing},
+	{"POST", "/v1/chat/completions", (*Server).serveChat, openAIError, true},
+	{"POST", "/v1/completions", (*Server).serveCompletion, openAIError, true},
+	{"GET", "/v1/models", (*Server).serveModels, openAIError, false},
+	{"GET", "/v1/models/{name...}", (*Server).serveModel, openAIError, false},
+	{"POST", "/v1/tokenize", (*Server).serveTokenize, openAIError, false},
+	{"POST", "/v1/detokenize", (*Server).serveDetokenize, openAIError, false},
+	{"POST", "/v1/apply-template", (*Server).serveTemplate, openAIError, false},
+	{"GET", "/v1/props", (*Server).serveProps, openAIError, false},
+	{"GET", "/v1/health", (*Server).serveHealth, openAIError, false},
+	{"GET", "/v1/metrics", (*Server).serveMetrics, openAIError, false},
 }
 
 // mux returns the handler of all routes.
 func (s *Server) mux() http.Handler {
 	mux := http.NewServeMux()
 	for _, r := range routes {
-		mux.HandleFunc(r.pattern, func(w http.ResponseWriter, req *http.Request) { r.serve(s, w, req) })
+		serve := s.meters.count(r.path, func(w http.ResponseWriter, req *http.Request) {
+			if state, _ := s.life.state(); r.works && state == draining {
+				w.Header().Set("Connection", "close")
+				writeError(w, r.form, serverError(http.StatusServiceUnavailable, "the server is shutting down").withCode("draining"))
+				return
+			}
+			r.serve(s, w, req)
+		})
+		mux.HandleFunc(r.method+" "+r.path, serve)
+		mux.HandleFunc(r.method+" "+strings.TrimPrefix(r.path, "/v1"), serve)
 	}
+	mux.HandleFunc("/", s.meters.count("other", s.serveNothing))
 	return mux
 }
 
-// serveNothing answers requests for other paths.
+// formOf is the form of errors at the path of a request.
+func formOf(req *http.Request) errorForm {
+	path := "/v1" + strings.TrimPrefix(req.URL.Path, "/v1")
+	for _, r := range routes {
+		if r.path == path {
+			return r.form
+		}
+	}
+	return openAIError
+}
+
+// serveNothing answers requests that no route takes.
 func (s *Server) serveNothing(w http.ResponseWriter, r *http.Request) {
-	e := badRequest("", "no such request: %s %s", r.Method, r.URL.Path)
-	e.status = http.StatusNotFound
-	writeError(w, e)
+	var others []string
+	path := "/v1" + strings.TrimPrefix(r.URL.Path, "/v1")
+	for _, known := range routes {
+		if known.path == path {
+			others = append(others, known.method)
+		}
+	}
+	if others != nil {
+		w.Header().Set("Allow", strings.Join(others, ", "))
+		writeError(w, formOf(r), badRequest("", "no such request: %s %s; use %s", r.Method, shorten(r.URL.Path), strings.Join(others, " or ")).
+			withStatus(http.StatusMethodNotAllowed))
+		return
+	}
+	writeError(w, openAIError, badRequest("", "no such request: %s %s", r.Method, shorten(r.URL.Path)).withStatus(http.StatusNotFound))
 }

@@ -1,8 +1,12 @@
 package server
 
 import (
+	"context"
+	"fmt"
+	"hash/fnv"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"expertfs/infer/harmony"
@@ -13,34 +17,55 @@ import (
 // is called and not changed after.
 type Server struct {
 	Model   string               // the name by which clients know the model
+	Path    string               // where it lies; for /props
 	Tokens  *tokenizer.Tokenizer // of the model
 	Chat    *harmony.Encoding    // nil: chat is refused
-	Engine  Engine
-	Waiting int // most requests that may wait for their turn
+	Waiting int                  // most requests that may wait for their turn
+	Strict  bool                 // other names of models are refused
 
 	// Patience is how long a client may take to send the body of a request, and
 	// to read an answer or an event of a stream.
 	Patience time.Duration
+	// Comments is the longest silence of a stream.
+	Comments time.Duration
 
-	// System returns the messages that begin every chat.
-	System func(harmony.Effort) []harmony.Message
+	// System returns the messages that begin every chat; functions tells whether
+	// tools are offered.
+	System func(effort harmony.Effort, functions bool) []harmony.Message
 
-	Log *slog.Logger
+	// Reopen opens the engine anew after it has failed; old is of no use any more.
+	// It is tried every Retry until Base ends. May be nil.
+	Reopen func(ctx context.Context, old Engine) (Engine, error)
+	Retry  time.Duration
+	Base   context.Context
 
-	created int64
-	queue   *queue
+	Guard Guard // who may ask
+	Log   *slog.Logger
+
+	created     int64
+	fingerprint string
+	queue       *queue
+	large       chan struct{} // filled while a large body is read
+	encoding    chan struct{} // filled while a text is made tokens
+	life        life
+	noticed     noticer
+	meters      *meters
+	text        func() []uint64 // the mask of all tokens that are text
 }
 
-// Handler returns the handler of all paths.
+// Handler returns the handler of all paths. Requests wait until Ready is called.
 func (s *Server) Handler() http.Handler {
 	s.created = time.Now().Unix()
+	h := fnv.New32a()
+	fmt.Fprint(h, s.Model, s.Path, s.Tokens.Name())
+	s.fingerprint = fmt.Sprintf("b%08x", h.Sum32())
 	s.queue = newQueue(s.Waiting)
-	// A web page that its user visits must not be able to use the model.
-	sameOrigin := http.NewCrossOriginProtection()
-	sameOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		e := badRequest("", "requests from pages of other origins are refused")
-		e.status = http.StatusForbidden
-		writeError(w, e)
-	}))
-	return patient(sameOrigin.Handler(s.mux()), s.Patience)
+	s.large, s.encoding = make(chan struct{}, 1), make(chan struct{}, 1)
+	s.life.changed, s.life.s = make(chan struct{}), s
+	s.text = sync.OnceValue(func() []uint64 { return ordinaryTokens(s.Tokens) })
+	s.meters = newMeters(s)
+	if s.Base == nil {
+		s.Base = context.Background()
+	}
+	return patient(s.Guard.handler(s.mux()), s.Patience)
 }

@@ -3,7 +3,6 @@ package server
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
@@ -13,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/stretchr/testify/require"
 
 	"expertfs/infer/harmony"
@@ -33,6 +33,7 @@ func start(t *testing.T, m *model) (*httptest.Server, *Server) {
 	t.Helper()
 	s := newServer(t, m)
 	server := httptest.NewServer(s.Handler())
+	s.Ready(m.Engine)
 	t.Cleanup(server.Close)
 	return server, s
 }
@@ -54,9 +55,9 @@ func newServer(t *testing.T, m *model) *Server {
 		}
 	}
 	return &Server{
-		Model: "test", Tokens: tokens, Chat: chat, Engine: m, Waiting: 4, Patience: time.Minute,
-		System: func(e harmony.Effort) []harmony.Message {
-			return []harmony.Message{harmony.SystemMessage(e, "2025-06-28")}
+		Model: "test", Tokens: tokens, Chat: chat, Waiting: 4, Patience: time.Minute, Comments: time.Minute, Retry: time.Millisecond,
+		System: func(e harmony.Effort, functions bool) []harmony.Message {
+			return []harmony.Message{harmony.SystemContent{Effort: e, Date: "2025-06-28", Functions: functions}.Message()}
 		},
 		Log: slog.New(slog.DiscardHandler),
 	}
@@ -74,14 +75,21 @@ func post(t *testing.T, server *httptest.Server, path, body string) (int, string
 }
 
 // postOK is post for a request that must succeed; it decodes the answer.
-func postOK(t *testing.T, server *httptest.Server, path, body string) completion {
+func postOK[T any](t *testing.T, server *httptest.Server, path, body string) T {
 	t.Helper()
 	status, answer := post(t, server, path, body)
 	require.Equal(t, http.StatusOK, status, answer)
-	var c completion
-	require.NoError(t, json.Unmarshal([]byte(answer), &c))
+	var v T
+	require.NoError(t, json.Unmarshal([]byte(answer), &v))
+	return v
+}
+
+// chat asks for a chat completion.
+func chat(t *testing.T, server *httptest.Server, fields string) chatChoiceOut {
+	t.Helper()
+	c := postOK[chatCompletion](t, server, "/v1/chat/completions", `{"messages": [{"role": "user", "content": "x"}], `+fields+`}`)
 	require.Len(t, c.Choices, 1)
-	return c
+	return c.Choices[0]
 }
 
 const thinking = "<|channel|>analysis<|message|>Easy.<|end|><|start|>assistant<|channel|>final<|message|>2 + 2 = 4.<|return|>"
@@ -89,7 +97,7 @@ const thinking = "<|channel|>analysis<|message|>Easy.<|end|><|start|>assistant<|
 func TestChat(t *testing.T) {
 	m := &model{says: thinking}
 	server, _ := start(t, m)
-	c := postOK(t, server, "/v1/chat/completions", `{
+	c := postOK[chatCompletion](t, server, "/v1/chat/completions", `{
 		"model": "test", "seed": 5, "reasoning_effort": "low", "n": 1, "tools": [], "response_format": {"type": "text"},
 		"messages": [
 			{"role": "system", "content": "Be brief."},
@@ -102,9 +110,12 @@ func TestChat(t *testing.T) {
 	require.Equal(t, "assistant", c.Choices[0].Message.Role)
 	require.Equal(t, "2 + 2 = 4.", *c.Choices[0].Message.Content)
 	require.Equal(t, "Easy.", c.Choices[0].Message.Reasoning)
-	require.Equal(t, "stop", *c.Choices[0].FinishReason)
+	require.Equal(t, finishStop, *c.Choices[0].Finish)
 	generated := len(m.Tokens.EncodeSpecial(thinking))
-	require.Equal(t, &usage{len(m.LastPrompt()), generated, len(m.LastPrompt()) + generated}, c.Usage)
+	require.Equal(t, len(m.LastPrompt()), c.Usage.Prompt)
+	require.Equal(t, generated, c.Usage.Completion)
+	require.Equal(t, len(m.Tokens.EncodeSpecial("Easy.<|end|>"))+1, c.Usage.CompletionDetails.Reasoning)
+	require.NotZero(t, c.Timings.PredictN)
 	require.Equal(t, harmony.SystemMessage(harmony.Low, "2025-06-28").Content, strings.Split(strings.TrimPrefix(m.Tokens.Decode(m.LastPrompt()), "<|start|>system<|message|>"), "<|end|>")[0])
 	require.True(t, strings.HasSuffix(m.Tokens.Decode(m.LastPrompt()), "<|start|>developer<|message|># Instructions\n\nBe brief.<|end|>"+
 		"<|start|>user:bob<|message|>Hi<|end|><|start|>assistant<|channel|>final<|message|>Hello.<|end|>"+
@@ -114,33 +125,35 @@ func TestChat(t *testing.T) {
 func TestChatCutShort(t *testing.T) {
 	m := &model{says: thinking}
 	server, _ := start(t, m)
-	c := postOK(t, server, "/v1/chat/completions", `{"messages": [{"role": "user", "content": "x"}], "max_completion_tokens": 4}`)
-	require.Equal(t, "length", *c.Choices[0].FinishReason)
+	c := postOK[chatCompletion](t, server, "/v1/chat/completions", `{"messages": [{"role": "user", "content": "x"}], "max_completion_tokens": 4}`)
+	require.Equal(t, finishLength, *c.Choices[0].Finish)
 	require.Equal(t, "Easy", c.Choices[0].Message.Reasoning)
+	require.Equal(t, "Easy", c.Choices[0].Message.ReasoningContent)
 	require.Equal(t, "", *c.Choices[0].Message.Content)
-	require.Equal(t, 4, c.Usage.CompletionTokens)
+	require.Equal(t, 4, c.Usage.Completion)
 }
 
-// events reads a stream to its end.
-func events(t *testing.T, server *httptest.Server, path, body string) (all []completion, last string) {
+// events reads a stream to its end. It returns the events and the data of the
+// last one as text.
+func events[T any](t *testing.T, server *httptest.Server, path, body string) (all []T, last string) {
 	t.Helper()
 	resp, err := http.Post(server.URL+path, "application/json", strings.NewReader(body))
 	require.NoError(t, err)
 	defer resp.Body.Close()
 	require.Equal(t, http.StatusOK, resp.StatusCode)
 	require.Equal(t, "text/event-stream", resp.Header.Get("Content-Type"))
+	require.Equal(t, "no", resp.Header.Get("X-Accel-Buffering"))
 	lines := bufio.NewScanner(resp.Body)
 	for lines.Scan() {
 		text, ok := strings.CutPrefix(lines.Text(), "data: ")
 		if !ok {
-			require.Empty(t, lines.Text())
 			continue
 		}
 		last = text
 		if strings.HasPrefix(text, "{") {
-			var c completion
-			require.NoError(t, json.Unmarshal([]byte(text), &c))
-			all = append(all, c)
+			var v T
+			require.NoError(t, json.Unmarshal([]byte(text), &v))
+			all = append(all, v)
 		}
 	}
 	require.NoError(t, lines.Err())
@@ -149,56 +162,62 @@ func events(t *testing.T, server *httptest.Server, path, body string) (all []com
 
 func TestChatStream(t *testing.T) {
 	server, _ := start(t, &model{says: thinking})
-	all, last := events(t, server, "/v1/chat/completions",
+	all, last := events[chatCompletion](t, server, "/v1/chat/completions",
 		`{"messages": [{"role": "user", "content": "x"}], "stream": true, "stream_options": {"include_usage": true}}`)
 	require.Equal(t, "[DONE]", last)
 	require.Equal(t, "assistant", all[0].Choices[0].Delta.Role)
+	require.Equal(t, "null", string(all[0].Choices[0].Delta.Content))
 	var content, reasoning strings.Builder
 	for _, c := range all[1 : len(all)-2] {
 		require.Equal(t, "chat.completion.chunk", c.Object)
 		require.Equal(t, all[0].ID, c.ID)
-		require.Nil(t, c.Choices[0].FinishReason)
-		content.WriteString(or(c.Choices[0].Delta.Content, ""))
+		require.Nil(t, c.Choices[0].Finish)
+		if d := c.Choices[0].Delta; d.Content != nil {
+			var text string
+			require.NoError(t, json.Unmarshal(d.Content, &text))
+			content.WriteString(text)
+		}
 		reasoning.WriteString(c.Choices[0].Delta.Reasoning)
+		require.Equal(t, c.Choices[0].Delta.Reasoning, c.Choices[0].Delta.ReasoningContent)
 	}
 	require.Equal(t, "2 + 2 = 4.", content.String())
 	require.Equal(t, "Easy.", reasoning.String())
 	end := all[len(all)-2]
-	require.Equal(t, "stop", *end.Choices[0].FinishReason)
-	require.Equal(t, &delta{}, end.Choices[0].Delta)
+	require.Equal(t, finishStop, *end.Choices[0].Finish)
+	require.Equal(t, &chatDelta{}, end.Choices[0].Delta)
 	require.Empty(t, all[len(all)-1].Choices)
-	require.NotZero(t, all[len(all)-1].Usage.TotalTokens)
+	require.NotZero(t, all[len(all)-1].Usage.Total)
 }
 
 func TestCompletion(t *testing.T) {
 	m := &model{says: "one two three four<|return|>"}
 	server, _ := start(t, m)
-	c := postOK(t, server, "/v1/completions", `{"prompt": "zero <|end|>"}`)
+	c := postOK[completion](t, server, "/v1/completions", `{"prompt": "zero <|end|>"}`)
 	require.Equal(t, "text_completion", c.Object)
-	require.Equal(t, "one two three four", *c.Choices[0].Text)
-	require.Equal(t, "stop", *c.Choices[0].FinishReason)
+	require.Equal(t, "one two three four", c.Choices[0].Text)
+	require.Equal(t, finishStop, *c.Choices[0].Finish)
 	require.Equal(t, m.Tokens.Encode("zero <|end|>"), m.LastPrompt())
 
-	c = postOK(t, server, "/v1/completions", `{"prompt": [200006, 1], "max_tokens": 2}`)
-	require.Equal(t, "one two", *c.Choices[0].Text)
-	require.Equal(t, "length", *c.Choices[0].FinishReason)
+	c = postOK[completion](t, server, "/v1/completions", `{"prompt": [200006, 1], "max_tokens": 2}`)
+	require.Equal(t, "one two", c.Choices[0].Text)
+	require.Equal(t, finishLength, *c.Choices[0].Finish)
 	require.Equal(t, []int{200006, 1}, m.LastPrompt())
 
-	all, last := events(t, server, "/v1/completions", `{"prompt": "x", "stream": true, "stop": ["three"]}`)
+	all, last := events[completion](t, server, "/v1/completions", `{"prompt": "x", "stream": true, "stop": ["three"]}`)
 	require.Equal(t, "[DONE]", last)
 	var text strings.Builder
 	for _, c := range all {
-		text.WriteString(*c.Choices[0].Text)
+		text.WriteString(c.Choices[0].Text)
 	}
 	require.Equal(t, "one two ", text.String())
-	require.Equal(t, "stop", *all[len(all)-1].Choices[0].FinishReason)
+	require.Equal(t, finishStop, *all[len(all)-1].Choices[0].Finish)
 }
 
 // TestStopHeldBackAtEnd: the beginning of a stop string is text after all.
 func TestStopHeldBackAtEnd(t *testing.T) {
 	server, _ := start(t, &model{says: "one two<|return|>"})
-	c := postOK(t, server, "/v1/completions", `{"prompt": "x", "stop": " twofold"}`)
-	require.Equal(t, "one two", *c.Choices[0].Text)
+	c := postOK[completion](t, server, "/v1/completions", `{"prompt": "x", "stop": " twofold"}`)
+	require.Equal(t, "one two", c.Choices[0].Text)
 }
 
 func TestRefusals(t *testing.T) {
@@ -206,35 +225,55 @@ func TestRefusals(t *testing.T) {
 	chat := func(fields string) string { return `{"messages": [{"role": "user", "content": "x"}], ` + fields + `}` }
 	for _, c := range []struct{ path, body, param, message string }{
 		{"chat/completions", `{`, "", "not valid JSON"},
-		{"chat/completions", `{} {}`, "", "after the JSON object"},
+		{"chat/completions", ``, "", "not valid JSON"},
+		{"chat/completions", `{} {}`, "", "after"},
 		{"chat/completions", `{}`, "messages", "messages is empty"},
-		{"chat/completions", chat(`"n": 2`), "n", "not supported"},
-		{"chat/completions", chat(`"tools": [{"type": "function"}]`), "tools", "not supported"},
-		{"chat/completions", chat(`"response_format": {"type": "json_object"}`), "response_format", "not supported"},
-		{"chat/completions", chat(`"logprobs": true`), "logprobs", "not supported"},
-		{"chat/completions", chat(`"frequency_penalty": 0.5`), "frequency_penalty", "not supported"},
-		{"chat/completions", chat(`"audio": {}`), "audio", "not supported"},
+		{"chat/completions", `{"Messages": [{"role": "user", "content": "x"}]}`, "messages", "messages is empty"},
+		{"chat/completions", chat(`"n": 0`), "n", "from 1 to 128"},
+		{"chat/completions", chat(`"n": 1.5`), "n", "whole number"},
+		{"chat/completions", chat(`"tools": [{"type": "function"}]`), "tools[0].function", "no name for a tool"},
+		{"chat/completions", chat(`"tools": [{"type": "function", "function": {"name": "a b"}}]`), "tools[0].function", "no name for a tool"},
+		{"chat/completions", chat(`"tool_choice": "required"`), "tool_choice", "tools has no function"},
+		{"chat/completions", chat(`"tool_choice": "perhaps"`), "tool_choice", "not auto, none or required"},
+		{"chat/completions", chat(`"tool_choice": {"type": "function", "function": {"name": "f"}}`), "tool_choice", `no tool "f"`},
+		{"chat/completions", chat(`"response_format": {"type": "xml"}`), "response_format", `"xml" is not supported`},
+		{"chat/completions", chat(`"response_format": {"type": "json_schema"}`), "response_format", "has no schema"},
+		{"chat/completions", chat(`"top_logprobs": 21`), "top_logprobs", "from 0 to 20"},
+		{"chat/completions", chat(`"frequency_penalty": 2.5`), "frequency_penalty", "from -2 to 2"},
+		{"chat/completions", chat(`"logit_bias": {"x": 1}`), "logit_bias", "not a token id"},
+		{"chat/completions", chat(`"logit_bias": {"1": 101}`), "logit_bias", "from -100 to 100"},
+		{"chat/completions", chat(`"logit_bias": {"999999": 1}`), "logit_bias", "outside of the vocabulary"},
+		{"chat/completions", chat(`"modalities": ["audio"]`), "modalities", "not supported"},
+		{"chat/completions", chat(`"functions": [{"name": "f"}]`), "functions", "tools has taken its place"},
 		{"chat/completions", `[]`, "", "must be a JSON object"},
+		{"chat/completions", `null`, "messages", "messages is empty"},
 		{"chat/completions", chat(`"temperature": -1`), "temperature", "temperature -1"},
 		{"chat/completions", chat(`"top_p": 2`), "top_p", "from 0 to 1"},
 		{"chat/completions", chat(`"top_k": -1`), "top_k", "0 (off) or more"},
 		{"chat/completions", chat(`"min_p": 2`), "min_p", "from 0 to 1"},
 		{"chat/completions", chat(`"temperature": "hot"`), "temperature", "cannot be a string"},
+		{"chat/completions", chat(`"seed": 1.5`), "seed", "whole number"},
 		{"chat/completions", chat(`"max_tokens": 0`), "max_tokens", "must be 1 or more"},
 		{"chat/completions", chat(`"max_completion_tokens": 0`), "max_completion_tokens", "must be 1 or more"},
 		{"chat/completions", chat(`"stop": 5`), "stop", "cannot be a number"},
 		{"chat/completions", chat(`"stop": ["a", ""]`), "stop", "empty string"},
 		{"chat/completions", chat(`"reasoning_effort": "extreme"`), "reasoning_effort", "extreme"},
-		{"chat/completions", chat(`"stream_options": {}`), "stream_options", "only allowed with stream"},
-		{"chat/completions", `{"messages": [{"role": "tool", "content": "x"}]}`, "messages", `role "tool"`},
-		{"chat/completions", `{"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}`, "messages", `"image_url"`},
-		{"chat/completions", `{"messages": [{"role": "assistant", "content": null, "tool_calls": [{}]}]}`, "tool_calls", "not supported"},
+		{"chat/completions", `{"messages": [{"role": "tool", "content": "x"}]}`, "messages[0].tool_call_id", "messages[0]: there is no call"},
+		{"chat/completions", `{"messages": [{"role": "robot", "content": "x"}]}`, "messages[0].role", `messages[0]: role "robot"`},
+		{"chat/completions", `{"messages": [{"role": "user", "content": "x"}, {"role": "user", "content": [{"type": "image_url"}]}]}`, "messages[1].content", `"image_url"`},
+		{"chat/completions", `{"messages": [{"role": "user", "content": "x"}, {"role": "user", "content": 5}]}`, "messages[1].content", `cannot be a number`},
+		{"chat/completions", `{"messages": [{"role": "assistant", "content": null, "tool_calls": [{}]}]}`, "messages[0].tool_calls[0].function.name", "names no function"},
 		{"chat/completions", `{"messages": [{"role": "user", "content": "` + strings.Repeat("long ", 1000) + `"}]}`, "messages", "context of this server is 1000"},
 		{"completions", `{"prompt": ""}`, "prompt", "prompt is empty"},
-		{"completions", `{"prompt": ["a", "b"]}`, "prompt", "neither a string"},
+		{"completions", `{"prompt": []}`, "prompt", "prompt is empty"},
+		{"completions", `{}`, "prompt", "prompt is empty"},
 		{"completions", `{"prompt": [-1]}`, "prompt", "token id -1"},
-		{"completions", `{"prompt": "x", "echo": true}`, "echo", "not supported"},
+		{"completions", `{"prompt": [1, "x"]}`, "prompt", "prompt[0] is neither"},
+		{"completions", `{"prompt": {}}`, "prompt", "neither a string"},
+		{"completions", `{"prompt": "x", "best_of": 2}`, "best_of", "not supported"},
 		{"completions", `{"prompt": "x", "suffix": " "}`, "suffix", "not supported"},
+		{"completions", `{"prompt": "x", "max_tokens": -2}`, "max_tokens", "must be 0 or more"},
+		{"detokenize", `{"tokens": [1, 999999]}`, "tokens", "tokens[1]: id 999999"},
 	} {
 		status, answer := post(t, server, "/v1/"+c.path, c.body)
 		require.Equal(t, http.StatusBadRequest, status, c.body)
@@ -244,10 +283,7 @@ func TestRefusals(t *testing.T) {
 		require.Equal(t, c.param, or(e.Error.Param, ""), answer)
 		require.Contains(t, e.Error.Message, c.message)
 	}
-	status, answer := post(t, server, "/v1/completions", `{"model": "other", "prompt": "x"}`)
-	require.Equal(t, http.StatusNotFound, status)
-	require.Contains(t, answer, "model_not_found")
-	status, _ = post(t, server, "/v1/completions", `{"prompt": "`+strings.Repeat("x", maxBody)+`"}`)
+	status, _ := post(t, server, "/v1/completions", `{"prompt": "`+strings.Repeat("x", maxBody)+`"}`)
 	require.Equal(t, http.StatusRequestEntityTooLarge, status)
 }
 
@@ -259,9 +295,13 @@ func TestOtherPaths(t *testing.T) {
 	}{
 		"/health":              {http.StatusOK, `"ok"`},
 		"/v1/models":           {http.StatusOK, `"id":"test"`},
+		"/models":              {http.StatusOK, `"models":[`},
 		"/v1/models/test":      {http.StatusOK, `"object":"model"`},
 		"/v1/models/other":     {http.StatusNotFound, "model_not_found"},
-		"/v1/chat/completions": {http.StatusNotFound, "no such request: GET"},
+		"/v1/chat/completions": {http.StatusMethodNotAllowed, "use POST"},
+		"/nothing":             {http.StatusNotFound, "no such request: GET"},
+		"/props":               {http.StatusOK, `"n_ctx":1000`},
+		"/metrics":             {http.StatusOK, "# TYPE gptoss_requests_waiting gauge"},
 	} {
 		resp, err := http.Get(server.URL + path)
 		require.NoError(t, err)
@@ -291,13 +331,13 @@ func TestModelErrors(t *testing.T) {
 	status, answer := post(t, server, "/v1/completions", `{"prompt": "x"}`)
 	require.Equal(t, http.StatusInternalServerError, status)
 	require.Contains(t, answer, "layer 3, expert 7: gone")
-	_, last := events(t, server, "/v1/completions", `{"prompt": "x", "stream": true}`)
+	_, last := events[completion](t, server, "/v1/completions", `{"prompt": "x", "stream": true}`)
 	require.Contains(t, last, `"error":{"message":"layer 3, expert 7: gone"`)
 
 	server, _ = start(t, &model{says: "<|message|>Hi<|end|>stray text"})
-	c := postOK(t, server, "/v1/chat/completions", `{"messages": [{"role": "user", "content": "x"}]}`)
-	require.Equal(t, "Hi", *c.Choices[0].Message.Content)
-	require.Equal(t, "stop", *c.Choices[0].FinishReason)
+	c := chat(t, server, `"n": 1`)
+	require.Equal(t, "Hi", *c.Message.Content)
+	require.Equal(t, finishStop, *c.Finish)
 }
 
 // soon fails the test when cond stays false: a hang, not a slow machine.
@@ -336,18 +376,18 @@ func TestDisconnectCancels(t *testing.T) {
 	m := &model{says: "a b c", before: make(chan struct{}, 1)}
 	server, s := start(t, m)
 	ctx, cancel := context.WithCancel(t.Context())
-	request := func() (*http.Response, error) {
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, server.URL+"/v1/completions", strings.NewReader(`{"prompt": "x", "stream": true}`))
+	request := func(stream string) (*http.Response, error) {
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, server.URL+"/v1/completions", strings.NewReader(`{"prompt": "x", "stream": `+stream+`}`))
 		require.NoError(t, err)
 		return http.DefaultClient.Do(req)
 	}
 	m.before <- struct{}{}
-	resp, err := request() // returns with the first token; the second never comes
+	resp, err := request("true") // returns at once; the second token never comes
 	require.NoError(t, err)
 	defer resp.Body.Close()
 	waiting := make(chan error)
 	go func() {
-		resp, err := request()
+		resp, err := request("false")
 		if err == nil {
 			resp.Body.Close()
 		}

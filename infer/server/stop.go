@@ -7,17 +7,21 @@ import "strings"
 type stopper struct {
 	stops []string
 	held  string // the end of the text, which may begin a stop
+	found string // the stop that came
 }
 
 // push takes more text and returns what can be passed on, and whether a stop
 // has come: nothing that follows is to be passed on then.
 func (s *stopper) push(text string) (pass string, stopped bool) {
+	if len(s.stops) == 0 {
+		return text, false
+	}
 	text = s.held + text
 	s.held = ""
 	first := -1
 	for _, stop := range s.stops {
 		if i := strings.Index(text, stop); i >= 0 && (first < 0 || i < first) {
-			first = i
+			first, s.found = i, stop
 		}
 	}
 	if first >= 0 {

@@ -19,6 +19,7 @@ type Tokenizer struct {
 	special map[string]int
 	names   map[int]string // the reverse of special
 	lengths []int          // of the special names, longest first
+	begins  [256]bool      // by the first byte of the special names
 	added   []added        // tokens of ordinary text that are matched whole
 	size    int
 	stop    []int
@@ -39,6 +40,7 @@ func newTokenizer(name string, plain int, vocab func() *vocabulary, special map[
 		t.names[id] = text
 		t.size = max(t.size, id+1)
 		lengths[len(text)] = true
+		t.begins[text[0]] = true
 	}
 	t.lengths = slices.SortedFunc(maps.Keys(lengths), func(a, b int) int { return b - a })
 	t.stop = t.defaultStops()
@@ -97,12 +99,7 @@ func (t *Tokenizer) StopIDs() []int { return slices.Clone(t.stop) }
 
 // Encode returns the ids of text, in which nothing is special.
 func (t *Tokenizer) Encode(text string) []int {
-	return t.appendText(nil, text)
-}
-
-// appendText encodes text without a bound, which cannot fail.
-func (t *Tokenizer) appendText(ids []int, text string) []int {
-	ids, _ = t.AppendWithin(context.Background(), ids, text, math.MaxInt)
+	ids, _ := t.AppendWithin(context.Background(), nil, text, math.MaxInt)
 	return ids
 }
 
@@ -159,19 +156,32 @@ func (t *Tokenizer) nextAdded(text string) (at, id, n int) {
 // EncodeSpecial returns the ids of text in which the names of special tokens
 // stand for these tokens. Use it for text that is trusted.
 func (t *Tokenizer) EncodeSpecial(text string) []int {
-	var ids []int
+	ids, _ := t.AppendSpecialWithin(context.Background(), nil, text, math.MaxInt)
+	return ids
+}
+
+// AppendSpecialWithin is to EncodeSpecial what AppendWithin is to Encode.
+func (t *Tokenizer) AppendSpecialWithin(ctx context.Context, ids []int, text string, most int) ([]int, error) {
 	plain := 0 // start of the ordinary text not yet encoded
 	for i := 0; i < len(text); {
+		if !t.begins[text[i]] {
+			i++
+			continue
+		}
 		id, n := t.specialAt(text[i:])
 		if n == 0 {
 			i++
 			continue
 		}
-		ids = append(t.appendText(ids, text[plain:i]), id)
+		var err error
+		if ids, err = t.AppendWithin(ctx, ids, text[plain:i], most); err != nil {
+			return ids, err
+		}
+		ids = append(ids, id)
 		i += n
 		plain = i
 	}
-	return t.appendText(ids, text[plain:])
+	return t.AppendWithin(ctx, ids, text[plain:], most)
 }
 
 // specialAt returns the longest special token that text starts with, and the

@@ -1,0 +1,159 @@
+package server
+
+import (
+	"fmt"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// conversation translates the request.
+func (q *chatRequest) conversation(s *Server) (*conversation, error) {
+	c := newConversation()
+	effort := q.ReasoningEffort
+	if q.Reasoning != nil && effort == "" {
+		effort = q.Reasoning.Effort
+	}
+	if q.TemplateKwargs != nil && effort == "" {
+		effort = q.TemplateKwargs.Effort
+	}
+	if err := c.setEffort("reasoning_effort", effort); err != nil {
+		return nil, err
+	}
+	for i := range q.Messages {
+		if err := q.Messages[i].addTo(c, fmt.Sprintf("messages[%d]", i)); err != nil {
+			return nil, err
+		}
+		s.notice("messages[]", q.Messages[i].Extra)
+		for _, extra := range q.Messages[i].Content.extra {
+			s.notice("messages[].content[]", extra)
+		}
+	}
+	c.parallel = or(q.ParallelToolCalls, true)
+	if err := q.addTools(c, s); err != nil {
+		return nil, err
+	}
+	if err := c.openAIChoice(q.ToolChoice); err != nil {
+		return nil, err
+	}
+	return c, q.setFormat(c)
+}
+
+func (m *chatMessage) addTo(c *conversation, field string) error {
+	text := m.Content.text
+	switch m.Role {
+	case "system", "developer":
+		c.instruct(text)
+	case "user":
+		c.user(m.Name, text)
+	case "assistant":
+		reasoning := m.Reasoning.text
+		if reasoning == "" {
+			reasoning = m.ReasoningContent.text
+		}
+		c.think(reasoning)
+		calls := m.ToolCalls
+		if m.FunctionCall != nil && m.FunctionCall.Name != "" {
+			calls = append(calls, chatCall{Function: *m.FunctionCall})
+		}
+		c.say(text+m.Refusal, len(calls) > 0)
+		for i, call := range calls {
+			if !toolName.MatchString(call.Function.Name) {
+				return badRequest(fmt.Sprintf("%s.tool_calls[%d].function.name", field, i), "%s.tool_calls[%d]: the call names no function", field, i)
+			}
+			c.call(call.ID, call.Function.Name, plainArguments(call.Function.Arguments))
+		}
+	case "tool", "function":
+		if m.Name != "" && !toolName.MatchString(m.Name) {
+			return badRequest(field+".name", "%s: %q is no name of a tool", field, shorten(m.Name))
+		}
+		if !c.result(m.ToolCallID, m.Name, text) {
+			return badRequest(field+".tool_call_id", "%s: there is no call before it that this could be the result of", field)
+		}
+	default:
+		return badRequest(field+".role", "%s: role %q is not supported", field, shorten(m.Role))
+	}
+	return nil
+}
+
+// plainArguments returns the arguments of a call, which are a string of JSON, or
+// the JSON itself.
+func plainArguments(value jsontext.Value) string {
+	var text string
+	if value.Kind() == '"' && json.Unmarshal(value, &text, decoding) == nil {
+		return text
+	}
+	if isNeutral(value) {
+		return "{}"
+	}
+	return string(value)
+}
+
+func (q *chatRequest) addTools(c *conversation, s *Server) error {
+	for i, t := range q.Tools {
+		field := fmt.Sprintf("tools[%d]", i)
+		f := t.functionTool
+		if t.Function != nil {
+			f = *t.Function
+		}
+		if t.Type != "function" && t.Type != "" {
+			if s.noticed.first("tools of type " + shorten(t.Type)) {
+				s.Log.Info("a tool that is no function was left out", "type", shorten(t.Type))
+			}
+			continue
+		}
+		if err := c.addTool(field+".function", f.Name, f.Description, f.Parameters, f.Strict); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// setFormat reads the form that the answer must have.
+func (q *chatRequest) setFormat(c *conversation) error {
+	var f chatFormat
+	if q.ResponseFormat != nil {
+		f = *q.ResponseFormat
+	}
+	schema := f.JSONSchema
+	if schema == nil && !isNeutral(f.Schema) {
+		schema = &schemaFormat{Schema: f.Schema}
+	}
+	if schema == nil && !isNeutral(q.JSONSchema) {
+		schema, f.Type = &schemaFormat{Schema: q.JSONSchema}, "json_schema"
+	}
+	if err := c.setFormat("response_format", f.Type, schema); err != nil {
+		return err
+	}
+	if q.Grammar == "" {
+		return nil
+	}
+	if c.format.kind != formatText {
+		return badRequest("grammar", "grammar and response_format exclude each other")
+	}
+	c.format = format{kind: formatGrammar, source: []byte(q.Grammar)}
+	return nil
+}
+
+// setFormat sets the form of the answer, as OpenAI's APIs name it.
+func (c *conversation) setFormat(field, kind string, schema *schemaFormat) error {
+	switch kind {
+	case "", "text":
+	case "json_object":
+		c.format = format{kind: formatObject}
+		if schema != nil {
+			c.format = format{kind: formatSchema, name: "answer", source: schema.Schema}
+		}
+	case "json_schema":
+		if schema == nil || schema.Schema.Kind() != '{' && schema.Schema.Kind() != 't' {
+			return badRequest(field, "%s of type json_schema has no schema", field)
+		}
+		c.format = format{kind: formatSchema, name: schema.Name, description: schema.Description, source: schema.Schema}
+		if c.format.name == "" {
+			c.format.name = "answer"
+		}
+	default:
+		return badRequest(field, "%s of type %q is not supported", field, shorten(kind))
+	}
+	return nil
+}

@@ -1,0 +1,161 @@
+package server
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"expertfs/infer/harmony"
+)
+
+// content is a text, or a list of parts that are texts.
+type content struct {
+	text  string
+	extra []unnoticed
+}
+
+// part is one of a list: those of OpenAI's two APIs have the same fields.
+type part struct {
+	Type    string    `json:"type"`
+	Text    string    `json:"text"`
+	Refusal string    `json:"refusal"`
+	Extra   unnoticed `json:",embed"`
+}
+
+func (c *content) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	if k := d.PeekKind(); k == '"' || k == 'n' {
+		return json.UnmarshalDecode(d, &c.text)
+	}
+	var parts []part
+	if err := json.UnmarshalDecode(d, &parts); err != nil {
+		return err
+	}
+	var b strings.Builder
+	for i, p := range parts {
+		switch p.Type {
+		case "text", "input_text", "output_text", "summary_text", "reasoning_text":
+			b.WriteString(p.Text)
+		case "refusal":
+			b.WriteString(p.Refusal)
+		default:
+			return fmt.Errorf("part %d: content of type %q is not supported, only text", i, shorten(p.Type))
+		}
+		if len(p.Extra) > 0 && len(c.extra) < 10 {
+			c.extra = append(c.extra, p.Extra)
+		}
+	}
+	c.text = b.String()
+	return nil
+}
+
+// parseEffort reads the name of an effort, in place of which clients may have
+// written others than the models know.
+func (c *conversation) setEffort(field, name string) error {
+	switch name {
+	case "":
+	case "none":
+		c.effort, c.noThoughts = harmony.Low, true
+	case "xhigh", "max":
+		c.effort = harmony.High
+	default:
+		effort, err := harmony.ParseEffort(name)
+		if err != nil {
+			return badRequest(field, "%s: %v", field, err)
+		}
+		c.effort = effort
+	}
+	return nil
+}
+
+// toolName is what names of tools may be like.
+var toolName = regexp.MustCompile(`^[A-Za-z0-9_.:/-]{1,128}$`)
+
+// mostTools bounds the tools of a request.
+const mostTools = 1024
+
+// addTool offers a tool. Parameters may be left out.
+func (c *conversation) addTool(field, name, description string, parameters jsontext.Value, strict bool) error {
+	switch {
+	case !toolName.MatchString(name):
+		return badRequest(field, "%s: %q is no name for a tool: letters, digits, _, - and . make one", field, shorten(name))
+	case parameters != nil && parameters.Kind() != '{' && parameters.Kind() != 'n':
+		return badRequest(field, "%s: the parameters of %s are not a JSON schema", field, name)
+	case len(c.tools) == mostTools:
+		return badRequest("tools", "tools has more than %d entries", mostTools)
+	}
+	c.tools = append(c.tools, tool{harmony.Function{Name: name, Description: description, Parameters: parameters}, strict})
+	return nil
+}
+
+// choose sets what the model is to do with the tools. Names are those that may be
+// called; none stands for all.
+func (c *conversation) choose(field string, mode choiceMode, names ...string) error {
+	for _, name := range names {
+		found := false
+		for _, t := range c.tools {
+			found = found || t.Name == name
+		}
+		if !found {
+			return badRequest(field, "%s: there is no tool %q among tools", field, shorten(name))
+		}
+	}
+	if mode == choiceRequired && len(c.tools) == 0 {
+		return badRequest(field, "%s asks for a call, and tools has no function", field)
+	}
+	c.choice = choice{mode, names}
+	return nil
+}
+
+// openAIChoice reads the tool_choice of OpenAI's APIs.
+func (c *conversation) openAIChoice(value jsontext.Value) error {
+	const field = "tool_choice"
+	if isNeutral(value) {
+		return nil
+	}
+	var name string
+	if value.Kind() == '"' && json.Unmarshal(value, &name) == nil {
+		mode, ok := choiceNames[name]
+		if !ok {
+			return badRequest(field, "tool_choice %q is not auto, none or required", shorten(name))
+		}
+		return c.choose(field, mode)
+	}
+	type named struct {
+		Name     string `json:"name"`
+		Function struct {
+			Name string `json:"name"`
+		} `json:"function"`
+	}
+	type allowed struct {
+		Mode  string  `json:"mode"`
+		Tools []named `json:"tools"`
+	}
+	var v struct {
+		Type string `json:"type"`
+		named
+		allowed
+		AllowedTools *allowed `json:"allowed_tools"`
+	}
+	if err := json.Unmarshal(value, &v, decoding); err != nil {
+		return badRequest(field, "tool_choice is neither a word nor an object that names a tool")
+	}
+	switch v.Type {
+	case "auto", "none", "required":
+		return c.choose(field, choiceNames[v.Type])
+	case "function", "custom":
+		return c.choose(field, choiceRequired, v.Name+v.Function.Name)
+	case "allowed_tools":
+		a := or(v.AllowedTools, v.allowed)
+		var names []string
+		for _, t := range a.Tools {
+			names = append(names, t.Name+t.Function.Name)
+		}
+		return c.choose(field, choiceNames[a.Mode], names...)
+	}
+	return badRequest(field, "tool_choice of type %q is not supported", shorten(v.Type))
+}
+
+var choiceNames = map[string]choiceMode{"auto": choiceAuto, "none": choiceNone, "required": choiceRequired, "any": choiceRequired}

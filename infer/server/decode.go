@@ -1,0 +1,217 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// maxBody is the most bytes that a request may have.
+const maxBody = 8 << 20
+
+// decoding is how requests are read: names count as they are written, and what
+// is unusual but clear is taken.
+var decoding = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+
+// unnoticed are the members of an object that its type does not have. They are
+// accepted without effect, and named in the log.
+type unnoticed = jsontext.Value
+
+// decode reads the body of a request into v, which points to a struct.
+func (s *Server) decode(w http.ResponseWriter, r *http.Request, v any) error {
+	control := http.NewResponseController(w)
+	if err := control.SetReadDeadline(time.Now().Add(s.Patience)); err != nil {
+		return err
+	}
+	// Large bodies are read one at a time: they are what takes memory.
+	if r.ContentLength < 0 || r.ContentLength > largeBody {
+		select {
+		case s.large <- struct{}{}:
+			defer func() { <-s.large }()
+		case <-r.Context().Done():
+			return errCancelled
+		}
+	}
+	body := http.MaxBytesReader(w, r.Body, maxBody)
+	d := jsontext.NewDecoder(body, decoding)
+	err := json.UnmarshalDecode(d, v, decoding)
+	if err == nil {
+		if _, more := d.ReadToken(); !errors.Is(more, io.EOF) {
+			err = more
+			if more == nil {
+				err = errors.New("data after the JSON object")
+			}
+		}
+	}
+	if err == nil {
+		// From here on the server only looks whether the client is still there. After
+		// an error it reads what is left of the body, and the deadline stays.
+		return control.SetReadDeadline(time.Time{})
+	}
+	return s.explain(err)
+}
+
+// largeBody is from how many bytes on requests are read one at a time.
+const largeBody = 1 << 20
+
+// explain turns an error of decoding into one that says what is wrong where.
+func (s *Server) explain(err error) error {
+	var tooLarge *http.MaxBytesError
+	var semantic *json.SemanticError
+	var api *apiError
+	where := ""
+	if errors.As(err, &semantic) {
+		where = fieldOf(semantic.JSONPointer)
+	}
+	switch {
+	case errors.As(err, &api):
+		if api.Param == nil && where != "" {
+			api.Param, api.Message = &where, where+": "+api.Message
+		}
+		return api
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return badRequest("", "the request did not arrive within %v", s.Patience).withStatus(http.StatusRequestTimeout)
+	case errors.As(err, &tooLarge):
+		return badRequest("", "the request has more than %d bytes", tooLarge.Limit).withStatus(http.StatusRequestEntityTooLarge)
+	case semantic != nil && where == "":
+		return badRequest("", "the request must be a JSON object, and not a %v", kindName(semantic.JSONKind))
+	case semantic != nil && semantic.JSONKind != 0:
+		return badRequest(where, "%s: cannot be a %s", where, kindName(semantic.JSONKind))
+	case semantic != nil:
+		return badRequest(where, "%s: %v", where, semantic.Err)
+	}
+	return badRequest("", "the request is not valid JSON: %v", err)
+}
+
+func kindName(k jsontext.Kind) string {
+	switch k {
+	case '"':
+		return "string"
+	case '0':
+		return "number of this kind"
+	case 't', 'f':
+		return "truth value"
+	case '{':
+		return "object"
+	case '[':
+		return "list"
+	}
+	return k.String()
+}
+
+// fieldOf writes a JSON pointer as clients write it: messages[2].content.
+func fieldOf(p jsontext.Pointer) string {
+	var b strings.Builder
+	for token := range p.Tokens() {
+		if _, err := strconv.Atoi(token); err == nil {
+			b.WriteString("[" + token + "]")
+			continue
+		}
+		if b.Len() > 0 {
+			b.WriteByte('.')
+		}
+		b.WriteString(token)
+	}
+	return b.String()
+}
+
+// integer is a whole number, which may be written as 3.0.
+type integer int
+
+func (n *integer) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	value, err := d.ReadValue()
+	if err != nil {
+		return err
+	}
+	v, err := strconv.ParseFloat(string(value), 64)
+	if value.Kind() == 'n' {
+		return nil
+	}
+	if value.Kind() != '0' || err != nil || v != math.Trunc(v) {
+		return fmt.Errorf("must be a whole number, and not %s", shorten(string(value)))
+	}
+	*n = integer(max(min(v, math.MaxInt32), math.MinInt32))
+	return nil
+}
+
+// seed is any whole number.
+type seed uint64
+
+func (n *seed) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	value, err := d.ReadValue()
+	if err != nil || value.Kind() == 'n' {
+		return err
+	}
+	if v, err := strconv.ParseInt(string(value), 10, 64); err == nil {
+		*n = seed(v)
+		return nil
+	}
+	if v, err := strconv.ParseUint(string(value), 10, 64); err == nil {
+		*n = seed(v)
+		return nil
+	}
+	v, err := strconv.ParseFloat(string(value), 64)
+	if value.Kind() != '0' || err != nil || v != math.Trunc(v) {
+		return fmt.Errorf("must be a whole number, and not %s", shorten(string(value)))
+	}
+	*n = seed(math.Float64bits(v))
+	if math.Abs(v) < 1<<63 {
+		*n = seed(int64(v))
+	}
+	return nil
+}
+
+// stops is one string or a list of strings.
+type stops []string
+
+func (s *stops) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	if d.PeekKind() == '"' {
+		*s = make(stops, 1)
+		return json.UnmarshalDecode(d, &(*s)[0])
+	}
+	return json.UnmarshalDecode(d, (*[]string)(s))
+}
+
+// shorten bounds what an error repeats of a request.
+func shorten(text string) string {
+	const most = 60
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "..."
+}
+
+// or returns the value of a field, or another where it was left out or null.
+func or[T any](field *T, otherwise T) T {
+	if field == nil {
+		return otherwise
+	}
+	return *field
+}
+
+// isNeutral tells whether a field was left out, is null, or has a value that
+// asks for nothing.
+func isNeutral(value jsontext.Value, neutral ...string) bool {
+	if value == nil || value.Kind() == 'n' {
+		return true
+	}
+	short := value.Clone()
+	if short.Compact() != nil {
+		return false
+	}
+	for _, n := range neutral {
+		if string(short) == n {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,44 @@
+package server
+
+import (
+	"strings"
+	"sync"
+)
+
+// noticer names fields without effect in the log, each once.
+type noticer struct {
+	mu   sync.Mutex
+	seen map[string]bool
+}
+
+// mostNoticed bounds the names: clients choose them.
+const mostNoticed = 200
+
+// notice logs the members in extra, which stand at a place in a request such as
+// "messages[]". Known names are those that are known to have no effect here.
+func (s *Server) notice(place string, extra unnoticed) {
+	if len(extra) == 0 {
+		return
+	}
+	for _, name := range memberNames(extra) {
+		if place != "" {
+			name = place + "." + name
+		}
+		if s.noticed.first(name) {
+			s.Log.Info("a field without effect was accepted", "field", strings.ToValidUTF8(shorten(name), ""))
+		}
+	}
+}
+
+func (n *noticer) first(name string) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.seen[name] || len(n.seen) >= mostNoticed {
+		return false
+	}
+	if n.seen == nil {
+		n.seen = make(map[string]bool)
+	}
+	n.seen[name] = true
+	return true
+}

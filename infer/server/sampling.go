@@ -1,0 +1,124 @@
+package server
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"expertfs/infer/sample"
+)
+
+// sampling are the fields of requests that say how tokens are chosen. Pointers
+// tell fields that were left out from those that are zero.
+type sampling struct {
+	Temperature      *float64 `json:"temperature"`
+	TopP             *float64 `json:"top_p"`
+	TopK             *integer `json:"top_k"` // beyond OpenAI's API, as is min_p
+	MinP             *float64 `json:"min_p"`
+	Seed             *seed    `json:"seed"`
+	FrequencyPenalty *float64 `json:"frequency_penalty"`
+	PresencePenalty  *float64 `json:"presence_penalty"`
+	LogitBias        biases   `json:"logit_bias"`
+}
+
+// check refuses values that are out of range, and names the field.
+func (p *sampling) check(vocab int) error {
+	for _, field := range []struct {
+		name  string
+		alone sample.Params
+	}{
+		{"temperature", sample.Params{Temp: or(p.Temperature, 0)}},
+		{"top_p", sample.Params{TopP: or(p.TopP, 1)}},
+		{"top_k", sample.Params{TopK: int(or(p.TopK, 0))}},
+		{"min_p", sample.Params{MinP: or(p.MinP, 0)}},
+	} {
+		if err := field.alone.Check(); err != nil {
+			return badRequest(field.name, "%v", err)
+		}
+	}
+	for name, v := range map[string]*float64{"frequency_penalty": p.FrequencyPenalty, "presence_penalty": p.PresencePenalty} {
+		if v != nil && !(math.Abs(*v) <= 2) {
+			return badRequest(name, "%s %v: must be from -2 to 2", name, *v)
+		}
+	}
+	for id := range p.LogitBias {
+		if id < 0 || id >= vocab {
+			return badRequest("logit_bias", "logit_bias: token id %d is outside of the vocabulary (0 to %d)", id, vocab-1)
+		}
+	}
+	return nil
+}
+
+// params returns the parameters for choosing tokens. The seed given is used
+// when the request has none. The token that makes up a probability of 0 is the
+// most probable one alone.
+func (p *sampling) params(otherwise uint64) sample.Params {
+	s := sample.Params{
+		Temp: or(p.Temperature, 1),
+		TopP: or(p.TopP, 1),
+		TopK: int(or(p.TopK, 0)),
+		MinP: or(p.MinP, 0),
+		Seed: uint64(or(p.Seed, seed(otherwise))),
+	}
+	if s.TopP == 0 {
+		s.TopK = 1
+	}
+	return s
+}
+
+// biases are added to the logits of tokens. They are written as an object, or as
+// pairs of id and bias, where false forbids the token.
+type biases map[int]float64
+
+func (b *biases) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	value, err := d.ReadValue()
+	if err != nil || value.Kind() == 'n' {
+		return err
+	}
+	*b = make(biases)
+	if value.Kind() == '{' {
+		var members map[string]float64
+		if err := json.Unmarshal(value, &members, decoding); err != nil {
+			return err
+		}
+		for text, bias := range members {
+			id, err := strconv.Atoi(text)
+			if err != nil {
+				return fmt.Errorf("%q is not a token id", shorten(text))
+			}
+			(*b)[id] = bias
+		}
+		return b.check()
+	}
+	var pairs [][2]jsontext.Value
+	if err := json.Unmarshal(value, &pairs, decoding); err != nil {
+		return err
+	}
+	for _, pair := range pairs {
+		id, err := strconv.Atoi(string(pair[0]))
+		if err != nil {
+			return fmt.Errorf("%s is not a token id", shorten(string(pair[0])))
+		}
+		bias, err := strconv.ParseFloat(string(pair[1]), 64)
+		if pair[1].Kind() == 'f' {
+			bias, err = -100, nil
+		}
+		if err != nil {
+			return fmt.Errorf("%s is not a number", shorten(string(pair[1])))
+		}
+		(*b)[id] = bias
+	}
+	return b.check()
+}
+
+func (b *biases) check() error {
+	for id, bias := range *b {
+		if !(math.Abs(bias) <= 100) {
+			return fmt.Errorf("the bias %v of token %d is not from -100 to 100", bias, id)
+		}
+	}
+	return nil
+}

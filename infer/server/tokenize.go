@@ -1,0 +1,149 @@
+package server
+
+import (
+	"context"
+	"net/http"
+)
+
+// serveTokenize answers POST /tokenize, as llama-server does.
+func (s *Server) serveTokenize(w http.ResponseWriter, r *http.Request) {
+	if err := s.tokenize(w, r); err != nil {
+		writeError(w, openAIError, err)
+	}
+}
+
+func (s *Server) tokenize(w http.ResponseWriter, r *http.Request) error {
+	var q struct {
+		Content      string    `json:"content"`
+		ParseSpecial *bool     `json:"parse_special"`
+		WithPieces   bool      `json:"with_pieces"`
+		Extra        unnoticed `json:",embed"`
+	}
+	if err := s.decode(w, r, &q); err != nil {
+		return err
+	}
+	s.notice("", q.Extra)
+	ids, err := s.encodeText(r.Context(), q.Content, or(q.ParseSpecial, true))
+	if err != nil {
+		return err
+	}
+	if !q.WithPieces {
+		writeJSON(w, http.StatusOK, map[string]any{"tokens": ids})
+		return nil
+	}
+	type piece struct {
+		ID    int `json:"id"`
+		Piece any `json:"piece"` // a text, or bytes where it is none
+	}
+	pieces := make([]piece, len(ids))
+	for i, id := range ids {
+		text := s.Tokens.Bytes(id)
+		pieces[i] = piece{id, text}
+		if validText(text) != text {
+			bytes := make([]int, len(text))
+			for b := range text {
+				bytes[b] = int(text[b])
+			}
+			pieces[i].Piece = bytes
+		}
+	}
+	writeJSON(w, http.StatusOK, map[string]any{"tokens": pieces})
+	return nil
+}
+
+// encodeText makes tokens of a text that is not computed: one text at a time, and
+// no longer than the client waits.
+func (s *Server) encodeText(ctx context.Context, text string, special bool) ([]int, error) {
+	select {
+	case s.encoding <- struct{}{}:
+		defer func() { <-s.encoding }()
+	case <-ctx.Done():
+		return nil, errCancelled
+	}
+	var ids []int
+	var err error
+	if special {
+		ids, err = s.Tokens.AppendSpecialWithin(ctx, nil, text, mostTokenized)
+	} else {
+		ids, err = s.Tokens.AppendWithin(ctx, nil, text, mostTokenized)
+	}
+	if ctx.Err() != nil {
+		return nil, errCancelled
+	}
+	if err != nil {
+		return nil, badRequest("content", "content has more than %d tokens", mostTokenized)
+	}
+	return ids, nil
+}
+
+// mostTokenized bounds what /tokenize gives.
+const mostTokenized = 1 << 20
+
+// serveDetokenize answers POST /detokenize, as llama-server does.
+func (s *Server) serveDetokenize(w http.ResponseWriter, r *http.Request) {
+	var q struct {
+		Tokens []integer `json:"tokens"`
+		Extra  unnoticed `json:",embed"`
+	}
+	if err := s.decode(w, r, &q); err != nil {
+		writeError(w, openAIError, err)
+		return
+	}
+	ids := make([]int, len(q.Tokens))
+	for i, id := range q.Tokens {
+		if id < 0 || int(id) >= s.Tokens.Size() {
+			writeError(w, openAIError, badRequest("tokens", "tokens[%d]: id %d is outside of the vocabulary (0 to %d)", i, id, s.Tokens.Size()-1))
+			return
+		}
+		ids[i] = int(id)
+	}
+	writeJSON(w, http.StatusOK, map[string]string{"content": validText(s.Tokens.Decode(ids))})
+}
+
+// serveTemplate answers POST /apply-template, as llama-server does: the prompt of
+// a chat request, as text.
+func (s *Server) serveTemplate(w http.ResponseWriter, r *http.Request) {
+	if err := s.template(w, r); err != nil {
+		writeError(w, openAIError, err)
+	}
+}
+
+func (s *Server) template(w http.ResponseWriter, r *http.Request) error {
+	var q chatRequest
+	if err := s.decodeChat(w, r, &q); err != nil {
+		return err
+	}
+	c, err := q.conversation(s)
+	if err != nil {
+		return err
+	}
+	j, err := s.begin(r.Context())
+	if err != nil {
+		return err
+	}
+	defer j.end()
+	ids, err := j.encode(r.Context(), "messages", s.encodeConversation(c))
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, map[string]string{"prompt": validText(s.Tokens.Decode(ids))})
+	return nil
+}
+
+// serveProps answers GET /props, with what llama-server's clients look for.
+func (s *Server) serveProps(w http.ResponseWriter, _ *http.Request) {
+	context := 0
+	if e := s.life.current(); e != nil {
+		context = e.Context()
+	}
+	state, _ := s.life.state()
+	writeJSON(w, http.StatusOK, map[string]any{
+		"default_generation_settings": map[string]any{
+			"n_ctx":  context,
+			"params": map[string]any{"temperature": 1.0, "top_p": 1.0, "top_k": 0, "min_p": 0.0, "n_predict": -1, "stream": false},
+		},
+		"total_slots": 1, "model_alias": s.Model, "model_path": s.Path, "chat_template": "harmony",
+		"modalities": map[string]bool{"vision": false, "audio": false},
+		"build_info": "gptoss", "state": state, "bos_token": "", "eos_token": "<|return|>",
+	})
+}
