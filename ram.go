@@ -7,11 +7,6 @@ import (
 	"strings"
 )
 
-// RAMFile holds the budget of the RAM tier: one size, as FormatSize writes it,
-// and a newline. Whoever may write to it changes the budget, to a size that
-// ParseSize reads or to a percentage ("40%") of the memory that the server may
-// use.
-
 // sizeUnits are the units of FormatSize, each 1024 times the one before, and
 // the letters that begin the other units.
 var (
@@ -34,6 +29,10 @@ func FormatSize(n int64) string {
 // ("6GiB", "6 GB", "1.5Gi", "512M"), in capitals or not. K, KB and the like are
 // powers of 1000, Ki, KiB and the like powers of 1024. A fraction of a byte is
 // dropped.
+//
+// RAMFile holds one size, as FormatSize writes it, and a newline: the budget. Whoever
+// may write to it changes that, to a size as here or to a percentage ("40%") of the
+// memory that the server may use.
 func ParseSize(text string) (int64, error) {
 	text = strings.TrimSpace(text)
 	at := strings.IndexFunc(text, func(r rune) bool { return (r < '0' || r > '9') && r != '.' })

@@ -8,8 +8,14 @@ import (
 	"strconv"
 )
 
-// A trace is recorded routing: which experts each layer chose for each token. It
-// is lines of text, possibly compressed by gzip:
+// TraceMeta is what a recording says about itself, zero where it does not.
+type TraceMeta struct {
+	Layers, Experts, TopK int
+	ExpertBytes           int64
+}
+
+// TraceStep is one line of a trace. A trace is recorded routing: which experts each
+// layer chose for each token. It is lines of text, possibly compressed by gzip:
 //
 //	token,layer,e0,e1,...
 //
@@ -36,14 +42,6 @@ import (
 // Streams are numbered from 0, and numbers are used again when their reader has
 // gone. Tokens are counted in each stream. Lines without the column, which are
 // columns=token,layer,experts, are of stream 0.
-
-// TraceMeta is what a recording says about itself, zero where it does not.
-type TraceMeta struct {
-	Layers, Experts, TopK int
-	ExpertBytes           int64
-}
-
-// TraceStep is one line of a trace.
 type TraceStep struct {
 	Stream int
 	Token  int64 // of the stream

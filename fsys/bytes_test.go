@@ -12,9 +12,9 @@ import (
 
 	"expertfs"
 	"expertfs/checkpoint"
+	"expertfs/checkpoint/checkpointtest"
 	"expertfs/checkpoint/config"
 	"expertfs/checkpoint/layout"
-	"expertfs/checkpoint/source"
 	"expertfs/checkpoint/synth"
 
 	"github.com/stretchr/testify/require"
@@ -43,28 +43,8 @@ func loadModel(path string) (*model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &model{path, ck, make(map[string][]byte)}
-	views := map[string]*checkpoint.View{
-		expertfs.EmbeddingPath: ck.Embedding(), expertfs.UnembeddingPath: ck.Unembedding(),
-	}
-	names := expertfs.Names{Layers: ck.Config().Layers, Experts: ck.Config().Experts}
-	for l := range names.Layers {
-		views[names.DensePath(l)] = ck.Dense(l)
-		for e := range names.Experts {
-			views[names.ExpertPath(expertfs.NewKey(l, e))] = ck.Expert(l, e)
-		}
-	}
-	for name, v := range views {
-		if m.files[name], err = ck.ReadAll(v); err != nil {
-			return nil, err
-		}
-	}
-	for _, f := range ck.Small() {
-		if m.files[f.Name()], err = io.ReadAll(source.Section(f)); err != nil {
-			return nil, err
-		}
-	}
-	return m, nil
+	files, err := checkpointtest.Files(ck)
+	return &model{path, ck, files}, err
 }
 
 // bigModel has experts of more than 2 MiB, so that slots can have huge pages.

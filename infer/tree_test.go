@@ -1,17 +1,13 @@
 package infer
 
 import (
-	"bytes"
-	"io"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
-	"expertfs"
-	"expertfs/checkpoint"
-	"expertfs/checkpoint/source"
+	"expertfs/checkpoint/checkpointtest"
 )
 
 // shared returns the folder of reference data, which is not part of the project.
@@ -32,39 +28,7 @@ func shared(t testing.TB, parts ...string) string {
 // returns their folder.
 func makeTree(t testing.TB, path string) string {
 	t.Helper()
-	ck, err := checkpoint.Open(path)
-	require.NoError(t, err)
-	defer ck.Close()
 	dir := t.TempDir()
-	for _, f := range ck.Small() {
-		copyTo(t, filepath.Join(dir, f.Name()), source.Section(f))
-	}
-	cfg := ck.Config()
-	names := expertfs.Names{Layers: cfg.Layers, Experts: cfg.Experts}
-	writeView(t, ck, filepath.Join(dir, expertfs.EmbeddingPath), ck.Embedding())
-	writeView(t, ck, filepath.Join(dir, expertfs.UnembeddingPath), ck.Unembedding())
-	for l := range cfg.Layers {
-		writeView(t, ck, filepath.Join(dir, names.DensePath(l)), ck.Dense(l))
-		for x := range cfg.Experts {
-			writeView(t, ck, filepath.Join(dir, names.ExpertPath(expertfs.NewKey(l, x))), ck.Expert(l, x))
-		}
-	}
+	require.NoError(t, checkpointtest.WriteTree(dir, path))
 	return dir
-}
-
-func writeView(t testing.TB, ck *checkpoint.Checkpoint, path string, v *checkpoint.View) {
-	t.Helper()
-	data, err := ck.ReadAll(v)
-	require.NoError(t, err)
-	copyTo(t, path, bytes.NewReader(data))
-}
-
-func copyTo(t testing.TB, path string, r io.Reader) {
-	t.Helper()
-	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
-	f, err := os.Create(path)
-	require.NoError(t, err)
-	_, err = io.Copy(f, r)
-	require.NoError(t, err)
-	require.NoError(t, f.Close())
 }

@@ -1,12 +1,8 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -23,17 +19,12 @@ type driveStats struct {
 // readDriveStats asks the mount that dir is, or, for a plain folder, the
 // kernel's account of this process.
 func readDriveStats(dir string) (driveStats, error) {
-	path := filepath.Join(dir, expertfs.ControlPath(expertfs.StatsJSONFile))
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	s, err := expertfs.ReadStats(dir)
+	if errors.Is(err, expertfs.ErrNotMounted) {
 		return processReads()
 	}
 	if err != nil {
 		return driveStats{}, err
-	}
-	var s expertfs.Stats
-	if err := json.Unmarshal(text, &s); err != nil {
-		return driveStats{}, fmt.Errorf("%s: %w", path, err)
 	}
 	return driveStats{mounted: true, uses: s.Cache.Uses, bytesRead: s.Cache.BytesRead}, nil
 }

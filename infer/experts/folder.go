@@ -2,13 +2,9 @@ package experts
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
-
-	"github.com/dustin/go-humanize"
 
 	"expertfs"
 )
@@ -19,10 +15,6 @@ type folder struct {
 	names expertfs.Names
 }
 
-func (f *folder) control(name string) string {
-	return filepath.Join(f.dir, expertfs.ControlPath(name))
-}
-
 func (f *folder) expert(k expertfs.Key) string {
 	return filepath.Join(f.dir, f.names.ExpertPath(k))
 }
@@ -30,19 +22,11 @@ func (f *folder) expert(k expertfs.Key) string {
 // budget is how many bytes of experts the mount keeps in RAM; ok is false for a
 // plain folder.
 func (f *folder) budget() (bytes int64, ok bool, err error) {
-	path := f.control(expertfs.RAMFile)
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+	bytes, err = expertfs.ReadBudget(f.dir)
+	if errors.Is(err, expertfs.ErrNotMounted) || errors.Is(err, fs.ErrPermission) {
 		return 0, false, nil
 	}
-	if err != nil {
-		return 0, false, err
-	}
-	n, err := humanize.ParseBytes(strings.TrimSpace(string(text)))
-	if err != nil {
-		return 0, false, fmt.Errorf("%s: %w", path, err)
-	}
-	return int64(n), true, nil
+	return bytes, err == nil, err
 }
 
 // expertSize is the size of an expert's file in bytes.

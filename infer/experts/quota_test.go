@@ -16,7 +16,7 @@ func TestBudget(t *testing.T) {
 	_, mounted, err := f.budget()
 	require.NoError(t, err)
 	require.False(t, mounted)
-	path := f.control(expertfs.RAMFile)
+	path := filepath.Join(f.dir, expertfs.ControlPath(expertfs.RAMFile))
 	require.NoError(t, os.Mkdir(filepath.Dir(path), 0o755))
 	for text, want := range map[string]int64{"64MiB\n": 64 << 20, "1234567": 1234567, "1.5GiB\n": 3 << 29} {
 		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))

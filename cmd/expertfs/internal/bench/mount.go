@@ -2,7 +2,6 @@ package bench
 
 import (
 	"encoding/csv"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -20,7 +19,7 @@ type Mount struct {
 	layers  int
 	experts int // of each layer
 	size    int // of an expert, in bytes
-	first   expertfs.Stats
+	first   *expertfs.Stats
 }
 
 // openMount looks at the mount at point. The checkpoint that it shows is read
@@ -61,13 +60,7 @@ func (m *Mount) control(name string) string {
 }
 
 // report reads the mount's figures.
-func (m *Mount) report() (r expertfs.Stats, err error) {
-	text, err := os.ReadFile(m.control(expertfs.StatsJSONFile))
-	if err != nil {
-		return r, err
-	}
-	return r, json.Unmarshal(text, &r)
-}
+func (m *Mount) report() (*expertfs.Stats, error) { return expertfs.ReadStats(m.point) }
 
 // resident tells of each expert whether it is in RAM.
 func (m *Mount) resident() ([]bool, error) {
