@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"expertfs"
-	"expertfs/tiers"
 )
 
 // Stats returns the figures of now.
@@ -33,7 +32,7 @@ func (f *FS) Stats() expertfs.Stats {
 			Panics:      f.counters.panics.Load(),
 			OpenHandles: f.handles.count(),
 		},
-		Cache: cacheStats(f.cache.Stats()),
+		Cache: f.cache.Stats(),
 	}
 	s.NoSocket = f.noSocket
 	if f.handout != nil {
@@ -43,22 +42,6 @@ func (f *FS) Stats() expertfs.Stats {
 		s.Requests.Unbacked = f.options.Backings.failures()
 	}
 	return s
-}
-
-// cacheStats says what the tiers report in the words of the contract.
-func cacheStats(s tiers.Stats) expertfs.CacheStats {
-	return expertfs.CacheStats{
-		Policy: s.Policy, Mechanism: s.Mechanism, Why: s.Why, Drive: s.Drive,
-
-		Budget: s.Budget, SlotBytes: s.SlotBytes, Used: s.Used, PeakBytes: s.PeakBytes, KernelBytes: s.KernelBytes,
-		Resident: s.Resident, ResidentBytes: s.ResidentBytes, LoadingBytes: s.LoadingBytes, FreeBytes: s.FreeBytes,
-		HeldBytes: s.HeldBytes, MappedBytes: s.MappedBytes, DenseFiles: s.DenseFiles, DenseBytes: s.DenseBytes,
-
-		Uses:  expertfs.Uses{Hits: s.Hits, Misses: s.Misses, Joins: s.Joins},
-		Loads: s.Loads, Evictions: s.Evictions, Busy: s.Busy, Waiting: s.Waiting, BytesRead: s.BytesRead,
-
-		Errors: s.Errors, Latency: expertfs.Histogram(s.Latency), Prefetch: expertfs.PrefetchStats(s.Prefetch), Shadows: s.Ghosts,
-	}
 }
 
 func (f *FS) statsJSON() ([]byte, error) {

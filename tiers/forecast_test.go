@@ -3,6 +3,7 @@ package tiers
 import (
 	"testing"
 
+	"expertfs"
 	"expertfs/policy"
 
 	"github.com/stretchr/testify/require"
@@ -29,7 +30,7 @@ func TestWhatThePolicyExpectsIsReadAhead(t *testing.T) {
 	c.Step(0, []policy.Key{key(0, 0)})
 	eventually(t, func() bool { return c.Stats().Resident == 2 })
 	require.ElementsMatch(t, []policy.Key{key(1, 1), key(3, 3)}, c.Resident())
-	require.Equal(t, PrefetchStats{Asked: 2}, c.Stats().Prefetch)
+	require.Equal(t, expertfs.PrefetchStats{Asked: 2}, c.Stats().Prefetch)
 
 	c.Step(1, []policy.Key{key(1, 1)}) // now the next token's layer 0 is near
 	eventually(t, func() bool { return c.Expert(key(0, 4)).Tier == "ram" })
@@ -59,7 +60,7 @@ func TestNothingIsForeseenAtTheEnd(t *testing.T) {
 	c := foreseeing(t, map[policy.Key]float64{key(1, 1): 0.9}, Options{})
 	open(t, c, key(0, 0)).Release() // a step that Close ends
 	require.NoError(t, c.Close())
-	require.Zero(t, c.observer.prefetches)
+	require.Zero(t, c.observer.prefetch.Asked)
 }
 
 func TestForesightGoesOnWithTheNextToken(t *testing.T) {

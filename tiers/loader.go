@@ -116,7 +116,7 @@ func (d *loader) speculate(e *entry, victim *entry, warming bool, w ...want) {
 // be a hit.
 func (d *loader) promote(l *load) {
 	if !l.warming {
-		d.stats.late++
+		d.stats.prefetch.Late++
 	}
 	l.class, l.given = nvme.Demand, false
 	d.unspeculate(l)
@@ -293,7 +293,7 @@ func (d *loader) finish(l *load, err error) {
 	case d.closed:
 		err = ErrClosed
 	case errors.Is(err, nvme.ErrDropped):
-		d.stats.late++
+		d.stats.prefetch.Late++
 	}
 	if err != nil && l.slot != nil {
 		d.slots.give(l.slot)

@@ -1,9 +1,9 @@
 package tiers
 
 import (
-	"math/bits"
 	"time"
 
+	"expertfs"
 	"expertfs/policy"
 )
 
@@ -26,25 +26,37 @@ type observer struct {
 	events *events // nil when nobody wants any; has its own lock, taken after guard
 }
 
-// counters are the part of Stats that is counted as it happens.
+// counters are the part of the figures that is counted as it happens.
 type counters struct {
-	uses                                      [3]int64 // of experts, by access
-	loads, evictions, busy                    int64
-	prefetches, dropped, useful, late, wasted int64
+	uses                   expertfs.Uses // of experts
+	loads, evictions, busy int64
+	prefetch               expertfs.PrefetchStats
 
 	errors  map[string]int64
-	latency Histogram
+	latency expertfs.Histogram
+}
+
+// count counts a use.
+func count(u *expertfs.Uses, how access) {
+	switch how {
+	case hit:
+		u.Hits++
+	case miss:
+		u.Misses++
+	case joined:
+		u.Joins++
+	}
 }
 
 // used counts a use of an expert by a reader.
 func (o *observer) used(s *stream, e *entry, how access) {
-	o.uses[how]++
-	s.uses[how]++
+	count(&o.uses, how)
+	count(&s.uses, how)
 	if how == hit {
 		e.hits++
 		if len(e.wants) > 0 {
 			e.wants = nil
-			o.useful++
+			o.prefetch.Useful++
 		}
 	}
 	o.events.add(event{kind: used, stream: s.number, key: e.key})
@@ -63,26 +75,13 @@ func (o *observer) stepped(s policy.Step) {
 // loaded counts a load that ended well.
 func (o *observer) loaded(took time.Duration) {
 	o.loads++
-	o.latency.add(took)
+	o.latency.Add(took)
 }
 
 // evicted counts an eviction.
 func (o *observer) evicted(e *entry) {
 	o.evictions++
 	if len(e.wants) > 0 {
-		o.wasted++
+		o.prefetch.Wasted++
 	}
-}
-
-// Histogram counts durations: Counts[i] those below 2^i microseconds and not
-// below 2^(i-1), the last one also all above.
-type Histogram struct {
-	Counts [26]int64     `json:"counts"`
-	Sum    time.Duration `json:"sum_ns"`
-}
-
-func (h *Histogram) add(d time.Duration) {
-	i := bits.Len64(uint64(max(d, 0).Microseconds()))
-	h.Counts[min(i, len(h.Counts)-1)]++
-	h.Sum += d
 }

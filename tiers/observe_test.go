@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"expertfs"
 	"expertfs/policy"
 	"expertfs/policy/replay"
 	"expertfs/policy/trace"
@@ -36,7 +37,7 @@ func routing(tokens int) [][]policy.Key {
 
 // record runs a routing through a cache and returns its hits, those of its
 // ghosts, and the trace.
-func record(t *testing.T, spec string, slots int, announce bool) (live Stats, recorded []byte) {
+func record(t *testing.T, spec string, slots int, announce bool) (live expertfs.CacheStats, recorded []byte) {
 	t.Helper()
 	ck := tiny(t)
 	var text bytes.Buffer
@@ -56,7 +57,7 @@ func record(t *testing.T, spec string, slots int, announce bool) (live Stats, re
 	}
 	live = c.Stats()
 	require.NoError(t, c.Close())
-	live.Ghosts = c.observer.events.report() // all events have been passed on
+	live.Shadows = c.observer.events.report() // all events have been passed on
 	require.NoError(t, w.Close())
 	return live, text.Bytes()
 }
@@ -87,8 +88,8 @@ func TestTheLiveCacheAgreesWithAReplay(t *testing.T) {
 			hits, err := stream.Run(spec, slots*live.SlotBytes, 5)
 			require.NoError(t, err)
 			require.EqualValues(t, 400, live.Hits+live.Misses)
-			require.Len(t, live.Ghosts, 2)
-			require.Equal(t, hits, live.Ghosts[0].Hits, "%s, announced: %v", spec, announce)
+			require.Len(t, live.Shadows, 2)
+			require.Equal(t, hits, live.Shadows[0].Hits, "%s, announced: %v", spec, announce)
 			if spec == "pin" {
 				// It loads before the first use what a replay does not.
 				continue

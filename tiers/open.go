@@ -63,6 +63,7 @@ func (r *Reader) Open(ctx context.Context, k policy.Key) (*Handle, error) {
 	if over {
 		c.learn(s, ended)
 	}
+	s.opens++
 	slot, l := c.use(s, e)
 	if over {
 		c.prefetch.stepped(s, ended.Layer, ended.Used)

@@ -58,13 +58,13 @@ func (p *prefetcher) hint(s *stream, keys []policy.Key) {
 			e.load.alsoFor(want{s, s.next(int(k.Layer))})
 			continue
 		}
-		p.stats.prefetches++
+		p.stats.prefetch.Asked++
 		chance := hintChance
 		if valuer, ok := p.evictor.policy.(policy.Valuer); ok {
 			chance = max(chance, valuer.Value(k))
 		}
 		if !p.begin(s, e, chance, 1) {
-			p.stats.dropped++
+			p.stats.prefetch.Dropped++
 		}
 	}
 }
@@ -109,7 +109,7 @@ func (p *prefetcher) forecast(s *stream, n int) {
 				return
 			}
 			if p.begin(s, e, chance, 2) {
-				p.stats.prefetches++
+				p.stats.prefetch.Asked++
 			}
 		}
 	}

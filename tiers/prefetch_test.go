@@ -5,6 +5,7 @@ import (
 	"iter"
 	"testing"
 
+	"expertfs"
 	"expertfs/policy"
 
 	"github.com/stretchr/testify/require"
@@ -21,7 +22,7 @@ func TestAPrefetchedExpertIsAHit(t *testing.T) {
 	s := c.Stats()
 	require.EqualValues(t, 1, s.Hits)
 	require.Zero(t, s.Misses)
-	require.Equal(t, PrefetchStats{Asked: 1, Useful: 1}, s.Prefetch)
+	require.Equal(t, expertfs.PrefetchStats{Asked: 1, Useful: 1}, s.Prefetch)
 }
 
 func TestAGuessIsSparedUntilItsLayerHasPassed(t *testing.T) {
@@ -41,7 +42,7 @@ func TestAGuessIsSparedUntilItsLayerHasPassed(t *testing.T) {
 	c.Step(3, []policy.Key{key(3, 0)}) // it was wrong
 	open(t, c, key(3, 0)).Release()
 	require.Equal(t, "nvme", c.Expert(key(3, 3)).Tier)
-	require.Equal(t, PrefetchStats{Asked: 1, Wasted: 1}, c.Stats().Prefetch)
+	require.Equal(t, expertfs.PrefetchStats{Asked: 1, Wasted: 1}, c.Stats().Prefetch)
 }
 
 func TestGuessesYieldWhereNothingElseCan(t *testing.T) {
@@ -76,7 +77,7 @@ func TestAnOpenOvertakesItsOwnPrefetch(t *testing.T) {
 	require.NoError(t, <-opened)
 	s := c.Stats()
 	require.EqualValues(t, 1, s.Loads)
-	require.Equal(t, PrefetchStats{Asked: 1, Late: 1}, s.Prefetch)
+	require.Equal(t, expertfs.PrefetchStats{Asked: 1, Late: 1}, s.Prefetch)
 }
 
 func TestPrefetchesAreBoundedAndLateOnesDropped(t *testing.T) {
@@ -87,7 +88,7 @@ func TestPrefetchesAreBoundedAndLateOnesDropped(t *testing.T) {
 	release := f.gate()
 	defer release()
 	c.Prefetch(key(1, 0), key(1, 1), key(1, 2), key(1, 3), key(1, 4))
-	require.Equal(t, PrefetchStats{Asked: 5, Dropped: 2}, c.Stats().Prefetch)
+	require.Equal(t, expertfs.PrefetchStats{Asked: 5, Dropped: 2}, c.Stats().Prefetch)
 	eventually(t, func() bool { return f.count.Load() == 1 }) // the worker is with one of them
 	c.Step(1, []policy.Key{key(1, 0), key(1, 9)})
 	release()
@@ -139,7 +140,7 @@ func TestPrefetchesTakeNothingFromReaders(t *testing.T) {
 		defer open(t, c, key(0, expert)).Release()
 	}
 	c.Prefetch(key(1, 0))
-	require.Equal(t, PrefetchStats{Asked: 1, Dropped: 1}, c.Stats().Prefetch)
+	require.Equal(t, expertfs.PrefetchStats{Asked: 1, Dropped: 1}, c.Stats().Prefetch)
 	require.Equal(t, 4, c.Stats().Resident)
 }
 

@@ -5,58 +5,12 @@ import (
 	"slices"
 	"time"
 
+	"expertfs"
 	"expertfs/policy"
-	"expertfs/policy/shadow"
 )
 
-// Stats are figures since the cache was made. Bytes in RAM are those that
-// slots take, whole pages.
-type Stats struct {
-	Policy    string `json:"policy"`
-	Mechanism string `json:"mechanism"` // of the RAM tier
-	Why       string `json:"why"`       // not a better one, "" for the best
-	Drive     string `json:"drive"`     // how it is read
-
-	Budget        int64 `json:"budget"`
-	SlotBytes     int64 `json:"slot_bytes"`   // of one expert
-	Used          int64 `json:"used_bytes"`   // of all slots; at most the budget
-	PeakBytes     int64 `json:"peak_bytes"`   // the most that was
-	KernelBytes   int64 `json:"kernel_bytes"` // of all slots, by the kernel's account
-	Resident      int   `json:"resident"`     // experts in RAM
-	ResidentBytes int64 `json:"resident_bytes"`
-	LoadingBytes  int64 `json:"loading_bytes"`
-	FreeBytes     int64 `json:"free_bytes"`   // slots ready for the next loads
-	HeldBytes     int64 `json:"held_bytes"`   // residents that are open
-	MappedBytes   int64 `json:"mapped_bytes"` // residents that are closed and still mapped
-	DenseFiles    int   `json:"dense_files"`
-	DenseBytes    int64 `json:"dense_bytes"` // outside the budget
-
-	Hits      int64 `json:"hits"`
-	Misses    int64 `json:"misses"`
-	Joins     int64 `json:"joins"` // opens that waited for the load of another
-	Loads     int64 `json:"loads"` // finished, dense files included
-	Evictions int64 `json:"evictions"`
-	Busy      int64 `json:"busy"` // loads given up for want of a slot
-	Waiting   int   `json:"waiting"`
-	BytesRead int64 `json:"bytes_read"` // from the drive
-
-	Errors   map[string]int64 `json:"errors"` // failed reads by errno
-	Latency  Histogram        `json:"load_latency"`
-	Prefetch PrefetchStats    `json:"prefetch"`
-	Ghosts   []shadow.Entry   `json:"ghosts,omitempty"` // what other policies would have hit
-}
-
-// PrefetchStats count guesses. Those in RAM or on the way already do not count.
-type PrefetchStats struct {
-	Asked   int64 `json:"asked"`
-	Dropped int64 `json:"dropped"` // no room for it
-	Useful  int64 `json:"useful"`  // used after it was there
-	Late    int64 `json:"late"`    // used before it was there, or its layer passed by
-	Wasted  int64 `json:"wasted"`  // evicted without having been used
-}
-
 // Stats returns the figures of now.
-func (c *Cache) Stats() Stats {
+func (c *Cache) Stats() expertfs.CacheStats {
 	kernel, err := c.loader.fill.experts.Used()
 	if err != nil {
 		c.log.Warn("no figures from the kernel", "err", err)
@@ -66,7 +20,7 @@ func (c *Cache) Stats() Stats {
 	c.guard.Lock()
 	defer c.guard.Unlock()
 	n, s := &c.observer.counters, c.slots
-	stats := Stats{
+	stats := expertfs.CacheStats{
 		Policy: c.evictor.spec, Drive: c.loader.fill.drive.Mechanism(),
 		Budget: s.budget, SlotBytes: s.bytes, KernelBytes: kernel,
 		Used: int64(s.count) * s.bytes, PeakBytes: int64(s.peak) * s.bytes,
@@ -74,12 +28,11 @@ func (c *Cache) Stats() Stats {
 		LoadingBytes: int64(s.inUse()-c.table.residents) * s.bytes,
 		FreeBytes:    int64(len(s.free)) * s.bytes, HeldBytes: int64(c.table.pinned) * s.bytes,
 		MappedBytes: int64(mapped) * s.bytes,
-		Hits:        n.uses[hit], Misses: n.uses[miss], Joins: n.uses[joined], Loads: n.loads,
+		Uses:        n.uses, Loads: n.loads,
 		Evictions: n.evictions, Busy: n.busy, Waiting: len(c.loader.queue),
 		BytesRead: c.loader.fill.drive.BytesRead(),
 		Errors:    maps.Clone(n.errors), Latency: n.latency,
-		Prefetch: PrefetchStats{n.prefetches, n.dropped, n.useful, n.late, n.wasted},
-		Ghosts:   shadows,
+		Prefetch: n.prefetch, Shadows: shadows,
 	}
 	m, why := c.loader.fill.experts.Mechanism()
 	stats.Mechanism, stats.Why = m.String(), why
@@ -111,6 +64,24 @@ func (c *Cache) mapped() (n int) {
 		}
 	}
 	return n
+}
+
+// Readers returns the figures of the readers by stream, without their shares and
+// what they have mapped. The shared one is among them if it has done anything.
+func (c *Cache) Readers() []expertfs.ReaderStats {
+	c.guard.Lock()
+	defer c.guard.Unlock()
+	var list []expertfs.ReaderStats
+	for _, s := range c.streams.list {
+		if s == c.shared.stream && s.uses.Total() == 0 && s.taken == 0 {
+			continue
+		}
+		list = append(list, expertfs.ReaderStats{
+			PID: s.info.PID, Name: s.info.Name, Stream: s.number,
+			Opens: s.opens, Uses: s.uses, Steps: s.taken, Tokens: s.tokens,
+		})
+	}
+	return list
 }
 
 // Space returns the budget, what of it is free for loads, both in bytes, and

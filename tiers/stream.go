@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"expertfs"
 	"expertfs/policy"
 )
 
@@ -24,7 +25,8 @@ type stream struct {
 	clock  int64 // streams.now at that step
 	taken  int64 // steps so far
 	tokens int64
-	uses   [3]int64 // of experts, by access
+	uses   expertfs.Uses
+	opens  int64 // of experts
 	closed bool
 }
 
