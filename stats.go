@@ -68,20 +68,24 @@ type Requests struct {
 type Uses struct {
 	Hits   int64 `json:"hits"`   // the bytes were in RAM at that moment
 	Misses int64 `json:"misses"` // they were not: the use began the load, or took over a prefetch under way
-	Joins  int64 `json:"joins"`  // nor here: the use waited for a load that another use had begun
+	Joins  int64 `json:"joins"`  // nor here, but another use had begun the load, so that nothing was read for this one
 }
 
 // Total is the number of uses.
 func (u Uses) Total() int64 { return u.Hits + u.Misses + u.Joins }
 
-// HitRate is the share of uses, 0 to 1, that found their bytes in RAM; 0 before
-// the first use. This is the hit rate of all of the project: of a mount, of its
-// readers, of shadow policies, of replays and of benchmarks.
+// HitRate is the share of uses, 0 to 1, for which nothing had to be read from the
+// drive: that found the bytes in RAM or on their way. 0 before the first use.
+//
+// This is the hit rate of all of the project: of a mount, of its readers, of
+// shadow policies, of replays and of benchmarks. A shadow policy and a replay
+// have no time to pass between a miss and the bytes, so what joins a load in a
+// mount is a hit of theirs. Joins are told apart because they wait.
 func (u Uses) HitRate() float64 {
 	if u.Total() == 0 {
 		return 0
 	}
-	return float64(u.Hits) / float64(u.Total())
+	return float64(u.Hits+u.Joins) / float64(u.Total())
 }
 
 // Sub returns the uses since an earlier count.
@@ -114,7 +118,8 @@ type CacheStats struct {
 	Uses
 	Loads     int64 `json:"loads"` // finished, dense files included
 	Evictions int64 `json:"evictions"`
-	Busy      int64 `json:"busy"` // loads given up for want of a slot
+	Busy      int64 `json:"busy"`    // opens refused for want of a slot
+	Crowded   int64 `json:"crowded"` // opens served from the drive, because other readers held every slot
 	Waiting   int   `json:"waiting"`
 	BytesRead int64 `json:"bytes_read"` // from the drive
 

@@ -107,33 +107,40 @@ func (c *Cache) keep() {
 	poll := pollFirst
 	for {
 		c.guard.Lock()
-		c.loader.expire(time.Now())
+		now := time.Now()
+		c.loader.expire(now)
 		retiring := c.trim()
-		waiting := len(c.loader.queue)
 		c.loader.dispatch()
 		c.prefetch.warm()
-		var again <-chan time.Time
+		idle, again := c.denseIdle(now)
 		switch {
 		case len(c.loader.queue) > 0:
 			// Somebody waits, and waits no longer than needed.
-			again = time.After(pollFirst)
-		case c.slots.over() || c.slots.draining:
-			if waiting > 0 || len(retiring) > 0 || c.slots.draining {
-				poll = pollFirst
-			}
-			again = time.After(poll)
+			c.squeeze.tighten(now)
+			again = pollFirst
+		case c.slots.draining:
+			again = pollFirst
+		case c.slots.over():
+			again = poll
 			poll = min(2*poll, pollLast)
 		}
 		c.guard.Unlock()
+		for _, s := range idle {
+			c.loader.fill.closeSlot(s)
+		}
 		if len(retiring) > 0 {
 			c.shrink(retiring)
+		}
+		var after <-chan time.Time
+		if again > 0 {
+			after = time.After(again)
 		}
 		select {
 		case <-c.stop:
 			return
 		case <-c.kick:
 			poll = pollFirst
-		case <-again:
+		case <-after:
 		}
 	}
 }

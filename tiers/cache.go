@@ -3,6 +3,7 @@ package tiers
 import (
 	"log/slog"
 	"sync"
+	"time"
 
 	"expertfs/checkpoint"
 	"expertfs/policy"
@@ -22,14 +23,16 @@ type Cache struct {
 	resizing sync.Mutex // guards the kernel's limit; taken before guard
 	guard    guard
 
-	table    *table
-	slots    *slots
-	evictor  *evictor
-	loader   *loader
-	prefetch *prefetcher
-	streams  *streams
-	observer *observer
-	shared   *Reader // of those who cannot be told apart
+	table     *table
+	slots     *slots
+	evictor   *evictor
+	loader    *loader
+	prefetch  *prefetcher
+	streams   *streams
+	observer  *observer
+	squeeze   squeeze
+	crowdedAt time.Time // of the last open served from the drive; GUARDED BY guard
+	shared    *Reader   // of those who cannot be told apart
 
 	kick   chan struct{} // wakes the keeper
 	stop   chan struct{}

@@ -1,13 +1,13 @@
 package tiers
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io"
+	"slices"
+	"time"
 
-	"expertfs/checkpoint"
-	"expertfs/tiers/nvme"
+	"expertfs/tiers/ram"
 )
 
 // Dense names a dense file: that of a layer, the Unembedding or the Embedding.
@@ -22,7 +22,8 @@ const (
 func DenseLayer(layer int) Dense { return Dense(layer) }
 
 // OpenDense returns the bytes of a dense file, as Open does. They stay in RAM
-// from then on.
+// while anybody has them open or mapped, and some time longer. It fails with
+// ErrCrowded where they are not in RAM and Options.DenseBytes has no room.
 func (c *Cache) OpenDense(ctx context.Context, d Dense) (*Handle, error) {
 	e, err := c.denseEntry(d)
 	if err != nil {
@@ -33,57 +34,26 @@ func (c *Cache) OpenDense(ctx context.Context, d Dense) (*Handle, error) {
 		c.guard.Unlock()
 		return nil, ErrClosed
 	}
+	c.table.use(e)
 	var l *load
 	slot := e.slot
-	if slot != nil {
+	switch {
+	case slot != nil:
 		c.table.pin(e, 1)
-	} else {
-		l, _ = c.loader.join(e)
+	case e.load != nil:
+		l, _ = c.loader.join(e, c.options.MaxWait)
+	default:
+		retiring, ok := c.denseRoom(e.view().Size())
+		if !ok {
+			c.observer.crowded++
+			c.guard.Unlock()
+			return nil, ErrCrowded
+		}
+		l, _ = c.loader.join(e, c.options.MaxWait)
+		l.before = retiring
 	}
 	c.guard.Unlock()
 	return c.handle(ctx, nil, e, slot, l)
-}
-
-// DenseInRAM tells whether a dense file is in RAM, where it stays, or on its way
-// there.
-func (c *Cache) DenseInRAM(d Dense) bool {
-	e, err := c.denseEntry(d)
-	if err != nil {
-		return false
-	}
-	c.guard.Lock()
-	defer c.guard.Unlock()
-	return e.slot != nil || e.load != nil
-}
-
-// ReadDense returns a reader of a dense file as it lies on the drive, for those
-// who want little of it or all of it once. It costs no RAM, and may be used
-// concurrently. Errors of its reads are those of a load, or ErrClosed.
-func (c *Cache) ReadDense(d Dense) (io.ReaderAt, error) {
-	e, err := c.denseEntry(d)
-	if err != nil {
-		return nil, err
-	}
-	return denseReader{c, e, e.view()}, nil
-}
-
-// denseReader reads the view of a dense file.
-type denseReader struct {
-	c    *Cache
-	e    *entry
-	view *checkpoint.View
-}
-
-// ReadAt implements io.ReaderAt.
-func (r denseReader) ReadAt(p []byte, off int64) (int, error) {
-	n, err := r.c.loader.fill.drive.ReadAt(context.Background(), r.view, p, off)
-	switch {
-	case errors.Is(err, nvme.ErrClosed):
-		err = ErrClosed
-	case err != nil && err != io.EOF:
-		err = r.c.loader.failed(r.e, err)
-	}
-	return n, err
 }
 
 // denseEntry returns the entry of a dense file.
@@ -98,4 +68,64 @@ func (c *Cache) denseEntry(d Dense) (*entry, error) {
 		return c.table.dense[d], nil
 	}
 	return nil, fmt.Errorf("%w: layer %d dense", ErrRange, d)
+}
+
+// denseRoom finds room for a dense file within Options.DenseBytes: it takes idle
+// ones out of RAM, the one used longest ago first. Their slots are to be closed
+// before the new one is made. The guard is held.
+func (c *Cache) denseRoom(size int64) (retiring []*ram.Slot, ok bool) {
+	if c.options.DenseBytes <= 0 {
+		return nil, true
+	}
+	left := c.options.DenseBytes - size
+	var idle []*entry
+	for _, e := range c.table.dense {
+		switch {
+		case e.slot != nil:
+			left -= e.slot.Allocated()
+			if e.pins == 0 && e.slot.Idle() {
+				idle = append(idle, e)
+			}
+		case e.load != nil:
+			left -= e.view().Size()
+		}
+	}
+	slices.SortFunc(idle, func(a, b *entry) int { return cmp.Compare(a.used, b.used) })
+	for _, e := range idle {
+		if left >= 0 {
+			break
+		}
+		left += e.slot.Allocated()
+		retiring = append(retiring, c.table.remove(e))
+	}
+	// What was taken out although it does not suffice is loaded again when it is
+	// used; it was idle.
+	return retiring, left >= 0
+}
+
+// denseLinger is how long a dense file stays in RAM after its last user, so that a
+// program that is started again finds it.
+const denseLinger = time.Minute
+
+// denseIdle takes the dense files out of RAM that nobody has used for some time,
+// and returns when to look again, 0 for not before the next use. The guard is
+// held.
+func (c *Cache) denseIdle(now time.Time) (retiring []*ram.Slot, again time.Duration) {
+	for _, e := range c.table.dense {
+		if e.slot == nil || e.pins > 0 {
+			continue
+		}
+		wait := denseLinger - now.Sub(e.last)
+		switch {
+		case wait <= 0 && e.slot.Idle():
+			retiring = append(retiring, c.table.remove(e))
+			continue
+		case wait <= 0:
+			wait = denseLinger // mapped, of whose end nobody tells
+		}
+		if again == 0 || wait < again {
+			again = wait
+		}
+	}
+	return retiring, again
 }

@@ -43,9 +43,10 @@ type load struct {
 	joins    int        // of the waiters, those that came while a reader waited already
 	deadline time.Time  // for a slot
 	slot     *ram.Slot
-	short    error     // why no slot could be made, nil if none had to be
-	job      *nvme.Job // from when the reading begins
-	given    bool      // given up as a prefetch: nobody wants it any more
+	before   []*ram.Slot // to be closed before the slot is made
+	short    error       // why no slot could be made, nil if none had to be
+	job      *nvme.Job   // from when the reading begins
+	given    bool        // given up as a prefetch: nobody wants it any more
 
 	over bool
 	err  error         // set when over

@@ -10,9 +10,12 @@ import (
 
 // Errors of opens. Failed loads are a *LoadError.
 var (
-	ErrBusy   = errors.New("readers hold every slot of the RAM tier")
-	ErrClosed = errors.New("the RAM tier is closed")
-	ErrRange  = errors.New("the model has no such file")
+	ErrBusy = errors.New("readers hold every slot of the RAM tier")
+	// ErrCrowded is an ErrBusy of a reader that holds less than its part: others
+	// are in its way. ReadExpert and ReadDense serve it from the drive.
+	ErrCrowded = fmt.Errorf("%w, and this one holds few", ErrBusy)
+	ErrClosed  = errors.New("the RAM tier is closed")
+	ErrRange   = errors.New("the model has no such file")
 )
 
 // LoadError is a file that could not be loaded. The next open tries again.

@@ -38,10 +38,12 @@ type loader struct {
 
 // join has one more open wait for the load of an absent file, which it begins
 // if there is none. It tells how the wait counts.
-func (d *loader) join(e *entry) (l *load, how access) {
+//
+// A load that it begins waits for a slot at most as long as patience says.
+func (d *loader) join(e *entry, patience time.Duration) (l *load, how access) {
 	switch l = e.load; {
 	case l == nil:
-		l, how = d.begin(e), miss
+		l, how = d.begin(e, patience), miss
 	case l.class == nvme.Prefetch:
 		d.promote(l)
 		how = miss
@@ -54,9 +56,9 @@ func (d *loader) join(e *entry) (l *load, how access) {
 }
 
 // begin starts to load a file that a reader waits for.
-func (d *loader) begin(e *entry) *load {
+func (d *loader) begin(e *entry, patience time.Duration) *load {
 	l := newLoad(e, nvme.Demand)
-	l.deadline = l.began.Add(d.maxWait)
+	l.deadline = l.began.Add(patience)
 	if e.dense {
 		d.launch(l)
 		return l
@@ -163,16 +165,14 @@ func (d *loader) leaveQueue(l *load, err error) {
 
 // expire ends the loads that have waited too long for a slot.
 func (d *loader) expire(now time.Time) {
-	for len(d.queue) > 0 {
-		l := d.queue[0]
+	for _, l := range slices.Clone(d.queue) {
 		if now.Before(l.deadline) {
-			return
+			continue
 		}
 		err := error(ErrBusy)
 		if l.short != nil {
 			err = l.short
 		}
-		d.stats.busy++
 		d.leaveQueue(l, err)
 	}
 }
@@ -196,8 +196,11 @@ func (d *loader) launch(l *load) {
 // run carries out a load. The guard is not held.
 func (d *loader) run(l *load) {
 	d.guard.Lock()
-	slot := l.slot
+	slot, before := l.slot, l.before
 	d.guard.Unlock()
+	for _, s := range before {
+		d.fill.closeSlot(s)
+	}
 	if slot != nil && slot.Sealed() {
 		// Readers have had it: its pages are not written to again, its room is
 		// taken by a new slot.

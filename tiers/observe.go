@@ -28,9 +28,10 @@ type observer struct {
 
 // counters are the part of the figures that is counted as it happens.
 type counters struct {
-	uses                   expertfs.Uses // of experts
-	loads, evictions, busy int64
-	prefetch               expertfs.PrefetchStats
+	uses             expertfs.Uses // of experts
+	loads, evictions int64
+	busy, crowded    int64 // opens
+	prefetch         expertfs.PrefetchStats
 
 	errors  map[string]int64
 	latency expertfs.Histogram

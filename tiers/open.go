@@ -36,7 +36,14 @@ func (h *Handle) Release() {
 	if h.s != nil {
 		h.s.pins.Add(-1)
 	}
-	if !c.table.unpin(h.e) || c.loader.closed {
+	last := c.table.unpin(h.e)
+	if c.loader.closed {
+		return
+	}
+	if h.e.dense && h.e.pins == 0 {
+		c.wake()
+	}
+	if !last {
 		return
 	}
 	c.loader.dispatch()
@@ -58,6 +65,11 @@ func (r *Reader) Open(ctx context.Context, k policy.Key) (*Handle, error) {
 	if c.loader.closed {
 		c.guard.Unlock()
 		return nil, ErrClosed
+	}
+	if s.again(k) {
+		slot, l := c.look(s, e)
+		c.guard.Unlock()
+		return c.handle(ctx, s, e, slot, l)
 	}
 	ended, over := s.steps.Access(k)
 	if over {
@@ -82,8 +94,18 @@ func (c *Cache) use(s *stream, e *entry) (*ram.Slot, *load) {
 		c.table.pin(e, 1)
 		return e.slot, nil
 	}
-	l, how := c.loader.join(e)
+	l, how := c.loader.join(e, c.patience(s))
 	c.observer.used(s, e, how)
+	return nil, l
+}
+
+// look is use for an open that was counted before, when it was refused.
+func (c *Cache) look(s *stream, e *entry) (*ram.Slot, *load) {
+	if e.slot != nil {
+		c.table.pin(e, 1)
+		return e.slot, nil
+	}
+	l, _ := c.loader.join(e, c.patience(s))
 	return nil, l
 }
 
@@ -96,10 +118,13 @@ func (c *Cache) handle(ctx context.Context, s *stream, e *entry, slot *ram.Slot,
 	if err := l.wait(ctx); err != nil && c.leave(l) {
 		return nil, err
 	}
-	if l.err != nil {
-		return nil, l.err
+	switch {
+	case l.err == nil:
+		return newHandle(c, s, e, l.slot), nil
+	case l.err == ErrBusy && s != nil:
+		return nil, c.refuse(s, e.key)
 	}
-	return newHandle(c, s, e, l.slot), nil
+	return nil, l.err
 }
 
 // leave ends the wait for a load, if that is not over.

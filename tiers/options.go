@@ -19,9 +19,12 @@ type SlotHook interface {
 
 // Options of a Cache. Only Budget must be set.
 type Options struct {
-	Budget int64  // bytes for experts
-	Policy string // of eviction, as policy.New reads it; "" is policy.Default
-	Seed   uint64 // for the policies that draw random numbers
+	Budget int64 // bytes for experts
+	// DenseBytes bounds what dense files take in RAM beside the budget; 0 is no
+	// bound.
+	DenseBytes int64
+	Policy     string // of eviction, as policy.New reads it; "" is policy.Default
+	Seed       uint64 // for the policies that draw random numbers
 
 	// High and Low are shares of the budget: a background task evicts when
 	// more than High is in use, until Low is. By default both are 1: see
@@ -29,6 +32,7 @@ type Options struct {
 	High, Low float64
 
 	MaxWait       time.Duration // how long an open waits for a slot; 0 is DefaultMaxWait
+	CrowdWait     time.Duration // the same for one whose reader holds less than its part; 0 is DefaultCrowdWait
 	PrefetchBytes int64         // bound on prefetches under way; 0 is the default
 	NoForecast    bool          // prefetch on readers' hints alone, see prefetch.go
 
@@ -54,6 +58,9 @@ type Options struct {
 // enough for a reader that holds all slots itself to learn of it.
 const DefaultMaxWait = 5 * time.Second
 
+// DefaultCrowdWait is long enough for readers that follow their share to let go.
+const DefaultCrowdWait = time.Second
+
 // setDefaults fills in what was left out.
 func (o *Options) setDefaults() {
 	if o.Policy == "" {
@@ -67,6 +74,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.MaxWait <= 0 {
 		o.MaxWait = DefaultMaxWait
+	}
+	if o.CrowdWait <= 0 {
+		o.CrowdWait = DefaultCrowdWait
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

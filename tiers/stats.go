@@ -29,7 +29,7 @@ func (c *Cache) Stats() expertfs.CacheStats {
 		FreeBytes:    int64(len(s.free)) * s.bytes, HeldBytes: int64(c.table.pinned) * s.bytes,
 		MappedBytes: int64(mapped) * s.bytes,
 		Uses:        n.uses, Loads: n.loads,
-		Evictions: n.evictions, Busy: n.busy, Waiting: len(c.loader.queue),
+		Evictions: n.evictions, Busy: n.busy, Crowded: n.crowded, Waiting: len(c.loader.queue),
 		BytesRead: c.loader.fill.drive.BytesRead(),
 		Errors:    maps.Clone(n.errors), Latency: n.latency,
 		Prefetch: n.prefetch, Shadows: shadows,
@@ -66,8 +66,8 @@ func (c *Cache) mapped() (n int) {
 	return n
 }
 
-// Readers returns the figures of the readers by stream, without their shares and
-// what they have mapped. The shared one is among them if it has done anything.
+// Readers returns the figures of the readers by stream, without what they have
+// mapped. The shared one is among them if it has done anything.
 func (c *Cache) Readers() []expertfs.ReaderStats {
 	c.guard.Lock()
 	defer c.guard.Unlock()
@@ -78,11 +78,14 @@ func (c *Cache) Readers() []expertfs.ReaderStats {
 		}
 		list = append(list, expertfs.ReaderStats{
 			PID: s.info.PID, Name: s.info.Name, Stream: s.number,
-			Opens: s.opens, Uses: s.uses, Steps: s.taken, Tokens: s.tokens,
+			Opens: s.opens, Uses: s.uses, Steps: s.taken, Tokens: s.tokens, ShareBytes: c.share(s),
 		})
 	}
 	return list
 }
+
+// SlotBytes is what an expert takes in RAM.
+func (c *Cache) SlotBytes() int64 { return c.slots.bytes }
 
 // Space returns the budget, what of it is free for loads, both in bytes, and
 // the number of experts in RAM. Unlike Stats it asks nothing of the kernel.

@@ -19,15 +19,17 @@ type stream struct {
 	pins    atomic.Int64 // handles
 
 	// GUARDED BY guard.
-	steps  *policy.Steps
-	step   int64 // number of its present step, see next
-	layer  int   // that it is in, -1 before the first step
-	clock  int64 // streams.now at that step
-	taken  int64 // steps so far
-	tokens int64
-	uses   expertfs.Uses
-	opens  int64 // of experts
-	closed bool
+	steps   *policy.Steps
+	step    int64 // number of its present step, see next
+	layer   int   // that it is in, -1 before the first step
+	clock   int64 // streams.now at that step
+	taken   int64 // steps so far
+	tokens  int64
+	uses    expertfs.Uses
+	opens   int64        // of experts
+	keeps   bool         // has asked for its share
+	refused []policy.Key // opens that got ErrBusy and may come again
+	closed  bool
 }
 
 // ReaderInfo says who a reader is, for people and statistics.
@@ -56,7 +58,7 @@ func (ss *streams) add(info ReaderInfo) *stream {
 	for at < len(ss.list) && ss.list[at].number == at {
 		at++
 	}
-	s := &stream{streams: ss, info: info, number: at, since: time.Now(), layer: -1}
+	s := &stream{streams: ss, info: info, number: at, since: time.Now(), layer: -1, clock: ss.now}
 	if at >= policy.MaxStreams {
 		s.number = sharedStream
 	}
@@ -81,17 +83,24 @@ func (ss *streams) remove(s *stream) (freed bool) {
 // reader that stands still counts as idle.
 const activeWithin = 2
 
-// active is the number of readers that step, at least 1.
-func (ss *streams) active() int {
-	n := 0
-	window := int64(activeWithin * ss.layers * max(1, len(ss.list)))
+// lively tells whether a reader steps, or has come so lately that it may.
+func (s *stream) lively() bool {
+	ss := s.streams
+	return ss.now-s.clock <= int64(activeWithin*ss.layers*max(1, len(ss.list)))
+}
+
+// stepping is the number of readers that step.
+func (ss *streams) stepping() (n int) {
 	for _, s := range ss.list {
-		if s.taken > 0 && ss.now-s.clock <= window {
+		if s.taken > 0 && s.lively() {
 			n++
 		}
 	}
-	return max(n, 1)
+	return n
 }
+
+// active is the number of readers that step, at least 1.
+func (ss *streams) active() int { return max(ss.stepping(), 1) }
 
 // time is when a want is due on the clock of all readers, if each goes on at
 // the same pace.

@@ -21,7 +21,7 @@ func TestDriveStatsOfAMount(t *testing.T) {
 	require.NoError(t, err)
 	rate, ok := s.hitRate()
 	require.True(t, ok)
-	require.Equal(t, 0.75, rate)
+	require.Equal(t, 0.8, rate)
 	s = s.sub(driveStats{mounted: true, uses: expertfs.Uses{Hits: 30, Misses: 8, Joins: 2}, bytesRead: 400})
 	require.EqualValues(t, 600, s.bytesRead)
 	_, ok = s.hitRate()
