@@ -96,6 +96,9 @@ func (o *Opener) Open(k Key) (*ExpertFile, error) {
 			continue
 		}
 		o.give(c)
+		if failure != nil && failure.Errno == syscall.EAGAIN {
+			break // no slot is to be had, but the file is served from the drive
+		}
 		if err != nil {
 			return nil, &os.PathError{Op: "open", Path: path, Err: err}
 		}

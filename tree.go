@@ -37,6 +37,7 @@ const (
 	PolicyFile    = "policy"      // of eviction; can be written
 	RAMFile       = "ram"         // the budget; can be written
 	HintsFile     = "hints"       // can only be written
+	ShareFile     = "share"       // bytes of experts that the process that opened it may keep mapped, as of each read
 )
 
 // Paths below the root of the tree, as all paths here with slashes.

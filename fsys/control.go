@@ -7,6 +7,7 @@ import (
 
 	"expertfs"
 	"expertfs/fsys/budget"
+	"expertfs/tiers"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
@@ -18,7 +19,15 @@ type control struct {
 	name  string
 	read  func(*FS) ([]byte, error) // nil: cannot be read
 	write func(*FS, []byte) error   // nil: cannot be written
+
+	// Files about the reader that opens them have these instead. What they show
+	// is made anew for each read.
+	ofReader  func(*tiers.Reader) []byte
+	forReader func(*FS, *tiers.Reader, []byte) error
 }
+
+func (c control) readable() bool { return c.read != nil || c.ofReader != nil }
+func (c control) writable() bool { return c.write != nil || c.forReader != nil }
 
 // controls lists the control files in the order of their node ids.
 func controls() []control {
@@ -30,16 +39,17 @@ func controls() []control {
 		{name: expertfs.VersionFile, read: (*FS).versionText},
 		{name: expertfs.PolicyFile, read: (*FS).readPolicy, write: (*FS).writePolicy},
 		{name: expertfs.RAMFile, read: (*FS).readRAM, write: (*FS).writeRAM},
-		{name: expertfs.HintsFile, write: (*FS).writeHints},
+		{name: expertfs.HintsFile, forReader: (*FS).writeHints},
+		{name: expertfs.ShareFile, ofReader: share},
 	}
 }
 
 // mode is the file's permission bits.
 func (c control) mode() uint32 {
 	switch {
-	case c.write == nil:
+	case !c.writable():
 		return 0o444
-	case c.read == nil:
+	case !c.readable():
 		return 0o200
 	}
 	return 0o644
@@ -49,31 +59,46 @@ func (c control) mode() uint32 {
 type controlFile struct {
 	fs      *FS
 	control control
-	content []byte // as of the open; empty when opened for writing alone
+	reader  *tiers.Reader // that opened it, for files about readers
+	content []byte        // as of the open; empty when opened for writing alone
 }
 
 func (*controlFile) release() {}
 
 func (c *controlFile) read(off int64, buf []byte) (fuse.ReadResult, error) {
-	if off < 0 || off >= int64(len(c.content)) {
+	content := c.content
+	if c.control.ofReader != nil {
+		content = c.control.ofReader(c.reader)
+	}
+	if off < 0 || off >= int64(len(content)) {
 		return fuse.ReadResultData(nil), nil
 	}
-	return fuse.ReadResultData(buf[:copy(buf, c.content[off:])]), nil
+	return fuse.ReadResultData(buf[:copy(buf, content[off:])]), nil
 }
 
 // openControl opens a control file. Its reads and writes bypass the page cache,
-// so that its size, which stat(2) shows as 0, does not matter.
+// so that whoever reads to the end gets all of it, whatever its size. The size
+// that stat(2) shows is that of the content opened last, for programs that read
+// as much as they were told.
 func (f *FS) openControl(id nodeID, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
 	c := &controlFile{fs: f, control: f.tree.controls[id.index()]}
+	if c.control.forReader != nil || c.control.ofReader != nil {
+		c.reader = f.readers.of(in.Pid)
+	}
 	if in.Flags&unix.O_ACCMODE != unix.O_WRONLY {
-		if c.control.read == nil {
+		if !c.control.readable() {
 			return fuse.EACCES
 		}
-		content, err := c.control.read(f)
-		if err != nil {
-			return f.status(err)
+		if c.control.read != nil {
+			content, err := c.control.read(f)
+			if err != nil {
+				return f.status(err)
+			}
+			c.content = content
+		} else {
+			c.content = c.control.ofReader(c.reader)
 		}
-		c.content = content
+		f.tree.shown[id.index()].Store(int64(len(c.content)))
 	}
 	out.Fh = f.handles.add(c)
 	out.OpenFlags = fuse.FOPEN_DIRECT_IO | fuse.FOPEN_NOFLUSH
@@ -84,15 +109,24 @@ func (f *FS) openControl(id nodeID, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Sta
 // each write(2) is a command, or for hints a list of them.
 func (f *FS) Write(_ <-chan struct{}, in *fuse.WriteIn, data []byte) (uint32, fuse.Status) {
 	c, ok := f.handles.get(in.Fh).(*controlFile)
-	if !ok || c.control.write == nil {
+	if !ok || !c.control.writable() {
 		return 0, fuse.EBADF
 	}
-	if err := c.control.write(f, bytes.TrimSpace(data)); err != nil {
+	var err error
+	if data := bytes.TrimSpace(data); c.control.write != nil {
+		err = c.control.write(f, data)
+	} else {
+		err = c.control.forReader(f, c.reader, data)
+	}
+	if err != nil {
 		f.refuse(c.control.name, err)
 		return 0, fuse.EINVAL
 	}
 	return uint32(len(data)), fuse.OK
 }
+
+// share shows a reader its share of the budget in bytes.
+func share(r *tiers.Reader) []byte { return fmt.Appendf(nil, "%d\n", r.Share()) }
 
 func (f *FS) versionText() ([]byte, error) { return []byte(f.options.Version + "\n"), nil }
 

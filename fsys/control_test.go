@@ -189,7 +189,7 @@ func TestStatsFiles(t *testing.T) {
 		_, err := os.ReadFile(s.expert(3, 30))
 		require.NoError(t, err)
 	}
-	line := regexp.MustCompile(`^(#.*|expertfs_[a-z_]+(\{[a-z]+="[^"]+"\})? [-+.e0-9]+)$`)
+	line := regexp.MustCompile(`^(#.*|expertfs_[a-z_]+(\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\})? [-+.e0-9]+)$`)
 	text := s.read("stats")
 	for l := range strings.Lines(text) {
 		require.Regexp(t, line, strings.TrimSuffix(l, "\n"))

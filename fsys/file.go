@@ -1,6 +1,7 @@
 package fsys
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"sync/atomic"
@@ -58,20 +59,38 @@ func (f *FS) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fu
 	return fuse.OK
 }
 
+// openExpert opens an expert, in RAM unless other readers hold all of it.
 func (f *FS) openExpert(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut, k expertfs.Key) fuse.Status {
-	ctx := newFatalContext(cancel, in.Pid)
-	defer ctx.stop()
-	h, err := f.cache.Open(ctx, k)
-	if err != nil {
-		return f.status(err)
+	reader, id := f.readers.of(in.Pid), nodeID(in.NodeId)
+	for {
+		ctx := newFatalContext(cancel, in.Pid)
+		h, err := reader.Open(ctx, k)
+		ctx.stop()
+		switch {
+		case err == nil:
+			f.openSlot(h, id, out)
+			return fuse.OK
+		case !errors.Is(err, tiers.ErrCrowded):
+			return f.status(err)
+		}
+		r, err := f.cache.ReadExpert(k)
+		if err != nil {
+			return f.status(err)
+		}
+		if f.unpassed.addUnless(id, func() bool { return f.cache.ExpertInRAM(k) }) {
+			f.openUnpassed(readerFile{r, f.tree.expertSize}, id, out)
+			return fuse.OK
+		}
 	}
-	f.openSlot(h, out)
-	return fuse.OK
 }
 
 // openSlot opens a file whose bytes are in a slot of the RAM tier, by
-// passthrough where there is any.
-func (f *FS) openSlot(h *tiers.Handle, out *fuse.OpenOut) {
+// passthrough where there is any and the kernel allows it.
+func (f *FS) openSlot(h *tiers.Handle, id nodeID, out *fuse.OpenOut) {
+	if f.unpassed.join(id) {
+		f.openUnpassed(newSlotFile(h), id, out)
+		return
+	}
 	out.Fh = f.handles.add(newSlotFile(h))
 	out.OpenFlags = openFlags(f.mechanism)
 	if id := h.Slot().BackingID; id != 0 {

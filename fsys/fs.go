@@ -56,6 +56,7 @@ type FS struct {
 	handout   *handout.Server // nil without a socket
 	noSocket  string          // why there is none
 	handles   handles
+	readers   *readers
 	unpassed  unpassed
 	counters  counters
 	refused   atomic.Pointer[expertfs.Refusal] // the last one
@@ -87,6 +88,7 @@ func Mount(mountpoint string, c *tiers.Cache, ck *checkpoint.Checkpoint, o Optio
 		log:           o.Log,
 		mountpoint:    mountpoint,
 		served:        make(chan struct{}),
+		readers:       newReaders(c),
 		since:         time.Now(),
 	}
 	f.listen()
@@ -166,6 +168,7 @@ func (f *FS) Wait() {
 	<-f.served
 	f.hangUp()
 	f.handles.removeAll()
+	f.readers.close()
 	if f.mechanism == expertfs.Passthrough {
 		f.options.Backings.disconnect()
 	}

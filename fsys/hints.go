@@ -1,9 +1,13 @@
 package fsys
 
-import "expertfs"
+import (
+	"expertfs"
+	"expertfs/tiers"
+)
 
-// writeHints carries out hints, after all of them have been read.
-func (f *FS) writeHints(data []byte) error {
+// writeHints carries out the hints of the reader who opened the file, after all of
+// them have been read.
+func (f *FS) writeHints(r *tiers.Reader, data []byte) error {
 	hints, err := f.tree.ParseHints(string(data))
 	if err != nil {
 		return err
@@ -11,11 +15,11 @@ func (f *FS) writeHints(data []byte) error {
 	for _, h := range hints {
 		switch h.Verb {
 		case expertfs.Touch:
-			f.cache.Touch(h.Keys...)
+			r.Touch(h.Keys...)
 		case expertfs.Prefetch:
-			f.cache.Prefetch(h.Keys...)
+			r.Prefetch(h.Keys...)
 		case expertfs.Step:
-			f.cache.Step(int(h.Keys[0].Layer), h.Keys)
+			r.Step(int(h.Keys[0].Layer), h.Keys)
 		}
 	}
 	return nil

@@ -87,7 +87,7 @@ func (f *FS) mayWrite(id nodeID, caller fuse.Caller) fuse.Status {
 	switch {
 	case id.kind() != kindControl || f.options.ReadOnly:
 		return fuse.EROFS
-	case f.tree.controls[id.index()].write == nil || caller.Uid != f.tree.owner.Uid:
+	case !f.tree.controls[id.index()].writable() || caller.Uid != f.tree.owner.Uid:
 		return fuse.EACCES
 	}
 	return fuse.OK

@@ -32,12 +32,14 @@ func (f *FS) Stats() expertfs.Stats {
 			Panics:      f.counters.panics.Load(),
 			OpenHandles: f.handles.count(),
 		},
-		Cache: f.cache.Stats(),
+		Cache:   f.cache.Stats(),
+		Readers: f.cache.Readers(),
 	}
 	s.NoSocket = f.noSocket
 	if f.handout != nil {
 		s.Requests.Descriptors = f.handout.Opens()
 	}
+	f.addMapped(s.Readers)
 	if f.options.Backings != nil {
 		s.Requests.Unbacked = f.options.Backings.failures()
 	}

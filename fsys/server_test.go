@@ -60,6 +60,13 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
+	if point, ok := os.LookupEnv(programEnv); ok {
+		if err := runProgram(point); err != nil {
+			fmt.Fprintln(os.Stderr, "program:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	os.Exit(runTests(m))
 }
 

@@ -1,9 +1,13 @@
 package fsys
 
 import (
+	"errors"
 	"syscall"
 
 	"expertfs/fsys/handout"
+	"expertfs/tiers"
+
+	"golang.org/x/sys/unix"
 )
 
 // listen makes the socket that hands descriptors out. A mount does without where
@@ -13,7 +17,7 @@ func (f *FS) listen() {
 		Names:      f.tree.Names,
 		AllowOther: f.options.AllowOther,
 		Reader:     f.reader,
-		Errno:      func(err error) syscall.Errno { return syscall.Errno(f.status(err)) },
+		Errno:      f.socketErrno,
 		Log:        f.log,
 	})
 	if err != nil {
@@ -25,8 +29,20 @@ func (f *FS) listen() {
 	server.Serve()
 }
 
-// reader returns the reader that a process is.
-func (f *FS) reader(int) (handout.Reader, func()) { return f.cache.Shared(), func() {} }
+// reader returns the reader that a process is. It is a reader until the process
+// ends.
+func (f *FS) reader(pid int) (handout.Reader, func()) {
+	return f.readers.of(uint32(pid)), func() {}
+}
+
+// socketErrno is what a reader at the socket is told: EAGAIN when the file would
+// be served from the drive, as there is no slot to hand out.
+func (f *FS) socketErrno(err error) syscall.Errno {
+	if errors.Is(err, tiers.ErrCrowded) {
+		return unix.EAGAIN
+	}
+	return syscall.Errno(f.status(err))
+}
 
 // hangUp ends the socket, and what readers have pinned by it.
 func (f *FS) hangUp() {

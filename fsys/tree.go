@@ -2,6 +2,7 @@ package fsys
 
 import (
 	"os"
+	"sync/atomic"
 	"time"
 
 	"expertfs"
@@ -21,7 +22,8 @@ type tree struct {
 	embedding   int64
 	unembedding int64
 	controls    []control
-	socket      string // where readers get descriptors; "" for nowhere
+	socket      string         // where readers get descriptors; "" for nowhere
+	shown       []atomic.Int64 // size of what each control file showed last
 
 	owner   fuse.Owner // who mounted
 	changed time.Time  // the checkpoint's time of modification
@@ -42,6 +44,7 @@ func newTree(ck *checkpoint.Checkpoint) *tree {
 		embedding:   ck.Embedding().Size(),
 		unembedding: ck.Unembedding().Size(),
 		controls:    controls(),
+		shown:       make([]atomic.Int64, len(controls())),
 		owner:       fuse.Owner{Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid())},
 		changed:     ck.ModTime(),
 	}
@@ -165,7 +168,7 @@ func (t *tree) parent(dir nodeID) nodeID {
 	return rootID
 }
 
-// size is the length of a data file, 0 for nodes of other kinds.
+// size is the length of a file or link, 0 for directories.
 func (t *tree) size(id nodeID) int64 {
 	switch id.kind() {
 	case kindSmall:
@@ -178,6 +181,8 @@ func (t *tree) size(id nodeID) int64 {
 		return t.denseSizes[id.layer()]
 	case kindExpert:
 		return t.expertSize
+	case kindControl:
+		return t.shown[id.index()].Load()
 	case kindResident:
 		return int64(len(t.ResidentTarget(id.key())))
 	case kindSocket:

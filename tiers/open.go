@@ -56,7 +56,7 @@ func (h *Handle) Release() {
 // the context's error, with ErrBusy when readers hold every slot for too long,
 // and with a *LoadError; a load that it began goes on for others without it.
 func (r *Reader) Open(ctx context.Context, k policy.Key) (*Handle, error) {
-	c, s := r.c, r.stream
+	c := r.c
 	e := c.table.expert(k)
 	if e == nil {
 		return nil, fmt.Errorf("%w: layer %d expert %d", ErrRange, k.Layer, k.Expert)
@@ -66,6 +66,7 @@ func (r *Reader) Open(ctx context.Context, k policy.Key) (*Handle, error) {
 		c.guard.Unlock()
 		return nil, ErrClosed
 	}
+	s := r.current()
 	if s.again(k) {
 		slot, l := c.look(s, e)
 		c.guard.Unlock()

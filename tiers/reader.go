@@ -19,6 +19,15 @@ func (c *Cache) NewReader(info ReaderInfo) *Reader {
 	return &Reader{c, c.streams.add(info)}
 }
 
+// current is the reader's stream, the shared one once it is closed: whoever has
+// inherited its descriptors goes on. The guard is held.
+func (r *Reader) current() *stream {
+	if r.stream.closed {
+		return r.c.shared.stream
+	}
+	return r.stream
+}
+
 // Close ends a reader: its last step is over, and what is being read for it alone
 // is given up. Its handles stay good. Close of the shared reader does nothing.
 func (r *Reader) Close() {
@@ -44,9 +53,10 @@ func (r *Reader) Close() {
 // Touch says that experts in RAM were used without being opened again, by a
 // reader that keeps them open or mapped. Others are ignored.
 func (r *Reader) Touch(keys ...policy.Key) {
-	c, s := r.c, r.stream
+	c := r.c
 	c.guard.Lock()
 	defer c.guard.Unlock()
+	s := r.current()
 	for _, k := range keys {
 		e := c.table.expert(k)
 		if e == nil || e.slot == nil || c.loader.closed {
@@ -68,9 +78,10 @@ func (r *Reader) Touch(keys ...policy.Key) {
 // Step says which experts the router chose in a layer. Without it, steps are
 // found in the order of opens.
 func (r *Reader) Step(layer int, keys []policy.Key) {
-	c, s := r.c, r.stream
+	c := r.c
 	c.guard.Lock()
 	defer c.guard.Unlock()
+	s := r.current()
 	if c.loader.closed {
 		return
 	}
@@ -84,9 +95,10 @@ func (r *Reader) Step(layer int, keys []policy.Key) {
 // Prefetch says that experts will probably be used soon. Prefetches beyond
 // Options.PrefetchBytes under way are dropped.
 func (r *Reader) Prefetch(keys ...policy.Key) {
-	c, s := r.c, r.stream
+	c := r.c
 	c.guard.Lock()
 	defer c.guard.Unlock()
+	s := r.current()
 	if !c.loader.closed {
 		c.prefetch.hint(s, keys)
 	}

@@ -80,9 +80,12 @@ func TestAStreamIsGivenToTheNextReader(t *testing.T) {
 	openBy(t, b, key(2, 2)).Release()
 	a.Close()
 	a.Close() // it has no effect
+	openBy(t, a, key(1, 2)).Release()
+	require.Zero(t, c.Readers()[0].PID, "now it is one who cannot be told apart")
+	require.EqualValues(t, 1, c.Readers()[0].Opens)
 	next := addReader(t, c, 3)
 	openBy(t, next, key(3, 3)).Release()
-	readers := c.Readers()
+	readers := c.Readers()[1:]
 	require.Len(t, readers, 2)
 	require.Equal(t, []int{3, 2}, []int{readers[0].PID, readers[1].PID})
 	require.Equal(t, []int{1, 2}, []int{readers[0].Stream, readers[1].Stream})

@@ -53,9 +53,10 @@ func (q *squeeze) left(now time.Time) float64 {
 // Share returns the bytes of experts that the reader may keep mapped or open
 // between uses. Asking makes it one of those who keep.
 func (r *Reader) Share() int64 {
-	c, s := r.c, r.stream
+	c := r.c
 	c.guard.Lock()
 	defer c.guard.Unlock()
+	s := r.current()
 	s.keeps = true
 	return c.share(s)
 }

@@ -7,6 +7,7 @@ import (
 
 	"expertfs"
 	"expertfs/policy"
+	"expertfs/tiers/ram"
 )
 
 // Stats returns the figures of now.
@@ -82,6 +83,17 @@ func (c *Cache) Readers() []expertfs.ReaderStats {
 		})
 	}
 	return list
+}
+
+// SlotFiles tells which file of memory each expert in RAM is in.
+func (c *Cache) SlotFiles() map[ram.FileID]policy.Key {
+	c.guard.Lock()
+	defer c.guard.Unlock()
+	files := make(map[ram.FileID]policy.Key, c.table.residents)
+	for e := range c.table.inRAM {
+		files[e.slot.ID()] = e.key
+	}
+	return files
 }
 
 // SlotBytes is what an expert takes in RAM.

@@ -22,6 +22,7 @@ type Slot struct {
 	fd        int
 	mem       []byte
 	allocated int64
+	id        FileID
 	sealed    bool
 }
 
@@ -65,6 +66,7 @@ func (s *Slot) make(size int64) (err error) {
 		return err
 	}
 	allocated := st.Blocks * 512
+	s.id = FileID{st.Dev, st.Ino}
 	s.mem, err = unix.Mmap(s.fd, 0, int(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
 		return fmt.Errorf("mmap: %w", err)
@@ -82,6 +84,12 @@ func fallocate(fd int, size int64) error {
 		}
 	}
 }
+
+// FileID is what tells a file from all others of this machine.
+type FileID struct{ Dev, Ino uint64 }
+
+// ID tells the slot's file, as the mappings in /proc show it.
+func (s *Slot) ID() FileID { return s.id }
 
 // Fd returns the slot's descriptor. It stays the slot's own.
 func (s *Slot) Fd() int { return s.fd }
