@@ -26,8 +26,8 @@
 //   - An access is a hit when the key's bytes are in RAM at that moment, and
 //     then Touch is called. Otherwise it is a miss: room is made first (one
 //     victim after the other, Remove for each), then Insert is called. A use
-//     that waits for a load that another one began is a join: it counts as a
-//     use that was no hit, and the policy does not hear of it. Only live
+//     that waits for a load that another one began is a join: it is counted as
+//     such, and the policy does not hear of it. Only live
 //     caches have joins, since loads take no time elsewhere; a shadow is told
 //     of them, and decides by what became of the use before. The hit rate is
 //     that of expertfs.Uses everywhere.

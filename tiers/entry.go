@@ -40,7 +40,6 @@ type load struct {
 	wants    []want     // of a prefetch: whom it is for
 	warming  bool       // a prefetch that the policy wants in an empty RAM
 	waiters  int        // opens waiting; each has a pin when the load ends well
-	joins    int        // of the waiters, those that came while a reader waited already
 	deadline time.Time  // for a slot
 	slot     *ram.Slot
 	before   []*ram.Slot // to be closed before the slot is made

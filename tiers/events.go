@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sync"
 
+	"expertfs"
 	"expertfs/policy"
 	"expertfs/policy/shadow"
 )
@@ -16,7 +17,7 @@ const maxEvents = 1 << 17
 // which does I/O, and shadow policies, which think for long. The cache appends
 // under its guard; run works without it.
 type events struct {
-	trace func(policy.Step) // may be nil
+	trace func(expertfs.TraceStep) // may be nil
 
 	shadowing sync.Mutex // guards shadows
 	shadows   *shadow.Set
@@ -44,7 +45,8 @@ type eventKind uint8
 const (
 	stepAnnounced eventKind = iota // by the reader
 	stepFound                      // in the order of opens
-	used                           // a use of an expert
+	used                           // a use of an expert, hit or miss
+	joining                        // a use that waits for the load of another
 	ended                          // the reader of a stream has gone
 	resized                        // a new budget
 )
@@ -100,8 +102,13 @@ func (v *events) run() {
 }
 
 func (v *events) pass(e event) {
-	if v.trace != nil && (e.kind == stepAnnounced || e.kind == stepFound) {
-		v.trace(policy.Step{Stream: e.stream, Layer: e.layer, Used: e.keys, Found: e.kind == stepFound})
+	if v.trace != nil {
+		switch e.kind {
+		case stepAnnounced, stepFound:
+			v.trace(expertfs.TraceStep{Stream: e.stream, Layer: e.layer, Used: e.keys, Opened: e.kind == stepFound})
+		case ended:
+			v.trace(expertfs.TraceStep{Stream: e.stream, End: true})
+		}
 	}
 	v.shadowing.Lock()
 	defer v.shadowing.Unlock()
@@ -110,6 +117,8 @@ func (v *events) pass(e event) {
 		v.shadows.Step(e.stream, e.layer, e.keys)
 	case used:
 		v.shadows.Use(e.stream, e.key)
+	case joining:
+		v.shadows.Join(e.stream, e.key)
 	case ended:
 		v.shadows.EndStream(e.stream)
 	case resized:

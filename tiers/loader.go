@@ -49,7 +49,6 @@ func (d *loader) join(e *entry, patience time.Duration) (l *load, how access) {
 		how = miss
 	default:
 		how = joined
-		l.joins++
 	}
 	l.waiters++
 	return l, how
@@ -320,9 +319,6 @@ func (d *loader) settle(l *load) {
 		l.e.wants = l.wants
 	}
 	d.evictor.admit(l.e)
-	for range l.joins {
-		d.evictor.policy.Touch(l.e.key)
-	}
 }
 
 // failed makes, counts and logs the error of a failed load. The guard is not

@@ -82,7 +82,7 @@ func (c *Cache) open() (err error) {
 	if c.observer.heat = c.options.Heat; c.observer.heat == nil {
 		c.observer.heat = policy.NewHeat(c.shape)
 	}
-	c.shared = c.NewReader(ReaderInfo{})
+	c.shared = &Reader{c, c.streams.addShared()}
 	if err := c.SetPolicy(c.options.Policy); err != nil {
 		return err
 	}

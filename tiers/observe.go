@@ -60,7 +60,11 @@ func (o *observer) used(s *stream, e *entry, how access) {
 			o.prefetch.Useful++
 		}
 	}
-	o.events.add(event{kind: used, stream: s.number, key: e.key})
+	kind := used
+	if how == joined {
+		kind = joining
+	}
+	o.events.add(event{kind: kind, stream: s.number, key: e.key})
 }
 
 // stepped takes a step of a reader.

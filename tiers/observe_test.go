@@ -45,15 +45,12 @@ func record(t *testing.T, spec string, slots, readers int, announce bool) (live 
 	w := expertfs.NewTraceWriter(&text, false, expertfs.TraceMeta{Layers: 4, Experts: 32, TopK: 4})
 	c, err := New(ck, Options{
 		Budget: int64(slots) * pages(ck.ExpertSize()), Policy: spec, Seed: 5,
-		Trace: func(s policy.Step) {
-			w.Step(expertfs.TraceStep{Stream: s.Stream, Layer: s.Layer, Used: s.Used, Opened: s.Found})
-		},
-		Shadows: []string{spec, "fifo"}, NoForecast: true,
+		Trace: w.Step, Shadows: []string{spec, "fifo"}, NoForecast: true,
 	})
 	require.NoError(t, err)
-	programs := []*Reader{c.Shared()}
-	for len(programs) < readers {
-		programs = append(programs, c.NewReader(ReaderInfo{PID: len(programs)}))
+	var programs []*Reader
+	for n := range readers {
+		programs = append(programs, c.NewReader(ReaderInfo{PID: n + 1}))
 	}
 	steps := routing(25 * readers)
 	for i := range 100 {

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"time"
 
+	"expertfs"
 	"expertfs/policy"
 	"expertfs/tiers/nvme"
 	"expertfs/tiers/ram"
@@ -36,9 +37,10 @@ type Options struct {
 	PrefetchBytes int64         // bound on prefetches under way; 0 is the default
 	NoForecast    bool          // prefetch on readers' hints alone, see prefetch.go
 
-	// Trace, when set, gets every step. It is called by one goroutine, in the
-	// order of the steps, for the last time before Close returns.
-	Trace func(policy.Step)
+	// Trace, when set, gets every step, and the end of each stream. It is called
+	// by one goroutine, in the order in which they happened, for the last time
+	// before Close returns. The token is left out.
+	Trace func(expertfs.TraceStep)
 	// Shadows are policies of which Stats tells what they would have hit.
 	Shadows []string
 	// Heat is what an earlier run has learned, nil for nothing. It belongs to

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"expertfs"
 	"expertfs/policy"
 
 	"github.com/stretchr/testify/require"
@@ -29,11 +30,11 @@ func addReader(t testing.TB, c *Cache, pid int) *Reader {
 
 func TestTheStepsOfEachReaderAreItsOwn(t *testing.T) {
 	for _, announce := range []bool{true, false} {
-		var steps []policy.Step
+		var steps []expertfs.TraceStep
 		ck := tiny(t)
 		c, err := New(ck, Options{
 			Budget: 40 * pages(ck.ExpertSize()), checked: true,
-			Trace: func(s policy.Step) { steps = append(steps, s) },
+			Trace: func(s expertfs.TraceStep) { steps = append(steps, s) },
 		})
 		require.NoError(t, err)
 		a, b := c.NewReader(ReaderInfo{PID: 1}), c.NewReader(ReaderInfo{PID: 2})
@@ -56,12 +57,13 @@ func TestTheStepsOfEachReaderAreItsOwn(t *testing.T) {
 		b.Close()
 		require.NoError(t, c.Close())
 		require.Len(t, readers, 2, "the shared reader has done nothing")
-		require.Len(t, steps, 48)
+		require.Len(t, steps, 50)
+		require.Equal(t, []expertfs.TraceStep{{Stream: 0, End: true}, {Stream: 1, End: true}}, endsOf(steps))
 		for n, r := range []*Reader{a, b} {
 			var own [][]policy.Key
 			for _, s := range steps {
-				if s.Stream == readers[n].Stream {
-					require.Equal(t, !announce, s.Found)
+				if s.Stream == readers[n].Stream && !s.End {
+					require.Equal(t, !announce, s.Opened)
 					own = append(own, s.Used)
 				}
 			}
@@ -70,6 +72,16 @@ func TestTheStepsOfEachReaderAreItsOwn(t *testing.T) {
 			require.EqualValues(t, 96, readers[n].Total())
 		}
 	}
+}
+
+// endsOf are the ends of streams in a recording.
+func endsOf(steps []expertfs.TraceStep) (ends []expertfs.TraceStep) {
+	for _, s := range steps {
+		if s.End {
+			ends = append(ends, s)
+		}
+	}
+	return ends
 }
 
 func TestAStreamIsGivenToTheNextReader(t *testing.T) {
@@ -81,14 +93,15 @@ func TestAStreamIsGivenToTheNextReader(t *testing.T) {
 	a.Close()
 	a.Close() // it has no effect
 	openBy(t, a, key(1, 2)).Release()
-	require.Zero(t, c.Readers()[0].PID, "now it is one who cannot be told apart")
-	require.EqualValues(t, 1, c.Readers()[0].Opens)
+	shared := c.Readers()[1]
+	require.Zero(t, shared.PID, "now it is one who cannot be told apart")
+	require.EqualValues(t, 1, shared.Opens)
 	next := addReader(t, c, 3)
 	openBy(t, next, key(3, 3)).Release()
-	readers := c.Readers()[1:]
-	require.Len(t, readers, 2)
-	require.Equal(t, []int{3, 2}, []int{readers[0].PID, readers[1].PID})
-	require.Equal(t, []int{1, 2}, []int{readers[0].Stream, readers[1].Stream})
+	readers := c.Readers()
+	require.Len(t, readers, 3)
+	require.Equal(t, []int{3, 2, 0}, []int{readers[0].PID, readers[1].PID, readers[2].PID})
+	require.Equal(t, []int{0, 1}, []int{readers[0].Stream, readers[1].Stream})
 }
 
 func TestManyReadersShareTheLastStream(t *testing.T) {

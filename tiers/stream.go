@@ -38,8 +38,9 @@ type ReaderInfo struct {
 	Name string // of its program
 }
 
-// sharedStream is the number of those who cannot be told apart.
-const sharedStream = 0
+// sharedStream is the number of those who cannot be told apart. It is the last, so
+// that of a single reader is 0.
+const sharedStream = policy.MaxStreams - 1
 
 // streams are those of all readers of a cache.
 type streams struct {
@@ -51,18 +52,21 @@ type streams struct {
 	steps policy.Streams
 }
 
+// addShared makes the stream of those who cannot be told apart.
+func (ss *streams) addShared() *stream {
+	s := &stream{streams: ss, number: sharedStream, since: time.Now(), layer: -1, steps: ss.steps.Of(sharedStream)}
+	ss.list = append(ss.list, s)
+	return s
+}
+
 // add makes a stream of the lowest number that is free, that of the shared one
 // when there is none.
 func (ss *streams) add(info ReaderInfo) *stream {
 	at := 0
-	for at < len(ss.list) && ss.list[at].number == at {
+	for at < len(ss.list) && ss.list[at].number == at && at < sharedStream {
 		at++
 	}
-	s := &stream{streams: ss, info: info, number: at, since: time.Now(), layer: -1, clock: ss.now}
-	if at >= policy.MaxStreams {
-		s.number = sharedStream
-	}
-	s.steps = ss.steps.Of(s.number)
+	s := &stream{streams: ss, info: info, number: at, since: time.Now(), layer: -1, clock: ss.now, steps: ss.steps.Of(at)}
 	ss.list = slices.Insert(ss.list, at, s)
 	return s
 }

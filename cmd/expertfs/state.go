@@ -60,15 +60,15 @@ func createTrace(path string, s policy.Shape, log *slog.Logger) (*traceFile, err
 	return &traceFile{file: f, w: expertfs.NewTraceWriter(f, zipped, meta), zipped: zipped, log: log}, nil
 }
 
-// step records a step. A plain trace can be followed while it is written, a
+// step records a step, or the end of a stream. A plain trace can be followed while it is written, a
 // compressed one is behind by traceDelay.
-func (t *traceFile) step(s policy.Step) {
+func (t *traceFile) step(s expertfs.TraceStep) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.ended {
 		return
 	}
-	t.w.Step(expertfs.TraceStep{Stream: s.Stream, Layer: s.Layer, Used: s.Used, Opened: s.Found})
+	t.w.Step(s)
 	switch {
 	case !t.zipped:
 		t.flush()
@@ -95,7 +95,7 @@ func (t *traceFile) flush() {
 }
 
 // hook is what the cache calls for each step, nil without a trace.
-func (t *traceFile) hook() func(policy.Step) {
+func (t *traceFile) hook() func(expertfs.TraceStep) {
 	if t == nil {
 		return nil
 	}

@@ -50,6 +50,7 @@ func TestTrace(t *testing.T) {
 			{Token: 1, Layer: 0, Used: []policy.Key{key(0, 4)}, Opened: true},
 			{Token: 1, Layer: 2, Used: []policy.Key{key(2, 5)}, Opened: true},
 			{Token: 1, Layer: 3, Used: []policy.Key{key(3, 7), key(3, 8)}},
+			{End: true}, // of this process
 		}, steps)
 	}
 }
