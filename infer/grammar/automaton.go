@@ -12,6 +12,7 @@ import (
 type Automaton struct {
 	grammar *Grammar
 	vocab   *Vocabulary
+	budget  int // bytes to keep before all is forgotten
 
 	mu         sync.Mutex // guards all below
 	generation int        // how often all was forgotten
@@ -34,7 +35,7 @@ type State struct {
 
 // NewAutomaton returns the automaton of a grammar and a vocabulary.
 func NewAutomaton(g *Grammar, v *Vocabulary) *Automaton {
-	a := &Automaton{grammar: g, vocab: v, path: make([]*stack, v.deep+1)}
+	a := &Automaton{grammar: g, vocab: v, budget: maxMemory, path: make([]*stack, v.deep+1)}
 	a.forget()
 	return a
 }
@@ -50,18 +51,26 @@ func (a *Automaton) forget() {
 	a.bottom = a.intern(nil, true)
 }
 
+// isSpent tells whether the operation has taken all that one may.
+func (a *Automaton) isSpent() bool { return a.work > maxWork || a.memory > 2*maxMemory }
+
 func (a *Automaton) newID() uint32 {
 	a.ids++
 	return a.ids
 }
 
-// begin starts an operation on a state and returns its stack.
-func (a *Automaton) begin(s State) *stack {
+// tidy starts an operation.
+func (a *Automaton) tidy() {
 	a.work = 0
-	if a.memory > maxMemory || a.ids > 1<<31 {
+	if a.memory > a.budget || a.ids > 1<<31 {
 		a.ids = 0
 		a.forget()
 	}
+}
+
+// begin starts an operation on a state and returns its stack.
+func (a *Automaton) begin(s State) *stack {
+	a.tidy()
 	if s.generation != a.generation {
 		return a.recall(s.open, make(map[*stack]*stack))
 	}
@@ -88,7 +97,7 @@ func (a *Automaton) state(s *stack) State { return State{s, a.generation} }
 func (a *Automaton) Start() State {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.begin(State{generation: a.generation})
+	a.tidy()
 	o := a.opener()
 	o.enter(frame{a.localOf([]int32{a.grammar.start[0]}), a.bottom})
 	s := o.close()

@@ -3,11 +3,10 @@ package grammar
 import (
 	"errors"
 	"fmt"
-	"slices"
 )
 
 // maxSchemaWork bounds how many schemas are followed in all.
-const maxSchemaWork = 1 << 18
+const maxSchemaWork = 1 << 20
 
 // JSONSchema returns the grammar of the JSON texts that a schema allows, in one
 // spelling: properties in the order of the schema, and white space as said.
@@ -18,7 +17,7 @@ func JSONSchema(data []byte, white Whitespace) (*Grammar, error) {
 	if err != nil {
 		return nil, fmt.Errorf("schema: %w", err)
 	}
-	p := &schemaParser{root: root, done: make(map[*value]*schema)}
+	p := &schemaParser{root: root, done: make(map[*value]*schema), pointers: make(map[string]*value)}
 	s, err := p.parse(root, "#")
 	if err != nil {
 		return nil, err
@@ -160,7 +159,7 @@ func (c *schemaCompiler) object(con conjunction, m *merged) (expr, error) {
 		key := lit(appendString(nil, name))
 		g.edge(i, n+2+i, key, c.colon(), rule)
 		g.edge(n+1+i, n+2+i, c.comma(), key, c.colon(), rule)
-		if !slices.Contains(m.required, name) {
+		if !m.required[name] {
 			g.edge(i, i+1)
 			g.edge(n+1+i, n+2+i)
 		}
@@ -180,7 +179,7 @@ func (c *schemaCompiler) object(con conjunction, m *merged) (expr, error) {
 			if err != nil {
 				return nil, con.fail("properties", "%v", err)
 			}
-			key = seq{lit(`"`), others.quoted(), lit(`"`)}
+			key = seq{lit(`"`), others.quoted(c.jsonRules), lit(`"`)}
 		}
 		member := c.add("additional", seq{key, c.colon(), rule})
 		g.edge(n, 2*n+1, member)
@@ -277,7 +276,7 @@ func (c *schemaCompiler) string(con conjunction, m *merged) (expr, error) {
 			return nil, con.fail("pattern", "together with a length: %v", err)
 		}
 	}
-	return seq{lit(`"`), all.quoted(), lit(`"`)}, nil
+	return seq{lit(`"`), all.quoted(c.jsonRules), lit(`"`)}, nil
 }
 
 func (c *schemaCompiler) number(con conjunction, m *merged) (expr, error) {
@@ -294,5 +293,5 @@ func (c *schemaCompiler) number(con conjunction, m *merged) (expr, error) {
 	if err != nil {
 		return nil, con.fail("multipleOf", "%v", err)
 	}
-	return all.plain(), nil
+	return all.plain(c.jsonRules), nil
 }

@@ -28,6 +28,7 @@ func TestDocumentedKeywords(t *testing.T) {
 	}{
 		{"bytes of a schema or grammar", maxSource}, {"levels of a schema, parentheses of a grammar", maxNesting},
 		{"bound of a counted repetition, a length or a number of items", maxCount}, {"states of the automaton", maxStates},
+		{"rules, one for each schema object or rule of a grammar, and more", maxRules},
 		{"levels of nesting in a text, about", maxDepth},
 	} {
 		require.Contains(t, string(doc), fmt.Sprintf("| %s | %d |", limit.name, limit.value))

@@ -89,6 +89,11 @@ func requireMask(t testing.TB, a *Automaton, s State) []int {
 // generate lets rng choose among what masks allow, and after free tokens one
 // of those that lead to the end soonest. check sees the state before each.
 func generate(t testing.TB, a *Automaton, rng *rand.Rand, free int, check func(State, []int)) string {
+	return generateWith(t, a, rng, free, check, func(int) {})
+}
+
+// generateWith also tells of each token chosen.
+func generateWith(t testing.TB, a *Automaton, rng *rand.Rand, free int, check func(State, []int), chosen func(id int)) string {
 	var b strings.Builder
 	m := a.NewMatcher()
 	bits := make([]uint64, m.Words())
@@ -108,6 +113,7 @@ func generate(t testing.TB, a *Automaton, rng *rand.Rand, free int, check func(S
 			id = soonest(a, m.at, ids, rng)
 		}
 		require.NoError(t, m.Accept(id))
+		chosen(id)
 		b.WriteString(a.vocab.texts[id])
 	}
 	return b.String()

@@ -8,14 +8,14 @@ const (
 	maxSource  = 1 << 20 // bytes of a schema or grammar
 	maxNesting = 200     // parentheses of a grammar, levels of a schema
 	maxStates  = 1 << 18 // states of all rules
-	maxRules   = 1 << 15
+	maxRules   = 1 << 14
 	maxCount   = 1 << 16 // bound of a counted repetition
 
 	maxFrames = 512      // frames of one stack
 	maxDepth  = 4096     // stacks beneath one another
 	maxWork   = 1 << 21  // frames looked at in one operation
 	maxStep   = 1 << 15  // frames looked at for one byte
-	maxMemory = 96 << 20 // bytes that an automaton keeps, about
+	maxMemory = 32 << 20 // bytes that an automaton keeps, about
 	maxForced = 4096     // bytes that Forced returns at most
 )
 

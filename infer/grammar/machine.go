@@ -2,6 +2,7 @@ package grammar
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 )
 
@@ -120,16 +121,14 @@ func otherThan(texts []string) (*machine, error) {
 }
 
 // plain returns the texts of m as they are.
-func (m *machine) plain() expr {
-	return m.spell(func(on runeSet) expr { return class(on) })
-}
+func (m *machine) plain(j *jsonRules) expr { return m.spell(j.class) }
 
 // quoted returns the texts of m as they stand in a JSON string. Only what a
 // string cannot hold as it is gets escaped, in the shortest way, so that each
 // text has one spelling.
-func (m *machine) quoted() expr {
+func (m *machine) quoted(j *jsonRules) expr {
 	return m.spell(func(on runeSet) expr {
-		choices := alt{class(on.intersect(unescaped))}
+		choices := alt{j.class(on.intersect(unescaped))}
 		for _, r := range on.intersect(unescaped.negate()) {
 			for c := r.lo; c <= r.hi; c++ {
 				choices = append(choices, lit(escaped(c)))
@@ -137,6 +136,17 @@ func (m *machine) quoted() expr {
 		}
 		return choices
 	})
+}
+
+// manyRanges is where a class, such as that of all letters, becomes a rule, so
+// that it is spelled out once.
+const manyRanges = 16
+
+func (j *jsonRules) class(set runeSet) expr {
+	if len(set) <= manyRanges {
+		return class(set)
+	}
+	return j.once(fmt.Sprint(set), func() expr { return class(set) })
 }
 
 func (m *machine) spell(one func(on runeSet) expr) expr {

@@ -78,7 +78,7 @@ func (a *Automaton) addTrieMask(i int, s *stack, mask []uint64) {
 			}
 		}
 		set, size := setOfBits(own[:len(mask)])
-		if a.work > maxWork {
+		if a.isSpent() {
 			set.addTo(mask) // it may lack tokens: not to be remembered
 			return
 		}
@@ -105,10 +105,11 @@ func (a *Automaton) localMask(i int, l *local) *localMask {
 	a.walk(t, 0, int32(len(t.nodes)), alone, own, &m.returns)
 	set, size := setOfBits(own[:a.vocab.Words()])
 	m.allowed = *set
-	if a.work <= maxWork {
-		a.memory += size + 4*len(m.returns)
+	if !a.isSpent() {
+		size += 4 * len(m.returns)
+		a.memory += size
 		l.masks[i] = m
-		a.vocab.shared.put(key, m)
+		a.vocab.shared.put(key, m, size)
 	}
 	return m
 }

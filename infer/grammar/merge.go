@@ -44,6 +44,7 @@ func (c conjunction) key() string {
 // flatten follows $ref and allOf, and leaves out schemas that say nothing.
 func (c *schemaCompiler) flatten(elements ...element) (conjunction, error) {
 	var flat conjunction
+	index := make(map[*schema]int)
 	open := make(map[*schema]bool) // whose $ref and allOf are being followed
 	var add func(e element) error
 	add = func(e element) error {
@@ -57,8 +58,8 @@ func (c *schemaCompiler) flatten(elements ...element) (conjunction, error) {
 		open[s] = true
 		defer delete(open, s)
 		if e.says() {
-			i := slices.IndexFunc(flat, func(f element) bool { return f.schema == s })
-			if i < 0 {
+			if i, ok := index[s]; !ok {
+				index[s] = len(flat)
 				flat = append(flat, e)
 			} else if flat[i] != e {
 				return c.endless(s)
@@ -122,6 +123,9 @@ func (c *schemaCompiler) extend(con conjunction, branch *schema) (conjunction, e
 	if err != nil {
 		return nil, err
 	}
+	if c.work += len(con); c.work > maxSchemaWork {
+		return nil, sizeError("schemas in allOf, anyOf and $ref", maxSchemaWork)
+	}
 	var all conjunction
 	for _, e := range con {
 		if e.says() {
@@ -145,7 +149,7 @@ type merged struct {
 	kinds     kind
 	enum      []*value
 	hasEnum   bool
-	required  []string
+	required  map[string]bool
 	names     []string // of properties, as written
 	extra     bool     // properties that are not listed are written too
 	minItems  int
@@ -161,9 +165,17 @@ type merged struct {
 
 // merge joins what the schemas of a conjunction say.
 func (con conjunction) merge() *merged {
-	m := &merged{kinds: kindAny, maxItems: -1, maxLength: -1}
+	m := &merged{kinds: kindAny, maxItems: -1, maxLength: -1, required: make(map[string]bool)}
 	said, hints := false, kind(0)
-	additional, items := false, false
+	additional, items, closed := false, false, false
+	known := make(map[string]bool)
+	name := func(text string) {
+		closed = true
+		if !known[text] {
+			known[text] = true
+			m.names = append(m.names, text)
+		}
+	}
 	for _, e := range con {
 		s := e.schema
 		m.never = m.never || s.never
@@ -181,11 +193,9 @@ func (con conjunction) merge() *merged {
 		if s.properties != nil || s.required != nil || s.additional != nil {
 			hints |= kindObject
 		}
+		closed = closed || s.properties != nil
 		for _, p := range s.properties {
-			m.names = appendNew(m.names, p.name)
-		}
-		for _, name := range s.required {
-			m.required = appendNew(m.required, name)
+			name(p.name)
 		}
 		additional = additional || s.additional != nil
 		if s.items != nil || s.prefix != nil || s.minItems >= 0 || s.maxItems >= 0 {
@@ -208,8 +218,11 @@ func (con conjunction) merge() *merged {
 			m.multiples = append(m.multiples, *n.multiple)
 		}
 	}
-	for _, name := range m.required {
-		m.names = appendNew(m.names, name)
+	for _, e := range con {
+		for _, text := range e.schema.required {
+			name(text)
+			m.required[text] = true
+		}
 	}
 	if !said && !m.hasEnum && hints != 0 {
 		m.kinds &= hints
@@ -218,7 +231,7 @@ func (con conjunction) merge() *merged {
 		m.numbers.multiple = &m.multiples[0]
 	}
 	// An object or array of which nothing is said may hold anything.
-	m.extra = additional || len(m.names) == 0
+	m.extra = additional || !closed
 	m.more = items || m.prefix == 0 || m.minItems > m.prefix
 	if sparse := slices.ContainsFunc(con, func(e element) bool { return e.schema.minItems >= 0 }); !sparse {
 		m.minItems = m.prefix
@@ -230,13 +243,6 @@ func (con conjunction) merge() *merged {
 		m.kinds = 0
 	}
 	return m
-}
-
-func appendNew(names []string, name string) []string {
-	if slices.Contains(names, name) {
-		return names
-	}
-	return append(names, name)
 }
 
 // least returns the smaller of two counts of which a negative one is none.
@@ -253,12 +259,8 @@ func (c *schemaCompiler) property(con conjunction, name string, listed bool) (co
 	var parts []element
 	for _, e := range con {
 		s := e.schema
-		i := -1
-		if listed {
-			i = slices.IndexFunc(s.properties, func(p property) bool { return p.name == name })
-		}
-		if i >= 0 {
-			parts = append(parts, element{schema: s.properties[i].schema})
+		if one := s.byName[name]; listed && one != nil {
+			parts = append(parts, element{schema: one})
 		} else if s.additional != nil {
 			parts = append(parts, element{schema: s.additional})
 		}

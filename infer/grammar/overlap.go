@@ -6,12 +6,16 @@ import "slices"
 // might be valid, or twice the same number when there are none. It compares
 // what the one writes with what the other allows.
 func (c *schemaCompiler) overlap(branches []conjunction) (i, j int, err error) {
+	facts := make([]*merged, len(branches))
+	for i, b := range branches {
+		facts[i] = b.facts()
+	}
 	for i, a := range branches {
 		for j, b := range branches {
 			if i == j {
 				continue
 			}
-			apart, err := c.excludes(a, b, 0)
+			apart, err := c.excludes(a, b, facts[i], facts[j], 0)
 			if err != nil || !apart {
 				return i, j, err
 			}
@@ -20,10 +24,9 @@ func (c *schemaCompiler) overlap(branches []conjunction) (i, j int, err error) {
 	return 0, 0, nil
 }
 
-// excludes tells whether it is certain that no text written for a is valid
-// under b.
-func (c *schemaCompiler) excludes(a, b conjunction, depth int) (bool, error) {
-	m, n := a.facts(), b.facts()
+// excludes tells whether it is certain that no text written for a, with the
+// facts m, is valid under b, with the facts n.
+func (c *schemaCompiler) excludes(a, b conjunction, m, n *merged, depth int) (bool, error) {
 	if m.hasEnum && n.hasEnum {
 		return len(common(m.enum, n.enum)) == 0, nil
 	}
@@ -90,7 +93,7 @@ func below(high, low *bound) bool {
 // objectsApart tells whether it is certain that an object written for a, with
 // the facts m, is not valid under b, with the facts n.
 func (c *schemaCompiler) objectsApart(a, b conjunction, m, n *merged, depth int) (bool, error) {
-	for _, name := range n.required {
+	for name := range n.required {
 		// b needs a property that a does not write.
 		if !m.extra && !slices.Contains(m.names, name) {
 			return true, nil
@@ -99,7 +102,10 @@ func (c *schemaCompiler) objectsApart(a, b conjunction, m, n *merged, depth int)
 	if depth > 3 {
 		return false, nil
 	}
-	for _, name := range m.required {
+	for _, name := range m.names {
+		if !m.required[name] {
+			continue
+		}
 		// a writes a property of which b allows no such value.
 		mine, err := c.property(a, name, true)
 		if err != nil {
@@ -118,7 +124,7 @@ func (c *schemaCompiler) objectsApart(a, b conjunction, m, n *merged, depth int)
 			}
 			continue
 		}
-		if apart, err := c.excludes(mine, theirs, depth+1); err != nil || apart {
+		if apart, err := c.excludes(mine, theirs, mine.facts(), theirs.facts(), depth+1); err != nil || apart {
 			return apart, err
 		}
 	}

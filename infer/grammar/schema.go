@@ -37,7 +37,8 @@ type schema struct {
 	types      kind // 0 without
 	enum       []*value
 	hasEnum    bool
-	properties []property
+	properties []property // nil without, else not
+	byName     map[string]*schema
 	required   []string
 	additional *schema
 	items      *schema
@@ -57,9 +58,9 @@ type property struct {
 
 // schemaParser reads schemas of one document.
 type schemaParser struct {
-	root *value
-	done map[*value]*schema
-	all  []*schema
+	root     *value
+	done     map[*value]*schema
+	pointers map[string]*value
 }
 
 func (p *schemaParser) fail(path, keyword, reason string, args ...any) error {
@@ -71,9 +72,8 @@ func (p *schemaParser) parse(v *value, path string) (*schema, error) {
 	if s, ok := p.done[v]; ok {
 		return s, nil
 	}
-	s := &schema{id: len(p.all), path: path, minItems: -1, maxItems: -1, minLength: -1, maxLength: -1}
+	s := &schema{id: len(p.done), path: path, minItems: -1, maxItems: -1, minLength: -1, maxLength: -1}
 	p.done[v] = s
-	p.all = append(p.all, s)
 	switch v.kind {
 	case kindTrue:
 		return s, nil
@@ -127,6 +127,10 @@ func (p *schemaParser) keyword(s *schema, name string, v *value) (err error) {
 		_, err = p.named(s, name, v)
 	case "properties":
 		s.properties, err = p.named(s, name, v)
+		s.byName = make(map[string]*schema, len(s.properties))
+		for _, one := range s.properties {
+			s.byName[one.name] = one.schema
+		}
 	case "required":
 		if v.kind != kindArray {
 			return p.fail(s.path, name, "want a list of names")
@@ -135,9 +139,7 @@ func (p *schemaParser) keyword(s *schema, name string, v *value) (err error) {
 			if item.kind != kindString {
 				return p.fail(s.path, name, "want a list of names")
 			}
-			if !slices.Contains(s.required, item.text) {
-				s.required = append(s.required, item.text)
-			}
+			s.required = append(s.required, item.text)
 		}
 	case "additionalProperties":
 		s.additional, err = p.parse(v, at)
@@ -204,9 +206,13 @@ func (s *schema) restrict(values []*value) {
 
 // common returns the values of both lists.
 func common(a, b []*value) []*value {
+	in := make(map[string]bool, len(b))
+	for _, v := range b {
+		in[v.identity()] = true
+	}
 	var both []*value
 	for _, v := range a {
-		if slices.ContainsFunc(b, v.equal) {
+		if in[v.identity()] {
 			both = append(both, v)
 		}
 	}
@@ -232,7 +238,7 @@ func (p *schemaParser) named(s *schema, name string, v *value) ([]property, erro
 	if v.kind != kindObject {
 		return nil, p.fail(s.path, name, "want an object of schemas")
 	}
-	var list []property
+	list := []property{}
 	for _, m := range v.members {
 		escape := strings.NewReplacer("~", "~0", "/", "~1").Replace(m.name)
 		one, err := p.parse(m.value, s.path+"/"+name+"/"+escape)
@@ -335,22 +341,34 @@ func (p *schemaParser) reference(s *schema, v *value) error {
 	if err != nil {
 		return fail("not a JSON pointer")
 	}
-	at := p.root
-	if pointer != "" {
-		for part := range strings.SplitSeq(pointer[1:], "/") {
-			part = strings.NewReplacer("~1", "/", "~0", "~").Replace(part)
-			var next *value
-			if i, err := strconv.Atoi(part); err == nil && at.kind == kindArray && i >= 0 && i < len(at.items) {
-				next = at.items[i]
-			} else if at.kind == kindObject {
-				next = at.get(part)
-			}
-			if next == nil {
-				return fail("there is nothing there")
-			}
-			at = next
-		}
+	at := p.find(pointer)
+	if at == nil {
+		return fail("there is nothing there")
 	}
 	s.ref, err = p.parse(at, "#"+pointer)
 	return err
+}
+
+// find returns what a JSON pointer points to, or nil.
+func (p *schemaParser) find(pointer string) *value {
+	if pointer == "" {
+		return p.root
+	}
+	if v, ok := p.pointers[pointer]; ok {
+		return v
+	}
+	last := strings.LastIndexByte(pointer, '/')
+	at := p.find(pointer[:last])
+	if at == nil {
+		return nil
+	}
+	name := strings.NewReplacer("~1", "/", "~0", "~").Replace(pointer[last+1:])
+	var v *value
+	if i, err := strconv.Atoi(name); at.kind == kindArray && err == nil && i >= 0 && i < len(at.items) {
+		v = at.items[i]
+	} else if at.kind == kindObject {
+		v = at.get(name)
+	}
+	p.pointers[pointer] = v
+	return v
 }

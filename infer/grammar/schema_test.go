@@ -1,6 +1,8 @@
 package grammar
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -28,6 +30,9 @@ var schemaCases = []struct {
 		[]string{`{"a":true}`, `{"b":true,"a":null}`, `{"b":null}`, `{"b":true,"ab":true}`, `{"\u0061":true}`}},
 	{"required only", `{"type":"object","required":["x"]}`, []string{`{"x":1}`}, []string{`{}`, `{"y":1}`}},
 	{"closed", `{"type":"object","additionalProperties":false}`, []string{`{}`}, []string{`{"a":1}`}},
+	{"closed by an empty list", `{"type":"object","properties":{}}`, []string{`{}`}, []string{`{"a":1}`}},
+	{"letters", `{"pattern":"^\\p{L}{2,3}$"}`, []string{`"aé"`, `"中文字"`}, []string{`"a"`, `"a1"`, `"abcd"`}},
+	{"equal numbers", `{"allOf":[{"enum":[1,2,{"a":1,"b":2.50}]},{"enum":[1.0,{"b":2.5,"a":1}]}]}`, []string{`1`, `{"a":1,"b":2.50}`}, []string{`2`, `1.0`}},
 	{"impossible optional", `{"properties":{"a":false,"b":{"type":"null"}}}`, []string{`{}`, `{"b":null}`}, []string{`{"a":1}`}},
 	{"enum", `{"enum":["a","b\"\n",1,null,{"x":[1,2]}]}`, []string{`"a"`, `"b\"\n"`, `1`, `null`, `{"x":[1,2]}`}, []string{`"b"`, `2`, `{}`}},
 	{"enum of a type", `{"type":"string","enum":["a",1,"bb"],"maxLength":1}`, []string{`"a"`}, []string{`1`, `"bb"`}},
@@ -139,5 +144,44 @@ func TestFlexibleSpace(t *testing.T) {
 	}
 	for _, text := range []string{`{"a" :[1],"b":{"x":[1,2]}}`, `{"a":[1] ,"b":{"x":[1,2]}}`, `{  "a":[1],"b":{"x":[1,2]}}`} {
 		require.False(t, follow(t, g, text), text)
+	}
+}
+
+// TestHostileSchemas compiles schemas that could take very long or very much.
+func TestHostileSchemas(t *testing.T) {
+	list := func(n int, one func(i int) string) string {
+		var parts []string
+		for i := range n {
+			parts = append(parts, one(i))
+		}
+		return strings.Join(parts, ",")
+	}
+	for name, c := range map[string]struct{ schema, want string }{
+		"choices within choices": {`{"allOf":[` + list(40, func(i int) string {
+			return fmt.Sprintf(`{"anyOf":[{"required":["a%d"]},{"required":["b%d"]}]}`, i, i)
+		}) + `]}`, "too large"},
+		"many properties":  {`{"properties":{` + list(40000, func(i int) string { return fmt.Sprintf(`"p%d":{"type":"null"}`, i) }) + `}}`, "too large: more than 16384 rules"},
+		"many values":      {`{"allOf":[{"enum":[` + list(60000, func(i int) string { return fmt.Sprint(i) }) + `]},{"enum":[` + list(60000, func(i int) string { return fmt.Sprint(i + 59990) }) + `]}]}`, ""},
+		"many references":  {`{"$defs":{` + list(20000, func(i int) string { return fmt.Sprintf(`"d%d":{"$ref":"#/$defs/d%d"}`, i, i+1) }) + `,"d20000":{"type":"null"}},"$ref":"#/$defs/d0"}`, ""},
+		"many branches":    {`{"oneOf":[` + list(800, func(i int) string { return fmt.Sprintf(`{"properties":{"k":{"const":%d}},"required":["k"]}`, i) }) + `]}`, "too large"},
+		"some branches":    {`{"oneOf":[` + list(200, func(i int) string { return fmt.Sprintf(`{"properties":{"k":{"const":%d}},"required":["k"]}`, i) }) + `]}`, ""},
+		"deep":             {strings.Repeat(`{"items":`, 300) + `{}` + strings.Repeat(`}`, 300), "nested deeper than 200"},
+		"counts in counts": {strings.Repeat(`{"maxItems":60000,"items":`, 30) + `{}` + strings.Repeat(`}`, 30), "too large"},
+		"pattern":          {`{"pattern":"^((a?b?c?){50}){19}$"}`, "too many states"},
+		"patterns":         {`{"allOf":[` + list(12, func(i int) string { return fmt.Sprintf(`{"pattern":"^(.{%d})*$"}`, 7+2*i) }) + `]}`, "too many states"},
+		"exponent":         {`{"minimum":1e999999999}`, "exponent"},
+		"digits":           {`{"type":"number","minimum":1e-400,"maximum":1e400}`, ""},
+		"steps":            {`{"type":"number","multipleOf":0.0123456789}`, "too many states"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g, err := JSONSchema([]byte(c.schema), Compact)
+			if c.want == "" {
+				require.NoError(t, err)
+				a := NewAutomaton(g, smallVocabulary(t))
+				a.Mask(a.Start(), make([]uint64, a.vocab.Words()))
+			} else {
+				require.ErrorContains(t, err, c.want)
+			}
+		})
 	}
 }

@@ -10,10 +10,11 @@ import (
 type sharedMasks struct {
 	mu    sync.Mutex
 	known map[string]*localMask
+	bytes int // that they take
 }
 
-// maxShared bounds the masks kept, each of which may take 25 kB and more.
-const maxShared = 512
+// maxShared bounds the bytes of the masks kept.
+const maxShared = 32 << 20
 
 func (s *sharedMasks) get(key string) *localMask {
 	s.mu.Lock()
@@ -21,14 +22,14 @@ func (s *sharedMasks) get(key string) *localMask {
 	return s.known[key]
 }
 
-func (s *sharedMasks) put(key string, m *localMask) {
+func (s *sharedMasks) put(key string, m *localMask, size int) {
 	if key == "" {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.known == nil || len(s.known) >= maxShared {
-		s.known = make(map[string]*localMask)
+	if s.bytes += size + len(key); s.known == nil || s.bytes > maxShared {
+		s.known, s.bytes = make(map[string]*localMask), size+len(key)
 	}
 	s.known[key] = m
 }

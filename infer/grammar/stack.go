@@ -109,7 +109,7 @@ func (a *Automaton) open(s *stack) *stack {
 	o := a.opener()
 	o.leave(s)
 	opened := o.close()
-	if a.work <= maxWork {
+	if !a.isSpent() {
 		s.opened = opened
 	}
 	return opened
@@ -120,7 +120,7 @@ func (a *Automaton) step(s *stack, c uint8) *stack {
 	if s.next != nil && s.next[c] != nil {
 		return s.next[c]
 	}
-	if a.work > maxWork {
+	if a.isSpent() {
 		return beyond
 	}
 	if s.next == nil {
@@ -134,7 +134,7 @@ func (a *Automaton) step(s *stack, c uint8) *stack {
 		}
 	}
 	next := o.close()
-	if a.work <= maxWork { // otherwise a later operation may get further
+	if !a.isSpent() { // otherwise a later operation may get further
 		s.next[c] = next
 	}
 	return next
@@ -195,11 +195,11 @@ func (a *Automaton) union(frames []frame) *stack {
 		all = append(all, f.under.frames...)
 		end = end || f.under.end
 	}
-	if a.work += len(all); a.work > maxWork {
+	if a.work += len(all); a.isSpent() {
 		return beyond
 	}
 	u := a.set(all, end)
-	if len(frames) == 2 && a.work <= maxWork {
+	if len(frames) == 2 && !a.isSpent() {
 		a.unions[key] = u
 		a.memory += 64
 	}

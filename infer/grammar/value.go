@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -17,6 +18,7 @@ type value struct {
 	text    string // of a string its content, of a number its digits
 	items   []*value
 	members []member
+	byName  map[string]*value // the members
 }
 
 type member struct {
@@ -93,7 +95,9 @@ func readValue(d *json.Decoder, depth int) (*value, error) {
 		if t == '{' {
 			v.kind = kindObject
 		}
-		names := make(map[string]bool)
+		if v.kind == kindObject {
+			v.byName = make(map[string]*value)
+		}
 		for d.More() {
 			name := ""
 			if v.kind == kindObject {
@@ -102,10 +106,9 @@ func readValue(d *json.Decoder, depth int) (*value, error) {
 					return nil, err
 				}
 				name = token.(string)
-				if names[name] {
+				if v.byName[name] != nil {
 					return nil, fmt.Errorf("the name %q stands twice in one object", name)
 				}
-				names[name] = true
 			}
 			inner, err := readValue(d, depth+1)
 			if err != nil {
@@ -113,6 +116,7 @@ func readValue(d *json.Decoder, depth int) (*value, error) {
 			}
 			if v.kind == kindObject {
 				v.members = append(v.members, member{name, inner})
+				v.byName[name] = inner
 			} else {
 				v.items = append(v.items, inner)
 			}
@@ -124,14 +128,7 @@ func readValue(d *json.Decoder, depth int) (*value, error) {
 }
 
 // get returns the member of that name, or nil.
-func (v *value) get(name string) *value {
-	for _, m := range v.members {
-		if m.name == name {
-			return m.value
-		}
-	}
-	return nil
-}
+func (v *value) get(name string) *value { return v.byName[name] }
 
 // append writes v in its one compact spelling; see machine.quoted for strings.
 func (v *value) append(b []byte) []byte {
@@ -181,29 +178,25 @@ func appendString(b []byte, text string) []byte {
 
 func (v *value) String() string { return string(v.append(nil)) }
 
-// equal tells whether v and w are the same value: members in any order, numbers
-// by what they count.
-func (v *value) equal(w *value) bool {
-	if v.kind&kindNumber != 0 && w.kind&kindNumber != 0 {
-		if v.text == w.text {
-			return true
-		}
-		d, err1 := parseDecimal(v.text)
-		e, err2 := parseDecimal(w.text)
-		return err1 == nil && err2 == nil && d.compare(e) == 0
+// identity is a text that is the same for equal values: with members in one
+// order, and numbers by what they count.
+func (v *value) identity() string {
+	return string(v.sorted().append(nil))
+}
+
+func (v *value) sorted() *value {
+	w := *v
+	if d, err := parseDecimal(v.text); v.kind&kindNumber != 0 && err == nil {
+		w.text = fmt.Sprint(d)
 	}
-	if v.kind != w.kind || v.text != w.text || len(v.items) != len(w.items) || len(v.members) != len(w.members) {
-		return false
+	w.items = nil
+	for _, item := range v.items {
+		w.items = append(w.items, item.sorted())
 	}
-	for i, item := range v.items {
-		if !item.equal(w.items[i]) {
-			return false
-		}
-	}
+	w.members = nil
 	for _, m := range v.members {
-		if other := w.get(m.name); other == nil || !m.value.equal(other) {
-			return false
-		}
+		w.members = append(w.members, member{m.name, m.value.sorted()})
 	}
-	return true
+	slices.SortFunc(w.members, func(a, b member) int { return strings.Compare(a.name, b.name) })
+	return &w
 }
