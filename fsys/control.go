@@ -150,10 +150,18 @@ func (f *FS) writeRAM(data []byte) error {
 	if err != nil {
 		return err
 	}
+	demand := budget.Demand{
+		Budget:  n,
+		Experts: int64(f.tree.Layers) * int64(f.tree.Experts) * f.tree.expertSize,
+		Dense:   f.cache.Stats().DenseBytes,
+	}
+	if err := demand.Refuse(); err != nil {
+		return err
+	}
 	if err := f.cache.SetBudget(n); err != nil {
 		return err
 	}
-	if doubt := budget.Doubt(n); doubt != "" {
+	if doubt := demand.Doubt(); doubt != "" {
 		f.log.Warn(doubt)
 	}
 	return nil

@@ -34,6 +34,7 @@ const (
 	exitRefused      = 32
 	exitSmallBudget  = 33
 	exitNoOverwrite  = 34
+	exitLargeBudget  = 35
 )
 
 // exitMeanings documents every code, in the order that help shows.
@@ -60,6 +61,7 @@ var exitMeanings = []struct {
 	{exitRefused, "the kernel or fusermount3 refuses to mount"},
 	{exitSmallBudget, "the RAM budget is too small to work with"},
 	{exitNoOverwrite, "--trace or --heat names a file that is not expertfs's to replace"},
+	{exitLargeBudget, "the RAM budget is more than the control group of this process may use"},
 }
 
 // newExitCodesCommand makes the help topic that lists the exit codes.

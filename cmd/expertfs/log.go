@@ -26,8 +26,9 @@ func openLog(c *mountConfig) (*slog.Logger, error) {
 	case !c.foreground:
 		w = io.Discard
 		s, err := syslog.New(syslog.LOG_DAEMON|syslog.LOG_INFO, "expertfs")
-		c.unlogged = err != nil
-		if err == nil {
+		if err != nil {
+			c.unlogged = "there is no syslog here, so nothing is logged: --log-file FILE keeps a log"
+		} else {
 			w = s
 		}
 	}

@@ -34,7 +34,7 @@ type mountConfig struct {
 	foreground    bool
 	logLevel      string
 	logFile       string
-	unlogged      bool // found out by openLog: there is no syslog, and the log is lost
+	unlogged      string // why the log is lost, found out by openLog; "" for one that is not
 
 	// For tests: poorer mechanisms than the system offers.
 	mechanism string

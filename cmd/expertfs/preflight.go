@@ -12,8 +12,6 @@ import (
 	"expertfs/fsys/budget"
 	"expertfs/fsys/mountpoint"
 	"expertfs/policy"
-
-	"github.com/dustin/go-humanize"
 )
 
 // validate finds what is wrong with the command line, before anything is begun,
@@ -104,18 +102,4 @@ func (c *mountConfig) mountError(err error) error {
 		}
 	}
 	return withCode(exitRefused, fmt.Errorf("%w: %s", err, hint))
-}
-
-// doubts are warnings about a budget: above the memory that there is, it bounds
-// nothing; below what one token uses, hits are rare whatever the policy.
-func doubts(ram, slot int64, layers, topK int) []string {
-	if doubt := budget.Doubt(ram); doubt != "" {
-		return []string{doubt}
-	}
-	need := int64(layers) * int64(topK) * slot
-	if ram >= need {
-		return nil
-	}
-	return []string{fmt.Sprintf("the RAM budget of %s is below what one token uses, %d layers x %d experts x %s = %s: expect few hits",
-		humanize.IBytes(uint64(ram)), layers, topK, humanize.IBytes(uint64(slot)), humanize.IBytes(uint64(need)))}
 }

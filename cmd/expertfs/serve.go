@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -12,7 +13,6 @@ import (
 	"expertfs"
 	"expertfs/checkpoint"
 	"expertfs/fsys"
-	"expertfs/fsys/budget"
 	"expertfs/fsys/mountpoint"
 	"expertfs/tiers"
 
@@ -55,18 +55,26 @@ func (c *mountConfig) serveCheckpoint(ck *checkpoint.Checkpoint, log *slog.Logge
 	defer signal.Stop(signals)
 
 	shape := shapeOf(ck)
+	demand, err := c.demand(ck)
+	if err != nil {
+		return err
+	}
+	if err := demand.Refuse(); err != nil {
+		return withCode(exitLargeBudget, fmt.Errorf("--ram %s: %w", c.ram, err))
+	}
 	learned := &heatFile{path: c.heat, model: ck.ID(), shape: shape, log: log}
 	before, err := learned.load()
 	if err != nil {
 		return err
 	}
+	few := allowFiles(min(demand.Budget, demand.Experts) / ck.ExpertSize())
 	steps, err := createTrace(c.trace, shape, log)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, steps.close(mounted)) }()
 	backings := fsys.NewBackings(log)
-	cache, err := c.openCache(ck, tiers.Options{SlotHook: backings, Trace: steps.hook(), Heat: before, Log: log})
+	cache, err := c.openCache(ck, tiers.Options{Budget: demand.Budget, SlotHook: backings, Trace: steps.hook(), Heat: before, Log: log})
 	if err != nil {
 		return err
 	}
@@ -81,13 +89,11 @@ func (c *mountConfig) serveCheckpoint(ck *checkpoint.Checkpoint, log *slog.Logge
 		return c.mountError(err)
 	}
 	mounted = true
-	stats := cache.Stats()
-	warnings := doubts(stats.Budget, stats.SlotBytes, shape.Layers, shape.TopK)
-	if learned.warning != "" {
-		warnings = append(warnings, learned.warning)
-	}
-	if c.unlogged {
-		warnings = append(warnings, "there is no syslog here, so nothing is logged: --log-file FILE keeps a log")
+	warnings := doubts(demand, others(c.point), cache.Stats().SlotBytes, shape.Layers, shape.TopK)
+	for _, w := range []string{few, learned.warning, c.unlogged} {
+		if w != "" {
+			warnings = append(warnings, w)
+		}
 	}
 	if err := announce(ready{c.point, warnings}); err != nil {
 		// Nobody knows of the mount. Who has found it nevertheless is served.
@@ -111,11 +117,7 @@ func (c *mountConfig) serveCheckpoint(ck *checkpoint.Checkpoint, log *slog.Logge
 
 // openCache makes the cache that was asked for, with what o has already.
 func (c *mountConfig) openCache(ck *checkpoint.Checkpoint, o tiers.Options) (*tiers.Cache, error) {
-	size, err := budget.Parse(c.ram)
-	if err != nil {
-		return nil, err
-	}
-	o.Budget, o.Policy, o.Seed, o.Shadows = size, c.policy, c.seed, c.ghosts
+	o.Policy, o.Seed, o.Shadows = c.policy, c.seed, c.ghosts
 	o.High, o.Low, o.MaxWait = c.high, c.low, c.maxWait
 	o.NoForecast = c.noForesight
 	o.NoHuge, o.Memfd = c.noHuge, c.memfd

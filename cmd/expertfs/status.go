@@ -65,12 +65,7 @@ func statusAll(out io.Writer, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	all := make([]mountStatus, len(mounts))
-	var asking sync.WaitGroup // at once, as each may keep us waiting
-	for i, m := range mounts {
-		asking.Go(func() { all[i] = statusOf(m) })
-	}
-	asking.Wait()
+	all := statusOfAll(mounts)
 	if asJSON {
 		return printJSON(out, all)
 	}
@@ -86,8 +81,23 @@ func statusAll(out io.Writer, asJSON bool) error {
 	return w.Flush()
 }
 
+// statusOfAll asks all mounts at once, as each may keep us waiting.
+func statusOfAll(mounts []mountpoint.Mount) []mountStatus {
+	all := make([]mountStatus, len(mounts))
+	var asking sync.WaitGroup
+	for i, m := range mounts {
+		asking.Go(func() { all[i] = statusOf(m) })
+	}
+	asking.Wait()
+	return all
+}
+
 func statusOf(m mountpoint.Mount) mountStatus {
 	s := mountStatus{Mountpoint: m.Point}
+	if pid := mountpoint.Server(m); pid != 0 && mountpoint.Stopped(pid) {
+		s.Error = fmt.Sprintf("its server is stopped: kill -CONT %d", pid)
+		return s
+	}
 	text, err := readControl(m.Point, expertfs.StatsJSONFile)
 	switch {
 	case errors.Is(err, mountpoint.ErrStale):
@@ -95,9 +105,6 @@ func statusOf(m mountpoint.Mount) mountStatus {
 		return s
 	case errors.Is(err, mountpoint.ErrSilent):
 		s.Error = "its server does not answer"
-		if pid := mountpoint.Server(m); pid != 0 && mountpoint.Stopped(pid) {
-			s.Error = fmt.Sprintf("its server is stopped: kill -CONT %d", pid)
-		}
 		return s
 	case errors.Is(err, os.ErrPermission):
 		s.Error = "mounted by another user"

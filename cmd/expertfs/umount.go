@@ -48,9 +48,9 @@ func umount(point string, lazy bool) error {
 		server = findServer(m)
 		defer server.close()
 	}
-	err = mountpoint.Unmount(m.Point, lazy)
+	holders, err := unmount(m.Point, lazy)
 	if errors.Is(err, mountpoint.ErrBusy) {
-		for _, h := range mountpoint.Holders(m.Point) {
+		for _, h := range holders {
 			err = fmt.Errorf("%w\n  %v", err, h)
 		}
 		return fmt.Errorf("%w\nLeave the folder or close the files, or detach it with --lazy", err)
@@ -62,6 +62,21 @@ func umount(point string, lazy bool) error {
 		return withCode(exitServerLives, fmt.Errorf("%s is unmounted, but its server%s goes on: %s", m.Point, server, why))
 	}
 	return nil
+}
+
+// unmount takes down the mount at point, or finds who keeps it busy. One that nobody
+// is seen to use may be asked something just now, by a df or by this program; such a
+// one is tried again for longer than that takes.
+func unmount(point string, lazy bool) ([]mountpoint.Holder, error) {
+	for deadline := time.Now().Add(mountpoint.ProbePatience + time.Second); ; time.Sleep(50 * time.Millisecond) {
+		err := mountpoint.Unmount(point, lazy)
+		if !errors.Is(err, mountpoint.ErrBusy) {
+			return nil, err
+		}
+		if holders := mountpoint.Holders(point); len(holders) > 0 || time.Now().After(deadline) {
+			return holders, err
+		}
+	}
 }
 
 // serverProcess is the process that serves a mount, with a descriptor of it; its

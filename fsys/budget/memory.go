@@ -16,16 +16,22 @@ import (
 // memory or, where lower, the limit of the control group it runs in or of any
 // group above that (v1 and v2).
 func Memory() (int64, error) {
-	return memoryIn(os.DirFS("/"))
+	m, err := readMemory(os.DirFS("/"))
+	return m.limit(), err
 }
 
-// memoryIn is Memory on the tree root, which has proc and sys/fs/cgroup.
-func memoryIn(root fs.FS) (int64, error) {
+// memory is what there is.
+type memory struct {
+	total int64 // of the machine
+	group int64 // that the control groups of this process allow; MaxInt64 for all
+}
+
+func (m memory) limit() int64 { return min(m.total, m.group) }
+
+// readMemory reads the tree root, which has proc and sys/fs/cgroup.
+func readMemory(root fs.FS) (memory, error) {
 	total, err := memTotal(root)
-	if err != nil {
-		return 0, err
-	}
-	return min(total, groupLimit(root)), nil
+	return memory{total, groupLimit(root)}, err
 }
 
 // memTotal reads MemTotal of /proc/meminfo, in bytes.

@@ -6,8 +6,6 @@ import (
 	"strings"
 
 	"expertfs"
-
-	"github.com/dustin/go-humanize"
 )
 
 const mebi = 1 << 20
@@ -34,15 +32,4 @@ func Parse(s string) (int64, error) {
 		return 0, fmt.Errorf("size %q: want bytes, a size like 6GiB, or a percentage of memory like 40%%", s)
 	}
 	return n, nil
-}
-
-// Doubt says so when a budget of n bytes is above the memory that this process may
-// use; "" is no doubt. Such a budget bounds nothing.
-func Doubt(n int64) string {
-	memory, err := Memory()
-	if err != nil || n <= memory {
-		return ""
-	}
-	return fmt.Sprintf("the RAM budget of %s is above the %s of memory that this process may use: the system may run out of memory before the budget is full",
-		humanize.IBytes(uint64(n)), humanize.IBytes(uint64(memory)))
 }

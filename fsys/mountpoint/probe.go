@@ -17,8 +17,8 @@ import (
 // answer: it is stopped, or hangs.
 var ErrSilent = errors.New("the server does not answer")
 
-// probePatience is how long a probe waits for a server.
-const probePatience = 5 * time.Second
+// ProbePatience is how long a server is waited for that is asked something.
+const ProbePatience = 5 * time.Second
 
 // A probe asks a mount's server something in a process of its own. The kernel lets
 // only SIGKILL end the wait for a server, and a thread that waits keeps the mount
@@ -86,7 +86,7 @@ func probe(what, path string) ([]byte, error) {
 		defer close(ended)
 		_ = child.Wait() // the answer says more
 	}()
-	if err := answer.SetReadDeadline(time.Now().Add(probePatience)); err != nil {
+	if err := answer.SetReadDeadline(time.Now().Add(ProbePatience)); err != nil {
 		return nil, err
 	}
 	text, err := io.ReadAll(answer)

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"fmt"
+
+	"expertfs"
+	"expertfs/checkpoint"
+	"expertfs/fsys/budget"
+	"expertfs/fsys/mountpoint"
+
+	"github.com/dustin/go-humanize"
+	"golang.org/x/sys/unix"
+)
+
+// demand tells what the mount may come to hold in RAM.
+func (c *mountConfig) demand(ck *checkpoint.Checkpoint) (budget.Demand, error) {
+	ram, err := budget.Parse(c.ram)
+	d := budget.Demand{Budget: ram, Dense: ck.Unembedding().Size()}
+	m := ck.Config()
+	d.Experts = int64(m.Layers) * int64(m.Experts) * ck.ExpertSize()
+	for layer := range m.Layers {
+		d.Dense += ck.Dense(layer).Size()
+	}
+	return d, err
+}
+
+// doubts are warnings about what a mount was asked for: more than the memory there
+// is, alone or with other mounts; a budget below what one token uses, with which
+// hits are rare whatever the policy.
+func doubts(d budget.Demand, others []budget.Other, slot int64, layers, topK int) []string {
+	if doubt := d.Doubt(); doubt != "" {
+		return []string{doubt}
+	}
+	if doubt := d.Crowd(others); doubt != "" {
+		return []string{doubt}
+	}
+	need := int64(layers) * int64(topK) * slot
+	if d.Budget >= need {
+		return nil
+	}
+	return []string{fmt.Sprintf("the RAM budget of %s is below what one token uses, %d layers x %d experts x %s = %s: expect few hits",
+		humanize.IBytes(uint64(d.Budget)), layers, topK, humanize.IBytes(uint64(slot)), humanize.IBytes(uint64(need)))}
+}
+
+// others finds what other mounts of this machine may hold. This process serves the
+// mount at point, which it must not ask.
+func others(point string) []budget.Other {
+	mounts, err := mountpoint.List()
+	if err != nil {
+		return nil // they are of use for a warning only
+	}
+	known := make(map[uint32]bool) // by what is mounted, which may be so at several places
+	for _, m := range mounts {
+		known[m.Minor] = known[m.Minor] || m.Point == point
+	}
+	var distinct []mountpoint.Mount
+	for _, m := range mounts {
+		if !known[m.Minor] {
+			known[m.Minor] = true
+			distinct = append(distinct, m)
+		}
+	}
+	var found []budget.Other
+	for _, s := range statusOfAll(distinct) {
+		if s.Report != nil {
+			found = append(found, budget.Other{Point: s.Mountpoint, Demand: demandOf(s.Report)})
+		}
+	}
+	return found
+}
+
+// demandOf is what a mount may hold by its figures.
+func demandOf(s *expertfs.Stats) budget.Demand {
+	return budget.Demand{
+		Budget:  s.Cache.Budget,
+		Experts: int64(s.Layers) * int64(s.Experts) * s.Cache.SlotBytes,
+		Dense:   s.Cache.DenseBytes,
+	}
+}
+
+// allowFiles raises the limit on open files to what a server may need with so many
+// experts in RAM, each of which is a file, or says why that is not possible. The
+// runtime has raised the limit as far as anybody may.
+func allowFiles(experts int64) (warning string) {
+	const beside = 512 // dense files, the checkpoint, connections
+	need := uint64(experts + beside)
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil || limit.Cur >= need {
+		return ""
+	}
+	higher := unix.Rlimit{Cur: max(limit.Cur, need), Max: max(limit.Max, need)}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &higher); err != nil {
+		return fmt.Sprintf("this process may open %d files, and %d experts in RAM may want %d (%v): fewer will be kept there; ulimit -n and LimitNOFILE= raise that", limit.Cur, experts, need, err)
+	}
+	return ""
+}
