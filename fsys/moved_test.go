@@ -26,7 +26,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// movedEnv is how many files TestMovedPagesKeepTheirBytes moves in each way.
+// movedEnv is how many files TestMovedPagesKeepTheirBytes moves of each model.
 const movedEnv = "EXPERTFS_MOVED"
 
 // moved are bytes of a file that wait in a pipe or a socket. The file is closed.
@@ -44,13 +44,13 @@ type mover func(f *os.File, off, size int64) (moved, error)
 // reads what was moved. The files are those of the tree by passthrough, and
 // descriptors from the mount's socket.
 func TestMovedPagesKeepTheirBytes(t *testing.T) {
-	t.Run("small", func(t *testing.T) { testMoved(t, openModel(t, "embed:tiny"), serverConfig{Slots: 7}, 200) })
-	t.Run("small memfds", func(t *testing.T) { testMoved(t, openModel(t, "embed:tiny"), serverConfig{Slots: 7, Memfd: true}, 100) })
+	t.Run("small", func(t *testing.T) { testMoved(t, openModel(t, "embed:tiny"), serverConfig{Slots: 7}, 1000) })
+	t.Run("small memfds", func(t *testing.T) { testMoved(t, openModel(t, "embed:tiny"), serverConfig{Slots: 7, Memfd: true}, 500) })
 	t.Run("13 MB", func(t *testing.T) {
 		if testing.Short() && os.Getenv(movedEnv) == "" {
 			t.Skip("writes a checkpoint of 220 MB")
 		}
-		testMoved(t, publishedSize(t), serverConfig{Slots: 4}, 24)
+		testMoved(t, publishedSize(t), serverConfig{Slots: 4}, 150)
 	})
 }
 
@@ -66,6 +66,7 @@ func publishedSize(t testing.TB) *model {
 	return openModel(t, dir)
 }
 
+// testMoved moves count files, or as many as movedEnv says.
 func testMoved(t *testing.T, m *model, c serverConfig, count int) {
 	if text := os.Getenv(movedEnv); text != "" {
 		var err error
@@ -78,7 +79,7 @@ func testMoved(t *testing.T, m *model, c serverConfig, count int) {
 	socket := expertfs.NewOpener(s.point, m.names())
 	defer socket.Close()
 	web := startFileServer(t, s.point)
-	for name, move := range map[string]func(expertfs.Key, int64, int64) (moved, error){
+	ways := map[string]func(expertfs.Key, int64, int64) (moved, error){
 		"splice of a file":         moveFile(s, m, splicePages),
 		"vmsplice of a file":       moveFile(s, m, vmsplicePages),
 		"sendfile of a file":       moveFile(s, m, sendfilePages),
@@ -86,7 +87,9 @@ func testMoved(t *testing.T, m *model, c serverConfig, count int) {
 		"splice of a descriptor":   moveDescriptor(socket, splicePages),
 		"vmsplice of a descriptor": moveDescriptor(socket, vmsplicePages),
 		"sendfile of a descriptor": moveDescriptor(socket, sendfilePages),
-	} {
+	}
+	count = (count + len(ways) - 1) / len(ways)
+	for name, move := range ways {
 		t.Run(name, func(t *testing.T) {
 			if !strings.HasSuffix(name, "descriptor") {
 				s.needPassthrough(t)
