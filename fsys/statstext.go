@@ -36,6 +36,7 @@ func summary(b *bytes.Buffer, s expertfs.Stats) {
 	if s.NoSocket != "" {
 		fmt.Fprintf(b, "# socket for descriptors: none%s\n", reason(s.NoSocket))
 	}
+	fmt.Fprintf(b, "# opens: %d by the socket, %d of files\n", s.Requests.Descriptors, s.Requests.Opens)
 	fmt.Fprintf(b, "# RAM tier: %s%s\n", c.Mechanism, reason(c.Why))
 	fmt.Fprintf(b, "# NVMe tier: %s\n", c.Drive)
 	fmt.Fprintf(b, "# policy: %s\n", c.Policy)

@@ -82,6 +82,15 @@ func testSameLogits(t *testing.T, program string) {
 			require.Equal(t, want, score(t, dir, "-b", "5", "--map-bytes", "0", "-t", "3"))
 		})
 	}
+	t.Run("without a socket", func(t *testing.T) {
+		t.Setenv("EXPERTFS_RUNTIME_DIR", "/proc/none")
+		dir := mountTiny(t, program, "--ram", "1MiB", "--no-passthrough")
+		require.Equal(t, want, score(t, dir))
+		_, out, err := runCommand(t, someIDs, "run", "--model", dir, "--ids", "-", "--predict", "3")
+		require.NoError(t, err)
+		require.Contains(t, out, "the mount copies experts")
+		require.Contains(t, out, "0 by the mount's socket")
+	})
 }
 
 // The mount sees every use of an expert, opened or still mapped.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -14,6 +15,11 @@ type driveStats struct {
 	mounted   bool
 	uses      expertfs.Uses // of a mount's cache
 	bytesRead int64         // from the drive: by the mount, or by this process
+
+	// Of a mount: how it answers reads of files, why not better, and why it has
+	// no socket.
+	mechanism     expertfs.Mechanism
+	why, noSocket string
 }
 
 // readDriveStats asks the mount that dir is, or, for a plain folder, the
@@ -26,7 +32,10 @@ func readDriveStats(dir string) (driveStats, error) {
 	if err != nil {
 		return driveStats{}, err
 	}
-	return driveStats{mounted: true, uses: s.Cache.Uses, bytesRead: s.Cache.BytesRead}, nil
+	return driveStats{
+		mounted: true, uses: s.Cache.Uses, bytesRead: s.Cache.BytesRead,
+		mechanism: s.Mechanism, why: s.Why, noSocket: s.NoSocket,
+	}, nil
 }
 
 // processReads counts what page faults and reads of this process took from the
@@ -47,7 +56,21 @@ func processReads() (driveStats, error) {
 
 // sub returns what was done since o.
 func (s driveStats) sub(o driveStats) driveStats {
-	return driveStats{s.mounted, s.uses.Sub(o.uses), s.bytesRead - o.bytesRead}
+	s.uses, s.bytesRead = s.uses.Sub(o.uses), s.bytesRead-o.bytesRead
+	return s
+}
+
+// slowWay tells why experts that were opened as files took long to read, "" where
+// they did not.
+func (s driveStats) slowWay() string {
+	if !s.mounted || s.mechanism == expertfs.Passthrough {
+		return ""
+	}
+	reason := "its socket cannot be reached from here"
+	if s.noSocket != "" {
+		reason = "it has no socket for descriptors: " + s.noSocket
+	}
+	return fmt.Sprintf("the mount copies experts, which is several times slower with little RAM: %s; and no passthrough: %s", reason, s.why)
 }
 
 // hitRate is the share of uses that found their expert in RAM; ok is false for

@@ -27,6 +27,13 @@ func TestDriveStatsOfAMount(t *testing.T) {
 	_, ok = s.hitRate()
 	require.False(t, ok, "nothing was used")
 
+	require.Empty(t, driveStats{}.slowWay(), "a plain folder")
+	require.Empty(t, driveStats{mounted: true, mechanism: expertfs.Passthrough, noSocket: "no room"}.slowWay())
+	slow := driveStats{mounted: true, mechanism: expertfs.Direct, why: "not root", noSocket: "no room"}
+	require.Contains(t, slow.slowWay(), "no socket for descriptors: no room; and no passthrough: not root")
+	slow.noSocket = ""
+	require.Contains(t, slow.slowWay(), "cannot be reached")
+
 	require.NoError(t, os.WriteFile(path, []byte("{"), 0o600))
 	_, err = readDriveStats(dir)
 	require.ErrorContains(t, err, path)

@@ -31,6 +31,7 @@ type timingFigures struct {
 	DecodePerS   float64 `json:"predicted_per_second,omitempty"`
 	ExpertsUsed  int64   `json:"experts_used"`
 	ExpertsOpen  int64   `json:"experts_opened"`
+	BySocket     int64   `json:"experts_by_socket"` // of those opened; the others as files
 	ExpertBytes  int64   `json:"expert_bytes_opened"`
 	ExpertWaitMS float64 `json:"expert_wait_ms"`
 	DriveBytes   int64   `json:"drive_bytes"`        // read from the drive
@@ -47,6 +48,7 @@ func (t *timings) figures() *timingFigures {
 		DecodePerS:   perSecond(t.decoded(), t.done.Sub(t.promptDone)),
 		ExpertsUsed:  t.atEnd.Used,
 		ExpertsOpen:  t.atEnd.Opened,
+		BySocket:     t.atEnd.BySocket,
 		ExpertBytes:  t.atEnd.OpenedBytes,
 		ExpertWaitMS: ms(t.atEnd.Waited),
 		DriveBytes:   t.drive.bytesRead,
@@ -69,13 +71,18 @@ func (t *timings) summary(w io.Writer, notes ...string) {
 		fmt.Fprintf(w, "  %8.2f tokens/s", f.DecodePerS)
 	}
 	fmt.Fprintf(w, "  (%s)\n", strings.Join(append([]string{fmt.Sprintf("%d generated", t.generated)}, notes...), ", "))
-	fmt.Fprintf(w, "experts %8d used, %d opened (%s), %.0f ms waited for\n",
-		f.ExpertsUsed, f.ExpertsOpen, humanize.IBytes(uint64(f.ExpertBytes)), f.ExpertWaitMS)
+	fmt.Fprintf(w, "experts %8d used, %d opened (%s; %d by the mount's socket), %.0f ms waited for\n",
+		f.ExpertsUsed, f.ExpertsOpen, humanize.IBytes(uint64(f.ExpertBytes)), f.BySocket, f.ExpertWaitMS)
 	fmt.Fprintf(w, "drive   %8s read", humanize.IBytes(uint64(f.DriveBytes)))
 	if rate, ok := t.drive.hitRate(); ok {
 		fmt.Fprintf(w, ", %.1f%% of the uses found their expert in RAM", 100*rate)
 	}
 	fmt.Fprintln(w)
+	if f.BySocket < f.ExpertsOpen {
+		if note := t.drive.slowWay(); note != "" {
+			fmt.Fprintln(w, "note   ", note)
+		}
+	}
 	if kernel.Portable() {
 		fmt.Fprintln(w, "note   ", kernelNote())
 	}

@@ -7,6 +7,7 @@ type Stats struct {
 	Waited      time.Duration // in which Next waited
 	Used        int64         // experts asked for
 	Opened      int64         // of these, opened; the others were still mapped
+	BySocket    int64         // of those opened, by the mount's socket; the others were opened as files
 	OpenedBytes int64
 	Kept        int64                  // bytes of experts that are mapped and not in use, now
 	HintsLost   int                    // writes of hints that the mount did not take
@@ -18,7 +19,7 @@ type Stats struct {
 func (s Stats) Sub(o Stats) Stats {
 	d := Stats{
 		Waited: s.Waited - o.Waited, Used: s.Used - o.Used, Opened: s.Opened - o.Opened,
-		OpenedBytes: s.OpenedBytes - o.OpenedBytes, Kept: s.Kept, HintsLost: s.HintsLost - o.HintsLost,
+		BySocket: s.BySocket - o.BySocket, OpenedBytes: s.OpenedBytes - o.OpenedBytes, Kept: s.Kept, HintsLost: s.HintsLost - o.HintsLost,
 	}
 	for l, p := range s.Prediction {
 		if l < len(o.Prediction) {

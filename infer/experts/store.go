@@ -214,6 +214,7 @@ func (s *Store[T]) Close() error {
 func (s *Store[T]) Stats() Stats {
 	st := s.stats
 	st.Kept = s.idleBytes
+	st.BySocket, _ = s.opener.Opens()
 	st.HintsLost = s.hints.Lost()
 	st.Prediction = slices.Clone(s.Predictor.counts)
 	st.Ahead = s.Predictor.ahead
