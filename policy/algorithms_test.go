@@ -4,29 +4,30 @@ import (
 	"slices"
 	"testing"
 
+	"expertfs"
 	"expertfs/policy"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
-func made(t *testing.T, spec string, s policy.Shape) policy.Policy {
+func made(t *testing.T, spec string, s expertfs.Shape) policy.Policy {
 	t.Helper()
 	p, err := policy.New(spec, s, 1)
 	require.NoError(t, err)
 	return p
 }
 
-func insert(p policy.Policy, ks ...policy.Key) {
+func insert(p policy.Policy, ks ...expertfs.Key) {
 	for _, k := range ks {
 		p.Insert(k, expertBytes)
 	}
 }
 
-func order(p policy.Policy) []policy.Key { return slices.Collect(p.Victims()) }
+func order(p policy.Policy) []expertfs.Key { return slices.Collect(p.Victims()) }
 
 func TestLRUAndFIFO(t *testing.T) {
-	for name, want := range map[string][]policy.Key{"lru": keys(0, 2, 3, 1), "fifo": keys(0, 1, 2, 3)} {
+	for name, want := range map[string][]expertfs.Key{"lru": keys(0, 2, 3, 1), "fifo": keys(0, 1, 2, 3)} {
 		p := made(t, name, small)
 		insert(p, keys(0, 1, 2, 3)...)
 		p.Touch(key(0, 1))
@@ -35,7 +36,7 @@ func TestLRUAndFIFO(t *testing.T) {
 }
 
 func TestRandomDependsOnTheSeedAlone(t *testing.T) {
-	drawn := map[uint64][]policy.Key{}
+	drawn := map[uint64][]expertfs.Key{}
 	for seed := range uint64(4) {
 		p, err := policy.New("random", small, seed)
 		require.NoError(t, err)
@@ -52,11 +53,11 @@ func TestTTLEvictsTheExpiredAndElseTheNewest(t *testing.T) {
 		step(p, l, keys(l, 0))
 		insert(p, key(l, 0))
 	}
-	assert.Equal(t, []policy.Key{key(2, 0), key(1, 0), key(0, 0)}, order(p), "all alive")
+	assert.Equal(t, []expertfs.Key{key(2, 0), key(1, 0), key(0, 0)}, order(p), "all alive")
 	step(p, 0, keys(0, 1))
 	step(p, 1, keys(1, 0))
 	p.Touch(key(1, 0))
-	assert.Equal(t, []policy.Key{key(0, 0), key(1, 0), key(2, 0)}, order(p), "the first has expired")
+	assert.Equal(t, []expertfs.Key{key(0, 0), key(1, 0), key(2, 0)}, order(p), "the first has expired")
 }
 
 func TestLRULayerTakesFromTheFullestLayer(t *testing.T) {
@@ -180,7 +181,7 @@ func TestTokensAreOfEachStream(t *testing.T) {
 			p.Step(policy.Step{Stream: i % streams, Layer: i / streams % small.Layers})
 		}
 	}
-	for streams, want := range map[int][]policy.Key{1: keys(0, 1, 2), 2: keys(0, 2, 1)} {
+	for streams, want := range map[int][]expertfs.Key{1: keys(0, 1, 2), 2: keys(0, 2, 1)} {
 		p := made(t, "ttl:tokens=1.5", small)
 		insert(p, key(0, 1))
 		steps(p, 6, streams)
@@ -291,18 +292,18 @@ func TestARCAdapts(t *testing.T) {
 // TestForecastsAreGivenWhenLearned follows a layer that uses the same experts
 // all the time.
 func TestForecastsAreGivenWhenLearned(t *testing.T) {
-	p, err := policy.New("forecast", policy.Shape{Layers: 2, Experts: 8, TopK: 2, ExpertBytes: 1, Budget: 4}, 1)
+	p, err := policy.New("forecast", expertfs.Shape{Layers: 2, Experts: 8, TopK: 2, ExpertBytes: 1, Budget: 4}, 1)
 	require.NoError(t, err)
-	f, used := p.(policy.Forecaster), policy.Key{Expert: 3}
+	f, used := p.(policy.Forecaster), expertfs.Key{Expert: 3}
 	for range 16 { // as many forecasts are judged first
-		step(p, 0, []policy.Key{used, {Expert: 4}})
+		step(p, 0, []expertfs.Key{used, {Expert: 4}})
 		require.Zero(t, f.Forecast(0, used))
 	}
 	for range 50 {
-		step(p, 0, []policy.Key{used, {Expert: 4}})
+		step(p, 0, []expertfs.Key{used, {Expert: 4}})
 	}
 	require.Greater(t, f.Forecast(0, used), 0.8)
-	require.Less(t, f.Forecast(0, policy.Key{Expert: 5}), 0.2)
-	require.Zero(t, f.Forecast(0, policy.Key{Layer: 1, Expert: 3}), "a layer never visited")
-	require.Zero(t, f.Forecast(0, policy.Key{Layer: 9, Expert: 9}), "no such expert")
+	require.Less(t, f.Forecast(0, expertfs.Key{Expert: 5}), 0.2)
+	require.Zero(t, f.Forecast(0, expertfs.Key{Layer: 1, Expert: 3}), "a layer never visited")
+	require.Zero(t, f.Forecast(0, expertfs.Key{Layer: 9, Expert: 9}), "no such expert")
 }

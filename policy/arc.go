@@ -1,6 +1,10 @@
 package policy
 
-import "iter"
+import (
+	"iter"
+
+	"expertfs"
+)
 
 // arc is the adaptive replacement cache (Megiddo and Modha, FAST 2003): one
 // LRU list of keys used once since they were loaded and one of keys used more
@@ -10,7 +14,7 @@ import "iter"
 // is known, so the tie that the paper breaks by the missing key is not.
 type arc struct {
 	once, often           list[ghost]
-	nodes                 map[Key]*arcEntry
+	nodes                 map[expertfs.Key]*arcEntry
 	onceBytes, oftenBytes int64
 	onceGone, oftenGone   ghosts
 	target                int64 // of onceBytes
@@ -22,13 +26,13 @@ type arcEntry struct {
 	often bool
 }
 
-func newARC(s Shape) *arc {
-	p := &arc{nodes: map[Key]*arcEntry{}}
+func newARC(s expertfs.Shape) *arc {
+	p := &arc{nodes: map[expertfs.Key]*arcEntry{}}
 	p.Resize(s.Budget)
 	return p
 }
 
-func (p *arc) Insert(k Key, bytes int64) {
+func (p *arc) Insert(k expertfs.Key, bytes int64) {
 	if e, ok := p.nodes[k]; ok {
 		p.charge(e, bytes-e.value.bytes)
 		e.value.bytes = bytes
@@ -66,7 +70,7 @@ func (p *arc) charge(e *arcEntry, bytes int64) {
 	}
 }
 
-func (p *arc) Touch(k Key) {
+func (p *arc) Touch(k expertfs.Key) {
 	e, ok := p.nodes[k]
 	if !ok {
 		return
@@ -78,7 +82,7 @@ func (p *arc) Touch(k Key) {
 	p.charge(e, e.value.bytes)
 }
 
-func (p *arc) Remove(k Key) {
+func (p *arc) Remove(k expertfs.Key) {
 	e, ok := p.nodes[k]
 	if !ok {
 		return
@@ -93,8 +97,8 @@ func (p *arc) Remove(k Key) {
 	}
 }
 
-func (p *arc) Victims() iter.Seq[Key] {
-	return func(yield func(Key) bool) {
+func (p *arc) Victims() iter.Seq[expertfs.Key] {
+	return func(yield func(expertfs.Key) bool) {
 		lists := []*list[ghost]{&p.often, &p.once}
 		if p.onceBytes > p.target || p.often.len == 0 {
 			lists[0], lists[1] = lists[1], lists[0]

@@ -4,13 +4,15 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"expertfs"
+
 	"github.com/stretchr/testify/assert"
 )
 
 // TestStreamsTakeBoundedMemory: whatever numbers steps have, forecast keeps a
 // bounded number of streams, fewer of a large model.
 func TestStreamsTakeBoundedMemory(t *testing.T) {
-	for s, want := range map[Shape]int{
+	for s, want := range map[expertfs.Shape]int{
 		{Layers: 3, Experts: 8, TopK: 2}:     MaxStreams,
 		{Layers: 4096, Experts: 64, TopK: 1}: 4,
 	} {
@@ -27,12 +29,12 @@ func TestStreamsTakeBoundedMemory(t *testing.T) {
 		}
 		rng := rand.New(rand.NewPCG(1, 2))
 		for range want + 8 {
-			f.Step(Step{Stream: rng.Int() - rng.Int(), Used: []Key{{}}})
+			f.Step(Step{Stream: rng.Int() - rng.Int(), Used: []expertfs.Key{{}}})
 			assert.LessOrEqual(t, count(), want)
 			assert.LessOrEqual(t, len(f.pace.active), count())
 		}
 		for stream := range want {
-			f.Step(Step{Stream: stream, Used: []Key{{}}})
+			f.Step(Step{Stream: stream, Used: []expertfs.Key{{}}})
 			f.EndStream(stream + MaxStreams)
 		}
 		for stream := range MaxStreams {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"expertfs"
 	"expertfs/policy"
 
 	"github.com/stretchr/testify/assert"
@@ -15,14 +16,14 @@ import (
 
 const expertBytes = 1000
 
-var small = policy.Shape{Layers: 3, Experts: 8, TopK: 2, ExpertBytes: expertBytes, Budget: 12 * expertBytes}
+var small = expertfs.Shape{Layers: 3, Experts: 8, TopK: 2, ExpertBytes: expertBytes, Budget: 12 * expertBytes}
 
-func key(layer, expert int) policy.Key {
-	return policy.Key{Layer: uint16(layer), Expert: uint16(expert)}
+func key(layer, expert int) expertfs.Key {
+	return expertfs.Key{Layer: uint16(layer), Expert: uint16(expert)}
 }
 
-func keys(layer int, experts ...int) []policy.Key {
-	var ks []policy.Key
+func keys(layer int, experts ...int) []expertfs.Key {
+	var ks []expertfs.Key
 	for _, e := range experts {
 		ks = append(ks, key(layer, e))
 	}
@@ -33,13 +34,13 @@ func keys(layer int, experts ...int) []policy.Key {
 type stepper interface{ Step(policy.Step) }
 
 // step gives a step of stream 0.
-func step(p stepper, layer int, used []policy.Key) { p.Step(policy.Step{Layer: layer, Used: used}) }
+func step(p stepper, layer int, used []expertfs.Key) { p.Step(policy.Step{Layer: layer, Used: used}) }
 
 // forEach runs a test with every policy.
-func forEach(t *testing.T, test func(t *testing.T, make func(policy.Shape) policy.Policy)) {
+func forEach(t *testing.T, test func(t *testing.T, make func(expertfs.Shape) policy.Policy)) {
 	for _, name := range policy.Names() {
 		t.Run(name, func(t *testing.T) {
-			test(t, func(s policy.Shape) policy.Policy {
+			test(t, func(s expertfs.Shape) policy.Policy {
 				p, err := policy.New(name, s, 7)
 				require.NoError(t, err)
 				return p
@@ -48,11 +49,11 @@ func forEach(t *testing.T, test func(t *testing.T, make func(policy.Shape) polic
 	}
 }
 
-func first(p policy.Policy) (policy.Key, bool) {
+func first(p policy.Policy) (expertfs.Key, bool) {
 	for k := range p.Victims() {
 		return k, true
 	}
-	return policy.Key{}, false
+	return expertfs.Key{}, false
 }
 
 // endStream ends a stream where the policy keeps something for each.
@@ -64,16 +65,16 @@ func endStream(p policy.Policy, stream int) {
 
 // run plays random routing of one stream with a little locality, as a cache of
 // n experts would, and returns the victims in order.
-func run(p policy.Policy, s policy.Shape, n, steps int, seed uint64) (victims []policy.Key) {
+func run(p policy.Policy, s expertfs.Shape, n, steps int, seed uint64) (victims []expertfs.Key) {
 	return runStreams(p, s, n, steps, seed, 1, func(stream int) int { return stream })
 }
 
 // runStreams plays several streams, at random paces. Now and then one ends, and
 // a new one begins, which gets its number from name: all numbers that are not
 // in use do.
-func runStreams(p policy.Policy, s policy.Shape, n, steps int, seed uint64, streams int, name func(int) int) (victims []policy.Key) {
+func runStreams(p policy.Policy, s expertfs.Shape, n, steps int, seed uint64, streams int, name func(int) int) (victims []expertfs.Key) {
 	rng := rand.New(rand.NewPCG(seed, 1))
-	resident := map[policy.Key]bool{}
+	resident := map[expertfs.Key]bool{}
 	at := make([]int, streams)
 	number := make([]int, streams)
 	for i := range number {
@@ -87,7 +88,7 @@ func runStreams(p policy.Policy, s policy.Shape, n, steps int, seed uint64, stre
 		}
 		layer := at[i] % s.Layers
 		at[i]++
-		var used []policy.Key
+		var used []expertfs.Key
 		for len(used) < s.TopK {
 			if k := key(layer, min(rng.IntN(s.Experts), rng.IntN(s.Experts))); !slices.Contains(used, k) {
 				used = append(used, k)
@@ -113,7 +114,7 @@ func runStreams(p policy.Policy, s policy.Shape, n, steps int, seed uint64, stre
 }
 
 func TestEveryResidentIsOfferedOnceAndNoOther(t *testing.T) {
-	forEach(t, func(t *testing.T, make func(policy.Shape) policy.Policy) {
+	forEach(t, func(t *testing.T, make func(expertfs.Shape) policy.Policy) {
 		p := make(small)
 		assert.Empty(t, slices.Collect(p.Victims()), "of none")
 		want := append(keys(0, 1, 2, 3), keys(2, 0, 7)...)
@@ -131,15 +132,15 @@ func TestEveryResidentIsOfferedOnceAndNoOther(t *testing.T) {
 }
 
 func TestCallerMaySkipVictimsAndStop(t *testing.T) {
-	forEach(t, func(t *testing.T, make func(policy.Shape) policy.Policy) {
+	forEach(t, func(t *testing.T, make func(expertfs.Shape) policy.Policy) {
 		p := make(small)
 		run(p, small, 10, 60, 1)
 		all := slices.Collect(p.Victims())
 		require.Len(t, all, 10)
 		for held := range 10 {
 			// Hold the first victims of an iteration; take the next.
-			var skipped []policy.Key
-			var taken policy.Key
+			var skipped []expertfs.Key
+			var taken expertfs.Key
 			for k := range p.Victims() {
 				if len(skipped) == held {
 					taken = k
@@ -157,7 +158,7 @@ func TestCallerMaySkipVictimsAndStop(t *testing.T) {
 }
 
 func TestMisuseIsHarmless(t *testing.T) {
-	forEach(t, func(t *testing.T, make func(policy.Shape) policy.Policy) {
+	forEach(t, func(t *testing.T, make func(expertfs.Shape) policy.Policy) {
 		p := make(small)
 		p.Touch(key(0, 0))
 		p.Remove(key(0, 0))
@@ -187,7 +188,7 @@ func TestMisuseIsHarmless(t *testing.T) {
 }
 
 func TestEqualCallsGiveEqualVictims(t *testing.T) {
-	forEach(t, func(t *testing.T, make func(policy.Shape) policy.Policy) {
+	forEach(t, func(t *testing.T, make func(expertfs.Shape) policy.Policy) {
 		a := run(make(small), small, 9, 400, 3)
 		assert.NotEmpty(t, a)
 		assert.Equal(t, a, run(make(small), small, 9, 400, 3))
@@ -197,7 +198,7 @@ func TestEqualCallsGiveEqualVictims(t *testing.T) {
 // TestNumbersOfStreamsAreNames: a new stream is the same whatever its number,
 // also where another had it before.
 func TestNumbersOfStreamsAreNames(t *testing.T) {
-	forEach(t, func(t *testing.T, make func(policy.Shape) policy.Policy) {
+	forEach(t, func(t *testing.T, make func(expertfs.Shape) policy.Policy) {
 		same := func(stream int) int { return stream }
 		fresh := 10
 		other := func(int) int { fresh++; return fresh }
@@ -237,7 +238,7 @@ func TestStreamsThatPauseCountNoMore(t *testing.T) {
 }
 
 func TestValuesAreChances(t *testing.T) {
-	forEach(t, func(t *testing.T, make func(policy.Shape) policy.Policy) {
+	forEach(t, func(t *testing.T, make func(expertfs.Shape) policy.Policy) {
 		p := make(small)
 		v, ok := p.(policy.Valuer)
 		if !ok {
@@ -266,7 +267,7 @@ func TestHeatSetsTheOrder(t *testing.T) {
 			step(heat, l, keys(l, 2, 5))
 		}
 	}
-	forEach(t, func(t *testing.T, make func(policy.Shape) policy.Policy) {
+	forEach(t, func(t *testing.T, make func(expertfs.Shape) policy.Policy) {
 		p := make(small)
 		w, ok := p.(policy.Warmer)
 		if !ok {
@@ -288,11 +289,11 @@ func TestHeatSetsTheOrder(t *testing.T) {
 // TestStateMachine compares every policy with a set of residents under any
 // order of calls.
 func TestStateMachine(t *testing.T) {
-	forEach(t, func(t *testing.T, make func(policy.Shape) policy.Policy) {
+	forEach(t, func(t *testing.T, make func(expertfs.Shape) policy.Policy) {
 		rapid.Check(t, func(t *rapid.T) {
 			p := make(small)
-			resident := map[policy.Key]bool{}
-			anyKey := rapid.Custom(func(t *rapid.T) policy.Key {
+			resident := map[expertfs.Key]bool{}
+			anyKey := rapid.Custom(func(t *rapid.T) expertfs.Key {
 				return key(rapid.IntRange(0, 3).Draw(t, "layer"), rapid.IntRange(0, 8).Draw(t, "expert")) // one too far
 			})
 			anyStream := rapid.OneOf(rapid.IntRange(0, 3), rapid.Int())
@@ -329,7 +330,7 @@ func TestStateMachine(t *testing.T) {
 				"end":    func(t *rapid.T) { endStream(p, anyStream.Draw(t, "stream")) },
 				"resize": func(t *rapid.T) { p.Resize(rapid.Int64Range(0, 40*expertBytes).Draw(t, "budget")) },
 				"": func(t *rapid.T) {
-					seen := map[policy.Key]bool{}
+					seen := map[expertfs.Key]bool{}
 					for k := range p.Victims() {
 						if !resident[k] {
 							t.Fatalf("%v is offered and not resident", k)
@@ -351,7 +352,7 @@ func TestStateMachine(t *testing.T) {
 // BenchmarkVictim is one miss of a 120b-sized model with a quarter of it
 // resident: choose a victim, remove it, insert another.
 func BenchmarkVictim(b *testing.B) {
-	s := policy.Shape{Layers: 36, Experts: 128, TopK: 4, ExpertBytes: expertBytes, Budget: 1152 * expertBytes}
+	s := expertfs.Shape{Layers: 36, Experts: 128, TopK: 4, ExpertBytes: expertBytes, Budget: 1152 * expertBytes}
 	for _, name := range policy.Names() {
 		for _, residents := range []int{288, 1152, 4608 - 4} {
 			b.Run(fmt.Sprintf("%s/%d", name, residents), func(b *testing.B) {
@@ -374,7 +375,7 @@ func BenchmarkVictim(b *testing.B) {
 // BenchmarkStep is one step of a model: 96 and 144 of them are a token of 20b
 // and 120b.
 func BenchmarkStep(b *testing.B) {
-	for size, s := range map[string]policy.Shape{
+	for size, s := range map[string]expertfs.Shape{
 		"20b":  {Layers: 24, Experts: 32, TopK: 4, ExpertBytes: expertBytes, Budget: 192 * expertBytes},
 		"120b": {Layers: 36, Experts: 128, TopK: 4, ExpertBytes: expertBytes, Budget: 1152 * expertBytes},
 	} {

@@ -3,6 +3,8 @@ package policy
 import (
 	"iter"
 	"math"
+
+	"expertfs"
 )
 
 // ewma estimates the chance that an expert is used at a visit of its layer by
@@ -22,7 +24,7 @@ type ewma struct {
 	used  []int // scratch
 }
 
-func newEWMA(s Shape, p *params) *ewma {
+func newEWMA(s expertfs.Shape, p *params) *ewma {
 	e := &ewma{ranking: newRanking(s), rates: newAverages(s, p), near: newNearness(s, p)}
 	e.Warm(NewHeat(s))
 	return e
@@ -45,25 +47,25 @@ func (p *ewma) Warm(h *Heat) {
 	}
 }
 
-func (p *ewma) Victims() iter.Seq[Key] { return p.victims(p.near.discount) }
-func (p *ewma) Resize(int64)           {}
+func (p *ewma) Victims() iter.Seq[expertfs.Key] { return p.victims(p.near.discount) }
+func (p *ewma) Resize(int64)                    {}
 
 // EndStream takes a stream from those whose next visits count.
 func (p *ewma) EndStream(stream int) { p.near.pace.end(stream) }
 
 // Value is the chance that any active stream uses k at its next visit.
-func (p *ewma) Value(k Key) float64 { return p.near.pace.anyOf(p.rates.of(k)) }
+func (p *ewma) Value(k expertfs.Key) float64 { return p.near.pace.anyOf(p.rates.of(k)) }
 
 // averages are the shares of the visits of a layer that used each expert. The
 // last visit of each stream has a weight of alpha, those before have less and
 // less.
 type averages struct {
-	shape Shape
+	shape expertfs.Shape
 	alpha float64
 	rates []float32 // by layer, then expert
 }
 
-func newAverages(s Shape, p *params) averages {
+func newAverages(s expertfs.Shape, p *params) averages {
 	return averages{s, p.float("alpha", 0.05, 0.0001, 1), make([]float32, s.Layers*s.Experts)}
 }
 
@@ -90,7 +92,7 @@ func (a *averages) visit(layer int, used []int, streams int) []float32 {
 func (a *averages) warm(h *Heat) { copy(a.rates, h.rates) }
 
 // of is the average of an expert, 0 for a key outside the model.
-func (a *averages) of(k Key) float64 {
+func (a *averages) of(k expertfs.Key) float64 {
 	if !a.shape.Contains(k) {
 		return 0
 	}
@@ -99,12 +101,12 @@ func (a *averages) of(k Key) float64 {
 
 // nearness is a factor for the layers until a visit, exp(-gamma D).
 type nearness struct {
-	shape     Shape
+	shape     expertfs.Shape
 	pace      pace
 	discounts []float32 // by layers until the visit
 }
 
-func newNearness(s Shape, p *params) nearness {
+func newNearness(s expertfs.Shape, p *params) nearness {
 	n := nearness{s, newPace(s), make([]float32, s.Layers+1)}
 	gamma := p.float("gamma", 0.02, 0, 10)
 	for d := range n.discounts {

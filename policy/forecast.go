@@ -1,6 +1,10 @@
 package policy
 
-import "iter"
+import (
+	"iter"
+
+	"expertfs"
+)
 
 // forecast learns, while it serves, to predict uses, and evicts what is least
 // likely to be used soon. Two logistic regressions answer for every expert:
@@ -69,7 +73,7 @@ const maxPairs = 1 << 23
 // the work of a step.
 const maxOffsets = 40
 
-func newForecast(s Shape, p *params) *forecast {
+func newForecast(s expertfs.Shape, p *params) *forecast {
 	horizon := p.float("horizon", 6, 1, 1000) // tokens
 	f := &forecast{
 		ranking:     newRanking(s),
@@ -183,7 +187,7 @@ func (f *forecast) learnNext(s forecastStream, layer int) {
 }
 
 // before is the layer that is visited some layers before another.
-func before(s Shape, layer, offset int) int {
+func before(s expertfs.Shape, layer, offset int) int {
 	return (layer - offset + s.Layers) % s.Layers
 }
 
@@ -275,11 +279,11 @@ func (f *forecast) value(layer int) {
 	f.first(layer) // found now, so that choosing a victim is quick
 }
 
-func (f *forecast) Victims() iter.Seq[Key] { return f.victims(level) }
-func (f *forecast) Resize(int64)           {}
+func (f *forecast) Victims() iter.Seq[expertfs.Key] { return f.victims(level) }
+func (f *forecast) Resize(int64)                    {}
 
 // Value is the chance that any active stream uses k at its next visit.
-func (f *forecast) Value(k Key) float64 {
+func (f *forecast) Value(k expertfs.Key) float64 {
 	if !f.shape.Contains(k) {
 		return 0
 	}
@@ -295,7 +299,7 @@ func (f *forecast) Value(k Key) float64 {
 
 // Forecast is the chance of use at the stream's next visit, or 0 as long as
 // little is learned of k's layer, or the stream has not been there.
-func (f *forecast) Forecast(stream int, k Key) float64 {
+func (f *forecast) Forecast(stream int, k expertfs.Key) float64 {
 	if !f.shape.Contains(k) || f.layers[k.Layer].judged < minJudged {
 		return 0
 	}

@@ -1,5 +1,7 @@
 package policy
 
+import "expertfs"
+
 // forecastStream is what forecast keeps for one stream, by layer.
 type forecastStream []*layerForecast
 
@@ -63,7 +65,7 @@ func (f *forecast) begin() forecastStream {
 			told:    make([]bool, len(f.offsets)),
 		}
 		for e := range f.shape.Experts {
-			l.warm(e, f.heat.Rate(Key{Layer: uint16(layer), Expert: uint16(e)}))
+			l.warm(e, f.heat.Rate(expertfs.Key{Layer: uint16(layer), Expert: uint16(e)}))
 		}
 		l.describe()
 		s = append(s, l)
@@ -106,7 +108,7 @@ func (l *layerForecast) weigh() {
 }
 
 // gather collects the evidence of a layer that was just visited.
-func (s forecastStream) gather(shape Shape, layer int) {
+func (s forecastStream) gather(shape expertfs.Shape, layer int) {
 	l := s[layer]
 	l.brief = l.used(l.brief[:0], briefMemory)
 	previous := s[before(shape, layer, 1)]
@@ -118,6 +120,6 @@ func (s forecastStream) gather(shape Shape, layer int) {
 }
 
 // chance is that of use at the next visit.
-func (s forecastStream) chance(k Key) float64 {
+func (s forecastStream) chance(k expertfs.Key) float64 {
 	return float64(sigmoid(s[k.Layer].next[k.Expert]))
 }

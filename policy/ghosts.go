@@ -6,22 +6,22 @@ import "expertfs"
 // forgotten first. The zero value remembers nothing until it is resized.
 type ghosts struct {
 	order list[ghost] // front: oldest
-	nodes map[Key]*node[ghost]
+	nodes map[expertfs.Key]*node[ghost]
 	bytes int64
 	limit int64
 }
 
 type ghost struct {
-	key   Key
+	key   expertfs.Key
 	bytes int64
 }
 
 // maxGhosts bounds the memory where keys claim to be tiny.
 const maxGhosts = expertfs.MaxTotal
 
-func (g *ghosts) add(k Key, bytes int64) {
+func (g *ghosts) add(k expertfs.Key, bytes int64) {
 	if g.nodes == nil {
-		g.nodes = map[Key]*node[ghost]{}
+		g.nodes = map[expertfs.Key]*node[ghost]{}
 	}
 	g.take(k)
 	g.nodes[k] = g.order.pushBack(ghost{k, bytes})
@@ -30,7 +30,7 @@ func (g *ghosts) add(k Key, bytes int64) {
 }
 
 // take forgets k and tells whether it was remembered.
-func (g *ghosts) take(k Key) bool {
+func (g *ghosts) take(k expertfs.Key) bool {
 	n, ok := g.nodes[k]
 	if ok {
 		g.order.remove(n)

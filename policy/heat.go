@@ -1,11 +1,15 @@
 package policy
 
-import "slices"
+import (
+	"slices"
+
+	"expertfs"
+)
 
 // Heat is how often each expert of a model is used: what is worth keeping of
 // one run for the next, whatever the policy of either. It is learned by Step.
 type Heat struct {
-	shape  Shape
+	shape  expertfs.Shape
 	rates  []float32 // by layer, then expert
 	visits []uint32  // of each layer, counted up to memory
 	buf    []int
@@ -25,11 +29,11 @@ type Warmer interface {
 type Prewarmer interface {
 	// Wanted lists the experts to load into an empty RAM, as many as fit,
 	// the most wanted first.
-	Wanted() []Key
+	Wanted() []expertfs.Key
 }
 
 // NewHeat makes a Heat that knows nothing: all experts are equal.
-func NewHeat(s Shape) *Heat {
+func NewHeat(s expertfs.Shape) *Heat {
 	h := &Heat{shape: s, visits: make([]uint32, s.Layers)}
 	h.rates = make([]float32, s.Layers*s.Experts)
 	for i := range h.rates {
@@ -39,7 +43,7 @@ func NewHeat(s Shape) *Heat {
 }
 
 // uniform is the rate of every expert if all are used alike.
-func uniform(s Shape) float32 { return float32(s.TopK) / float32(s.Experts) }
+func uniform(s expertfs.Shape) float32 { return float32(s.TopK) / float32(s.Experts) }
 
 // Step learns from a step, as a Policy does. Heat is of all streams together.
 func (h *Heat) Step(s Step) {
@@ -61,7 +65,7 @@ func (h *Heat) Step(s Step) {
 
 // Rate is the share of the visits of its layer that used k, 0 for a key
 // outside the model.
-func (h *Heat) Rate(k Key) float32 {
+func (h *Heat) Rate(k expertfs.Key) float32 {
 	if !h.shape.Contains(k) {
 		return 0
 	}
@@ -78,7 +82,7 @@ func (h *Heat) Visits(layer int) int { return int(h.visits[layer]) }
 
 // Set gives k a rate, 0 to 1, and its layer a number of visits, as when heat
 // is read from a file.
-func (h *Heat) Set(k Key, rate float32, visits int) {
+func (h *Heat) Set(k expertfs.Key, rate float32, visits int) {
 	if h.shape.Contains(k) {
 		h.rates[int(k.Layer)*h.shape.Experts+int(k.Expert)] = min(max(rate, 0), 1)
 		h.visits[k.Layer] = uint32(min(max(visits, 0), memory))

@@ -1,6 +1,10 @@
 package policy
 
-import "math"
+import (
+	"math"
+
+	"expertfs"
+)
 
 // weights are learned by stochastic gradient descent, each at its own rate,
 // which falls with the gradients it has seen (AdaGrad: Duchi, Hazan, Singer,
@@ -54,7 +58,7 @@ type dense struct {
 // denseRate is the learning rate of weights over features.
 const denseRate = 0.1
 
-func newDense(s Shape, biasRate float32) *dense {
+func newDense(s expertfs.Shape, biasRate float32) *dense {
 	d := &dense{shared: newWeights(nFeatures), biasRate: biasRate}
 	// To begin with, the averages together predict as one average would.
 	for i := range memories {

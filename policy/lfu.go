@@ -3,6 +3,8 @@ package policy
 import (
 	"iter"
 	"math"
+
+	"expertfs"
 )
 
 // lfu evicts what was used least often, where a use counts half after some
@@ -21,7 +23,7 @@ type lfu struct {
 // finite, and far above 1, so that scaling is rare.
 const rescaleAt = 1 << 60
 
-func newLFU(s Shape, p *params) *lfu {
+func newLFU(s expertfs.Shape, p *params) *lfu {
 	half := p.float("half", 16, 0.1, 1e6) // tokens
 	return &lfu{ranking: newRanking(s), unit: 1, doublings: 1 / (half * float64(s.Layers)), pace: newPace(s)}
 }
@@ -47,8 +49,8 @@ func (p *lfu) Step(s Step) {
 	}
 }
 
-func (p *lfu) Victims() iter.Seq[Key] { return p.victims(level) }
-func (p *lfu) Resize(int64)           {}
+func (p *lfu) Victims() iter.Seq[expertfs.Key] { return p.victims(level) }
+func (p *lfu) Resize(int64)                    {}
 
 // EndStream takes a stream from the active ones.
 func (p *lfu) EndStream(stream int) { p.pace.end(stream) }
@@ -58,7 +60,7 @@ func (p *lfu) Warm(h *Heat) {
 	lasting := 1 / (1 - 1/math.Exp2(p.doublings*float64(p.shape.Layers)))
 	for l := range p.shape.Layers {
 		for e := range p.shape.Experts {
-			p.set(l, e, float32(p.unit*lasting)*h.Rate(Key{Layer: uint16(l), Expert: uint16(e)}))
+			p.set(l, e, float32(p.unit*lasting)*h.Rate(expertfs.Key{Layer: uint16(l), Expert: uint16(e)}))
 		}
 	}
 }

@@ -1,18 +1,22 @@
 package policy
 
-import "iter"
+import (
+	"iter"
+
+	"expertfs"
+)
 
 // lru evicts what was used longest ago. It is what operating systems do, and
 // the baseline here: a token visits the layers in a circle, so below one
 // token's worth of experts it evicts each just before it is used again.
 type lru struct {
-	order list[Key] // front: used longest ago
-	nodes map[Key]*node[Key]
+	order list[expertfs.Key] // front: used longest ago
+	nodes map[expertfs.Key]*node[expertfs.Key]
 }
 
-func newLRU() *lru { return &lru{nodes: map[Key]*node[Key]{}} }
+func newLRU() *lru { return &lru{nodes: map[expertfs.Key]*node[expertfs.Key]{}} }
 
-func (p *lru) Insert(k Key, _ int64) {
+func (p *lru) Insert(k expertfs.Key, _ int64) {
 	if n, ok := p.nodes[k]; ok {
 		p.order.moveToBack(n)
 		return
@@ -20,20 +24,20 @@ func (p *lru) Insert(k Key, _ int64) {
 	p.nodes[k] = p.order.pushBack(k)
 }
 
-func (p *lru) Touch(k Key) {
+func (p *lru) Touch(k expertfs.Key) {
 	if n, ok := p.nodes[k]; ok {
 		p.order.moveToBack(n)
 	}
 }
 
-func (p *lru) Remove(k Key) {
+func (p *lru) Remove(k expertfs.Key) {
 	if n, ok := p.nodes[k]; ok {
 		p.order.remove(n)
 		delete(p.nodes, k)
 	}
 }
 
-func (p *lru) Victims() iter.Seq[Key] { return p.order.all() }
+func (p *lru) Victims() iter.Seq[expertfs.Key] { return p.order.all() }
 
 func (p *lru) Step(Step)    {}
 func (p *lru) Resize(int64) {}

@@ -1,6 +1,10 @@
 package policy
 
-import "iter"
+import (
+	"iter"
+
+	"expertfs"
+)
 
 // markov adds to ewma what the experts chosen last say about those of the next
 // visit: a layer's choice for one token makes some experts likely for the next
@@ -27,7 +31,7 @@ type markov struct {
 	one, any []float32
 }
 
-func newMarkov(s Shape, p *params) *markov {
+func newMarkov(s expertfs.Shape, p *params) *markov {
 	m := &markov{
 		ranking: newRanking(s),
 		rates:   newAverages(s, p),
@@ -89,7 +93,7 @@ func (p *markov) count(layer int, from, to []int) {
 }
 
 // batch tells whether a step of n experts is more than one token's.
-func batch(s Shape, n int) bool { return n > s.TopK }
+func batch(s expertfs.Shape, n int) bool { return n > s.TopK }
 
 // blend makes the scores of a layer.
 func (p *markov) blend(layer int) {
@@ -147,11 +151,11 @@ func (p *markov) EndStream(stream int) {
 	}
 }
 
-func (p *markov) Victims() iter.Seq[Key] { return p.victims(p.near.discount) }
-func (p *markov) Resize(int64)           {}
+func (p *markov) Victims() iter.Seq[expertfs.Key] { return p.victims(p.near.discount) }
+func (p *markov) Resize(int64)                    {}
 
 // Value is the chance that any active stream uses k at its next visit.
-func (p *markov) Value(k Key) float64 {
+func (p *markov) Value(k expertfs.Key) float64 {
 	if !p.shape.Contains(k) {
 		return 0
 	}

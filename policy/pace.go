@@ -1,6 +1,10 @@
 package policy
 
-import "slices"
+import (
+	"slices"
+
+	"expertfs"
+)
 
 // pace follows the streams through the model: where each is, and which of them
 // are active. It counts in steps, as policies have no clock.
@@ -17,7 +21,7 @@ type pace struct {
 // something, and what it will use is not used soon.
 const idleAfter = 2
 
-func newPace(s Shape) pace { return pace{layers: s.Layers} }
+func newPace(s expertfs.Shape) pace { return pace{layers: s.Layers} }
 
 // step takes a step of a layer of the model. It tells whether other streams
 // are active now than before.
@@ -49,7 +53,7 @@ func (p *pace) streams() int { return max(len(p.active), 1) }
 
 // distance is the number of layers until the next visit of one, by the active
 // stream that comes to it first: 1 to the number of layers.
-func (p *pace) distance(s Shape, layer int) int {
+func (p *pace) distance(s expertfs.Shape, layer int) int {
 	nearest := s.Layers
 	for _, stream := range p.active {
 		nearest = min(nearest, distance(s, p.at[stream], layer))

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"iter"
 	"slices"
+
+	"expertfs"
 )
 
 // pin keeps the experts that are used most in the long run, and never forgets:
@@ -17,7 +19,7 @@ type pin struct {
 	pace pace
 }
 
-func newPin(s Shape) *pin {
+func newPin(s expertfs.Shape) *pin {
 	return &pin{ranking: newRanking(s), heat: NewHeat(s), pace: newPace(s)}
 }
 
@@ -39,7 +41,7 @@ func (p *pin) show(layer int) {
 func (p *pin) Warm(h *Heat) {
 	for l := range p.shape.Layers {
 		for e := range p.shape.Experts {
-			k := Key{Layer: uint16(l), Expert: uint16(e)}
+			k := expertfs.Key{Layer: uint16(l), Expert: uint16(e)}
 			p.heat.Set(k, h.Rate(k), h.Visits(l))
 		}
 		p.show(l)
@@ -47,20 +49,20 @@ func (p *pin) Warm(h *Heat) {
 }
 
 // Wanted lists as many of the hottest experts as fit.
-func (p *pin) Wanted() []Key {
-	keys := make([]Key, 0, len(p.scores))
+func (p *pin) Wanted() []expertfs.Key {
+	keys := make([]expertfs.Key, 0, len(p.scores))
 	for l := range p.shape.Layers {
 		for e := range p.shape.Experts {
-			keys = append(keys, Key{Layer: uint16(l), Expert: uint16(e)})
+			keys = append(keys, expertfs.Key{Layer: uint16(l), Expert: uint16(e)})
 		}
 	}
-	slices.SortStableFunc(keys, func(a, b Key) int {
+	slices.SortStableFunc(keys, func(a, b expertfs.Key) int {
 		return cmp.Compare(p.scores[p.index(b)], p.scores[p.index(a)])
 	})
 	return keys[:min(len(keys), p.shape.Capacity())]
 }
 
-func (p *pin) Victims() iter.Seq[Key] { return p.victims(level) }
+func (p *pin) Victims() iter.Seq[expertfs.Key] { return p.victims(level) }
 
 // Resize changes how many experts are wanted.
 func (p *pin) Resize(budget int64) { p.shape.Budget = budget }
@@ -70,4 +72,4 @@ func (p *pin) EndStream(stream int) { p.pace.end(stream) }
 
 // Value is the chance that any active stream uses k at its next visit, from the
 // long-run share of visits that do.
-func (p *pin) Value(k Key) float64 { return p.pace.anyOf(float64(p.heat.Rate(k))) }
+func (p *pin) Value(k expertfs.Key) float64 { return p.pace.anyOf(float64(p.heat.Rate(k))) }

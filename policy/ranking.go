@@ -3,6 +3,8 @@ package policy
 import (
 	"iter"
 	"math"
+
+	"expertfs"
 )
 
 // ranking orders residents by scores that are kept for every expert of the
@@ -19,7 +21,7 @@ import (
 //
 // Policies embed it for Insert, Touch and Remove, the bookkeeping of residents.
 type ranking struct {
-	shape  Shape
+	shape  expertfs.Shape
 	scores []float32 // experts of layer 0, then of layer 1, ...
 	weight []float32 // ExpertBytes / bytes of a resident; 0 where not resident
 	best   []int32   // for each layer: its best victim, none, or unknown
@@ -31,7 +33,7 @@ const (
 	unknown = -2
 )
 
-func newRanking(s Shape) ranking {
+func newRanking(s expertfs.Shape) ranking {
 	r := ranking{
 		shape:  s,
 		scores: make([]float32, s.Layers*s.Experts),
@@ -45,10 +47,10 @@ func newRanking(s Shape) ranking {
 	return r
 }
 
-func (r *ranking) index(k Key) int { return int(k.Layer)*r.shape.Experts + int(k.Expert) }
+func (r *ranking) index(k expertfs.Key) int { return int(k.Layer)*r.shape.Experts + int(k.Expert) }
 
 // Insert makes k a resident of a size; part of Policy.
-func (r *ranking) Insert(k Key, bytes int64) {
+func (r *ranking) Insert(k expertfs.Key, bytes int64) {
 	if !r.shape.Contains(k) {
 		r.alien.Insert(k, bytes)
 		return
@@ -58,10 +60,10 @@ func (r *ranking) Insert(k Key, bytes int64) {
 }
 
 // Touch is part of Policy. It matters only to experts without a score.
-func (r *ranking) Touch(k Key) { r.alien.Touch(k) }
+func (r *ranking) Touch(k expertfs.Key) { r.alien.Touch(k) }
 
 // Remove is part of Policy.
-func (r *ranking) Remove(k Key) {
+func (r *ranking) Remove(k expertfs.Key) {
 	if !r.shape.Contains(k) {
 		r.alien.Remove(k)
 		return
@@ -71,7 +73,7 @@ func (r *ranking) Remove(k Key) {
 }
 
 // weight is what a score is multiplied by to get one per byte.
-func weight(s Shape, bytes int64) float32 {
+func weight(s expertfs.Shape, bytes int64) float32 {
 	if bytes <= 0 || s.ExpertBytes <= 0 {
 		return 1
 	}
@@ -122,8 +124,8 @@ func (r *ranking) first(layer int) int {
 // victims yields the residents by score x scale of the layer, lowest first.
 // Mostly the first is taken, so the merge of the layers is set up only for
 // those who want a second.
-func (r *ranking) victims(scale func(layer int) float32) iter.Seq[Key] {
-	return func(yield func(Key) bool) {
+func (r *ranking) victims(scale func(layer int) float32) iter.Seq[expertfs.Key] {
+	return func(yield func(expertfs.Key) bool) {
 		for k := range r.alien.Victims() {
 			if !yield(k) {
 				return
@@ -137,7 +139,7 @@ func (r *ranking) victims(scale func(layer int) float32) iter.Seq[Key] {
 				}
 			}
 		}
-		if layer == none || !yield(Key{Layer: uint16(layer), Expert: uint16(r.best[layer])}) {
+		if layer == none || !yield(expertfs.Key{Layer: uint16(layer), Expert: uint16(r.best[layer])}) {
 			return
 		}
 		heads := make([]int, r.shape.Layers) // the next expert of each layer
@@ -155,7 +157,7 @@ func (r *ranking) victims(scale func(layer int) float32) iter.Seq[Key] {
 					layer, lowest = l, s
 				}
 			}
-			if layer == none || !yield(Key{Layer: uint16(layer), Expert: uint16(heads[layer])}) {
+			if layer == none || !yield(expertfs.Key{Layer: uint16(layer), Expert: uint16(heads[layer])}) {
 				return
 			}
 		}
@@ -173,7 +175,7 @@ func level(int) float32 { return 1 }
 
 // chosen appends the experts of a step to dst, each once, without those that
 // are not of its layer.
-func chosen(s Shape, dst []int, step Step) []int {
+func chosen(s expertfs.Shape, dst []int, step Step) []int {
 	for i, k := range step.Used {
 		if int(k.Layer) != step.Layer || !s.Contains(k) {
 			continue
@@ -191,6 +193,6 @@ func chosen(s Shape, dst []int, step Step) []int {
 
 // distance is the number of layers from one to the next visit of another, 1
 // for the layer that follows and Layers for the same again.
-func distance(s Shape, from, to int) int {
+func distance(s expertfs.Shape, from, to int) int {
 	return (to-from+s.Layers-1)%s.Layers + 1
 }

@@ -1,6 +1,10 @@
 package policy
 
-import "iter"
+import (
+	"iter"
+
+	"expertfs"
+)
 
 // s3fifo is S3-FIFO (Yang, Zhang, Qiu, Yue, Rashmi: "FIFO queues are all you
 // need for cache eviction", SOSP 2023). New keys enter a small queue; those
@@ -9,8 +13,8 @@ import "iter"
 // enters the main queue at once. Both queues are FIFO; the main one gives
 // keys that were used another round.
 type s3fifo struct {
-	small, main list[Key]
-	nodes       map[Key]*s3entry
+	small, main list[expertfs.Key]
+	nodes       map[expertfs.Key]*s3entry
 	smallBytes  int64
 	mainBytes   int64
 	smallShare  float64
@@ -19,19 +23,19 @@ type s3fifo struct {
 }
 
 type s3entry struct {
-	*node[Key]
+	*node[expertfs.Key]
 	bytes  int64
 	uses   uint8 // since it entered the queue, up to 3
 	inMain bool
 }
 
-func newS3FIFO(s Shape, p *params) *s3fifo {
-	f := &s3fifo{nodes: map[Key]*s3entry{}, smallShare: p.float("small", 0.1, 0.01, 0.99)}
+func newS3FIFO(s expertfs.Shape, p *params) *s3fifo {
+	f := &s3fifo{nodes: map[expertfs.Key]*s3entry{}, smallShare: p.float("small", 0.1, 0.01, 0.99)}
 	f.Resize(s.Budget)
 	return f
 }
 
-func (p *s3fifo) Insert(k Key, bytes int64) {
+func (p *s3fifo) Insert(k expertfs.Key, bytes int64) {
 	if e, ok := p.nodes[k]; ok {
 		p.charge(e, bytes-e.bytes)
 		e.bytes = bytes
@@ -56,13 +60,13 @@ func (p *s3fifo) charge(e *s3entry, bytes int64) {
 	}
 }
 
-func (p *s3fifo) Touch(k Key) {
+func (p *s3fifo) Touch(k expertfs.Key) {
 	if e, ok := p.nodes[k]; ok {
 		e.uses = min(e.uses+1, 3)
 	}
 }
 
-func (p *s3fifo) Remove(k Key) {
+func (p *s3fifo) Remove(k expertfs.Key) {
 	e, ok := p.nodes[k]
 	if !ok {
 		return
@@ -107,9 +111,9 @@ func (p *s3fifo) settle() (fromSmall bool) {
 	}
 }
 
-func (p *s3fifo) Victims() iter.Seq[Key] {
-	return func(yield func(Key) bool) {
-		queues := []*list[Key]{&p.main, &p.small}
+func (p *s3fifo) Victims() iter.Seq[expertfs.Key] {
+	return func(yield func(expertfs.Key) bool) {
+		queues := []*list[expertfs.Key]{&p.main, &p.small}
 		if p.settle() {
 			queues[0], queues[1] = queues[1], queues[0]
 		}

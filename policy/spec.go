@@ -15,23 +15,23 @@ const Default = "forecast"
 
 // maker builds a policy. It reads its parameters from p; parameters nobody
 // read are reported as unknown by New.
-type maker func(s Shape, seed uint64, p *params) Policy
+type maker func(s expertfs.Shape, seed uint64, p *params) Policy
 
 // makers lists every policy by its name.
 var makers = map[string]maker{
-	"arc":       func(s Shape, _ uint64, _ *params) Policy { return newARC(s) },
-	"ewma":      func(s Shape, _ uint64, p *params) Policy { return newEWMA(s, p) },
-	"fifo":      func(Shape, uint64, *params) Policy { return newFIFO() },
-	"forecast":  func(s Shape, _ uint64, p *params) Policy { return newForecast(s, p) },
-	"lfu":       func(s Shape, _ uint64, p *params) Policy { return newLFU(s, p) },
-	"lru":       func(Shape, uint64, *params) Policy { return newLRU() },
-	"lru-layer": func(s Shape, _ uint64, _ *params) Policy { return newLRULayer(s) },
-	"markov":    func(s Shape, _ uint64, p *params) Policy { return newMarkov(s, p) },
-	"pin":       func(s Shape, _ uint64, _ *params) Policy { return newPin(s) },
-	"random":    func(_ Shape, seed uint64, _ *params) Policy { return newRandom(seed) },
-	"s3fifo":    func(s Shape, _ uint64, p *params) Policy { return newS3FIFO(s, p) },
-	"ttl":       func(s Shape, _ uint64, p *params) Policy { return newTTL(s, p) },
-	"watermark": func(s Shape, _ uint64, p *params) Policy { return newWatermark(s, p) },
+	"arc":       func(s expertfs.Shape, _ uint64, _ *params) Policy { return newARC(s) },
+	"ewma":      func(s expertfs.Shape, _ uint64, p *params) Policy { return newEWMA(s, p) },
+	"fifo":      func(expertfs.Shape, uint64, *params) Policy { return newFIFO() },
+	"forecast":  func(s expertfs.Shape, _ uint64, p *params) Policy { return newForecast(s, p) },
+	"lfu":       func(s expertfs.Shape, _ uint64, p *params) Policy { return newLFU(s, p) },
+	"lru":       func(expertfs.Shape, uint64, *params) Policy { return newLRU() },
+	"lru-layer": func(s expertfs.Shape, _ uint64, _ *params) Policy { return newLRULayer(s) },
+	"markov":    func(s expertfs.Shape, _ uint64, p *params) Policy { return newMarkov(s, p) },
+	"pin":       func(s expertfs.Shape, _ uint64, _ *params) Policy { return newPin(s) },
+	"random":    func(_ expertfs.Shape, seed uint64, _ *params) Policy { return newRandom(seed) },
+	"s3fifo":    func(s expertfs.Shape, _ uint64, p *params) Policy { return newS3FIFO(s, p) },
+	"ttl":       func(s expertfs.Shape, _ uint64, p *params) Policy { return newTTL(s, p) },
+	"watermark": func(s expertfs.Shape, _ uint64, p *params) Policy { return newWatermark(s, p) },
 }
 
 // Names lists the policies in alphabetical order.
@@ -49,7 +49,7 @@ func Resolve(spec string) string {
 // New makes the policy that spec describes, "name" or "name:key=value,...". The
 // name "default" stands for Default.
 // The seed drives the policies that draw random numbers.
-func New(spec string, s Shape, seed uint64) (Policy, error) {
+func New(spec string, s expertfs.Shape, seed uint64) (Policy, error) {
 	if s.Layers < 1 || s.Experts < 1 || s.Layers > expertfs.MaxLayers || s.Experts > expertfs.MaxExperts || s.Layers*s.Experts > expertfs.MaxTotal {
 		return nil, fmt.Errorf("policy: a model of %d layers x %d experts is out of range", s.Layers, s.Experts)
 	}

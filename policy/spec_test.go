@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 
+	"expertfs"
 	"expertfs/policy"
 
 	"github.com/stretchr/testify/assert"
@@ -45,36 +46,36 @@ func TestNamesAreSortedAndHoldTheDefault(t *testing.T) {
 }
 
 func TestAbsurdShapes(t *testing.T) {
-	for _, s := range []policy.Shape{
+	for _, s := range []expertfs.Shape{
 		{}, {Layers: -1, Experts: 8}, {Layers: 8}, {Layers: 1 << 40, Experts: 1 << 40}, {Layers: 4096, Experts: 4096},
 	} {
 		_, err := policy.New("lru", s, 1)
 		assert.ErrorContains(t, err, "out of range", "%+v", s)
 	}
 	// The largest that are accepted are served without tables of pairs.
-	for _, s := range []policy.Shape{{Layers: 64, Experts: 4096}, {Layers: 1, Experts: 4096, TopK: 9999}, {Layers: 4096, Experts: 1}} {
+	for _, s := range []expertfs.Shape{{Layers: 64, Experts: 4096}, {Layers: 1, Experts: 4096, TopK: 9999}, {Layers: 4096, Experts: 1}} {
 		s.ExpertBytes, s.Budget = expertBytes, 100*expertBytes
-		forEach(t, func(t *testing.T, make func(policy.Shape) policy.Policy) {
+		forEach(t, func(t *testing.T, make func(expertfs.Shape) policy.Policy) {
 			p := make(s)
 			k := key(0, 0)
 			for range 3 {
-				step(p, 0, []policy.Key{k})
+				step(p, 0, []expertfs.Key{k})
 				p.Insert(k, expertBytes)
 			}
-			assert.Equal(t, []policy.Key{k}, slices.Collect(p.Victims()))
+			assert.Equal(t, []expertfs.Key{k}, slices.Collect(p.Victims()))
 		})
 	}
 }
 
 func TestCapacity(t *testing.T) {
 	for _, c := range []struct {
-		s    policy.Shape
+		s    expertfs.Shape
 		want int
 	}{
-		{policy.Shape{Layers: 2, Experts: 4, ExpertBytes: 10, Budget: 39}, 3},
-		{policy.Shape{Layers: 2, Experts: 4, ExpertBytes: 10, Budget: 1 << 60}, 8},
-		{policy.Shape{Layers: 2, Experts: 4, ExpertBytes: 0, Budget: 39}, 0},
-		{policy.Shape{Layers: 2, Experts: 4, ExpertBytes: 10, Budget: -39}, 0},
+		{expertfs.Shape{Layers: 2, Experts: 4, ExpertBytes: 10, Budget: 39}, 3},
+		{expertfs.Shape{Layers: 2, Experts: 4, ExpertBytes: 10, Budget: 1 << 60}, 8},
+		{expertfs.Shape{Layers: 2, Experts: 4, ExpertBytes: 0, Budget: 39}, 0},
+		{expertfs.Shape{Layers: 2, Experts: 4, ExpertBytes: 10, Budget: -39}, 0},
 	} {
 		require.Equal(t, c.want, c.s.Capacity(), "%+v", c.s)
 	}

@@ -1,13 +1,17 @@
 package policy
 
-import "slices"
+import (
+	"slices"
+
+	"expertfs"
+)
 
 // Step is one layer's choice of experts of one stream, for one token or for
 // one batch of a prompt.
 type Step struct {
 	Stream, Layer int
-	Used          []Key // only lent, until the next call of what gave it
-	Found         bool  // seen in the order of opens, not announced
+	Used          []expertfs.Key // only lent, until the next call of what gave it
+	Found         bool           // seen in the order of opens, not announced
 }
 
 // Steps finds the steps of one stream, that is in what one reader does. It is
@@ -24,15 +28,15 @@ type Step struct {
 // over then: its keys are no longer active.
 type Steps struct {
 	stream    int
-	announced []Key // the keys of the step announced last
-	accessed  int   // as many of them, moved to the front, were accessed
-	group     []Key // accesses not announced, all of one layer
-	ended     []Key // the group before, which was lent
+	announced []expertfs.Key // the keys of the step announced last
+	accessed  int            // as many of them, moved to the front, were accessed
+	group     []expertfs.Key // accesses not announced, all of one layer
+	ended     []expertfs.Key // the group before, which was lent
 }
 
 // Announce takes a step that the reader itself gave. It returns the group of
 // accesses that this ends, which was a step before the announced one.
-func (s *Steps) Announce(_ int, used []Key) (ended Step, ok bool) {
+func (s *Steps) Announce(_ int, used []expertfs.Key) (ended Step, ok bool) {
 	ended, ok = s.Flush()
 	s.announced, s.accessed = append(s.announced[:0], used...), 0
 	return ended, ok
@@ -40,7 +44,7 @@ func (s *Steps) Announce(_ int, used []Key) (ended Step, ok bool) {
 
 // Access takes one access. The step that it ends came before it, so the caller
 // gives that to the policy before it looks the key up.
-func (s *Steps) Access(k Key) (ended Step, ok bool) {
+func (s *Steps) Access(k expertfs.Key) (ended Step, ok bool) {
 	if s.expected(k) {
 		return Step{}, false
 	}
@@ -58,7 +62,7 @@ func (s *Steps) Access(k Key) (ended Step, ok bool) {
 
 // expected tells whether the access of k is one that was announced. A key that
 // returns after others, unannounced, is not: its reader no longer announces.
-func (s *Steps) expected(k Key) bool {
+func (s *Steps) expected(k expertfs.Key) bool {
 	i := slices.Index(s.announced, k)
 	switch {
 	case i < 0:
@@ -83,6 +87,6 @@ func (s *Steps) Flush() (ended Step, ok bool) {
 }
 
 // Active tells whether k belongs to the step in progress.
-func (s *Steps) Active(k Key) bool {
+func (s *Steps) Active(k expertfs.Key) bool {
 	return slices.Contains(s.announced, k) || slices.Contains(s.group, k)
 }

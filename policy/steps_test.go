@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 
+	"expertfs"
 	"expertfs/policy"
 
 	"github.com/stretchr/testify/assert"
@@ -23,12 +24,12 @@ func (r *recorder) take(s policy.Step, ok bool) {
 	}
 }
 
-func (r *recorder) announce(layer int, used []policy.Key) {
+func (r *recorder) announce(layer int, used []expertfs.Key) {
 	r.take(r.Announce(layer, used))
 	r.take(policy.Step{Layer: layer, Used: used}, true)
 }
 
-func (r *recorder) access(ks ...policy.Key) {
+func (r *recorder) access(ks ...expertfs.Key) {
 	for _, k := range ks {
 		r.take(r.Access(k))
 	}
@@ -37,11 +38,11 @@ func (r *recorder) access(ks ...policy.Key) {
 func (r *recorder) flush() { r.take(r.Flush()) }
 
 // announced and found are steps of stream 0.
-func announced(used ...policy.Key) policy.Step {
+func announced(used ...expertfs.Key) policy.Step {
 	return policy.Step{Layer: int(used[0].Layer), Used: used}
 }
 
-func found(used ...policy.Key) policy.Step {
+func found(used ...expertfs.Key) policy.Step {
 	return policy.Step{Layer: int(used[0].Layer), Used: used, Found: true}
 }
 
@@ -115,7 +116,7 @@ func TestKeysOfTheStepInProgressGoLast(t *testing.T) {
 func TestStepsCoverAccesses(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var s recorder
-		var want, have []policy.Key
+		var want, have []expertfs.Key
 		for range rapid.IntRange(0, 50).Draw(t, "n") {
 			k := key(rapid.IntRange(0, 1).Draw(t, "layer"), rapid.IntRange(0, 2).Draw(t, "expert"))
 			s.access(k)

@@ -1,6 +1,10 @@
 package policy
 
-import "iter"
+import (
+	"iter"
+
+	"expertfs"
+)
 
 // MaxStreams is how many streams are told apart. A stream of a number beyond
 // shares that of the number modulo MaxStreams, so that no number costs memory.
@@ -40,7 +44,7 @@ func (s *Streams) Drop(stream int) {
 }
 
 // Active tells whether k belongs to the step in progress of any stream.
-func (s *Streams) Active(k Key) bool {
+func (s *Streams) Active(k expertfs.Key) bool {
 	for _, steps := range s.live {
 		if steps.Active(k) {
 			return true
@@ -51,9 +55,9 @@ func (s *Streams) Active(k Key) bool {
 
 // Victims yields the victims of p with the active keys at the end, so that
 // they go only when nothing else is left.
-func (s *Streams) Victims(p Policy) iter.Seq[Key] {
-	return func(yield func(Key) bool) {
-		var active []Key
+func (s *Streams) Victims(p Policy) iter.Seq[expertfs.Key] {
+	return func(yield func(expertfs.Key) bool) {
+		var active []expertfs.Key
 		for k := range p.Victims() {
 			if s.Active(k) {
 				active = append(active, k)

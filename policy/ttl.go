@@ -3,6 +3,8 @@ package policy
 import (
 	"iter"
 	"math"
+
+	"expertfs"
 )
 
 // ttl gives an expert a time to live, which every use renews. Time is counted
@@ -13,24 +15,24 @@ import (
 // least-stale eviction (SpecMD, arXiv 2602.03921).
 type ttl struct {
 	order list[lease] // front: used longest ago
-	nodes map[Key]*node[lease]
+	nodes map[expertfs.Key]*node[lease]
 	life  float64 // steps
 	now   float64 // steps so far, the mean of the active streams
 	pace  pace
 }
 
 type lease struct {
-	key  Key
+	key  expertfs.Key
 	used float64 // the time
 }
 
 // newTTL makes the policy with a life in tokens, one step for each layer.
-func newTTL(s Shape, p *params) *ttl {
+func newTTL(s expertfs.Shape, p *params) *ttl {
 	tokens := p.float("tokens", 1, 0, 1e6)
-	return &ttl{nodes: map[Key]*node[lease]{}, life: math.Floor(tokens * float64(s.Layers)), pace: newPace(s)}
+	return &ttl{nodes: map[expertfs.Key]*node[lease]{}, life: math.Floor(tokens * float64(s.Layers)), pace: newPace(s)}
 }
 
-func (p *ttl) Insert(k Key, _ int64) {
+func (p *ttl) Insert(k expertfs.Key, _ int64) {
 	if _, ok := p.nodes[k]; ok {
 		p.Touch(k)
 		return
@@ -38,22 +40,22 @@ func (p *ttl) Insert(k Key, _ int64) {
 	p.nodes[k] = p.order.pushBack(lease{k, p.now})
 }
 
-func (p *ttl) Touch(k Key) {
+func (p *ttl) Touch(k expertfs.Key) {
 	if n, ok := p.nodes[k]; ok {
 		n.value.used = p.now
 		p.order.moveToBack(n)
 	}
 }
 
-func (p *ttl) Remove(k Key) {
+func (p *ttl) Remove(k expertfs.Key) {
 	if n, ok := p.nodes[k]; ok {
 		p.order.remove(n)
 		delete(p.nodes, k)
 	}
 }
 
-func (p *ttl) Victims() iter.Seq[Key] {
-	return func(yield func(Key) bool) {
+func (p *ttl) Victims() iter.Seq[expertfs.Key] {
+	return func(yield func(expertfs.Key) bool) {
 		first := p.order.front
 		for ; first != nil && p.now-first.value.used > p.life; first = first.next {
 			if !yield(first.value.key) {

@@ -1,6 +1,10 @@
 package policy
 
-import "iter"
+import (
+	"iter"
+
+	"expertfs"
+)
 
 // watermark is the dual form of the two-level MoE cache (Shinnku Nikaidou,
 // 2025): RAM has a price, lambda, and an expert is kept while its value per
@@ -14,7 +18,7 @@ import "iter"
 // Value is the average chance of use, as in ewma. Those given up go first, in
 // the order in which they were; then the others by value per byte.
 type watermark struct {
-	shape   Shape
+	shape   expertfs.Shape
 	keepers ranking // those worth keeping, by value
 	givenUp fifo    // the other residents
 	rates   averages
@@ -22,13 +26,13 @@ type watermark struct {
 	eta     float64 // how fast the price moves
 	margin  float32 // of the price
 	lambda  float32
-	kept    int64         // bytes worth keeping
-	size    map[Key]int64 // of each resident
+	kept    int64                  // bytes worth keeping
+	size    map[expertfs.Key]int64 // of each resident
 	pace    pace
 	used    []int // scratch
 }
 
-func newWatermark(s Shape, p *params) *watermark {
+func newWatermark(s expertfs.Shape, p *params) *watermark {
 	w := &watermark{
 		shape:   s,
 		keepers: newRanking(s),
@@ -37,23 +41,23 @@ func newWatermark(s Shape, p *params) *watermark {
 		target:  p.float("target", 0.9, 0.01, 1),
 		eta:     p.float("eta", 0.01, 0, 1),
 		margin:  float32(p.float("margin", 0.1, 0, 0.9)),
-		size:    map[Key]int64{},
+		size:    map[expertfs.Key]int64{},
 		pace:    newPace(s),
 	}
 	w.Warm(NewHeat(s))
 	return w
 }
 
-func (p *watermark) Insert(k Key, bytes int64) {
+func (p *watermark) Insert(k expertfs.Key, bytes int64) {
 	p.Remove(k)
 	p.size[k] = bytes
 	p.keep(k)
 }
 
 // Touch matters only to experts without a score.
-func (p *watermark) Touch(k Key) { p.keepers.Touch(k) }
+func (p *watermark) Touch(k expertfs.Key) { p.keepers.Touch(k) }
 
-func (p *watermark) Remove(k Key) {
+func (p *watermark) Remove(k expertfs.Key) {
 	if p.keeps(k) {
 		p.kept -= p.size[k]
 	}
@@ -63,18 +67,18 @@ func (p *watermark) Remove(k Key) {
 }
 
 // keeps tells whether k is resident and worth keeping.
-func (p *watermark) keeps(k Key) bool {
+func (p *watermark) keeps(k expertfs.Key) bool {
 	_, resident := p.size[k]
 	return resident && !p.givenUp.has(k)
 }
 
-func (p *watermark) keep(k Key) {
+func (p *watermark) keep(k expertfs.Key) {
 	p.givenUp.Remove(k)
 	p.keepers.Insert(k, p.size[k])
 	p.kept += p.size[k]
 }
 
-func (p *watermark) giveUp(k Key) {
+func (p *watermark) giveUp(k expertfs.Key) {
 	p.kept -= p.size[k]
 	p.keepers.Remove(k)
 	p.givenUp.Insert(k, p.size[k])
@@ -90,7 +94,7 @@ func (p *watermark) Step(s Step) {
 	p.keepers.setLayer(s.Layer, rates)
 	p.reprice()
 	for e, rate := range rates {
-		k := Key{Layer: uint16(s.Layer), Expert: uint16(e)}
+		k := expertfs.Key{Layer: uint16(s.Layer), Expert: uint16(e)}
 		bytes, resident := p.size[k]
 		if !resident {
 			continue
@@ -122,8 +126,8 @@ func (p *watermark) reprice() {
 	p.lambda = max(p.lambda+float32(p.eta*(usage-p.target)*float64(uniform(p.shape))), 0)
 }
 
-func (p *watermark) Victims() iter.Seq[Key] {
-	return func(yield func(Key) bool) {
+func (p *watermark) Victims() iter.Seq[expertfs.Key] {
+	return func(yield func(expertfs.Key) bool) {
 		for k := range p.givenUp.Victims() {
 			if !yield(k) {
 				return
@@ -144,4 +148,4 @@ func (p *watermark) Resize(budget int64) { p.shape.Budget = budget }
 func (p *watermark) EndStream(stream int) { p.pace.end(stream) }
 
 // Value is the chance that any active stream uses k at its next visit.
-func (p *watermark) Value(k Key) float64 { return p.pace.anyOf(p.rates.of(k)) }
+func (p *watermark) Value(k expertfs.Key) float64 { return p.pace.anyOf(p.rates.of(k)) }

@@ -4,11 +4,11 @@ import (
 	"context"
 	"testing"
 
-	"expertfs/policy"
+	"expertfs"
 )
 
 // openB opens and releases an expert.
-func openB(b *testing.B, c *Cache, k policy.Key) {
+func openB(b *testing.B, c *Cache, k expertfs.Key) {
 	h, err := c.Open(context.Background(), k)
 	if err != nil {
 		b.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"expertfs"
 	"expertfs/checkpoint"
 	"expertfs/policy"
 )
@@ -18,7 +19,7 @@ type Cache struct {
 	options Options
 	log     *slog.Logger
 	ck      *checkpoint.Checkpoint
-	shape   policy.Shape // its Budget is that of the start
+	shape   expertfs.Shape // its Budget is that of the start
 
 	resizing sync.Mutex // guards the kernel's limit; taken before guard
 	guard    guard

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"expertfs"
 	"expertfs/checkpoint"
-	"expertfs/policy"
 	"expertfs/tiers/ram"
 
 	"github.com/stretchr/testify/require"
@@ -62,12 +62,12 @@ func bytesOf(t testing.TB, ck *checkpoint.Checkpoint, v *checkpoint.View) []byte
 	return data
 }
 
-func key(layer, expert int) policy.Key {
-	return policy.Key{Layer: uint16(layer), Expert: uint16(expert)}
+func key(layer, expert int) expertfs.Key {
+	return expertfs.Key{Layer: uint16(layer), Expert: uint16(expert)}
 }
 
 // open opens an expert that must open.
-func open(t testing.TB, c *Cache, k policy.Key) *Handle {
+func open(t testing.TB, c *Cache, k expertfs.Key) *Handle {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), deadline)
 	defer cancel()

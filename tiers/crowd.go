@@ -3,7 +3,7 @@ package tiers
 import (
 	"time"
 
-	"expertfs/policy"
+	"expertfs"
 )
 
 // When readers hold every slot, an open waits for one. A reader that itself holds
@@ -42,7 +42,7 @@ func (c *Cache) patience(s *stream) time.Duration {
 }
 
 // refuse ends an open that has waited for a slot in vain.
-func (c *Cache) refuse(s *stream, k policy.Key) error {
+func (c *Cache) refuse(s *stream, k expertfs.Key) error {
 	c.guard.Lock()
 	defer c.guard.Unlock()
 	if c.within(s) {
@@ -62,7 +62,7 @@ func (c *Cache) refuse(s *stream, k policy.Key) error {
 const maxRefused = 64
 
 // again tells whether an open was refused before, so that it is counted already.
-func (s *stream) again(k policy.Key) bool {
+func (s *stream) again(k expertfs.Key) bool {
 	for i, o := range s.refused {
 		if o == k {
 			s.refused = append(s.refused[:i], s.refused[i+1:]...)

@@ -6,15 +6,15 @@ import (
 	"slices"
 	"time"
 
+	"expertfs"
 	"expertfs/checkpoint"
-	"expertfs/policy"
 	"expertfs/tiers/nvme"
 	"expertfs/tiers/ram"
 )
 
 // entry is a file whose bytes can be in RAM.
 type entry struct {
-	key   policy.Key // of an expert
+	key   expertfs.Key // of an expert
 	dense bool
 	name  string // for people: "layer 3 expert 7"
 	view  func() *checkpoint.View

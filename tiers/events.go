@@ -5,7 +5,6 @@ import (
 	"sync"
 
 	"expertfs"
-	"expertfs/policy"
 	"expertfs/policy/shadow"
 )
 
@@ -35,8 +34,8 @@ type event struct {
 	kind   eventKind
 	stream int
 	layer  int
-	keys   []policy.Key
-	key    policy.Key
+	keys   []expertfs.Key
+	key    expertfs.Key
 	budget int64
 }
 
@@ -52,7 +51,7 @@ const (
 )
 
 // newEvents returns nil when there is nobody to pass anything on to.
-func newEvents(o Options, s policy.Shape) (*events, error) {
+func newEvents(o Options, s expertfs.Shape) (*events, error) {
 	if o.Trace == nil && len(o.Shadows) == 0 {
 		return nil, nil
 	}

@@ -11,7 +11,7 @@ import (
 
 // foreseeing makes a cache of 8 slots with a policy that gives experts the
 // values of worth.
-func foreseeing(t *testing.T, worth map[policy.Key]float64, o Options) *Cache {
+func foreseeing(t *testing.T, worth map[expertfs.Key]float64, o Options) *Cache {
 	c := newCache(t, tiny(t), 8, o)
 	c.guard.Lock()
 	defer c.guard.Unlock()
@@ -20,25 +20,25 @@ func foreseeing(t *testing.T, worth map[policy.Key]float64, o Options) *Cache {
 }
 
 func TestWhatThePolicyExpectsIsReadAhead(t *testing.T) {
-	worth := map[policy.Key]float64{
+	worth := map[expertfs.Key]float64{
 		key(1, 0): 0.3, // not likely enough
 		key(1, 1): 0.6,
 		key(3, 3): 0.7,
 		key(0, 4): 0.9, // too far ahead
 	}
 	c := foreseeing(t, worth, Options{})
-	c.Step(0, []policy.Key{key(0, 0)})
+	c.Step(0, []expertfs.Key{key(0, 0)})
 	eventually(t, func() bool { return c.Stats().Resident == 2 })
-	require.ElementsMatch(t, []policy.Key{key(1, 1), key(3, 3)}, c.Resident())
+	require.ElementsMatch(t, []expertfs.Key{key(1, 1), key(3, 3)}, c.Resident())
 	require.Equal(t, expertfs.PrefetchStats{Asked: 2}, c.Stats().Prefetch)
 
-	c.Step(1, []policy.Key{key(1, 1)}) // now the next token's layer 0 is near
+	c.Step(1, []expertfs.Key{key(1, 1)}) // now the next token's layer 0 is near
 	eventually(t, func() bool { return c.Expert(key(0, 4)).Tier == "ram" })
 	require.EqualValues(t, 3, c.Stats().Prefetch.Asked, "those in RAM are not asked for again")
 }
 
 func TestForesightEvictsOnlyWhatIsLessLikely(t *testing.T) {
-	worth := map[policy.Key]float64{key(1, 1): 0.42}
+	worth := map[expertfs.Key]float64{key(1, 1): 0.42}
 	for expert := range 8 {
 		worth[key(0, expert)] = 0.45
 	}
@@ -46,38 +46,38 @@ func TestForesightEvictsOnlyWhatIsLessLikely(t *testing.T) {
 	for expert := range 8 { // all slots
 		open(t, c, key(0, expert)).Release()
 	}
-	c.Step(3, []policy.Key{key(3, 0)}) // a guess of a reader would be worth one half
+	c.Step(3, []expertfs.Key{key(3, 0)}) // a guess of a reader would be worth one half
 	require.Zero(t, c.Stats().Prefetch.Asked)
 	c.guard.Lock()
 	worth[key(0, 0)] = 0.41 // the best victim
 	c.guard.Unlock()
-	c.Step(3, []policy.Key{key(3, 0)})
+	c.Step(3, []expertfs.Key{key(3, 0)})
 	eventually(t, func() bool { return c.Expert(key(1, 1)).Tier == "ram" })
 	require.Equal(t, "nvme", c.Expert(key(0, 0)).Tier)
 }
 
 func TestNothingIsForeseenAtTheEnd(t *testing.T) {
-	c := foreseeing(t, map[policy.Key]float64{key(1, 1): 0.9}, Options{})
+	c := foreseeing(t, map[expertfs.Key]float64{key(1, 1): 0.9}, Options{})
 	open(t, c, key(0, 0)).Release() // a step that Close ends
 	require.NoError(t, c.Close())
 	require.Zero(t, c.observer.prefetch.Asked)
 }
 
 func TestForesightGoesOnWithTheNextToken(t *testing.T) {
-	c := foreseeing(t, map[policy.Key]float64{key(0, 5): 0.9, key(1, 6): 0.9}, Options{})
-	c.Step(3, []policy.Key{key(3, 0)}) // the last layer of the tiny model
+	c := foreseeing(t, map[expertfs.Key]float64{key(0, 5): 0.9, key(1, 6): 0.9}, Options{})
+	c.Step(3, []expertfs.Key{key(3, 0)}) // the last layer of the tiny model
 	eventually(t, func() bool { return c.Stats().Resident == 2 })
-	require.ElementsMatch(t, []policy.Key{key(0, 5), key(1, 6)}, c.Resident())
+	require.ElementsMatch(t, []expertfs.Key{key(0, 5), key(1, 6)}, c.Resident())
 }
 
 func TestWhenNothingIsForeseen(t *testing.T) {
-	worth := map[policy.Key]float64{key(1, 1): 0.9}
+	worth := map[expertfs.Key]float64{key(1, 1): 0.9}
 	c := foreseeing(t, worth, Options{NoForecast: true})
-	c.Step(0, []policy.Key{key(0, 0)})
+	c.Step(0, []expertfs.Key{key(0, 0)})
 	require.Zero(t, c.Stats().Prefetch.Asked, "switched off")
 
 	c = foreseeing(t, worth, Options{})
-	var batch []policy.Key
+	var batch []expertfs.Key
 	for expert := range c.shape.TopK + 1 {
 		batch = append(batch, key(0, expert))
 	}
@@ -85,7 +85,7 @@ func TestWhenNothingIsForeseen(t *testing.T) {
 	require.Zero(t, c.Stats().Prefetch.Asked, "a batch of a prompt")
 
 	c = newCache(t, tiny(t), 8, Options{Policy: "lru"})
-	c.Step(0, []policy.Key{key(0, 0)})
+	c.Step(0, []expertfs.Key{key(0, 0)})
 	require.Zero(t, c.Stats().Prefetch.Asked, "a policy without forecasts")
 }
 
@@ -103,7 +103,7 @@ func TestForesightTurnsMissesIntoHits(t *testing.T) {
 			}
 			kind := token * 7919 % 8 // each seen every eighth token
 			for layer := range ck.Config().Layers {
-				used := []policy.Key{key(layer, kind*4), key(layer, kind*4+1), key(layer, kind*4+2), key(layer, kind*4+3)}
+				used := []expertfs.Key{key(layer, kind*4), key(layer, kind*4+1), key(layer, kind*4+2), key(layer, kind*4+3)}
 				c.Step(layer, used)
 				for _, k := range used {
 					open(t, c, k).Release()

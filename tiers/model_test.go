@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"expertfs"
 	"expertfs/policy"
 
 	"github.com/stretchr/testify/require"
@@ -20,7 +21,7 @@ import (
 // and errors that pass.
 func TestCacheAgreesWithItsModel(t *testing.T) {
 	ck := tiny(t)
-	want := map[policy.Key][]byte{}
+	want := map[expertfs.Key][]byte{}
 	for layer := range ck.Config().Layers {
 		for expert := range ck.Config().Experts {
 			want[key(layer, expert)] = bytesOf(t, ck, ck.Expert(layer, expert))
@@ -59,21 +60,21 @@ func TestCacheAgreesWithItsModel(t *testing.T) {
 // model is what a single reader knows of a cache.
 type model struct {
 	c       *Cache
-	want    map[policy.Key][]byte
+	want    map[expertfs.Key][]byte
 	faults  *faults
 	broken  bool
 	slots   int // of the budget
 	handles []*Handle
 }
 
-func drawKey(rt *rapid.T) policy.Key {
+func drawKey(rt *rapid.T) expertfs.Key {
 	// Few experts, so that they meet.
 	return key(rapid.IntRange(0, 3).Draw(rt, "layer"), rapid.IntRange(0, 5).Draw(rt, "expert"))
 }
 
 // heldKeys are the experts that the reader has open.
-func (m *model) heldKeys() map[policy.Key]bool {
-	keys := map[policy.Key]bool{}
+func (m *model) heldKeys() map[expertfs.Key]bool {
+	keys := map[expertfs.Key]bool{}
 	for _, h := range m.handles {
 		keys[h.e.key] = true
 	}
@@ -119,7 +120,7 @@ func (m *model) hint(rt *rapid.T) {
 
 func (m *model) step(rt *rapid.T) {
 	k := drawKey(rt)
-	m.c.Step(int(k.Layer), []policy.Key{k})
+	m.c.Step(int(k.Layer), []expertfs.Key{k})
 }
 
 func (m *model) resize(rt *rapid.T) {

@@ -3,6 +3,7 @@ package tiers
 import (
 	"errors"
 
+	"expertfs"
 	"expertfs/checkpoint"
 	"expertfs/policy"
 	"expertfs/tiers/nvme"
@@ -66,7 +67,7 @@ func (c *Cache) open() (err error) {
 
 	budget := c.options.Budget
 	config := c.ck.Config()
-	c.shape = policy.Shape{Layers: config.Layers, Experts: config.Experts, TopK: config.TopK, ExpertBytes: c.slots.bytes, Budget: budget}
+	c.shape = expertfs.Shape{Layers: config.Layers, Experts: config.Experts, TopK: config.TopK, ExpertBytes: c.slots.bytes, Budget: budget}
 	c.prefetch.shape = c.shape
 	if c.prefetch.bytes = c.options.PrefetchBytes; c.prefetch.bytes <= 0 {
 		c.prefetch.bytes = 2 * int64(config.TopK) * c.slots.bytes

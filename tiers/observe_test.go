@@ -17,12 +17,12 @@ import (
 
 // routing is what a router with a taste chooses: for each of some tokens, four
 // experts of each layer.
-func routing(tokens int) [][]policy.Key {
+func routing(tokens int) [][]expertfs.Key {
 	rng := rand.New(rand.NewPCG(3, 3))
-	var steps [][]policy.Key
+	var steps [][]expertfs.Key
 	for range tokens {
 		for layer := range 4 {
-			var used []policy.Key
+			var used []expertfs.Key
 			for len(used) < 4 {
 				k := key(layer, min(rng.IntN(32), rng.IntN(32)))
 				if !slices.Contains(used, k) {
@@ -86,7 +86,7 @@ func TestTheLiveCacheAgreesWithAReplay(t *testing.T) {
 				for _, s := range steps {
 					require.Equal(t, !announce, s.Opened)
 				}
-				shape := policy.Shape{Layers: 4, Experts: 32, TopK: 4, ExpertBytes: live.SlotBytes}
+				shape := expertfs.Shape{Layers: 4, Experts: 32, TopK: 4, ExpertBytes: live.SlotBytes}
 				stream, err := replay.NewStream(shape, steps)
 				require.NoError(t, err)
 				hits, err := stream.Run(spec, slots*live.SlotBytes, 5)
@@ -127,8 +127,8 @@ func readSteps(t *testing.T, text []byte) (steps []expertfs.TraceStep) {
 
 func TestAPolicyThatWantsExpertsGetsThem(t *testing.T) {
 	ck := tiny(t)
-	heat := policy.NewHeat(policy.Shape{Layers: 4, Experts: 32, TopK: 4})
-	var hot []policy.Key
+	heat := policy.NewHeat(expertfs.Shape{Layers: 4, Experts: 32, TopK: 4})
+	var hot []expertfs.Key
 	for layer := range 4 {
 		for expert := range 4 {
 			hot = append(hot, key(layer, 2*expert+1))
@@ -159,7 +159,7 @@ func TestHeatIsLearnedForTheNextRun(t *testing.T) {
 	ck := tiny(t)
 	c := newCache(t, ck, 8, Options{})
 	for range 3 {
-		c.Step(1, []policy.Key{key(1, 5)})
+		c.Step(1, []expertfs.Key{key(1, 5)})
 	}
 	require.NoError(t, c.Close())
 	require.Equal(t, 3, c.Heat().Visits(1))

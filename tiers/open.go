@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"expertfs/policy"
+	"expertfs"
 	"expertfs/tiers/ram"
 )
 
@@ -55,7 +55,7 @@ func (h *Handle) Release() {
 // Open returns the bytes of an expert, when they are in RAM. It gives up with
 // the context's error, with ErrBusy when readers hold every slot for too long,
 // and with a *LoadError; a load that it began goes on for others without it.
-func (r *Reader) Open(ctx context.Context, k policy.Key) (*Handle, error) {
+func (r *Reader) Open(ctx context.Context, k expertfs.Key) (*Handle, error) {
 	c := r.c
 	e := c.table.expert(k)
 	if e == nil {

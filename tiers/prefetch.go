@@ -3,6 +3,7 @@ package tiers
 import (
 	"slices"
 
+	"expertfs"
 	"expertfs/policy"
 )
 
@@ -31,7 +32,7 @@ const forecastChance = 0.4
 // INVARIANT: prefetches under way take at most bytes, and each active reader
 // has an equal part of them.
 type prefetcher struct {
-	shape   policy.Shape
+	shape   expertfs.Shape
 	table   *table
 	slots   *slots
 	evictor *evictor
@@ -43,12 +44,12 @@ type prefetcher struct {
 	forecasts bool
 
 	// GUARDED BY guard.
-	wanted []policy.Key // by the policy for an empty RAM, not loaded yet
+	wanted []expertfs.Key // by the policy for an empty RAM, not loaded yet
 }
 
 // hint takes a reader's word that experts will probably be used soon. What finds
 // no room is dropped.
-func (p *prefetcher) hint(s *stream, keys []policy.Key) {
+func (p *prefetcher) hint(s *stream, keys []expertfs.Key) {
 	for _, k := range keys {
 		e := p.table.expert(k)
 		switch {
@@ -72,7 +73,7 @@ func (p *prefetcher) hint(s *stream, keys []policy.Key) {
 // stepped acts on a step of a reader. What was prefetched for it in this layer,
 // is not used, and has not been read to the end is given up, unless another
 // reader wants it too. Then what the forecast says of its next layers is begun.
-func (p *prefetcher) stepped(s *stream, layer int, used []policy.Key) {
+func (p *prefetcher) stepped(s *stream, layer int, used []expertfs.Key) {
 	for _, l := range p.loader.speculative {
 		if int(l.e.key.Layer) != layer || l.warming || slices.Contains(used, l.e.key) {
 			continue

@@ -28,18 +28,18 @@ func TestAPrefetchedExpertIsAHit(t *testing.T) {
 func TestAGuessIsSparedUntilItsLayerHasPassed(t *testing.T) {
 	ck := tiny(t)
 	c := newCache(t, ck, 4, Options{})
-	used := []policy.Key{key(1, 0), key(1, 1), key(1, 2)}
+	used := []expertfs.Key{key(1, 0), key(1, 1), key(1, 2)}
 	c.Step(1, used)
 	c.Prefetch(key(3, 3))
 	eventually(t, func() bool { return c.Stats().Resident == 1 })
 	for _, k := range used {
 		open(t, c, k).Release()
 	}
-	c.Step(2, []policy.Key{key(2, 0)})
+	c.Step(2, []expertfs.Key{key(2, 0)})
 	open(t, c, key(2, 0)).Release() // an lru would evict the guess
 	require.Equal(t, "ram", c.Expert(key(3, 3)).Tier)
 
-	c.Step(3, []policy.Key{key(3, 0)}) // it was wrong
+	c.Step(3, []expertfs.Key{key(3, 0)}) // it was wrong
 	open(t, c, key(3, 0)).Release()
 	require.Equal(t, "nvme", c.Expert(key(3, 3)).Tier)
 	require.Equal(t, expertfs.PrefetchStats{Asked: 1, Wasted: 1}, c.Stats().Prefetch)
@@ -50,7 +50,7 @@ func TestGuessesYieldWhereNothingElseCan(t *testing.T) {
 	c := newCache(t, ck, 4, Options{})
 	c.Prefetch(key(2, 0), key(2, 1), key(2, 2), key(2, 3))
 	eventually(t, func() bool { return c.Stats().Resident == 4 })
-	used := []policy.Key{key(1, 0), key(1, 1), key(1, 2), key(1, 3)}
+	used := []expertfs.Key{key(1, 0), key(1, 1), key(1, 2), key(1, 3)}
 	c.Step(1, used)
 	for i, k := range used { // not one another's
 		open(t, c, k).Release()
@@ -90,7 +90,7 @@ func TestPrefetchesAreBoundedAndLateOnesDropped(t *testing.T) {
 	c.Prefetch(key(1, 0), key(1, 1), key(1, 2), key(1, 3), key(1, 4))
 	require.Equal(t, expertfs.PrefetchStats{Asked: 5, Dropped: 2}, c.Stats().Prefetch)
 	eventually(t, func() bool { return f.count.Load() == 1 }) // the worker is with one of them
-	c.Step(1, []policy.Key{key(1, 0), key(1, 9)})
+	c.Step(1, []expertfs.Key{key(1, 0), key(1, 9)})
 	release()
 	// The one that was right goes on.
 	eventually(t, func() bool { return c.Stats().LoadingBytes == 0 })
@@ -102,10 +102,10 @@ func TestPrefetchesAreBoundedAndLateOnesDropped(t *testing.T) {
 
 func TestGuessesAreDueInTheOrderOfLayers(t *testing.T) {
 	c := newCache(t, tiny(t), 8, Options{})
-	c.Step(2, []policy.Key{key(2, 0)})
+	c.Step(2, []expertfs.Key{key(2, 0)})
 	next := c.shared.stream.next(0)
 	require.Equal(t, []int64{next - 1, next, next + 1, next + 2}, []int64{c.shared.stream.next(3), c.shared.stream.next(0), c.shared.stream.next(1), c.shared.stream.next(2)})
-	c.Step(3, []policy.Key{key(3, 0)})
+	c.Step(3, []expertfs.Key{key(3, 0)})
 	require.Equal(t, next, c.shared.stream.next(0), "it does not depend on when the guess was made")
 }
 
@@ -119,7 +119,7 @@ func TestAnOpenOfAPrefetchJustDroppedLoadsIt(t *testing.T) {
 	c.Prefetch(key(0, 0)) // keeps the worker
 	eventually(t, func() bool { return f.count.Load() == 1 })
 	c.Prefetch(key(1, 1))
-	c.Step(1, []policy.Key{key(1, 2)})
+	c.Step(1, []expertfs.Key{key(1, 2)})
 	opened := make(chan error)
 	go func() {
 		h, err := c.Open(context.Background(), key(1, 1))
@@ -147,19 +147,19 @@ func TestPrefetchesTakeNothingFromReaders(t *testing.T) {
 // valued is a policy that says what its residents are worth.
 type valued struct {
 	policy.Policy
-	worth map[policy.Key]float64
+	worth map[expertfs.Key]float64
 }
 
-func (v valued) Value(k policy.Key) float64 { return v.worth[k] }
+func (v valued) Value(k expertfs.Key) float64 { return v.worth[k] }
 
-func (v valued) Forecast(_ int, k policy.Key) float64 { return v.worth[k] }
+func (v valued) Forecast(_ int, k expertfs.Key) float64 { return v.worth[k] }
 
-func (v valued) Victims() iter.Seq[policy.Key] { return v.Policy.Victims() }
+func (v valued) Victims() iter.Seq[expertfs.Key] { return v.Policy.Victims() }
 
 func TestAPrefetchEvictsOnlyWhatIsWorthLess(t *testing.T) {
 	ck := tiny(t)
 	c := newCache(t, ck, 4, Options{NoForecast: true})
-	worth := map[policy.Key]float64{key(0, 0): 0.9, key(1, 1): 0.95}
+	worth := map[expertfs.Key]float64{key(0, 0): 0.9, key(1, 1): 0.95}
 	c.guard.Lock()
 	c.evictor.policy = valued{c.evictor.policy, worth}
 	c.guard.Unlock()

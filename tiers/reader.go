@@ -1,6 +1,7 @@
 package tiers
 
 import (
+	"expertfs"
 	"expertfs/policy"
 )
 
@@ -52,7 +53,7 @@ func (r *Reader) Close() {
 
 // Touch says that experts in RAM were used without being opened again, by a
 // reader that keeps them open or mapped. Others are ignored.
-func (r *Reader) Touch(keys ...policy.Key) {
+func (r *Reader) Touch(keys ...expertfs.Key) {
 	c := r.c
 	c.guard.Lock()
 	defer c.guard.Unlock()
@@ -77,7 +78,7 @@ func (r *Reader) Touch(keys ...policy.Key) {
 
 // Step says which experts the router chose in a layer. Without it, steps are
 // found in the order of opens.
-func (r *Reader) Step(layer int, keys []policy.Key) {
+func (r *Reader) Step(layer int, keys []expertfs.Key) {
 	c := r.c
 	c.guard.Lock()
 	defer c.guard.Unlock()
@@ -94,7 +95,7 @@ func (r *Reader) Step(layer int, keys []policy.Key) {
 
 // Prefetch says that experts will probably be used soon. Prefetches beyond
 // Options.PrefetchBytes under way are dropped.
-func (r *Reader) Prefetch(keys ...policy.Key) {
+func (r *Reader) Prefetch(keys ...expertfs.Key) {
 	c := r.c
 	c.guard.Lock()
 	defer c.guard.Unlock()

@@ -12,7 +12,7 @@ import (
 )
 
 // openBy opens an expert that must open, for a reader.
-func openBy(t testing.TB, r *Reader, k policy.Key) *Handle {
+func openBy(t testing.TB, r *Reader, k expertfs.Key) *Handle {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), deadline)
 	defer cancel()
@@ -38,7 +38,7 @@ func TestTheStepsOfEachReaderAreItsOwn(t *testing.T) {
 		})
 		require.NoError(t, err)
 		a, b := c.NewReader(ReaderInfo{PID: 1}), c.NewReader(ReaderInfo{PID: 2})
-		routes := map[*Reader][][]policy.Key{a: routing(6), b: routing(11)[20:]}
+		routes := map[*Reader][][]expertfs.Key{a: routing(6), b: routing(11)[20:]}
 		for i := range 24 {
 			for _, r := range []*Reader{a, b} {
 				used := routes[r][i]
@@ -60,7 +60,7 @@ func TestTheStepsOfEachReaderAreItsOwn(t *testing.T) {
 		require.Len(t, steps, 50)
 		require.Equal(t, []expertfs.TraceStep{{Stream: 0, End: true}, {Stream: 1, End: true}}, endsOf(steps))
 		for n, r := range []*Reader{a, b} {
-			var own [][]policy.Key
+			var own [][]expertfs.Key
 			for _, s := range steps {
 				if s.Stream == readers[n].Stream && !s.End {
 					require.Equal(t, !announce, s.Opened)
@@ -119,19 +119,19 @@ func TestAStepGivesUpTheReadersOwnPrefetchesAlone(t *testing.T) {
 	release := f.gate()
 	defer release()
 	a, b := addReader(t, c, 1), addReader(t, c, 2)
-	a.Step(0, []policy.Key{key(0, 0)})
-	b.Step(0, []policy.Key{key(0, 0)})
+	a.Step(0, []expertfs.Key{key(0, 0)})
+	b.Step(0, []expertfs.Key{key(0, 0)})
 	a.Prefetch(key(1, 0), key(1, 1))
 	b.Prefetch(key(1, 1)) // wanted by both
-	given := func(k policy.Key) bool {
+	given := func(k expertfs.Key) bool {
 		c.guard.Lock()
 		defer c.guard.Unlock()
 		return c.table.expert(k).load.given
 	}
-	b.Step(1, []policy.Key{key(1, 9)})
+	b.Step(1, []expertfs.Key{key(1, 9)})
 	require.False(t, given(key(1, 0)), "the step of another says nothing of it")
 	require.False(t, given(key(1, 1)), "the other still wants it")
-	a.Step(1, []policy.Key{key(1, 9)})
+	a.Step(1, []expertfs.Key{key(1, 9)})
 	require.True(t, given(key(1, 0)))
 	require.True(t, given(key(1, 1)))
 }
@@ -175,12 +175,12 @@ func TestSharesDivideWhatNeedNotBeFree(t *testing.T) {
 	require.Equal(t, 40*slot, a.Share(), "it moves when another comes")
 	for token := range 8 {
 		for layer := range 4 {
-			b.Step(layer, []policy.Key{key(layer, token)})
+			b.Step(layer, []expertfs.Key{key(layer, token)})
 		}
 	}
 	require.Zero(t, a.Share(), "it stands still while another steps")
 	require.Equal(t, 80*slot, b.Share())
-	a.Step(0, []policy.Key{key(0, 0)})
+	a.Step(0, []expertfs.Key{key(0, 0)})
 	require.Equal(t, 40*slot, a.Share())
 
 	require.NoError(t, c.SetBudget(128*slot))

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"expertfs"
-	"expertfs/policy"
 	"expertfs/tiers/ram"
 )
 
@@ -86,10 +85,10 @@ func (c *Cache) Readers() []expertfs.ReaderStats {
 }
 
 // SlotFiles tells which file of memory each expert in RAM is in.
-func (c *Cache) SlotFiles() map[ram.FileID]policy.Key {
+func (c *Cache) SlotFiles() map[ram.FileID]expertfs.Key {
 	c.guard.Lock()
 	defer c.guard.Unlock()
-	files := make(map[ram.FileID]policy.Key, c.table.residents)
+	files := make(map[ram.FileID]expertfs.Key, c.table.residents)
 	for e := range c.table.inRAM {
 		files[e.slot.ID()] = e.key
 	}
@@ -118,7 +117,7 @@ type ExpertInfo struct {
 
 // Expert tells about an expert; of one that the model does not have, that it
 // was never used.
-func (c *Cache) Expert(k policy.Key) ExpertInfo {
+func (c *Cache) Expert(k expertfs.Key) ExpertInfo {
 	e := c.table.expert(k)
 	if e == nil {
 		return ExpertInfo{Tier: "nvme"}
@@ -133,10 +132,10 @@ func (c *Cache) Expert(k policy.Key) ExpertInfo {
 }
 
 // Resident lists the experts in RAM by layer and number.
-func (c *Cache) Resident() []policy.Key {
+func (c *Cache) Resident() []expertfs.Key {
 	c.guard.Lock()
 	defer c.guard.Unlock()
-	keys := make([]policy.Key, 0, c.table.residents)
+	keys := make([]expertfs.Key, 0, c.table.residents)
 	for e := range c.table.inRAM {
 		keys = append(keys, e.key)
 	}

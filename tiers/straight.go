@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"io"
 
+	"expertfs"
 	"expertfs/checkpoint"
-	"expertfs/policy"
 	"expertfs/tiers/nvme"
 )
 
@@ -23,7 +23,7 @@ func (c *Cache) ReadDense(d Dense) (io.ReaderAt, error) {
 }
 
 // ReadExpert does the same of an expert, for an open that got ErrCrowded.
-func (c *Cache) ReadExpert(k policy.Key) (io.ReaderAt, error) {
+func (c *Cache) ReadExpert(k expertfs.Key) (io.ReaderAt, error) {
 	e := c.table.expert(k)
 	if e == nil {
 		return nil, fmt.Errorf("%w: %v", ErrRange, k)
@@ -38,7 +38,7 @@ func (c *Cache) DenseInRAM(d Dense) bool {
 }
 
 // ExpertInRAM tells the same of an expert.
-func (c *Cache) ExpertInRAM(k policy.Key) bool {
+func (c *Cache) ExpertInRAM(k expertfs.Key) bool {
 	e := c.table.expert(k)
 	return e != nil && c.inRAM(e)
 }

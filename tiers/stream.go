@@ -26,9 +26,9 @@ type stream struct {
 	taken   int64 // steps so far
 	tokens  int64
 	uses    expertfs.Uses
-	opens   int64        // of experts
-	keeps   bool         // has asked for its share
-	refused []policy.Key // opens that got ErrBusy and may come again
+	opens   int64          // of experts
+	keeps   bool           // has asked for its share
+	refused []expertfs.Key // opens that got ErrBusy and may come again
 	closed  bool
 }
 

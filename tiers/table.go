@@ -6,8 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"expertfs"
 	"expertfs/checkpoint"
-	"expertfs/policy"
 	"expertfs/tiers/ram"
 )
 
@@ -30,7 +30,7 @@ func newTable(ck *checkpoint.Checkpoint) *table {
 		row := make([]*entry, config.Experts)
 		for expert := range row {
 			row[expert] = &entry{
-				key:  policy.Key{Layer: uint16(layer), Expert: uint16(expert)},
+				key:  expertfs.Key{Layer: uint16(layer), Expert: uint16(expert)},
 				name: fmt.Sprintf("layer %d expert %d", layer, expert),
 				view: func() *checkpoint.View { return ck.Expert(layer, expert) },
 			}
@@ -49,7 +49,7 @@ func newTable(ck *checkpoint.Checkpoint) *table {
 }
 
 // expert returns the entry of k, nil when the model has none. It needs no lock.
-func (t *table) expert(k policy.Key) *entry {
+func (t *table) expert(k expertfs.Key) *entry {
 	if int(k.Layer) >= len(t.experts) || int(k.Expert) >= len(t.experts[k.Layer]) {
 		return nil
 	}

@@ -22,7 +22,7 @@ func (c *mountConfig) validate() error {
 	}
 	for _, spec := range append([]string{c.policy}, c.ghosts...) {
 		// The shape does not matter for what names and parameters may be.
-		if _, err := policy.New(spec, policy.Shape{Layers: 1, Experts: 1, TopK: 1, ExpertBytes: 1, Budget: 1}, c.seed); err != nil {
+		if _, err := policy.New(spec, expertfs.Shape{Layers: 1, Experts: 1, TopK: 1, ExpertBytes: 1, Budget: 1}, c.seed); err != nil {
 			return withCode(exitUsage, err)
 		}
 	}

@@ -130,7 +130,7 @@ func (o replayOptions) stream(args []string) (*replay.Stream, error) {
 	if len(steps) == 0 {
 		return nil, fmt.Errorf("%s: no steps in it", strings.Join(paths, ", "))
 	}
-	s := policy.Shape{Layers: meta.Layers, Experts: meta.Experts, TopK: meta.TopK, ExpertBytes: meta.ExpertBytes}
+	s := expertfs.Shape{Layers: meta.Layers, Experts: meta.Experts, TopK: meta.TopK, ExpertBytes: meta.ExpertBytes}
 	if s.Experts == 0 {
 		s.Experts = expertfs.GuessExperts(steps)
 	}

@@ -50,7 +50,7 @@ func tracePaths(args []string) ([]string, error) {
 
 // replaySpecs reads the list of policies. A comma also separates parameters,
 // so a part of the form key=value belongs to the policy before it.
-func replaySpecs(list string, s policy.Shape, seed uint64) ([]string, error) {
+func replaySpecs(list string, s expertfs.Shape, seed uint64) ([]string, error) {
 	var specs []string
 	for part := range strings.SplitSeq(list, ",") {
 		part = strings.TrimSpace(part)

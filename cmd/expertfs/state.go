@@ -20,9 +20,9 @@ import (
 )
 
 // shapeOf is what policies and their files need to know of a model.
-func shapeOf(ck *checkpoint.Checkpoint) policy.Shape {
+func shapeOf(ck *checkpoint.Checkpoint) expertfs.Shape {
 	c := ck.Config()
-	return policy.Shape{Layers: c.Layers, Experts: c.Experts, TopK: c.TopK, ExpertBytes: ck.ExpertSize()}
+	return expertfs.Shape{Layers: c.Layers, Experts: c.Experts, TopK: c.TopK, ExpertBytes: ck.ExpertSize()}
 }
 
 // traceFile records steps. Its failures are logged and cost the rest of the
@@ -44,7 +44,7 @@ const traceDelay = time.Second
 
 // createTrace begins a trace in a new file; one that exists is never touched. A
 // name that ends in .gz is compressed. The trace is nil for an empty path.
-func createTrace(path string, s policy.Shape, log *slog.Logger) (*traceFile, error) {
+func createTrace(path string, s expertfs.Shape, log *slog.Logger) (*traceFile, error) {
 	if path == "" {
 		return nil, nil
 	}
@@ -123,7 +123,7 @@ func (t *traceFile) close(mounted bool) error {
 type heatFile struct {
 	path    string // "" when nothing is kept
 	model   string
-	shape   policy.Shape
+	shape   expertfs.Shape
 	log     *slog.Logger
 	warning string // of load, for the user
 

@@ -43,13 +43,13 @@ func TestTrace(t *testing.T) {
 		steps, meta, err := expertfs.LoadTraces(file)
 		require.NoError(t, err)
 		require.Equal(t, expertfs.TraceMeta{Layers: 4, Experts: 32, TopK: 4, ExpertBytes: 34240}, meta)
-		key := func(l, e uint16) policy.Key { return policy.Key{Layer: l, Expert: e} }
+		key := func(l, e uint16) expertfs.Key { return expertfs.Key{Layer: l, Expert: e} }
 		require.Equal(t, []expertfs.TraceStep{
-			{Token: 0, Layer: 0, Used: []policy.Key{key(0, 1), key(0, 2)}, Opened: true},
-			{Token: 0, Layer: 1, Used: []policy.Key{key(1, 3)}, Opened: true},
-			{Token: 1, Layer: 0, Used: []policy.Key{key(0, 4)}, Opened: true},
-			{Token: 1, Layer: 2, Used: []policy.Key{key(2, 5)}, Opened: true},
-			{Token: 1, Layer: 3, Used: []policy.Key{key(3, 7), key(3, 8)}},
+			{Token: 0, Layer: 0, Used: []expertfs.Key{key(0, 1), key(0, 2)}, Opened: true},
+			{Token: 0, Layer: 1, Used: []expertfs.Key{key(1, 3)}, Opened: true},
+			{Token: 1, Layer: 0, Used: []expertfs.Key{key(0, 4)}, Opened: true},
+			{Token: 1, Layer: 2, Used: []expertfs.Key{key(2, 5)}, Opened: true},
+			{Token: 1, Layer: 3, Used: []expertfs.Key{key(3, 7), key(3, 8)}},
 			{End: true}, // of this process
 		}, steps)
 	}
@@ -96,7 +96,7 @@ func TestTraceOutlivesACrash(t *testing.T) {
 
 func TestHeatOfAnotherModelIsLeftAlone(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "heat.json")
-	other := policy.Shape{Layers: 2, Experts: 8, TopK: 2}
+	other := expertfs.Shape{Layers: 2, Experts: 8, TopK: 2}
 	require.NoError(t, heat.Save(file, "other", other, policy.NewHeat(other)))
 	before, err := os.ReadFile(file)
 	require.NoError(t, err)
@@ -113,7 +113,7 @@ func TestHeatOfAnotherModelIsLeftAlone(t *testing.T) {
 }
 
 func TestHeatIsSavedFromTimeToTime(t *testing.T) {
-	shape := policy.Shape{Layers: 1, Experts: 4, TopK: 1}
+	shape := expertfs.Shape{Layers: 1, Experts: 4, TopK: 1}
 	h := heatFile{path: filepath.Join(t.TempDir(), "heat.json"), model: "m", shape: shape, log: slog.New(slog.DiscardHandler)}
 	done := make(chan struct{})
 	var saver sync.WaitGroup

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"expertfs"
 	"expertfs/policy"
 )
 
@@ -47,7 +48,7 @@ type layer struct {
 
 // Load reads the heat of a model. It fails with fs.ErrNotExist where there is
 // no file yet, with ErrOtherModel, or with ErrNotHeat.
-func Load(path, model string, s policy.Shape) (*policy.Heat, error) {
+func Load(path, model string, s expertfs.Shape) (*policy.Heat, error) {
 	f, err := read(path)
 	if err != nil {
 		return nil, err
@@ -58,7 +59,7 @@ func Load(path, model string, s policy.Shape) (*policy.Heat, error) {
 	h := policy.NewHeat(s)
 	for l, from := range f.Layers {
 		for e, rate := range from.Rates {
-			h.Set(policy.Key{Layer: uint16(l), Expert: uint16(e)}, rate, from.Visits)
+			h.Set(expertfs.Key{Layer: uint16(l), Expert: uint16(e)}, rate, from.Visits)
 		}
 	}
 	return h, nil
@@ -118,7 +119,7 @@ func Check(path string) error {
 // Save writes the heat of a model so that at every moment, whatever fails, the
 // path names the whole old or the whole new file. It follows a symbolic link,
 // and refuses to replace what is not a heat file.
-func Save(path, model string, s policy.Shape, h *policy.Heat) error {
+func Save(path, model string, s expertfs.Shape, h *policy.Heat) error {
 	if err := Check(path); err != nil {
 		return err
 	}
@@ -129,7 +130,7 @@ func Save(path, model string, s policy.Shape, h *policy.Heat) error {
 	for l := range f.Layers {
 		f.Layers[l] = layer{Visits: h.Visits(l), Rates: make([]float32, s.Experts)}
 		for e := range s.Experts {
-			f.Layers[l].Rates[e] = h.Rate(policy.Key{Layer: uint16(l), Expert: uint16(e)})
+			f.Layers[l].Rates[e] = h.Rate(expertfs.Key{Layer: uint16(l), Expert: uint16(e)})
 		}
 	}
 	text, err := json.Marshal(f)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"expertfs"
 	"expertfs/policy"
 	"expertfs/policy/heat"
 
@@ -14,15 +15,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var shape = policy.Shape{Layers: 2, Experts: 4, TopK: 1, ExpertBytes: 10, Budget: 40}
+var shape = expertfs.Shape{Layers: 2, Experts: 4, TopK: 1, ExpertBytes: 10, Budget: 40}
 
 func learned() *policy.Heat {
 	h := policy.NewHeat(shape)
 	for range 9 {
-		h.Step(policy.Step{Layer: 0, Used: []policy.Key{{Layer: 0, Expert: 3}}})
-		h.Step(policy.Step{Layer: 1, Used: []policy.Key{{Layer: 1, Expert: 1}}})
+		h.Step(policy.Step{Layer: 0, Used: []expertfs.Key{{Layer: 0, Expert: 3}}})
+		h.Step(policy.Step{Layer: 1, Used: []expertfs.Key{{Layer: 1, Expert: 1}}})
 	}
-	h.Step(policy.Step{Layer: 0, Used: []policy.Key{{Layer: 0, Expert: 2}}})
+	h.Step(policy.Step{Layer: 0, Used: []expertfs.Key{{Layer: 0, Expert: 2}}})
 	return h
 }
 
@@ -39,11 +40,11 @@ func TestSaveAndLoad(t *testing.T) {
 	for l := range 2 {
 		assert.Equal(t, want.Visits(l), got.Visits(l))
 		for e := range 4 {
-			k := policy.Key{Layer: uint16(l), Expert: uint16(e)}
+			k := expertfs.Key{Layer: uint16(l), Expert: uint16(e)}
 			assert.Equal(t, want.Rate(k), got.Rate(k))
 		}
 	}
-	assert.Greater(t, got.Rate(policy.Key{Layer: 0, Expert: 3}), float32(0.7))
+	assert.Greater(t, got.Rate(expertfs.Key{Layer: 0, Expert: 3}), float32(0.7))
 
 	entries, err := os.ReadDir(filepath.Dir(path))
 	require.NoError(t, err)

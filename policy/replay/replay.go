@@ -19,14 +19,14 @@ const Belady = "belady"
 // Stream is a recording to be replayed, as often as wanted and by several
 // goroutines at once.
 type Stream struct {
-	Shape    policy.Shape // the Budget is set for each run
+	Shape    expertfs.Shape // the Budget is set for each run
 	Steps    []expertfs.TraceStep
 	Tokens   int64
 	Accesses int64
 }
 
 // NewStream makes a stream of steps. Every key must be within the shape.
-func NewStream(s policy.Shape, steps []expertfs.TraceStep) (*Stream, error) {
+func NewStream(s expertfs.Shape, steps []expertfs.TraceStep) (*Stream, error) {
 	if s.ExpertBytes <= 0 {
 		return nil, fmt.Errorf("replay: experts of %d bytes", s.ExpertBytes)
 	}

@@ -20,12 +20,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var shape = policy.Shape{Layers: 3, Experts: 8, TopK: 2, ExpertBytes: 10}
+var shape = expertfs.Shape{Layers: 3, Experts: 8, TopK: 2, ExpertBytes: 10}
 
 func step(token int64, layer int, experts ...int) expertfs.TraceStep {
 	s := expertfs.TraceStep{Token: token, Layer: layer}
 	for _, e := range experts {
-		s.Used = append(s.Used, policy.Key{Layer: uint16(layer), Expert: uint16(e)})
+		s.Used = append(s.Used, expertfs.Key{Layer: uint16(layer), Expert: uint16(e)})
 	}
 	return s
 }
@@ -96,18 +96,18 @@ func TestBeladyIsTheBest(t *testing.T) {
 	}
 	for seed := range uint64(20) {
 		steps := routing(2, seed)
-		var ids []policy.Key
+		var ids []expertfs.Key
 		for _, s := range steps {
 			ids = append(ids, s.Used...)
 		}
 		hits, err := stream(t, steps).Run(replay.Belady, 30, 1)
 		require.NoError(t, err)
-		assert.EqualValues(t, tryAll(ids, map[policy.Key]bool{}, 3), hits)
+		assert.EqualValues(t, tryAll(ids, map[expertfs.Key]bool{}, 3), hits)
 	}
 }
 
 // tryAll is the most hits that any choice of victims gives.
-func tryAll(ids []policy.Key, resident map[policy.Key]bool, room int) int {
+func tryAll(ids []expertfs.Key, resident map[expertfs.Key]bool, room int) int {
 	if len(ids) == 0 {
 		return 0
 	}
@@ -115,8 +115,8 @@ func tryAll(ids []policy.Key, resident map[policy.Key]bool, room int) int {
 	if resident[k] {
 		return 1 + tryAll(rest, resident, room)
 	}
-	with := func(victim policy.Key, evict bool) int {
-		next := map[policy.Key]bool{k: true}
+	with := func(victim expertfs.Key, evict bool) int {
+		next := map[expertfs.Key]bool{k: true}
 		for r := range resident {
 			if !evict || r != victim {
 				next[r] = true
@@ -227,7 +227,7 @@ func TestStreamsOfOtherModelsAreRefused(t *testing.T) {
 		_, err := replay.NewStream(shape, []expertfs.TraceStep{s})
 		assert.ErrorContains(t, err, "is not of a model of 3 x 8 experts")
 	}
-	_, err := replay.NewStream(policy.Shape{Layers: 1, Experts: 1}, nil)
+	_, err := replay.NewStream(expertfs.Shape{Layers: 1, Experts: 1}, nil)
 	assert.Error(t, err)
 }
 
@@ -275,7 +275,7 @@ func recorded(t *testing.T, pattern string) *replay.Stream {
 	}
 	steps, meta, err := expertfs.LoadTraces(files...)
 	require.NoError(t, err)
-	s, err := replay.NewStream(policy.Shape{Layers: meta.Layers, Experts: 32, TopK: meta.TopK, ExpertBytes: 1}, steps)
+	s, err := replay.NewStream(expertfs.Shape{Layers: meta.Layers, Experts: 32, TopK: meta.TopK, ExpertBytes: 1}, steps)
 	require.NoError(t, err)
 	return s
 }

@@ -22,7 +22,7 @@ type Set struct {
 type Entry = expertfs.ShadowStats
 
 // New makes ghosts of the named policies with the budget of the shape.
-func New(s policy.Shape, names []string, seed uint64) (*Set, error) {
+func New(s expertfs.Shape, names []string, seed uint64) (*Set, error) {
 	set := &Set{names: names}
 	for _, name := range names {
 		c, err := sim.New(name, s, seed)
@@ -36,7 +36,7 @@ func New(s policy.Shape, names []string, seed uint64) (*Set, error) {
 
 // Step takes a step that the reader of a stream announced. Steps that nobody
 // announces are found in the uses. The keys are only lent.
-func (s *Set) Step(stream, layer int, used []policy.Key) {
+func (s *Set) Step(stream, layer int, used []expertfs.Key) {
 	if ended, ok := s.streams.Of(stream).Announce(layer, used); ok {
 		s.step(ended)
 	}
@@ -44,7 +44,7 @@ func (s *Set) Step(stream, layer int, used []policy.Key) {
 }
 
 // Use takes a use of an expert that was a hit or a miss in the live cache.
-func (s *Set) Use(stream int, k policy.Key) {
+func (s *Set) Use(stream int, k expertfs.Key) {
 	s.access(stream, k)
 	for _, c := range s.caches {
 		c.Access(k, &s.streams)
@@ -52,14 +52,14 @@ func (s *Set) Use(stream int, k policy.Key) {
 }
 
 // Join takes a use that waited there for a load that another one had begun.
-func (s *Set) Join(stream int, k policy.Key) {
+func (s *Set) Join(stream int, k expertfs.Key) {
 	s.access(stream, k)
 	for _, c := range s.caches {
 		c.Join(k, &s.streams)
 	}
 }
 
-func (s *Set) access(stream int, k policy.Key) {
+func (s *Set) access(stream int, k expertfs.Key) {
 	if ended, ok := s.streams.Of(stream).Access(k); ok {
 		s.step(ended)
 	}

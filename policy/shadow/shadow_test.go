@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var shape = policy.Shape{Layers: 4, Experts: 16, TopK: 2, ExpertBytes: 10, Budget: 200}
+var shape = expertfs.Shape{Layers: 4, Experts: 16, TopK: 2, ExpertBytes: 10, Budget: 200}
 
 func routing(tokens int, opened bool) []expertfs.TraceStep {
 	rng := rand.New(rand.NewPCG(1, 2))
@@ -23,7 +23,7 @@ func routing(tokens int, opened bool) []expertfs.TraceStep {
 		for l := range shape.Layers {
 			a := min(rng.IntN(16), rng.IntN(16))
 			b := (a + 1 + rng.IntN(15)) % 16
-			steps = append(steps, expertfs.TraceStep{Token: int64(t), Layer: l, Opened: opened, Used: []policy.Key{
+			steps = append(steps, expertfs.TraceStep{Token: int64(t), Layer: l, Opened: opened, Used: []expertfs.Key{
 				{Layer: uint16(l), Expert: uint16(a)}, {Layer: uint16(l), Expert: uint16(b)}}})
 		}
 	}
@@ -93,7 +93,7 @@ func TestShadowsHitWhatReplayHits(t *testing.T) {
 func TestJoinsAreUses(t *testing.T) {
 	set, err := shadow.New(shape, []string{"lru"}, 1)
 	require.NoError(t, err)
-	k := policy.Key{Layer: 1, Expert: 3}
+	k := expertfs.Key{Layer: 1, Expert: 3}
 	set.Use(0, k)
 	set.Join(1, k)
 	set.Use(0, k)
@@ -108,7 +108,7 @@ func TestResize(t *testing.T) {
 	use := func() int64 {
 		before := set.Report()[0].Hits
 		for e := range uint16(10) {
-			set.Use(0, policy.Key{Expert: e})
+			set.Use(0, expertfs.Key{Expert: e})
 		}
 		return set.Report()[0].Hits - before
 	}

@@ -10,7 +10,7 @@ import (
 
 // Cache is a cache of one policy. It is not safe for concurrent use.
 type Cache struct {
-	shape    policy.Shape
+	shape    expertfs.Shape
 	policy   policy.Policy
 	resident []bool // by layer, then expert
 	missed   []bool // the last use was no hit; by layer, then expert
@@ -19,7 +19,7 @@ type Cache struct {
 }
 
 // New makes an empty cache; the spec is one of policy.New.
-func New(spec string, s policy.Shape, seed uint64) (*Cache, error) {
+func New(spec string, s expertfs.Shape, seed uint64) (*Cache, error) {
 	p, err := policy.New(spec, s, seed)
 	if err != nil {
 		return nil, err
@@ -42,7 +42,7 @@ func (c *Cache) EndStream(stream int) {
 // Access uses one expert, loads it on a miss, and tells whether it was a hit.
 // The steps that the streams are in protect their keys. Keys outside the
 // shape are misses that are not loaded.
-func (c *Cache) Access(k policy.Key, streams *policy.Streams) bool {
+func (c *Cache) Access(k expertfs.Key, streams *policy.Streams) bool {
 	if !c.shape.Contains(k) {
 		c.uses.Misses++
 		return false
@@ -66,7 +66,7 @@ func (c *Cache) Access(k policy.Key, streams *policy.Streams) bool {
 // Join uses an expert that is being loaded for another use in the cache that this
 // one is compared with. Loads take no time here, so the last use of the expert
 // tells: if that was a miss, this one would have waited for it too.
-func (c *Cache) Join(k policy.Key, streams *policy.Streams) {
+func (c *Cache) Join(k expertfs.Key, streams *policy.Streams) {
 	if c.shape.Contains(k) && !c.missed[int(k.Layer)*c.shape.Experts+int(k.Expert)] {
 		c.Access(k, streams)
 		return

@@ -11,9 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var shape = policy.Shape{Layers: 1, Experts: 8, TopK: 2, ExpertBytes: 10, Budget: 35}
+var shape = expertfs.Shape{Layers: 1, Experts: 8, TopK: 2, ExpertBytes: 10, Budget: 35}
 
-func key(expert int) policy.Key { return policy.Key{Expert: uint16(expert)} }
+func key(expert int) expertfs.Key { return expertfs.Key{Expert: uint16(expert)} }
 
 func newCache(t *testing.T, budget int64) (*sim.Cache, *policy.Streams) {
 	s := shape
@@ -38,7 +38,7 @@ func TestKeysOfTheStepInProgressStay(t *testing.T) {
 	for _, e := range []int{0, 1, 2} {
 		c.Access(key(e), streams)
 	}
-	streams.Of(5).Announce(0, []policy.Key{key(3), key(0)})
+	streams.Of(5).Announce(0, []expertfs.Key{key(3), key(0)})
 	assert.False(t, c.Access(key(3), streams), "evicts 1, although 0 is older")
 	assert.True(t, c.Access(key(0), streams))
 	assert.False(t, c.Access(key(1), streams))
@@ -59,7 +59,7 @@ func TestJoinsShareTheLotOfTheUseBefore(t *testing.T) {
 	c.Access(key(2), streams) // evicts 0
 	c.Join(key(0), streams)
 	assert.Equal(t, expertfs.Uses{Hits: 2, Misses: 4, Joins: 2}, c.Uses(), "it is not there any more, and nobody reads it")
-	c.Join(policy.Key{Layer: 1}, streams)
+	c.Join(expertfs.Key{Layer: 1}, streams)
 	assert.EqualValues(t, 9, c.Uses().Total())
 }
 
@@ -72,7 +72,7 @@ func TestNothingFits(t *testing.T) {
 func TestKeysOutsideTheModelAreMisses(t *testing.T) {
 	c, streams := newCache(t, 35)
 	for range 2 {
-		assert.False(t, c.Access(policy.Key{Layer: 1}, streams))
+		assert.False(t, c.Access(expertfs.Key{Layer: 1}, streams))
 		assert.False(t, c.Access(key(8), streams))
 	}
 	assert.EqualValues(t, 4, c.Uses().Total())
