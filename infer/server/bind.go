@@ -2,16 +2,171 @@ package server
 
 import (
 	"context"
+	"errors"
+	"slices"
+	"sync"
 
+	"expertfs/infer/grammar"
 	"expertfs/infer/harmony"
 )
 
 // newGuide returns the guide of a conversation's answer; nil if the model is free.
-func (s *Server) newGuide(_ context.Context, c *conversation) (*guide, error) {
-	if c.format.kind != formatText {
-		return nil, unsupported("response_format")
+// All grammars are compiled here, so that what is wrong with them is said before
+// anything else is.
+func (s *Server) newGuide(ctx context.Context, c *conversation) (*guide, error) {
+	g := &guide{chat: s.Chat, tokens: s.Tokens, marks: s.Chat.Marks(), ordinary: s.text()}
+	bound := make(map[string]*grammar.Automaton) // by the name of a tool; "" is the answer
+	offered := c.offered()
+	must := c.choice.mode == choiceRequired || c.format.kind != formatText
+	for _, t := range offered {
+		if !t.strict && !must {
+			continue
+		}
+		a, err := s.grammars.tool(ctx, s, t)
+		if err != nil {
+			return nil, err
+		}
+		bound[t.Name] = a
 	}
-	return nil, nil
+	if c.format.kind != formatText {
+		a, err := s.grammars.answer(ctx, s, c.format)
+		if err != nil {
+			return nil, err
+		}
+		bound[""] = a
+	}
+	if len(bound) == 0 && !must {
+		return nil, nil
+	}
+	if must {
+		g.headers = openings(c, offered)
+	}
+	g.bind = func(h harmony.Header, kind itemKind) *binding {
+		if kind == calling {
+			return s.bind(bound[harmony.FunctionName(h.Recipient)], g.marks.Call)
+		}
+		return s.bind(bound[""], g.marks.Return)
+	}
+	return g, nil
 }
 
-var _ = harmony.Final
+// bind begins a text that an automaton binds, and ender ends.
+func (s *Server) bind(a *grammar.Automaton, ender int) *binding {
+	if a == nil {
+		return nil
+	}
+	m := a.NewMatcher(ender)
+	return &binding{matcher: m, ender: ender, encode: s.Tokens.Encode, bits: make([]uint64, m.Words())}
+}
+
+// openings are the headers of the messages that lead to what the request wants.
+func openings(c *conversation, offered []tool) []opening {
+	var all []opening
+	if !c.noThoughts {
+		all = append(all, opening{harmony.Header{Channel: harmony.Analysis}, true})
+	}
+	for _, t := range offered {
+		all = append(all, opening{header: harmony.Header{
+			Channel: harmony.Commentary, Recipient: harmony.FunctionRecipient(t.Name), ContentType: "<|constrain|>json",
+		}})
+	}
+	if c.choice.mode != choiceRequired {
+		all = append(all, opening{header: harmony.Header{Channel: harmony.Final}})
+	}
+	return all
+}
+
+// grammars keeps automata of grammars that were asked for, the latest first:
+// requests of one client mostly have the same few.
+type grammars struct {
+	mu         sync.Mutex
+	vocabulary *grammar.Vocabulary
+	kept       []keptGrammar
+}
+
+type keptGrammar struct {
+	key       string
+	automaton *grammar.Automaton
+}
+
+const mostGrammars = 64
+
+// get returns the automaton for a key, which compile makes if it is new. Grammars
+// are compiled one at a time.
+func (g *grammars) get(ctx context.Context, s *Server, key string, compile func() (*grammar.Grammar, error)) (*grammar.Automaton, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if ctx.Err() != nil {
+		return nil, errCancelled
+	}
+	at := slices.IndexFunc(g.kept, func(k keptGrammar) bool { return k.key == key })
+	if at >= 0 {
+		k := g.kept[at]
+		g.kept = slices.Insert(slices.Delete(g.kept, at, at+1), 0, k)
+		return k.automaton, nil
+	}
+	if g.vocabulary == nil {
+		var err error
+		if g.vocabulary, err = newVocabulary(s); err != nil {
+			return nil, err
+		}
+	}
+	compiled, err := compile()
+	if err != nil {
+		return nil, err
+	}
+	a := grammar.NewAutomaton(compiled, g.vocabulary)
+	g.kept = slices.Insert(g.kept, 0, keptGrammar{key, a})
+	g.kept = g.kept[:min(len(g.kept), mostGrammars)]
+	return a, nil
+}
+
+// newVocabulary lists the tokens that are text.
+func newVocabulary(s *Server) (*grammar.Vocabulary, error) {
+	return grammar.NewVocabulary(s.Tokens.Size(), func(id int) string {
+		text, _ := s.Tokens.Text(id)
+		return text
+	})
+}
+
+// answer returns the automaton of an answer's format.
+func (g *grammars) answer(ctx context.Context, s *Server, f format) (*grammar.Automaton, error) {
+	switch f.kind {
+	case formatObject:
+		return g.get(ctx, s, "object", anyObject)
+	case formatGrammar:
+		a, err := g.get(ctx, s, "grammar "+string(f.source), func() (*grammar.Grammar, error) { return grammar.GBNF(string(f.source)) })
+		return a, asBad("grammar", err)
+	}
+	a, err := g.schema(ctx, s, f.source)
+	return a, asBad("response_format", err)
+}
+
+// tool returns the automaton of a tool's arguments. Where they need not follow
+// the schema strictly, and it has what grammars lack, any object will do.
+func (g *grammars) tool(ctx context.Context, s *Server, t tool) (*grammar.Automaton, error) {
+	if len(t.Parameters) == 0 || t.Parameters[0] == 'n' {
+		return g.get(ctx, s, "object", anyObject)
+	}
+	a, err := g.schema(ctx, s, t.Parameters)
+	if err != nil && !t.strict && ctx.Err() == nil {
+		return g.get(ctx, s, "object", anyObject)
+	}
+	return a, asBad("tools", err)
+}
+
+func (g *grammars) schema(ctx context.Context, s *Server, source []byte) (*grammar.Automaton, error) {
+	return g.get(ctx, s, "schema "+string(source), func() (*grammar.Grammar, error) {
+		return grammar.JSONSchema(source, grammar.Compact)
+	})
+}
+
+func anyObject() (*grammar.Grammar, error) { return grammar.JSONObject(grammar.Flexible), nil }
+
+// asBad makes an error of a grammar one of the field that it came in.
+func asBad(field string, err error) error {
+	if err == nil || errors.Is(err, errCancelled) {
+		return err
+	}
+	return badRequest(field, "%s: %v", field, err)
+}

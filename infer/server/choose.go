@@ -41,7 +41,7 @@ func (c *chooser) choose(logits []float32, mask []uint64) (int, error) {
 			}
 		}
 		if mask != nil {
-			forbid(c.scratch, mask)
+			sample.Mask(c.scratch, mask)
 		}
 		logits = c.scratch
 	}
@@ -50,26 +50,6 @@ func (c *chooser) choose(logits []float32, mask []uint64) (int, error) {
 
 // took counts a token of the text.
 func (c *chooser) took(id int) { c.counts[id]++ }
-
-// forbid makes the logits of all ids impossible that are not in mask.
-func forbid(logits []float32, mask []uint64) {
-	none := float32(math.Inf(-1))
-	for w := range mask {
-		word, from := mask[w], w*64
-		if word == math.MaxUint64 {
-			continue
-		}
-		part := logits[min(from, len(logits)):min(from+64, len(logits))]
-		for i := range part {
-			if word>>i&1 == 0 {
-				part[i] = none
-			}
-		}
-	}
-	for i := len(mask) * 64; i < len(logits); i++ {
-		logits[i] = none
-	}
-}
 
 // tokenProb is a token and its probability, by the model alone: before
 // temperature, bias, penalties and grammar.

@@ -58,15 +58,26 @@ type completionChoice struct {
 	said   []tokenProb // of the answer
 	sent   int         // of said
 	stream *tokenizer.Stream
+	bound  *binding // nil: the text is free
 	stop   stopper
 	text   []byte // of the answer so far
 	echoed bool
 	why    finish
 }
 
-func (c *completionChoice) next(int) ([]int, []uint64, error) { return nil, nil, nil }
+func (c *completionChoice) next(int) (forced []int, mask []uint64, err error) {
+	if c.bound != nil {
+		forced, mask = c.bound.next()
+	}
+	return forced, mask, nil
+}
 
 func (c *completionChoice) push(p tokenProb) (int, bool, error) {
+	if c.bound != nil {
+		if _, err := c.bound.push(p.id); err != nil {
+			return p.id, false, err
+		}
+	}
 	if slices.Contains(c.a.s.Tokens.StopIDs(), p.id) {
 		return p.id, false, nil
 	}

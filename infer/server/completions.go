@@ -26,7 +26,8 @@ type completionRequest struct {
 	Echo          bool           `json:"echo"`
 	Logprobs      *integer       `json:"logprobs"` // alternatives of each token
 	Suffix        string         `json:"suffix"`   // refused
-	Grammar       string         `json:"grammar"`  // of llama-server
+	Grammar       string         `json:"grammar"`  // of llama-server, as is the next
+	JSONSchema    jsontext.Value `json:"json_schema"`
 	Extra         unnoticed      `json:",embed"`
 }
 
@@ -133,7 +134,7 @@ func (s *Server) complete(w http.ResponseWriter, r *http.Request) error {
 		}
 		a.prompts += len(ids)
 		for i := range n {
-			t, err := s.completionText(&q, a, ids, most, i)
+			t, err := s.completionText(ctx, &q, a, ids, most, i)
 			if err != nil {
 				return err
 			}
@@ -157,10 +158,19 @@ func (q *completionRequest) check(s *Server) error {
 		return unsupported("best_of")
 	case or(q.Logprobs, 0) < 0 || or(q.Logprobs, 0) > mostLogprobs:
 		return badRequest("logprobs", "logprobs %d: must be from 0 to %d", *q.Logprobs, mostLogprobs)
-	case q.Grammar != "":
-		return unsupported("grammar")
 	}
 	return q.Stop.check("stop")
+}
+
+// format is the form that the answer must have.
+func (q *completionRequest) format() format {
+	switch {
+	case q.Grammar != "":
+		return format{kind: formatGrammar, source: []byte(q.Grammar)}
+	case !isNeutral(q.JSONSchema):
+		return format{kind: formatSchema, source: q.JSONSchema}
+	}
+	return format{}
 }
 
 // encodePrompt returns the tokens of a prompt.
@@ -182,7 +192,7 @@ func (s *Server) encodePrompt(p prompt, vocab int) func(context.Context, int) ([
 }
 
 // completionText prepares one choice.
-func (s *Server) completionText(q *completionRequest, a *completionAnswer, ids []int, most, i int) (*text, error) {
+func (s *Server) completionText(ctx context.Context, q *completionRequest, a *completionAnswer, ids []int, most, i int) (*text, error) {
 	p := q.sampling
 	if p.Seed != nil {
 		own := *p.Seed + seed(i)
@@ -198,6 +208,13 @@ func (s *Server) completionText(q *completionRequest, a *completionAnswer, ids [
 	}
 	c := &completionChoice{a: a, index: len(a.choices), prompt: ids, echo: q.Echo, probs: q.Logprobs != nil, stop: stopper{stops: q.Stop}}
 	c.stream = s.Tokens.NewStream()
+	if f := q.format(); f.kind != formatText {
+		automaton, err := s.grammars.answer(ctx, s, f)
+		if err != nil {
+			return nil, err
+		}
+		c.bound = s.bind(automaton, s.Tokens.StopIDs()[0])
+	}
 	a.choices = append(a.choices, c)
 	t := &text{prompt: ids, max: most, chooser: ch, logprobs: logprobs, reader: c}
 	if q.Echo && c.probs {

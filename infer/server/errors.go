@@ -106,3 +106,12 @@ func memberNames(object jsontext.Value) []string {
 	}
 	return names
 }
+
+// mustJSON is the JSON of a value of ours.
+func mustJSON(v any) jsontext.Value {
+	text, err := json.Marshal(v, encoding)
+	if err != nil {
+		return jsontext.Value("null")
+	}
+	return text
+}

@@ -1,19 +1,9 @@
 package server
 
 import (
-	"slices"
-
 	"expertfs/infer/harmony"
 	"expertfs/infer/tokenizer"
 )
-
-// matcher follows a text that a grammar binds; grammar.Matcher is one.
-type matcher interface {
-	Mask(bits []uint64)
-	Accept(id int) error
-	Done() bool
-	ForcedTokens(encode func(string) []int) []int
-}
 
 // guide binds a turn to the form that a request asks for. Headers are bound when
 // the turn must come to a form or to a call: only such messages can begin as
@@ -26,18 +16,16 @@ type guide struct {
 	marks    harmony.Marks
 	ordinary []uint64 // the mask of all text
 
-	headers []opening // that messages may have; nil: all, and only calls are bound
-	bind    func(harmony.Header, itemKind) (matcher, error)
+	headers []opening                               // that messages may have; nil: all, and only calls are bound
+	bind    func(harmony.Header, itemKind) *binding // of a message's content; nil: it is free
 
-	state    guideState
-	node     *branch
-	content  matcher
-	ender    int // the token that ends the content
-	accepted int // forced tokens that the matcher knows already
-	spent    int // tokens of thoughts
-	room     int // of the whole answer
-	bits     []uint64
-	err      error
+	state   guideState
+	node    *branch
+	content *binding
+	spent   int // tokens of thoughts
+	room    int // of the whole answer
+	bits    []uint64
+	err     error
 }
 
 type guideState int
@@ -119,16 +107,8 @@ func (g *guide) next(left int) (forced []int, mask []uint64, err error) {
 		g.allow(g.marks.End)
 		return nil, g.bits, nil
 	case inBound:
-		if g.content.Done() {
-			return []int{g.ender}, nil, nil
-		}
-		if forced := g.content.ForcedTokens(g.tokens.Encode); len(forced) > 0 {
-			g.accepted = len(forced)
-			return forced, nil, nil
-		}
-		g.clear()
-		g.content.Mask(g.bits)
-		return nil, g.bits, nil
+		forced, mask := g.content.next()
+		return forced, mask, nil
 	case atEnd:
 		return g.chat.NextMessage()[1:], nil, nil
 	}
@@ -157,13 +137,9 @@ func (g *guide) push(id int) {
 			g.state = atEnd
 		}
 	case inBound:
-		switch {
-		case g.accepted > 0:
-			g.accepted--
-		case id == g.ender:
+		var ended bool
+		if ended, g.err = g.content.push(id); ended {
 			g.state = free
-		default:
-			g.err = g.content.Accept(id)
 		}
 	case atEnd:
 		if id != g.marks.Start { // the author's name is one token
@@ -184,21 +160,16 @@ func (g *guide) enter(h harmony.Header, kind itemKind) {
 		}
 		return
 	}
-	if g.content, g.err = g.bind(h, kind); g.err != nil || g.content == nil {
-		return
-	}
-	g.state, g.ender = inBound, g.marks.Return
-	if kind == calling {
-		g.ender = g.marks.Call
+	if g.content = g.bind(h, kind); g.content != nil {
+		g.state = inBound
 	}
 }
 
 // ordinaryTokens returns the mask of all tokens that are text.
 func ordinaryTokens(t *tokenizer.Tokenizer) []uint64 {
 	bits := make([]uint64, (t.Size()+63)/64)
-	stops := t.StopIDs()
 	for id := range t.Size() {
-		if _, special := t.SpecialName(id); !special && !slices.Contains(stops, id) && t.Bytes(id) != "\ufffd" {
+		if _, ok := t.Text(id); ok {
 			bits[id>>6] |= 1 << (id & 63)
 		}
 	}

@@ -82,6 +82,7 @@ func (j *job) run(ctx context.Context, texts []*text, done func(i int, o outcome
 		s.meters.text(len(t.prompt), o)
 		if err == nil {
 			o.why, err = t.reader.end(o.why)
+			j.total.why = o.why
 		}
 		if err == nil && done != nil {
 			err = done(i, o)

@@ -18,6 +18,9 @@ type route struct {
 var routes = []route{
 	{"POST", "/v1/chat/completions", (*Server).serveChat, openAIError, true},
 	{"POST", "/v1/completions", (*Server).serveCompletion, openAIError, true},
+	{"POST", "/v1/responses", (*Server).serveResponses, openAIError, true},
+	{"POST", "/v1/messages", (*Server).serveMessages, anthropicError, true},
+	{"POST", "/v1/messages/count_tokens", (*Server).serveCountTokens, anthropicError, false},
 	{"GET", "/v1/models", (*Server).serveModels, openAIError, false},
 	{"GET", "/v1/models/{name...}", (*Server).serveModel, openAIError, false},
 	{"POST", "/v1/tokenize", (*Server).serveTokenize, openAIError, false},

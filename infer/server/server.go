@@ -49,6 +49,7 @@ type Server struct {
 	encoding    chan struct{} // filled while a text is made tokens
 	life        life
 	noticed     noticer
+	grammars    grammars
 	meters      *meters
 	text        func() []uint64 // the mask of all tokens that are text
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -79,14 +80,41 @@ func (e *Engine) Append(ctx context.Context, ids []int) error {
 	}
 	defer e.busy.Store(false)
 	for _, id := range ids {
-		if len(e.script) > 0 && e.script[0] == id {
-			e.script = e.script[1:]
-		}
+		e.follow(id)
 	}
 	e.mu.Lock()
 	e.text = append(e.text, ids...)
 	e.mu.Unlock()
 	return e.next(ctx)
+}
+
+// follow goes on in the script by one token. A token that is the script's text cut
+// otherwise counts too: what is forced on a model need not be cut as it would.
+func (e *Engine) follow(id int) {
+	if len(e.script) == 0 {
+		return
+	}
+	if e.script[0] == id {
+		e.script = e.script[1:]
+		return
+	}
+	if _, special := e.Tokens.SpecialName(id); special {
+		return
+	}
+	text, given := "", e.Tokens.Bytes(id)
+	for n, next := range e.script {
+		if _, special := e.Tokens.SpecialName(next); special {
+			return
+		}
+		text += e.Tokens.Bytes(next)
+		if rest, ok := strings.CutPrefix(text, given); ok {
+			e.script = append(e.Tokens.Encode(rest), e.script[n+1:]...)
+			return
+		}
+		if !strings.HasPrefix(given, text) {
+			return
+		}
+	}
 }
 
 func (e *Engine) next(ctx context.Context) error {

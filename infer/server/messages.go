@@ -1,0 +1,337 @@
+package server
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// messagesRequest is the body of POST /v1/messages, of Anthropic's API.
+type messagesRequest struct {
+	Model         string          `json:"model"`
+	MaxTokens     *integer        `json:"max_tokens"`
+	Messages      []blockMessage  `json:"messages"`
+	System        blocks          `json:"system"`
+	StopSequences stops           `json:"stop_sequences"`
+	Stream        bool            `json:"stream"`
+	Temperature   *float64        `json:"temperature"`
+	TopP          *float64        `json:"top_p"`
+	TopK          *integer        `json:"top_k"`
+	Seed          *seed           `json:"seed"` // beyond Anthropic's API
+	Tools         []messagesTool  `json:"tools"`
+	ToolChoice    *messagesChoice `json:"tool_choice"`
+	Thinking      *thinkingConfig `json:"thinking"`
+	OutputConfig  *outputConfig   `json:"output_config"`
+	Extra         unnoticed       `json:",embed"`
+}
+
+type blockMessage struct {
+	Role    string    `json:"role"`
+	Content blocks    `json:"content"`
+	Extra   unnoticed `json:",embed"`
+}
+
+// blocks are a text, or a list of blocks of content.
+type blocks []block
+
+type block struct {
+	Type      string         `json:"type"`
+	Text      string         `json:"text"`
+	Thinking  string         `json:"thinking"`
+	ID        string         `json:"id"`
+	Name      string         `json:"name"`
+	Input     jsontext.Value `json:"input"`
+	ToolUseID string         `json:"tool_use_id"`
+	Content   jsontext.Value `json:"content"` // of a result: a text or blocks
+	IsError   bool           `json:"is_error"`
+	Extra     unnoticed      `json:",embed"`
+}
+
+func (b *blocks) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	if d.PeekKind() != '"' {
+		return json.UnmarshalDecode(d, (*[]block)(b))
+	}
+	*b = blocks{{Type: "text"}}
+	return json.UnmarshalDecode(d, &(*b)[0].Text)
+}
+
+// text returns the texts of blocks that are nothing else.
+func (b blocks) text(field string) (string, error) {
+	var all strings.Builder
+	for i, one := range b {
+		if one.Type != "text" {
+			return "", badRequest(fmt.Sprintf("%s[%d]", field, i), "%s[%d]: content of type %q is not supported, only text", field, i, shorten(one.Type))
+		}
+		all.WriteString(one.Text)
+	}
+	return all.String(), nil
+}
+
+type messagesTool struct {
+	Type        string         `json:"type"`
+	Name        string         `json:"name"`
+	Description string         `json:"description"`
+	InputSchema jsontext.Value `json:"input_schema"`
+	Strict      bool           `json:"strict"`
+	Extra       unnoticed      `json:",embed"`
+}
+
+type messagesChoice struct {
+	Type            string    `json:"type"`
+	Name            string    `json:"name"`
+	DisableParallel bool      `json:"disable_parallel_tool_use"`
+	Extra           unnoticed `json:",embed"`
+}
+
+type thinkingConfig struct {
+	Type   string    `json:"type"`
+	Budget integer   `json:"budget_tokens"`
+	Extra  unnoticed `json:",embed"`
+}
+
+type outputConfig struct {
+	Effort string           `json:"effort"`
+	Format *responsesFormat `json:"format"`
+	Extra  unnoticed        `json:",embed"`
+}
+
+// anthropicError is the form of Anthropic's API.
+func anthropicError(e *apiError) any {
+	kind := e.Type
+	switch e.status {
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
+		kind = "overloaded_error"
+	case http.StatusForbidden:
+		kind = "permission_error"
+	case http.StatusNotFound:
+		kind = "not_found_error"
+	case http.StatusRequestEntityTooLarge:
+		kind = "request_too_large"
+	case http.StatusInternalServerError:
+		kind = "api_error"
+	}
+	return map[string]any{"type": "error", "error": map[string]string{"type": kind, "message": e.Message}}
+}
+
+// serveMessages answers POST /v1/messages.
+func (s *Server) serveMessages(w http.ResponseWriter, r *http.Request) {
+	if err := s.messages(w, r, false); err != nil {
+		writeError(w, anthropicError, err)
+	}
+}
+
+// serveCountTokens answers POST /v1/messages/count_tokens.
+func (s *Server) serveCountTokens(w http.ResponseWriter, r *http.Request) {
+	if err := s.messages(w, r, true); err != nil {
+		writeError(w, anthropicError, err)
+	}
+}
+
+// messages returns an error as long as nothing was written. It only counts the
+// tokens of the request if count is set.
+func (s *Server) messages(w http.ResponseWriter, r *http.Request, count bool) error {
+	var q messagesRequest
+	if s.Chat == nil {
+		return badRequest("", "the model %s has no chat format", s.Model)
+	}
+	if err := s.decode(w, r, &q); err != nil {
+		return err
+	}
+	if err := q.check(s); err != nil {
+		return err
+	}
+	c, err := q.conversation(s)
+	if err != nil {
+		return err
+	}
+	ctx := r.Context()
+	j, err := s.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer j.end()
+	p := sampling{Temperature: q.Temperature, TopP: q.TopP, TopK: q.TopK, Seed: q.Seed}
+	if err := p.check(j.engine.Vocab()); err != nil {
+		return err
+	}
+	prompt, err := j.encode(ctx, "messages", s.encodeConversation(c))
+	if err != nil {
+		return err
+	}
+	if count {
+		writeJSON(w, http.StatusOK, map[string]int{"input_tokens": len(prompt)})
+		return nil
+	}
+	room := j.engine.Context() - len(prompt)
+	most := min(int(or(q.MaxTokens, integer(room))), room)
+	a := &messagesAnswer{s: s, id: newID("msg_"), streamed: q.Stream, thoughts: q.thinks()}
+	t, err := s.turnText(ctx, c, q.StopSequences, a, &p, rand.Uint64(), prompt, most, -1, &a.turn)
+	if err != nil {
+		return err
+	}
+	return a.serve(ctx, w, j, t)
+}
+
+// thinks tells whether the client wants to see thoughts.
+func (q *messagesRequest) thinks() bool {
+	return q.Thinking != nil && q.Thinking.Type != "disabled"
+}
+
+func (q *messagesRequest) check(s *Server) error {
+	if err := s.checkModel(q.Model); err != nil {
+		return err
+	}
+	s.notice("", q.Extra)
+	switch {
+	case len(q.Messages) == 0:
+		return badRequest("messages", "messages is empty")
+	case q.MaxTokens != nil && *q.MaxTokens < 1:
+		return badRequest("max_tokens", "max_tokens %d: must be 1 or more", *q.MaxTokens)
+	}
+	return q.StopSequences.check("stop_sequences")
+}
+
+// conversation translates the request.
+func (q *messagesRequest) conversation(s *Server) (*conversation, error) {
+	c := newConversation()
+	if q.OutputConfig != nil {
+		if err := c.setEffort("output_config.effort", q.OutputConfig.Effort); err != nil {
+			return nil, err
+		}
+	}
+	system, err := q.System.text("system")
+	if err != nil {
+		return nil, err
+	}
+	c.instruct(system)
+	for i, m := range q.Messages {
+		s.notice("messages[]", m.Extra)
+		if err := m.addTo(c, fmt.Sprintf("messages[%d]", i)); err != nil {
+			return nil, err
+		}
+	}
+	for i, t := range q.Tools {
+		if t.Type != "" && t.Type != "custom" {
+			s.notice("tools[]", jsontext.Value(`{"type `+strings.Map(plainRune, shorten(t.Type))+`":0}`))
+			continue
+		}
+		if err := c.addTool(fmt.Sprintf("tools[%d]", i), t.Name, t.Description, t.InputSchema, t.Strict); err != nil {
+			return nil, err
+		}
+	}
+	if err := q.setChoice(c); err != nil {
+		return nil, err
+	}
+	if q.OutputConfig == nil || q.OutputConfig.Format == nil {
+		return c, nil
+	}
+	f := q.OutputConfig.Format
+	var schema *schemaFormat
+	if f.Schema != nil {
+		schema = &f.schemaFormat
+	}
+	return c, c.setFormat("output_config.format", f.Type, schema)
+}
+
+// plainRune keeps what a JSON string can hold as it is.
+func plainRune(r rune) rune {
+	if r < ' ' || r == '"' || r == '\\' {
+		return -1
+	}
+	return r
+}
+
+func (q *messagesRequest) setChoice(c *conversation) error {
+	if q.ToolChoice == nil {
+		return nil
+	}
+	c.parallel = !q.ToolChoice.DisableParallel
+	if q.ToolChoice.Type == "tool" {
+		return c.choose("tool_choice", choiceRequired, q.ToolChoice.Name)
+	}
+	mode, ok := choiceNames[q.ToolChoice.Type]
+	if !ok {
+		return badRequest("tool_choice", "tool_choice of type %q is not auto, any, tool or none", shorten(q.ToolChoice.Type))
+	}
+	return c.choose("tool_choice", mode)
+}
+
+func (m *blockMessage) addTo(c *conversation, field string) error {
+	switch m.Role {
+	case "user":
+		return m.addUser(c, field)
+	case "system":
+		text, err := m.Content.text(field + ".content")
+		c.instruct(text)
+		return err
+	case "assistant":
+	default:
+		return badRequest(field+".role", "%s: role %q is not supported", field, shorten(m.Role))
+	}
+	calls := false
+	for i, b := range m.Content {
+		calls = calls || b.Type == "tool_use"
+		at := fmt.Sprintf("%s.content[%d]", field, i)
+		switch b.Type {
+		case "tool_use":
+			if !toolName.MatchString(b.Name) {
+				return badRequest(at, "%s: %q is no name of a tool", at, shorten(b.Name))
+			}
+			c.call(b.ID, b.Name, plainArguments(b.Input))
+		case "thinking":
+			c.think(b.Thinking)
+		case "text":
+			c.say(b.Text, m.callsAfter(i))
+		case "redacted_thinking":
+		default:
+			return badRequest(at, "%s: content of type %q is not supported", at, shorten(b.Type))
+		}
+	}
+	return nil
+}
+
+func (m *blockMessage) callsAfter(i int) bool {
+	for _, b := range m.Content[i+1:] {
+		if b.Type == "tool_use" {
+			return true
+		}
+	}
+	return false
+}
+
+// addUser adds results of calls and then what the user says.
+func (m *blockMessage) addUser(c *conversation, field string) error {
+	var said blocks
+	for i, b := range m.Content {
+		if b.Type != "tool_result" {
+			said = append(said, b)
+			continue
+		}
+		at := fmt.Sprintf("%s.content[%d]", field, i)
+		var inner blocks
+		if !isNeutral(b.Content) {
+			if err := json.Unmarshal(b.Content, &inner, decoding); err != nil {
+				return badRequest(at+".content", "%s.content is neither a string nor a list of blocks", at)
+			}
+		}
+		text, err := inner.text(at + ".content")
+		if err != nil {
+			return err
+		}
+		if b.IsError {
+			text = "Error: " + text
+		}
+		if !c.result(b.ToolUseID, "", text) {
+			return badRequest(at+".tool_use_id", "%s: there is no call before it that this could be the result of", at)
+		}
+	}
+	text, err := said.text(field + ".content")
+	if err == nil && len(said) > 0 {
+		c.user("", text)
+	}
+	return err
+}

@@ -1,0 +1,209 @@
+package server
+
+import (
+	"math/rand/v2"
+	"net/http"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// responsesRequest is the body of POST /v1/responses. Nothing is stored: a
+// conversation comes whole with each request.
+type responsesRequest struct {
+	sampling
+	Model             string              `json:"model"`
+	Input             responsesInput      `json:"input"`
+	Instructions      content             `json:"instructions"`
+	MaxOutputTokens   *integer            `json:"max_output_tokens"`
+	MaxToolCalls      *integer            `json:"max_tool_calls"`
+	Stop              stops               `json:"stop"` // beyond OpenAI's API
+	Stream            bool                `json:"stream"`
+	Tools             []responsesTool     `json:"tools"`
+	ToolChoice        jsontext.Value      `json:"tool_choice"`
+	ParallelToolCalls *bool               `json:"parallel_tool_calls"`
+	Text              *responsesText      `json:"text"`
+	Reasoning         *responsesReasoning `json:"reasoning"`
+	TopLogprobs       *integer            `json:"top_logprobs"`
+	Include           []string            `json:"include"`
+
+	// Given back as they came.
+	Metadata         jsontext.Value `json:"metadata"`
+	User             *string        `json:"user"`
+	Truncation       *string        `json:"truncation"`
+	ServiceTier      *string        `json:"service_tier"`
+	PromptCacheKey   *string        `json:"prompt_cache_key"`
+	SafetyIdentifier *string        `json:"safety_identifier"`
+
+	// Refused unless they ask for nothing.
+	PreviousResponse *string        `json:"previous_response_id"`
+	Conversation     jsontext.Value `json:"conversation"`
+	Background       bool           `json:"background"`
+	Prompt           jsontext.Value `json:"prompt"`
+
+	Extra unnoticed `json:",embed"`
+}
+
+type responsesText struct {
+	Format    *responsesFormat `json:"format"`
+	Verbosity *string          `json:"verbosity"`
+	Extra     unnoticed        `json:",embed"`
+}
+
+type responsesFormat struct {
+	Type string `json:"type"`
+	schemaFormat
+	Extra unnoticed `json:",embed"`
+}
+
+type responsesReasoning struct {
+	Effort  string    `json:"effort"`
+	Summary *string   `json:"summary"`
+	Extra   unnoticed `json:",embed"`
+}
+
+// responsesTool keeps what it was read from, which goes into the answer.
+type responsesTool struct {
+	raw jsontext.Value
+	chatTool
+}
+
+func (t *responsesTool) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	value, err := d.ReadValue()
+	if err != nil {
+		return err
+	}
+	t.raw = value.Clone()
+	return json.Unmarshal(value, &t.chatTool, decoding)
+}
+
+func (t responsesTool) MarshalJSONTo(e *jsontext.Encoder) error {
+	if t.Type != "function" || t.Function != nil {
+		return e.WriteValue(t.raw)
+	}
+	return json.MarshalEncode(e, struct {
+		Type        string         `json:"type"`
+		Name        string         `json:"name"`
+		Description string         `json:"description"`
+		Parameters  jsontext.Value `json:"parameters"`
+		Strict      bool           `json:"strict"`
+	}{t.Type, t.Name, t.Description, orNull(t.Parameters), t.Strict})
+}
+
+func orNull(v jsontext.Value) jsontext.Value {
+	if v == nil {
+		return jsontext.Value("null")
+	}
+	return v
+}
+
+// responsesInput is a text, or a list of items.
+type responsesInput []inputItem
+
+func (in *responsesInput) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	if d.PeekKind() != '"' {
+		return json.UnmarshalDecode(d, (*[]inputItem)(in))
+	}
+	item := inputItem{Role: "user"}
+	err := json.UnmarshalDecode(d, &item.Content)
+	*in = responsesInput{item}
+	return err
+}
+
+// inputItem is one item of the conversation, as a client wrote it or got it.
+type inputItem struct {
+	Type      string         `json:"type"`
+	ID        string         `json:"id"`
+	Role      string         `json:"role"`
+	Content   content        `json:"content"`
+	Summary   content        `json:"summary"`
+	CallID    string         `json:"call_id"`
+	Name      string         `json:"name"`
+	Arguments jsontext.Value `json:"arguments"`
+	Input     string         `json:"input"` // of a custom tool's call
+	Output    callOutput     `json:"output"`
+	Extra     unnoticed      `json:",embed"`
+}
+
+// callOutput is what a call led to: a text, a list of parts, or any JSON.
+type callOutput struct{ content }
+
+func (o *callOutput) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	if k := d.PeekKind(); k == '"' || k == '[' || k == 'n' {
+		return o.content.UnmarshalJSONFrom(d)
+	}
+	value, err := d.ReadValue()
+	o.text = string(value)
+	return err
+}
+
+// serveResponses answers POST /v1/responses.
+func (s *Server) serveResponses(w http.ResponseWriter, r *http.Request) {
+	if err := s.respond(w, r); err != nil {
+		writeError(w, openAIError, err)
+	}
+}
+
+// respond returns an error as long as nothing was written.
+func (s *Server) respond(w http.ResponseWriter, r *http.Request) error {
+	var q responsesRequest
+	if s.Chat == nil {
+		return badRequest("", "the model %s has no chat format", s.Model)
+	}
+	if err := s.decode(w, r, &q); err != nil {
+		return err
+	}
+	if err := q.checkAll(s); err != nil {
+		return err
+	}
+	c, err := q.conversation(s)
+	if err != nil {
+		return err
+	}
+	ctx := r.Context()
+	j, err := s.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer j.end()
+	if err := q.sampling.check(j.engine.Vocab()); err != nil {
+		return err
+	}
+	prompt, err := j.encode(ctx, "input", s.encodeConversation(c))
+	if err != nil {
+		return err
+	}
+	room := j.engine.Context() - len(prompt)
+	most := min(int(or(q.MaxOutputTokens, integer(room))), room)
+	a := s.newResponse(&q, c)
+	t, err := s.turnText(ctx, c, q.Stop, a, &q.sampling, rand.Uint64(), prompt, most, a.alternatives, &a.turn)
+	if err != nil {
+		return err
+	}
+	return a.serve(ctx, w, j, t)
+}
+
+func (q *responsesRequest) checkAll(s *Server) error {
+	if err := s.checkModel(q.Model); err != nil {
+		return err
+	}
+	s.notice("", q.Extra)
+	switch {
+	case or(q.PreviousResponse, "") != "":
+		return badRequest("previous_response_id", "previous_response_id is not supported: this server stores no responses; send the whole conversation as input").
+			withCode("unsupported_parameter")
+	case !isNeutral(q.Conversation):
+		return badRequest("conversation", "conversation is not supported: this server stores none; send all of it as input").withCode("unsupported_parameter")
+	case q.Background:
+		return unsupported("background")
+	case !isNeutral(q.Prompt):
+		return badRequest("prompt", "prompt is not supported: this server stores no templates").withCode("unsupported_parameter")
+	case q.MaxOutputTokens != nil && *q.MaxOutputTokens < 1:
+		return badRequest("max_output_tokens", "max_output_tokens %d: must be 1 or more", *q.MaxOutputTokens)
+	case or(q.TopLogprobs, 0) < 0 || or(q.TopLogprobs, 0) > mostLogprobs:
+		return badRequest("top_logprobs", "top_logprobs %d: must be from 0 to %d", *q.TopLogprobs, mostLogprobs)
+	case len(q.Input) == 0 && q.Instructions.text == "":
+		return badRequest("input", "input is empty")
+	}
+	return q.Stop.check("stop")
+}
