@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -34,11 +34,11 @@ func resolvePath(where string) ([]*format.Place, error) {
 	info, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("%s: no such folder; give a checkpoint's folder or one of: %s", source.Printable(where), strings.Join(examples(), ", "))
+		return nil, fmt.Errorf("%s: no such folder; give a checkpoint's folder, a GGUF file, or a name like %s", source.Printable(where), strings.Join(examples(), ", "))
 	case err != nil:
 		return nil, source.OneLine(err)
 	case !info.IsDir():
-		return nil, fmt.Errorf("%s: is a file; give the folder that holds the checkpoint", source.Printable(where))
+		return []*format.Place{filePlace(dir)}, nil
 	}
 	repo, snapshots, err := cacheSnapshots(dir)
 	if err != nil {
@@ -83,6 +83,16 @@ func openFirst(places []*format.Place) (*Checkpoint, error) {
 	return nil, err
 }
 
+// filePlace is one file, which is named after the model.
+func filePlace(path string) *format.Place {
+	file := filepath.Base(path)
+	name := shardNumber.ReplaceAllString(strings.TrimSuffix(file, filepath.Ext(file)), "")
+	return &format.Place{Folder: source.Dir(filepath.Dir(path)), File: file, Name: name}
+}
+
+// shardNumber ends the names of files that are one of several.
+var shardNumber = regexp.MustCompile(`-\d{5}-of-\d{5}$`)
+
 // folderPlaces are a folder and its original/.
 func folderPlaces(dir, name string) []*format.Place {
 	if filepath.Base(dir) == originalDir {
@@ -102,18 +112,17 @@ func originalPlace(dir, name string) *format.Place {
 
 // nothing says what a place without a checkpoint is.
 func nothing(p *format.Place) error {
-	here := p.Folder.Describe("")
+	here := p.Folder.Describe(p.File)
+	if p.File != "" {
+		return fmt.Errorf("%s: is no GGUF file; of safetensors give the folder that holds the checkpoint", here)
+	}
 	if source.Has(p.Folder, "dense/embedding.safetensors") {
 		return fmt.Errorf("%s: is already a tree of expert files: gptoss runs it as it is, and there is nothing to mount", here)
 	}
-	names, err := p.Folder.List()
-	if err != nil {
+	if _, err := p.Folder.List(); err != nil {
 		return err
 	}
-	if slices.ContainsFunc(names, func(name string) bool { return path.Ext(name) == ".gguf" }) {
-		return fmt.Errorf("%s: holds GGUF files, expected safetensors: download the original checkpoint", here)
-	}
-	return fmt.Errorf("%s: no *.safetensors files here or in %s/: not a checkpoint", here, originalDir)
+	return fmt.Errorf("%s: no *.safetensors files here or in %s/, and no *.gguf: not a checkpoint", here, originalDir)
 }
 
 // cacheSnapshots recognises the folder that Hugging Face's tools keep for a

@@ -231,15 +231,15 @@ func TestOpenRefusesWhatIsNoCheckpoint(t *testing.T) {
 	require.NoError(t, os.Mkdir(filepath.Join(folderForFile, weights), 0o755))
 
 	for path, want := range map[string]string{
-		filepath.Join(dir, "nothing"):                                     "no such folder; give a checkpoint's folder or one of: embed:tiny",
+		filepath.Join(dir, "nothing"):                                     "no such folder; give a checkpoint's folder, a GGUF file, or a name like embed:tiny, ollama:gpt-oss:20b",
 		save("empty", nil):                                                "not a checkpoint",
-		save("gguf", files{"m.gguf": nil}):                                "holds GGUF files, expected safetensors",
-		filepath.Join(save("file", sample(t, layout.OpenAI, 1)), weights): "is a file; give the folder",
+		save("gguf", files{"m.gguf": nil}):                                "m.gguf: truncated",
+		filepath.Join(save("file", sample(t, layout.OpenAI, 1)), weights): "is no GGUF file; of safetensors give the folder that holds",
 		tree:            "is already a tree of expert files",
 		folderForFile:   "model.safetensors: expected a regular file",
-		"embed:huge":    "embed:huge: unknown; give a folder or one of: embed:tiny",
+		"embed:huge":    "embed:huge: unknown; give a folder, a GGUF file, or a name like embed:tiny",
 		"embed:":        "embed:: unknown",
-		"hf:openai/oss": "hf:openai/oss: unknown; give a folder or one of: embed:tiny",
+		"hf:openai/oss": "hf:openai/oss: unknown; give a folder",
 		"s3://bucket/x": "unknown; give a folder",
 		"":              "not a checkpoint",
 	} {
@@ -253,6 +253,17 @@ func TestPathThatLooksLikeAScheme(t *testing.T) {
 	t.Chdir(t.TempDir())
 	sample(t, layout.OpenAI, 1).save(t, "odd:name")
 	require.Equal(t, "odd:name", openPath(t, "odd:name").Name())
+	sample(t, layout.OpenAI, 1).save(t, "ollama:mine")
+	dir, err := os.Getwd()
+	require.NoError(t, err)
+	for where, want := range map[string]string{
+		"odd:name": dir + "/odd:name", "ollama:mine": dir + "/ollama:mine", "x": dir + "/x", "/a/b": "/a/b",
+		"embed:tiny": "embed:tiny", "ollama:gpt-oss:20b": "ollama:gpt-oss:20b",
+	} {
+		got, err := Absolute(where)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
 }
 
 func TestCheckSeesChanges(t *testing.T) {

@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"expertfs/checkpoint/format"
+	"expertfs/checkpoint/gguf"
 	"expertfs/checkpoint/layout"
 )
 
@@ -10,6 +11,7 @@ import (
 var formats = []format.Format{
 	layout.HuggingFace,
 	layout.OpenAI,
+	gguf.Format,
 }
 
 // detect returns the format of the files in a place and how much of it is there;

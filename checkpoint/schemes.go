@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -25,7 +26,8 @@ type scheme struct {
 
 // schemes are all kinds of names but paths.
 var schemes = map[string]scheme{
-	"embed": {openEmbedded, Embedded},
+	"embed":  {openEmbedded, Embedded},
+	"ollama": {openOllama, ollamaExamples},
 }
 
 // prefix matches what stands before the colon in "embed:tiny". Names of files
@@ -41,10 +43,23 @@ func resolve(where string) ([]*format.Place, error) {
 			}
 		}
 		if _, err := os.Lstat(where); err != nil {
-			return nil, fmt.Errorf("%s: unknown; give a folder or one of: %s", source.Printable(where), strings.Join(examples(), ", "))
+			return nil, fmt.Errorf("%s: unknown; give a folder, a GGUF file, or a name like %s", source.Printable(where), strings.Join(examples(), ", "))
 		}
 	}
 	return resolvePath(where)
+}
+
+// Absolute returns what means the same checkpoint in any working directory: a path
+// from the root, or a name with a scheme as it is.
+func Absolute(where string) (string, error) {
+	if p := prefix.FindString(where); p != "" {
+		if _, ok := schemes[strings.TrimSuffix(p, ":")]; ok {
+			if _, err := os.Lstat(where); err != nil {
+				return where, nil
+			}
+		}
+	}
+	return filepath.Abs(where)
 }
 
 // examples are names that users may give besides paths.

@@ -44,6 +44,9 @@ type Place struct {
 
 // Model is an open checkpoint. Its methods may be called concurrently.
 type Model interface {
+	// Form tells people which variety of the format this is: a few words, which
+	// may be none.
+	Form() string
 	// Config returns the model's dimensions and constants. It is not modified.
 	Config() *config.Config
 	// Files returns the files with weights; a view.Extent's File is an index

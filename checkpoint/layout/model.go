@@ -66,6 +66,7 @@ func (m *model) load(p *format.Place) error {
 	return err
 }
 
+func (m *model) Form() string           { return "" }
 func (m *model) Config() *config.Config { return m.config }
 func (m *model) Files() []source.Source { return m.files }
 func (m *model) Small() []source.Source { return m.small }

@@ -32,6 +32,7 @@ type checkedModel struct {
 	Name         string        `json:"name"`
 	ID           string        `json:"id"`
 	Layout       string        `json:"layout"`
+	Form         string        `json:"form,omitempty"` // the variety of the layout
 	Layers       int           `json:"layers"`
 	Experts      int           `json:"experts_per_layer"`
 	TopK         int           `json:"experts_per_token"`
@@ -127,7 +128,7 @@ func (r *checkReport) add(err error) {
 func describeModel(ck *checkpoint.Checkpoint) *checkedModel {
 	c := ck.Config()
 	m := &checkedModel{
-		Name: ck.Name(), ID: ck.ID(), Layout: ck.Format(),
+		Name: ck.Name(), ID: ck.ID(), Layout: ck.Format(), Form: ck.Form(),
 		Layers: c.Layers, Experts: c.Experts, TopK: c.TopK,
 		Hidden: c.Hidden, Intermediate: c.Intermediate,
 		Heads: c.Heads, KVHeads: c.KVHeads, HeadDim: c.HeadDim, Window: c.Window, Vocab: c.Vocab,
@@ -209,6 +210,9 @@ func (m *checkedModel) print(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	row := func(label, format string, args ...any) { fmt.Fprintf(w, label+"\t"+format+"\n", args...) }
 	row("model", "%s (layout %s, id %s)", m.Name, m.Layout, m.ID)
+	if m.Form != "" {
+		row("form", "%s", m.Form)
+	}
 	row("dimensions", "%d layers, hidden %d, intermediate %d, %d query and %d key/value heads of %d, window %d, vocabulary %d",
 		m.Layers, m.Hidden, m.Intermediate, m.Heads, m.KVHeads, m.HeadDim, m.Window, m.Vocab)
 	row("experts", "%s = %d layers x %d experts x %s", size(m.ExpertsBytes), m.Layers, m.Experts, size(m.ExpertBytes))

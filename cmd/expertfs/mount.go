@@ -51,8 +51,10 @@ func newMountCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "mount CHECKPOINT|embed:tiny MOUNTPOINT",
 		Short: "Mount a checkpoint: every expert is a file",
-		Long: `Mount a GPT-OSS checkpoint (OpenAI or Hugging Face layout, one file or shards)
-on an empty directory. Returns when the mount serves, or says why it does not.
+		Long: `Mount a GPT-OSS checkpoint on an empty directory: a folder in OpenAI's or
+Hugging Face's layout, a GGUF file or a folder with one, or a model of Ollama's
+(ollama:gpt-oss:20b); of files in shards any one. Returns when the mount serves,
+or says why it does not.
 
 The RAM budget bounds the bytes of experts in memory: resident, loading, and
 evicted but still mapped by a reader. A percentage is of the memory that this

@@ -6,9 +6,9 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"expertfs"
+	"expertfs/checkpoint"
 	"expertfs/fsys/budget"
 	"expertfs/fsys/mountpoint"
 	"expertfs/policy"
@@ -37,15 +37,17 @@ func (c *mountConfig) validate() error {
 	default:
 		return withCode(exitUsage, fmt.Errorf("--mechanism %q: want %s or %s", m, expertfs.Direct, expertfs.Cached))
 	}
-	for _, path := range []*string{&c.checkpoint, &c.point, &c.logFile, &c.trace, &c.heat} {
-		if *path == "" || strings.HasPrefix(*path, "embed:") {
+	var err error
+	if c.checkpoint, err = checkpoint.Absolute(c.checkpoint); err != nil {
+		return err
+	}
+	for _, path := range []*string{&c.point, &c.logFile, &c.trace, &c.heat} {
+		if *path == "" {
 			continue
 		}
-		abs, err := filepath.Abs(*path)
-		if err != nil {
+		if *path, err = filepath.Abs(*path); err != nil {
 			return err
 		}
-		*path = abs
 	}
 	for flag, path := range map[string]string{"trace": c.trace, "heat": c.heat, "log-file": c.logFile} {
 		if folder, err := os.Stat(filepath.Dir(path)); path != "" && (err != nil || !folder.IsDir()) {

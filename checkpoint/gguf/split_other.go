@@ -1,0 +1,6 @@
+//go:build !amd64
+
+package gguf
+
+// splitGGML takes blocks of ggml's MXFP4 apart.
+func splitGGML(blocks, scales, src []byte) { splitGeneric(blocks, scales, src) }

@@ -1,0 +1,160 @@
+package gguf
+
+import (
+	"encoding/binary"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// random returns n bytes.
+func random(n int) []byte {
+	rng := rand.New(rand.NewPCG(uint64(n), 7))
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(rng.Uint32())
+	}
+	return b
+}
+
+// value is value i of a block of ggml's MXFP4: byte j holds j and j+16.
+func value(block []byte, i int) byte { return block[1+i%16] >> (i / 16 * 4) & 15 }
+
+// join is the inverse of splitGGML, value by value.
+func join(blocks, scales []byte) []byte {
+	var out []byte
+	for i, scale := range scales {
+		b := make([]byte, 17)
+		b[0] = scale
+		for v := range 32 {
+			nibble := blocks[16*i+v/2] >> (v % 2 * 4) & 15
+			b[1+v%16] |= nibble << (v / 16 * 4)
+		}
+		out = append(out, b...)
+	}
+	return out
+}
+
+func TestSplitIsExactBothWays(t *testing.T) {
+	for name, split := range map[string]splitFunc{"this processor": splitGGML, "portable": splitGeneric} {
+		for n := range 70 {
+			src := random(17 * n)
+			blocks, scales := make([]byte, 16*n), make([]byte, n)
+			split(blocks, scales, src)
+			for i := range n {
+				require.Equal(t, src[17*i], scales[i], name)
+				for v := range 32 {
+					require.Equal(t, value(src[17*i:], v), blocks[16*i+v/2]>>(v%2*4)&15, "%s: block %d value %d", name, i, v)
+				}
+			}
+			require.Equal(t, append([]byte{}, src...), append([]byte{}, join(blocks, scales)...), name)
+		}
+	}
+}
+
+// TestSplitStaysWithinItsMemory has the blocks at the end of what may be read, and
+// something after what may be written.
+func TestSplitStaysWithinItsMemory(t *testing.T) {
+	const n = 5
+	out := make([]byte, 16*n+8)
+	scales := make([]byte, n+8)
+	splitGGML(out[:16*n:16*n], scales[:n:n], random(17*n))
+	require.Equal(t, make([]byte, 8), out[16*n:])
+	require.Equal(t, make([]byte, 8), scales[n:])
+	require.Panics(t, func() { splitGGML(out[:16*n], scales[:n], random(17*n-1)) })
+	require.Panics(t, func() { splitGGML(out[:16*n-1:16*n-1], scales[:n], random(17*n)) })
+}
+
+func TestPairTransformTakesRowsInTurn(t *testing.T) {
+	for _, k := range []kind{mxfp4, mxfp4o} {
+		const rows, columns = 7, 96
+		p := pairTransform(k, columns)
+		src := [][]byte{random(17 * 3 * rows), random(17*3*rows + 1)[1:]}
+		dst := [][]byte{make([]byte, 2*rows*3*16), make([]byte, 2*rows*3)}
+		p.Apply(dst, src)
+		one := matrixTransform(k)
+		for row := range 2 * rows {
+			blocks, scales := make([]byte, 48), make([]byte, 3)
+			one.Apply([][]byte{blocks, scales}, [][]byte{src[row%2][row/2*51 : row/2*51+51]})
+			require.Equal(t, blocks, dst[0][48*row:48*row+48])
+			require.Equal(t, scales, dst[1][3*row:3*row+3])
+		}
+	}
+}
+
+func TestOllamasBlocksAreOnlyTakenApart(t *testing.T) {
+	src := random(17 * 9)
+	blocks, scales := make([]byte, 16*9), make([]byte, 9)
+	splitOllama(blocks, scales, src)
+	for i := range 9 {
+		require.Equal(t, src[17*i], scales[i])
+		require.Equal(t, src[17*i+1:17*i+17], blocks[16*i:16*i+16])
+	}
+}
+
+func TestHalves(t *testing.T) {
+	for h := range 1 << 16 {
+		got := math.Float32frombits(halfBits(uint16(h)))
+		exp, frac := h>>10&31, float64(h&1023)
+		want := math.Ldexp(1+frac/1024, exp-15)
+		switch {
+		case exp == 0:
+			want = math.Ldexp(frac, -24)
+		case exp == 31 && frac == 0:
+			want = math.Inf(1)
+		case exp == 31:
+			require.True(t, math.IsNaN(float64(got)))
+			continue
+		}
+		require.Equal(t, float32(math.Copysign(want, -float64(h>>15)+0.5)), got, "%#x", h)
+	}
+}
+
+func TestJoinTransform(t *testing.T) {
+	values := []float32{1, -2, 0.5, 3}
+	for _, from := range []kind{f32, f16, bf16} {
+		for _, to := range []kind{f32, bf16} {
+			tr := joinTransform(from, to, 2)
+			src := [][]byte{encode32(from, values[:2]), encode32(from, values[2:])}
+			dst := make([]byte, 4*kinds[to].bytes)
+			tr.Apply([][]byte{dst}, src)
+			require.Equal(t, encode32(to, []float32{1, 0.5, -2, 3}), dst, tr.Name)
+		}
+	}
+}
+
+// encode32 writes values that are exact in every type.
+func encode32(k kind, values []float32) (out []byte) {
+	for _, v := range values {
+		bits := math.Float32bits(v)
+		switch k {
+		case f32:
+			out = binary.LittleEndian.AppendUint32(out, bits)
+		case bf16:
+			out = binary.LittleEndian.AppendUint16(out, uint16(bits>>16))
+		case f16:
+			out = binary.LittleEndian.AppendUint16(out, uint16(bits>>16&0x8000|(bits>>23&255-112)<<10|bits>>13&1023))
+		}
+	}
+	return out
+}
+
+// BenchmarkSplit stands beside the copy that the transform takes the place of.
+func BenchmarkSplit(b *testing.B) {
+	const n = 1 << 16
+	src, blocks, scales := random(17*n), make([]byte, 16*n), make([]byte, n)
+	for name, run := range map[string]func(){
+		"this processor": func() { splitGGML(blocks, scales, src) },
+		"portable":       func() { splitGeneric(blocks, scales, src) },
+		"copy":           func() { copy(blocks, src) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(17 * n)
+			for b.Loop() {
+				run()
+			}
+		})
+	}
+}
