@@ -5,10 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
 	"syscall"
 	"testing"
 	"time"
@@ -33,7 +36,7 @@ type readerConfig struct {
 }
 
 // TestSoak has 8 processes read random files in all ways, some keeping mappings
-// of files they have closed, through a cache of an eighth of the experts and
+// of files they have closed, half of them announcing and predicting steps, through a cache of an eighth of the experts and
 // from a drive with faults. Meanwhile readers are killed at random, and budget
 // and policy change. No byte may be wrong, nothing may hang, the budget holds,
 // and all is given back.
@@ -84,7 +87,13 @@ func TestSoak(t *testing.T) {
 		require.NoError(t, wasKilled(cmd.Wait()))
 	}
 	require.Eventually(t, func() bool {
-		c := s.report().Cache
+		r := s.report()
+		for _, reader := range r.Readers {
+			if reader.PID != 0 && reader.PID != os.Getpid() {
+				return false
+			}
+		}
+		c := r.Cache
 		return c.HeldBytes == 0 && c.MappedBytes == 0 && c.Waiting == 0
 	}, patience, 10*time.Millisecond)
 	c := s.report().Cache
@@ -130,37 +139,108 @@ func runReader(text string) error {
 	}
 	socket := expertfs.NewOpener(c.Point, m.names())
 	defer socket.Close()
+	hints := newHinter(c, random)
 	var kept []byte // the mapping of a file that is closed
 	var keptName string
-	for {
-		name := names[random.IntN(len(names))]
-		if random.IntN(4) == 0 {
+	use := func(name string) error {
+		k, expert := m.names().ParseExpertPath(name)
+		switch {
+		case random.IntN(4) == 0:
 			if kept != nil {
 				if !bytes.Equal(m.files[keptName], kept) {
-					return fmt.Errorf("%s changed under its mapping", keptName)
+					return wrongBytes(keptName + " under its mapping")
 				}
 				if err := unix.Munmap(kept); err != nil {
 					return err
 				}
+				kept = nil
 			}
-			kept, err = mapFile(filepath.Join(c.Point, name))
-			keptName = name
-		} else if k, expert := m.names().ParseExpertPath(name); expert && random.IntN(4) == 0 {
-			var got []byte
-			got, err = readDescriptor(socket, k, true)
+			mapped, err := mapFile(filepath.Join(c.Point, name))
+			kept, keptName = mapped, name
+			return err
+		case expert && random.IntN(4) == 0:
+			got, err := readDescriptor(socket, k, true)
 			if err == nil && !bytes.Equal(m.files[name], got) {
-				return fmt.Errorf("descriptor of %s: wrong bytes", name)
+				return wrongBytes("descriptor of " + name)
 			}
-		} else {
-			var got []byte
-			w := ways[random.IntN(len(ways))]
-			got, err = w.read(filepath.Join(c.Point, name))
-			if err == nil && !bytes.Equal(m.files[name], got) {
-				return fmt.Errorf("%s of %s: wrong bytes", w.name, name)
-			}
+			return err
+		}
+		w := ways[random.IntN(len(ways))]
+		got, err := w.read(filepath.Join(c.Point, name))
+		if err == nil && !bytes.Equal(m.files[name], got) {
+			return wrongBytes(w.name + " of " + name)
+		}
+		return err
+	}
+	for {
+		name := names[random.IntN(len(names))]
+		err := withFaults(func() error { return use(name) })
+		if err == nil {
+			err = hints.write()
 		}
 		if err != nil && !errors.Is(err, unix.EIO) && !errors.Is(err, unix.EBUSY) && !errors.Is(err, unix.ENOMEM) {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
+}
+
+type wrongBytes string
+
+func (w wrongBytes) Error() string { return "wrong bytes: " + string(w) }
+
+// withFaults turns a fault of a mapping into EIO: an expert that is served from
+// the drive, because others hold all slots, fails in the mapping as the drive does.
+func withFaults(do func() error) (err error) {
+	debug.SetPanicOnFault(true)
+	defer func() {
+		if fault, ok := recover().(runtime.Error); ok {
+			err = fmt.Errorf("%w: %v", unix.EIO, fault)
+		}
+	}()
+	return do()
+}
+
+// hinter writes what a program that predicts would: steps of its own, touches and
+// prefetches. Every other reader does.
+type hinter struct {
+	c      readerConfig
+	random *rand.Rand
+	file   *os.File
+	share  *os.File
+	layer  int
+}
+
+func newHinter(c readerConfig, random *rand.Rand) *hinter { return &hinter{c: c, random: random} }
+
+func (h *hinter) write() (err error) {
+	if h.c.Seed%2 == 1 {
+		return nil
+	}
+	if h.file == nil {
+		if h.file, err = os.OpenFile(filepath.Join(h.c.Point, expertfs.ControlPath(expertfs.HintsFile)), os.O_WRONLY, 0); err != nil {
+			return err
+		}
+		if h.share, err = os.Open(filepath.Join(h.c.Point, expertfs.ControlPath(expertfs.ShareFile))); err != nil {
+			return err
+		}
+	}
+	keys := func(layer int) (list []expertfs.Key) {
+		for _, e := range h.random.Perm(32)[:4] {
+			list = append(list, expertfs.NewKey(layer, e))
+		}
+		return list
+	}
+	var text []byte
+	text = tinyNames.AppendHint(text, expertfs.Step, keys(h.layer)...)
+	h.layer = (h.layer + 1) % tinyNames.Layers
+	text = tinyNames.AppendHint(text, expertfs.Prefetch, keys(h.layer)...)
+	text = tinyNames.AppendHint(text, expertfs.Touch, keys(h.layer)...)
+	if _, err := h.file.Write(text); err != nil {
+		return err
+	}
+	_, err = h.share.ReadAt(make([]byte, 64), 0)
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
 }
