@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"expertfs"
+
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
@@ -161,4 +163,31 @@ func TestLargeReadsAreNotCutUp(t *testing.T) {
 	require.Equal(t, size, n)
 	require.True(t, bytes.Equal(m.files[name], buf))
 	require.EqualValues(t, 1, s.report().Requests.Reads-before)
+}
+
+func TestDenseFilesBeyondTheirBound(t *testing.T) {
+	m := openModel(t, "embed:tiny")
+	layer := "layers/00/dense.safetensors"
+	bound := slotBytes(int64(len(m.files[layer])))
+	for _, mechanism := range []expertfs.Mechanism{"", expertfs.Direct, expertfs.Cached} {
+		s := mount(t, serverConfig{Mechanism: mechanism, DenseBytes: bound})
+		first, err := os.Open(s.path(layer)) // takes all of the bound
+		require.NoError(t, err)
+		for name, want := range m.files {
+			if !strings.Contains(name, "dense") {
+				continue
+			}
+			for _, way := range ways {
+				got, err := way.read(s.path(name))
+				require.NoError(t, err, "%s of %s", way.name, name)
+				require.True(t, bytes.Equal(want, got), "%s of %s", way.name, name)
+			}
+			require.LessOrEqual(t, s.report().Cache.DenseBytes, bound)
+		}
+		require.NoError(t, first.Close())
+		got, err := os.ReadFile(s.path("layers/01/dense.safetensors")) // now it has room
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(m.files["layers/01/dense.safetensors"], got))
+		require.Equal(t, 1, s.report().Cache.DenseFiles)
+	}
 }

@@ -94,6 +94,7 @@ type serverConfig struct {
 	Checkpoint string
 	Point      string
 	Slots      int64 // budget in experts; 0 for all
+	DenseBytes int64 // bound on dense files; 0 for none
 	Mechanism  expertfs.Mechanism
 	Memfd      bool
 	NoHuge     bool
@@ -148,7 +149,7 @@ func (c serverConfig) cacheOptions(ck *checkpoint.Checkpoint, hook tiers.SlotHoo
 		slots = int64(ck.Config().Layers * ck.Config().Experts)
 	}
 	o := tiers.Options{
-		Budget: slots * slotBytes(ck.ExpertSize()), Memfd: c.Memfd, NoHuge: c.NoHuge, MaxWait: c.MaxWait, SlotHook: hook, Log: log,
+		Budget: slots * slotBytes(ck.ExpertSize()), DenseBytes: c.DenseBytes, Memfd: c.Memfd, NoHuge: c.NoHuge, MaxWait: c.MaxWait, SlotHook: hook, Log: log,
 	}
 	o.NVMe.Wrap = func(s nvme.Source) nvme.Source { return badDrive{s, c} }
 	return o

@@ -13,9 +13,6 @@ import (
 // xattrPrefix begins the names of the extended attributes of expert files.
 const xattrPrefix = "user.expertfs."
 
-// xattrNames are the rest of their names, in the order that listxattr(2) gives.
-var xattrNames = []string{"tier", "hits", "loads", "last_access"}
-
 // xattr is the value of an extended attribute of an expert.
 func (f *FS) xattr(k expertfs.Key, name string) (string, bool) {
 	info := f.cache.Expert(k)
@@ -54,16 +51,10 @@ func (f *FS) GetXAttr(_ <-chan struct{}, header *fuse.InHeader, attr string, des
 	return fill(dest, value)
 }
 
-// ListXAttr answers listxattr(2).
-func (f *FS) ListXAttr(_ <-chan struct{}, header *fuse.InHeader, dest []byte) (uint32, fuse.Status) {
-	if nodeID(header.NodeId).kind() != kindExpert {
-		return 0, fuse.OK
-	}
-	var list strings.Builder
-	for _, name := range xattrNames {
-		list.WriteString(xattrPrefix + name + "\x00")
-	}
-	return fill(dest, list.String())
+// ListXAttr answers listxattr(2): the attributes are found by name alone. They are
+// about the mount, and what is listed goes along with a copy of the file.
+func (f *FS) ListXAttr(<-chan struct{}, *fuse.InHeader, []byte) (uint32, fuse.Status) {
+	return 0, fuse.OK
 }
 
 // fill copies value to dest, or tells with ERANGE how long dest would have to be.
