@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -164,9 +165,16 @@ func TestSocketFolders(t *testing.T) {
 	require.True(t, bytes.Equal(m.files[m.names().ExpertPath(expertfs.NewKey(0, 0))], got))
 	require.NoError(t, held.Close())
 
+	// A descriptor does not keep the mount from being taken down.
 	path, err := os.Readlink(s.control(expertfs.SocketFile))
 	require.NoError(t, err)
+	held, err = o.Open(expertfs.NewKey(0, 0))
+	require.NoError(t, err)
 	s.unmount()
+	got, err = io.ReadAll(held)
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(m.files[m.names().ExpertPath(expertfs.NewKey(0, 0))], got))
+	require.NoError(t, held.Close())
 	require.NoDirExists(t, filepath.Dir(path))
 	require.DirExists(t, filepath.Dir(filepath.Dir(path)))
 }
@@ -193,4 +201,27 @@ func TestWithoutASocket(t *testing.T) {
 	require.Zero(t, descriptors)
 	require.Equal(t, int64(2), files)
 	require.Zero(t, s.report().Requests.Descriptors)
+}
+
+// TestSocketFromPython runs what docs/semantics.md shows.
+func TestSocketFromPython(t *testing.T) {
+	python, err := exec.LookPath("python3")
+	if err != nil || exec.Command(python, "-c", "import socket; socket.recv_fds").Run() != nil {
+		t.Skip("no Python of 3.9 or later")
+	}
+	doc, err := os.ReadFile("../docs/semantics.md")
+	require.NoError(t, err)
+	_, code, found := strings.Cut(string(doc), "```python\n")
+	require.True(t, found)
+	code, _, _ = strings.Cut(code, "```")
+	m := openModel(t, "embed:tiny")
+	s := mount(t, serverConfig{})
+	var stderr bytes.Buffer
+	cmd := exec.Command(python, "-c", code, s.point)
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	require.NoError(t, err, stderr.String())
+	require.True(t, bytes.Equal(m.files[m.names().ExpertPath(expertfs.NewKey(3, 7))], out))
+	require.Equal(t, int64(1), s.report().Requests.Descriptors)
+	require.Eventually(t, func() bool { return s.report().Cache.HeldBytes == 0 }, patience, time.Millisecond)
 }

@@ -13,6 +13,7 @@ import (
 	"expertfs/fsys/mountpoint"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 // buildExpertfs builds the other program. The mount is the only thing between the
@@ -82,6 +83,17 @@ func testSameLogits(t *testing.T, program string) {
 			require.Equal(t, want, score(t, dir, "-b", "5", "--map-bytes", "0", "-t", "3"))
 		})
 	}
+	t.Run("few descriptors", func(t *testing.T) {
+		// All 128 experts stay mapped, which takes no descriptors.
+		dir := mountTiny(t, program, "--ram", "64MiB")
+		fds, err := os.ReadDir("/proc/self/fd")
+		require.NoError(t, err)
+		var had unix.Rlimit
+		require.NoError(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &had))
+		require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: uint64(len(fds)) + 40, Max: had.Max}))
+		defer unix.Setrlimit(unix.RLIMIT_NOFILE, &had)
+		require.Equal(t, want, score(t, dir))
+	})
 	t.Run("without a socket", func(t *testing.T) {
 		t.Setenv("EXPERTFS_RUNTIME_DIR", "/proc/none")
 		dir := mountTiny(t, program, "--ram", "1MiB", "--no-passthrough")

@@ -62,7 +62,7 @@ func newFolderIn(root string, allowOther bool) (*folder, error) {
 	if allowOther {
 		mode = 0o711 // to get through, not to list
 	}
-	name := make([]byte, 16)
+	name := make([]byte, 10)
 	rand.Read(name)
 	f := &folder{path: filepath.Join(root, fmt.Sprintf("%x", name)), fd: -1}
 	if n := len(f.socket()); n > maxPath {
