@@ -2,7 +2,6 @@ package infer
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -10,7 +9,7 @@ import (
 )
 
 // batch runs forward when no other session computes.
-func (e *Engine) batch(ctx context.Context, s *Session, ids []int, last bool, each func(int, []float32)) (err error) {
+func (e *Engine) batch(ctx context.Context, s *Session, ids []int, last bool, each func(int, []float32)) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
@@ -19,24 +18,14 @@ func (e *Engine) batch(ctx context.Context, s *Session, ids []int, last bool, ea
 	defer e.publish()
 	defer e.machine.enter()()
 	began := time.Now()
-	done := false
-	err = e.experts.Begin(ctx, len(ids))
-	defer func() {
-		if !done {
-			err = errors.Join(err, e.experts.Abandon())
-		}
-	}()
-	if err != nil {
-		return err
-	}
+	e.experts.Begin(len(ids))
 	if err := e.forward(ctx, s, ids, last, each); err != nil {
 		return err
 	}
-	took := time.Since(began)
 	s.n += len(ids)
 	e.stats.Tokens += len(ids)
+	took := time.Since(began)
 	e.stats.Elapsed += took
-	done = true
 	return e.experts.End(took)
 }
 

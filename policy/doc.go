@@ -8,7 +8,7 @@
 //
 // # The rules of the game
 //
-// A live cache, the simulator of package replay and the ghosts of package
+// A live cache, the simulator of package replay and the shadows of package
 // shadow all play by the rules below, so that their hit rates can be compared,
 // and digit by digit where nothing is prefetched.
 //

@@ -51,21 +51,21 @@ func Resolve(spec string) string {
 // The seed drives the policies that draw random numbers.
 func New(spec string, s expertfs.Shape, seed uint64) (Policy, error) {
 	if s.Layers < 1 || s.Experts < 1 || s.Layers > expertfs.MaxLayers || s.Experts > expertfs.MaxExperts || s.Layers*s.Experts > expertfs.MaxTotal {
-		return nil, fmt.Errorf("policy: a model of %d layers x %d experts is out of range", s.Layers, s.Experts)
+		return nil, fmt.Errorf("a model of %d layers x %d experts is out of range", s.Layers, s.Experts)
 	}
 	s.TopK = min(max(s.TopK, 1), s.Experts)
 	name, rest, _ := strings.Cut(Resolve(strings.TrimSpace(spec)), ":")
 	mk, ok := makers[name]
 	if !ok {
-		return nil, fmt.Errorf("policy: no policy is called %q; there are %s", name, strings.Join(Names(), ", "))
+		return nil, fmt.Errorf("no policy is called %q; there are %s", name, strings.Join(Names(), ", "))
 	}
 	p, err := parseParams(rest)
 	if err != nil {
-		return nil, fmt.Errorf("policy: %s: %w", name, err)
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	made := mk(s, seed, p)
 	if err := p.finish(); err != nil {
-		return nil, fmt.Errorf("policy: %s: %w", name, err)
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return made, nil
 }

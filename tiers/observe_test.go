@@ -87,9 +87,9 @@ func TestTheLiveCacheAgreesWithAReplay(t *testing.T) {
 					require.Equal(t, !announce, s.Opened)
 				}
 				shape := expertfs.Shape{Layers: 4, Experts: 32, TopK: 4, ExpertBytes: live.SlotBytes}
-				stream, err := replay.NewStream(shape, steps)
+				recording, err := replay.NewRecording(shape, steps)
 				require.NoError(t, err)
-				hits, err := stream.Run(spec, slots*live.SlotBytes, 5)
+				hits, err := recording.Run(spec, slots*live.SlotBytes, 5)
 				require.NoError(t, err)
 				require.EqualValues(t, 400*readers, live.Hits+live.Misses)
 				require.Len(t, live.Shadows, 2)

@@ -30,6 +30,7 @@ type replayOptions struct {
 	policies, ram, ramForHit string
 	expertBytes, bandwidth   string
 	layers, experts          int
+	streams                  int
 	json, csv                bool
 	svg                      string
 	seed                     uint64
@@ -42,12 +43,17 @@ func newReplayCommand() *cobra.Command {
 		Use:   "replay [flags] TRACE...",
 		Short: "Tell what policies would hit on recorded routing",
 		Long: `Replay runs eviction policies over recorded routing and prints what they hit,
-beside the optimum that knows the future (Belady). Traces given together form
-one stream, so that RAM is warm from one to the next; a folder stands for the
-traces in it, in order of name. RAM is a share of all experts, 25%, or a size,
-6GiB. Traces are recorded with expertfs mount --trace.`,
+beside the optimum that knows the future (Belady). Traces given together are
+played one after the other, so that RAM is warm from one to the next; a folder
+stands for the traces in it, in order of name. RAM is a share of all experts,
+25%, or a size, 6GiB. Traces are recorded with expertfs mount --trace.
+
+A trace of several readers is played with the stream of each. With --streams N,
+traces of one reader are played as N readers at the same pace would: in turns of
+one step, each going on with the next trace when it is through with one.`,
 		Example: `  expertfs replay --policy lru,default --ram 25%,50% traces
   expertfs replay --policy all --svg curves.svg traces
+  expertfs replay --streams 4 --policy lru,default --ram 50% traces
   expertfs replay --ram-for-hit 90% --policy lru,default traces/*.csv.gz`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -64,6 +70,7 @@ traces in it, in order of name. RAM is a share of all experts, 25%, or a size,
 	f.StringVar(&o.bandwidth, "bandwidth", "", "`SPEED` of the drive, as 2GB/s, to turn misses into time")
 	f.IntVar(&o.layers, "layers", 0, "layers of the model (default: the trace's)")
 	f.IntVar(&o.experts, "experts", 0, "experts of a layer (default: the trace's, else the power of two above those used)")
+	f.IntVar(&o.streams, "streams", 1, "play the traces as `N` readers that share a cache")
 	f.BoolVar(&o.json, "json", false, "print a JSON array")
 	f.BoolVar(&o.csv, "csv", false, "print CSV")
 	f.StringVar(&o.svg, "svg", "", "draw hit rate over RAM into `FILE`")
@@ -75,15 +82,18 @@ traces in it, in order of name. RAM is a share of all experts, 25%, or a size,
 }
 
 func runReplay(ctx context.Context, out io.Writer, o replayOptions, args []string) error {
+	if o.streams < 1 || o.streams > policy.MaxStreams {
+		return withCode(exitUsage, fmt.Errorf("--streams %d: expected 1 to %d", o.streams, policy.MaxStreams))
+	}
 	bandwidth, err := parseBandwidth(o.bandwidth)
 	if err != nil {
 		return withCode(exitUsage, err)
 	}
-	stream, err := o.stream(args)
+	recording, err := o.recording(args)
 	if err != nil {
 		return err
 	}
-	specs, err := replaySpecs(o.policies, stream.Shape, o.seed)
+	specs, err := replaySpecs(o.policies, recording.Shape, o.seed)
 	if err != nil {
 		return withCode(exitUsage, err)
 	}
@@ -92,9 +102,9 @@ func runReplay(ctx context.Context, out io.Writer, o replayOptions, args []strin
 		if err != nil {
 			return withCode(exitUsage, fmt.Errorf("--ram-for-hit: %w", err))
 		}
-		return o.findRAM(ctx, out, stream, specs, rate)
+		return o.findRAM(ctx, out, recording, specs, rate)
 	}
-	budgets, err := parseBudgets(o.ram, stream.Total())
+	budgets, err := parseBudgets(o.ram, recording.Total())
 	if err != nil {
 		return withCode(exitUsage, fmt.Errorf("--ram: %w", err))
 	}
@@ -102,9 +112,9 @@ func runReplay(ctx context.Context, out io.Writer, o replayOptions, args []strin
 		if filepath.Ext(o.svg) != ".svg" {
 			return withCode(exitUsage, fmt.Errorf("--svg %s: the name must end in .svg", o.svg))
 		}
-		return o.draw(ctx, out, stream, specs)
+		return o.draw(ctx, out, recording, specs)
 	}
-	table, err := stream.Table(ctx, specs, budgets, bandwidth, o.seed)
+	table, err := recording.Table(ctx, specs, budgets, bandwidth, o.seed)
 	if err != nil {
 		return err
 	}
@@ -117,8 +127,8 @@ func runReplay(ctx context.Context, out io.Writer, o replayOptions, args []strin
 	return replay.WriteTable(out, table)
 }
 
-// stream loads the traces that the arguments name.
-func (o replayOptions) stream(args []string) (*replay.Stream, error) {
+// recording loads the traces that the arguments name.
+func (o replayOptions) recording(args []string) (*replay.Recording, error) {
 	paths, err := tracePaths(args)
 	if err != nil {
 		return nil, err
@@ -150,7 +160,33 @@ func (o replayOptions) stream(args []string) (*replay.Stream, error) {
 		}
 		s.ExpertBytes = n
 	}
-	return replay.NewStream(s, steps)
+	if o.streams > 1 {
+		if steps, err = interleaved(paths, o.streams); err != nil {
+			return nil, err
+		}
+	}
+	return replay.NewRecording(s, steps)
+}
+
+// interleaved plays traces of one reader each as several readers do.
+func interleaved(paths []string, readers int) ([]expertfs.TraceStep, error) {
+	var recordings [][]expertfs.TraceStep
+	for _, path := range paths {
+		steps, _, err := expertfs.LoadTraces(path)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range steps {
+			if s.Stream != 0 || s.End {
+				return nil, withCode(exitUsage, fmt.Errorf("%s: it is of several readers already: leave out --streams", path))
+			}
+		}
+		recordings = append(recordings, steps)
+	}
+	if len(recordings) < readers {
+		return nil, withCode(exitUsage, fmt.Errorf("--streams %d: that takes as many traces, %d are given", readers, len(recordings)))
+	}
+	return replay.Interleave(recordings, readers), nil
 }
 
 // needed is what --ram-for-hit finds for one policy.
@@ -162,7 +198,7 @@ type needed struct {
 	RAMFraction float64 `json:"ram_fraction,omitempty"`
 }
 
-func (o replayOptions) findRAM(ctx context.Context, out io.Writer, s *replay.Stream, specs []string, rate float64) error {
+func (o replayOptions) findRAM(ctx context.Context, out io.Writer, s *replay.Recording, specs []string, rate float64) error {
 	if o.csv {
 		return withCode(exitUsage, errors.New("--ram-for-hit prints a table or --json"))
 	}
@@ -193,7 +229,7 @@ func (o replayOptions) findRAM(ctx context.Context, out io.Writer, s *replay.Str
 }
 
 // draw makes the picture, in place of the one that was there.
-func (o replayOptions) draw(ctx context.Context, out io.Writer, s *replay.Stream, specs []string) error {
+func (o replayOptions) draw(ctx context.Context, out io.Writer, s *replay.Recording, specs []string) error {
 	for i, spec := range specs {
 		specs[i] = policy.Resolve(spec)
 	}

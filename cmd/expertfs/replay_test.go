@@ -83,6 +83,43 @@ func TestReplayIsWarmFromTraceToTrace(t *testing.T) {
 	assert.Equal(t, hits(a, b), hits(filepath.Join(dir, "[ab].csv")), "a pattern that no shell expanded")
 }
 
+func TestReplayOfSeveralReaders(t *testing.T) {
+	dir := writeTraces(t)
+	rows := func(args ...string) (rows []replay.Result) {
+		out, err := replayed(t, append([]string{"--json", "--policy", "lru,default", "--ram", "50%"}, args...)...)
+		require.NoError(t, err)
+		require.NoError(t, json.Unmarshal([]byte(out), &rows))
+		require.Len(t, rows, 2)
+		return rows
+	}
+	one, two := rows(dir), rows("--streams", "2", dir)
+	assert.Equal(t, one[0].Accesses, two[0].Accesses)
+	assert.Equal(t, one[0].Tokens, two[0].Tokens)
+	assert.NotEqual(t, one[0].Hits, two[0].Hits)
+	assert.Equal(t, one, rows("--streams", "1", dir))
+
+	// The same as a mount with two readers would record it.
+	text := "# layers=2 experts=8 top-k=2 expert-bytes=1000\n# columns=stream,token,layer,experts\n"
+	alone, err := os.ReadFile(filepath.Join(dir, "a.csv"))
+	require.NoError(t, err)
+	for line := range strings.Lines(string(alone)) {
+		if !strings.HasPrefix(line, "#") {
+			text += "0," + line + "1," + line
+		}
+	}
+	shared := filepath.Join(t.TempDir(), "shared.csv")
+	require.NoError(t, os.WriteFile(shared, []byte(text), 0o644))
+	assert.Equal(t, two, rows(shared))
+
+	_, err = replayed(t, "--streams", "2", shared)
+	require.ErrorContains(t, err, "shared.csv: it is of several readers already")
+	assert.Equal(t, exitUsage, exitCode(err))
+	_, err = replayed(t, "--streams", "3", dir)
+	require.ErrorContains(t, err, "--streams 3: that takes as many traces, 2 are given")
+	_, err = replayed(t, "--streams", "65", dir)
+	require.ErrorContains(t, err, "--streams 65: expected 1 to 64")
+}
+
 func TestReplayPrintsTablesAndAll(t *testing.T) {
 	dir := writeTraces(t)
 	out, err := replayed(t, "--policy", "all,belady", "--ram", "25%", dir)

@@ -9,7 +9,7 @@ import (
 // experts: what is used farthest in the future goes (Belady, "A study of
 // replacement algorithms for a virtual-storage computer", 1966). As with the
 // online policies every miss is loaded.
-func (s *Stream) belady(capacity int) (hits int64) {
+func (s *Recording) belady(capacity int) (hits int64) {
 	if capacity <= 0 {
 		return 0
 	}

@@ -16,21 +16,21 @@ import (
 // Belady is the name of the offline optimum among policy names.
 const Belady = "belady"
 
-// Stream is a recording to be replayed, as often as wanted and by several
+// Recording is routing to be replayed, as often as wanted and by several
 // goroutines at once.
-type Stream struct {
+type Recording struct {
 	Shape    expertfs.Shape // the Budget is set for each run
 	Steps    []expertfs.TraceStep
 	Tokens   int64
 	Accesses int64
 }
 
-// NewStream makes a stream of steps. Every key must be within the shape.
-func NewStream(s expertfs.Shape, steps []expertfs.TraceStep) (*Stream, error) {
+// NewRecording makes a recording of steps. Every key must be within the shape.
+func NewRecording(s expertfs.Shape, steps []expertfs.TraceStep) (*Recording, error) {
 	if s.ExpertBytes <= 0 {
-		return nil, fmt.Errorf("replay: experts of %d bytes", s.ExpertBytes)
+		return nil, fmt.Errorf("experts of %d bytes", s.ExpertBytes)
 	}
-	st := &Stream{Shape: s, Steps: steps}
+	st := &Recording{Shape: s, Steps: steps}
 	tokens := map[int]int64{} // the present one of each stream
 	for _, step := range steps {
 		if step.End {
@@ -39,7 +39,7 @@ func NewStream(s expertfs.Shape, steps []expertfs.TraceStep) (*Stream, error) {
 		}
 		for _, k := range step.Used {
 			if int(k.Layer) >= s.Layers || int(k.Expert) >= s.Experts {
-				return nil, fmt.Errorf("replay: layer %d expert %d is not of a model of %d x %d experts", k.Layer, k.Expert, s.Layers, s.Experts)
+				return nil, fmt.Errorf("layer %d expert %d is not of a model of %d x %d experts", k.Layer, k.Expert, s.Layers, s.Experts)
 			}
 		}
 		st.Accesses += int64(len(step.Used))
@@ -52,13 +52,13 @@ func NewStream(s expertfs.Shape, steps []expertfs.TraceStep) (*Stream, error) {
 }
 
 // Total is the bytes of all experts.
-func (s *Stream) Total() int64 {
+func (s *Recording) Total() int64 {
 	return int64(s.Shape.Layers) * int64(s.Shape.Experts) * s.Shape.ExpertBytes
 }
 
-// Run replays the stream through one policy, from an empty RAM, and returns
+// Run replays the recording through one policy, from an empty RAM, and returns
 // the number of hits. The spec may be Belady.
-func (s *Stream) Run(spec string, budget int64, seed uint64) (hits int64, err error) {
+func (s *Recording) Run(spec string, budget int64, seed uint64) (hits int64, err error) {
 	shape := s.Shape
 	shape.Budget = budget
 	if spec == Belady {
@@ -137,7 +137,7 @@ type Result struct {
 // Table runs every spec at every budget, as many at a time as there are
 // processors, and returns the results by spec, then budget. A bandwidth in
 // bytes per second, if positive, turns misses into time.
-func (s *Stream) Table(ctx context.Context, specs []string, budgets []int64, bandwidth float64, seed uint64) ([]Result, error) {
+func (s *Recording) Table(ctx context.Context, specs []string, budgets []int64, bandwidth float64, seed uint64) ([]Result, error) {
 	hits := make([][]int64, len(specs)+1) // the last row is Belady's
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))
@@ -165,7 +165,7 @@ func (s *Stream) Table(ctx context.Context, specs []string, budgets []int64, ban
 	return table, nil
 }
 
-func (s *Stream) result(spec string, budget, hits, belady int64, bandwidth float64) Result {
+func (s *Recording) result(spec string, budget, hits, belady int64, bandwidth float64) Result {
 	r := Result{
 		Policy:      spec,
 		RAMFraction: float64(budget) / float64(s.Total()),
@@ -188,7 +188,7 @@ func (s *Stream) result(spec string, budget, hits, belady int64, bandwidth float
 }
 
 // uses are those of a run with so many hits.
-func (s *Stream) uses(hits int64) expertfs.Uses {
+func (s *Recording) uses(hits int64) expertfs.Uses {
 	return expertfs.Uses{Hits: hits, Misses: s.Accesses - hits}
 }
 
@@ -201,13 +201,13 @@ func ratio(a, b int64) float64 {
 
 // MaxRuns is how many replays RAMFor takes at most: one with all experts in RAM,
 // and those of the bisection.
-func (s *Stream) MaxRuns() int { return 1 + bits.Len(uint(s.Shape.Layers*s.Shape.Experts)) }
+func (s *Recording) MaxRuns() int { return 1 + bits.Len(uint(s.Shape.Layers*s.Shape.Experts)) }
 
 // RAMFor finds the smallest budget, in whole experts, with which a policy
 // reaches a hit rate. ok is false where even all experts in RAM do not, as
 // the first use of each is a miss. It bisects: more RAM is taken to be no
 // worse. It calls ran after each replay, MaxRuns times at most.
-func (s *Stream) RAMFor(ctx context.Context, spec string, rate float64, seed uint64, ran func()) (budget int64, ok bool, err error) {
+func (s *Recording) RAMFor(ctx context.Context, spec string, rate float64, seed uint64, ran func()) (budget int64, ok bool, err error) {
 	enough := func(experts int) (bool, error) {
 		if err := ctx.Err(); err != nil {
 			return false, err

@@ -43,14 +43,14 @@ func routing(tokens int, seed uint64) []expertfs.TraceStep {
 	return steps
 }
 
-func stream(t *testing.T, steps []expertfs.TraceStep) *replay.Stream {
-	s, err := replay.NewStream(shape, steps)
+func recording(t *testing.T, steps []expertfs.TraceStep) *replay.Recording {
+	s, err := replay.NewRecording(shape, steps)
 	require.NoError(t, err)
 	return s
 }
 
 func TestLRUByHand(t *testing.T) {
-	s := stream(t, []expertfs.TraceStep{
+	s := recording(t, []expertfs.TraceStep{
 		step(0, 0, 1, 2), // both missed
 		step(1, 0, 2, 3), // 2 hit, 3 evicts 1
 		step(2, 0, 1, 3), // 1 missed, evicts 2; 3 hit
@@ -70,7 +70,7 @@ func TestLRUMissesAllBelowATokensCycle(t *testing.T) {
 			steps = append(steps, step(token, l, 1, 2))
 		}
 	}
-	s := stream(t, steps)
+	s := recording(t, steps)
 	for budget, want := range map[int64]int64{40: 0, 60: s.Accesses - 6} {
 		hits, err := s.Run("lru", budget, 1)
 		require.NoError(t, err)
@@ -84,7 +84,7 @@ func TestLRUMissesAllBelowATokensCycle(t *testing.T) {
 // TestBeladyIsTheBest compares with every policy, and with the best choice
 // found by trying all on a small case.
 func TestBeladyIsTheBest(t *testing.T) {
-	s := stream(t, routing(100, 1))
+	s := recording(t, routing(100, 1))
 	for _, budget := range []int64{0, 20, 60, 120, 240} {
 		best, err := s.Run(replay.Belady, budget, 1)
 		require.NoError(t, err)
@@ -100,7 +100,7 @@ func TestBeladyIsTheBest(t *testing.T) {
 		for _, s := range steps {
 			ids = append(ids, s.Used...)
 		}
-		hits, err := stream(t, steps).Run(replay.Belady, 30, 1)
+		hits, err := recording(t, steps).Run(replay.Belady, 30, 1)
 		require.NoError(t, err)
 		assert.EqualValues(t, tryAll(ids, map[expertfs.Key]bool{}, 3), hits)
 	}
@@ -135,7 +135,7 @@ func tryAll(ids []expertfs.Key, resident map[expertfs.Key]bool, room int) int {
 }
 
 func TestTable(t *testing.T) {
-	s := stream(t, routing(200, 3))
+	s := recording(t, routing(200, 3))
 	table, err := s.Table(t.Context(), []string{"lru", "ewma:alpha=0.1", replay.Belady}, []int64{60, 240}, 1000, 1)
 	require.NoError(t, err)
 	require.Len(t, table, 6)
@@ -161,7 +161,7 @@ func TestTable(t *testing.T) {
 }
 
 func TestRAMFor(t *testing.T) {
-	s := stream(t, routing(300, 4))
+	s := recording(t, routing(300, 4))
 	for _, rate := range []float64{0.2, 0.5, 0.9} {
 		runs := 0
 		budget, ok, err := s.RAMFor(t.Context(), "lru", rate, 1, func() { runs++ })
@@ -187,8 +187,8 @@ func TestStreamsOfARecording(t *testing.T) {
 		s.Stream = stream
 		return s
 	}
-	run := func(steps ...expertfs.TraceStep) (hits int64, s *replay.Stream) {
-		s = stream(t, steps)
+	run := func(steps ...expertfs.TraceStep) (hits int64, s *replay.Recording) {
+		s = recording(t, steps)
 		hits, err := s.Run("lru", 30, 1)
 		require.NoError(t, err)
 		return hits, s
@@ -204,6 +204,26 @@ func TestStreamsOfARecording(t *testing.T) {
 	assert.EqualValues(t, 6, s.Accesses)
 }
 
+func TestInterleave(t *testing.T) {
+	a := []expertfs.TraceStep{step(0, 0, 1), step(0, 1, 2), step(1, 0, 3)}
+	b := []expertfs.TraceStep{step(0, 2, 4)}
+	c := []expertfs.TraceStep{step(5, 0, 5), step(6, 0, 6), step(7, 0, 7)}
+	of := func(stream int, token int64, s expertfs.TraceStep) expertfs.TraceStep {
+		s.Stream, s.Token = stream, token
+		return s
+	}
+	want := []expertfs.TraceStep{
+		of(0, 0, a[0]), of(1, 2, b[0]),
+		of(0, 0, a[1]), of(1, 8, c[0]), // goes on with the third
+		of(0, 1, a[2]), of(1, 9, c[1]),
+		{Stream: 0, End: true}, of(1, 10, c[2]),
+		{Stream: 1, End: true},
+	}
+	assert.Equal(t, want, replay.Interleave([][]expertfs.TraceStep{a, b, c}, 2))
+	assert.EqualValues(t, 6, recording(t, want).Tokens)
+	assert.Empty(t, replay.Interleave(nil, 0))
+}
+
 // TestStepsFoundInOpensCostLittle: the order of Step and accesses differs, the
 // policy must not.
 func TestStepsFoundInOpensCostLittle(t *testing.T) {
@@ -214,9 +234,9 @@ func TestStepsFoundInOpensCostLittle(t *testing.T) {
 		opened[i] = s
 	}
 	for _, name := range policy.Names() {
-		a, err := stream(t, announced).Run(name, 120, 1)
+		a, err := recording(t, announced).Run(name, 120, 1)
 		require.NoError(t, err)
-		b, err := stream(t, opened).Run(name, 120, 1)
+		b, err := recording(t, opened).Run(name, 120, 1)
 		require.NoError(t, err)
 		assert.InDelta(t, a, b, 0.04*2400, name)
 	}
@@ -224,15 +244,15 @@ func TestStepsFoundInOpensCostLittle(t *testing.T) {
 
 func TestStreamsOfOtherModelsAreRefused(t *testing.T) {
 	for _, s := range []expertfs.TraceStep{step(0, 3, 1), step(0, 0, 8)} {
-		_, err := replay.NewStream(shape, []expertfs.TraceStep{s})
+		_, err := replay.NewRecording(shape, []expertfs.TraceStep{s})
 		assert.ErrorContains(t, err, "is not of a model of 3 x 8 experts")
 	}
-	_, err := replay.NewStream(expertfs.Shape{Layers: 1, Experts: 1}, nil)
+	_, err := replay.NewRecording(expertfs.Shape{Layers: 1, Experts: 1}, nil)
 	assert.Error(t, err)
 }
 
 func TestPrint(t *testing.T) {
-	s := stream(t, routing(50, 6))
+	s := recording(t, routing(50, 6))
 	table, err := s.Table(t.Context(), []string{"lru", policy.Default, replay.Belady}, replay.CurveBudgets(s.Total()), 1e6, 1)
 	require.NoError(t, err)
 
@@ -263,7 +283,7 @@ func TestPrint(t *testing.T) {
 }
 
 // recorded loads traces of the real model, where they are at hand.
-func recorded(t *testing.T, pattern string) *replay.Stream {
+func recorded(t *testing.T, pattern string) *replay.Recording {
 	root := os.Getenv("EXPERTFS_SHARED")
 	if root == "" {
 		root = filepath.Join("..", "..", "..", "shared")
@@ -275,7 +295,7 @@ func recorded(t *testing.T, pattern string) *replay.Stream {
 	}
 	steps, meta, err := expertfs.LoadTraces(files...)
 	require.NoError(t, err)
-	s, err := replay.NewStream(expertfs.Shape{Layers: meta.Layers, Experts: 32, TopK: meta.TopK, ExpertBytes: 1}, steps)
+	s, err := replay.NewRecording(expertfs.Shape{Layers: meta.Layers, Experts: 32, TopK: meta.TopK, ExpertBytes: 1}, steps)
 	require.NoError(t, err)
 	return s
 }

@@ -9,7 +9,7 @@ import (
 	"expertfs/policy/sim"
 )
 
-// Set is a set of ghost caches. It is not safe for concurrent use. A call costs
+// Set is a set of shadow policies. It is not safe for concurrent use. A call costs
 // what the policies' own work costs, some microseconds, and moves no bytes; a
 // live cache makes it beside its readers, not under their lock.
 type Set struct {
@@ -21,7 +21,7 @@ type Set struct {
 // Entry is the score of one policy since the set was made.
 type Entry = expertfs.ShadowStats
 
-// New makes ghosts of the named policies with the budget of the shape.
+// New makes shadows of the named policies with the budget of the shape.
 func New(s expertfs.Shape, names []string, seed uint64) (*Set, error) {
 	set := &Set{names: names}
 	for _, name := range names {
@@ -82,7 +82,7 @@ func (s *Set) step(step policy.Step) {
 	}
 }
 
-// Resize gives the ghosts the budget that the live cache now has.
+// Resize gives the shadows the budget that the live cache now has.
 func (s *Set) Resize(budget int64) {
 	for _, c := range s.caches {
 		c.Resize(budget, &s.streams)

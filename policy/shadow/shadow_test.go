@@ -75,16 +75,16 @@ func TestShadowsHitWhatReplayHits(t *testing.T) {
 				set.Use(s.Stream, k)
 			}
 		}
-		stream, err := replay.NewStream(shape, steps)
+		recording, err := replay.NewRecording(shape, steps)
 		require.NoError(t, err)
 		report := set.Report()
 		require.Len(t, report, len(policy.Names()))
 		for _, e := range report {
-			want, err := stream.Run(e.Policy, shape.Budget, 5)
+			want, err := recording.Run(e.Policy, shape.Budget, 5)
 			require.NoError(t, err)
 			assert.Equal(t, want, e.Hits, "%s of %d readers", e.Policy, c.readers)
-			assert.Equal(t, stream.Accesses, e.Accesses)
-			assert.InDelta(t, float64(want)/float64(stream.Accesses), e.HitRate, 1e-9)
+			assert.Equal(t, recording.Accesses, e.Accesses)
+			assert.InDelta(t, float64(want)/float64(recording.Accesses), e.HitRate, 1e-9)
 		}
 	}
 }

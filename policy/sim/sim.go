@@ -1,5 +1,5 @@
 // Package sim is a cache of experts without their bytes: what a policy would
-// have hit. The simulator of package replay and the ghosts of package shadow
+// have hit. The simulator of package replay and the shadows of package shadow
 // are made of it, so that both play by the rules of package policy.
 package sim
 
