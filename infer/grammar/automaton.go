@@ -40,6 +40,14 @@ func NewAutomaton(g *Grammar, v *Vocabulary) *Automaton {
 	return a
 }
 
+// Memory is about how many bytes the automaton and its grammar take. It grows as
+// texts are followed, to some 8 MB above the grammar's own.
+func (a *Automaton) Memory() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.memory + 120*len(a.grammar.states)
+}
+
 // Vocabulary returns the vocabulary of the automaton.
 func (a *Automaton) Vocabulary() *Vocabulary { return a.vocab }
 
@@ -52,7 +60,7 @@ func (a *Automaton) forget() {
 }
 
 // isSpent tells whether the operation has taken all that one may.
-func (a *Automaton) isSpent() bool { return a.work > maxWork || a.memory > 2*maxMemory }
+func (a *Automaton) isSpent() bool { return a.work > maxWork || a.memory > 4*maxMemory }
 
 func (a *Automaton) newID() uint32 {
 	a.ids++

@@ -1,7 +1,10 @@
 package grammar
 
 import (
+	"fmt"
 	"math/rand/v2"
+	"runtime"
+	"strings"
 	"sync"
 	"testing"
 
@@ -27,6 +30,28 @@ func TestForgetting(t *testing.T) {
 		}
 		require.Greater(t, forgetful.generation, 50)
 	}
+}
+
+// TestMemory compares what an automaton says that it takes with the heap.
+func TestMemory(t *testing.T) {
+	v := smallVocabulary(t)
+	heap := func() int {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int(m.HeapAlloc)
+	}
+	before := heap()
+	g, err := JSONSchema([]byte(benchCases[1].schema), Compact)
+	require.NoError(t, err)
+	a := NewAutomaton(g, v)
+	for seed := range uint64(20) {
+		generate(t, a, rand.New(rand.NewPCG(seed, 11)), 60, nil)
+	}
+	delete(distances, g)
+	took := heap() - before
+	require.Greater(t, 2*a.Memory(), took)
+	require.Less(t, a.Memory(), 2*took)
 }
 
 // TestConcurrentTexts runs several texts on one automaton, which forgets often.
@@ -57,6 +82,40 @@ func TestSharedMasks(t *testing.T) {
 		}
 	}
 	require.NotEmpty(t, v.shared.known)
+	for _, last := range "dkfz" {
+		g, err := GBNF(fmt.Sprintf("root ::= [a-%c]+ \".\"", last))
+		require.NoError(t, err)
+		a := NewAutomaton(g, v)
+		requireMask(t, a, a.Start())
+	}
+}
+
+// TestBoundsOfCounts has tokens that reach just up to and beyond the bounds of a
+// repetition, of all lengths.
+func TestBoundsOfCounts(t *testing.T) {
+	texts := []string{}
+	for b := range 256 {
+		texts = append(texts, string([]byte{byte(b)}))
+	}
+	for n := range 40 {
+		texts = append(texts, strings.Repeat("a", n)+">", strings.Repeat("a", n+2), strings.Repeat("a", n)+">0")
+	}
+	v, err := NewVocabulary(len(texts), func(id int) string { return texts[id] })
+	require.NoError(t, err)
+	for _, source := range []string{`root ::= a{60,130} ">" [0-9]*` + "\na ::= [a-z]", `root ::= [a-z]{50,} ">"`, `root ::= [a-z]{0,70} ">0"`} {
+		g, err := GBNF(source)
+		require.NoError(t, err)
+		a := NewAutomaton(g, v)
+		s := a.Start()
+		for n := 0; n < 135; n++ {
+			requireMask(t, a, s)
+			next, taken := a.AdvanceBytes(s, "a")
+			if taken == 0 {
+				break
+			}
+			s = next
+		}
+	}
 }
 
 // TestFarCounts compares masks at all counts of repetitions that are longer than

@@ -115,10 +115,11 @@ func TestGBNFErrors(t *testing.T) {
 		"root ::= \"a\"{99999}":          "at most 65536 repetitions",
 		"root ::= <think>":               "line 1, column 10: tokens are not supported",
 		"root ::= root \"a\" | \"b\"":    "line 1, column 1: left recursion: root -> root",
-		"root ::= \"x\" | a\na ::= b?  a \"y\"\nb ::= \"\"": "line 2, column 1: left recursion: a -> a",
-		"root ::= \"x\" root":                               "line 1, column 1: the rule root derives no finite text",
-		"root ::= \"\xff\"":                                 "line 1, column 11: not valid UTF-8",
-		"root ::= " + strings.Repeat("(", 300):              "nested deeper than 200",
+		"root ::= \"x\" | a\na ::= b?  a \"y\"\nb ::= \"\"":      "line 2, column 1: left recursion: a -> a",
+		"root ::= b root \"x\" | \"y\"\nb ::= c c\nc ::= \"z\"?": "line 1, column 1: left recursion: root -> root",
+		"root ::= \"x\" root":                  "line 1, column 1: the rule root derives no finite text",
+		"root ::= \"\xff\"":                    "line 1, column 11: not valid UTF-8",
+		"root ::= " + strings.Repeat("(", 300): "nested deeper than 200",
 		"root ::= " + strings.Repeat("(", 20) + "\"ab\"" + strings.Repeat("){60000}", 20): "too large: more than 262144 states",
 	} {
 		g, err := GBNF(source)

@@ -11,12 +11,12 @@ const (
 	maxRules   = 1 << 14
 	maxCount   = 1 << 16 // bound of a counted repetition
 
-	maxFrames = 512      // frames of one stack
-	maxDepth  = 4096     // stacks beneath one another
-	maxWork   = 1 << 21  // frames looked at in one operation
-	maxStep   = 1 << 15  // frames looked at for one byte
-	maxMemory = 32 << 20 // bytes that an automaton keeps, about
-	maxForced = 4096     // bytes that Forced returns at most
+	maxFrames = 512     // frames of one stack
+	maxDepth  = 4096    // stacks beneath one another
+	maxWork   = 1 << 21 // frames looked at in one operation
+	maxStep   = 1 << 15 // frames looked at for one byte
+	maxMemory = 8 << 20 // bytes that an automaton keeps, about
+	maxForced = 4096    // bytes that Forced returns at most
 )
 
 // ErrComplex is returned by Advance where the grammar allows so many readings

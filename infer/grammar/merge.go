@@ -146,7 +146,8 @@ func (c *schemaCompiler) extend(con conjunction, branch *schema) (conjunction, e
 // merged is a conjunction without choices as one schema.
 type merged struct {
 	never     bool
-	kinds     kind
+	kinds     kind // that are written
+	valid     kind // that are valid: without a type, more than are written
 	enum      []*value
 	hasEnum   bool
 	required  map[string]bool
@@ -224,6 +225,7 @@ func (con conjunction) merge() *merged {
 			m.required[text] = true
 		}
 	}
+	m.valid = m.kinds
 	if !said && !m.hasEnum && hints != 0 {
 		m.kinds &= hints
 	}
@@ -240,7 +242,7 @@ func (con conjunction) merge() *merged {
 		}
 	}
 	if m.never {
-		m.kinds = 0
+		m.kinds, m.valid = 0, 0
 	}
 	return m
 }

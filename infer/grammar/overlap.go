@@ -30,7 +30,7 @@ func (c *schemaCompiler) excludes(a, b conjunction, m, n *merged, depth int) (bo
 	if m.hasEnum && n.hasEnum {
 		return len(common(m.enum, n.enum)) == 0, nil
 	}
-	both := m.kinds & n.kinds
+	both := m.kinds & n.valid
 	if m.hasEnum {
 		both &= kindsOf(m.enum)
 	}

@@ -76,3 +76,33 @@ func TestRandomSchemasFlexible(t *testing.T) {
 		require.NoError(t, validator(t, doc.schema)(text), "%s\n%s", doc.schema, text)
 	}
 }
+
+// TestRandomOneOf has texts of random oneOf judged. Most such schemas are
+// refused, since their branches overlap.
+func TestRandomOneOf(t *testing.T) {
+	taken := 0
+	for seed := range uint64(600) {
+		rng := rand.New(rand.NewPCG(seed, 10))
+		s := &sampler{rng: rng}
+		var branches []string
+		for range 2 + rng.IntN(2) {
+			branches = append(branches, pick(rng, s.object, s.object, s.array, s.any)(1).schema)
+		}
+		if len(s.defs) > 0 {
+			continue
+		}
+		schema := `{"oneOf":[` + strings.Join(branches, ",") + `]}`
+		g, err := JSONSchema([]byte(schema), Compact)
+		if err != nil {
+			require.ErrorContains(t, err, "oneOf: a value might be valid under both branch")
+			continue
+		}
+		taken++
+		a := NewAutomaton(g, smallVocabulary(t))
+		for range 4 {
+			text := generate(t, a, rng, rng.IntN(20), nil)
+			require.NoError(t, validator(t, schema)(text), "%s\n%s", schema, text)
+		}
+	}
+	require.Greater(t, taken, 100)
+}

@@ -62,11 +62,7 @@ func (a *Automaton) shareKey(trie int, l *local) string {
 		if len(s.calls) > 0 || len(order) > maxSharedStates {
 			return ""
 		}
-		accept := byte(0)
-		if order[i] == g.accept[s.rule] {
-			accept = 1
-		}
-		key = append(key, accept)
+		// The accepting state is known by having no edges: others would be dead.
 		key = binary.AppendUvarint(key, uint64(len(s.bytes)))
 		for _, e := range s.bytes {
 			key = binary.AppendUvarint(append(key, e.lo, e.hi), add(e.to))
