@@ -209,7 +209,7 @@ func (b *builder) repeat(r repeat, from, to int32) {
 		r.e = b.rules.add(name, r.e)
 	}
 	number := int32(0)
-	if body := chainBody(r.e); copies > shortToken && body != noBody {
+	if body := chainBody(r.e); copies > longest[0] && body != noBody {
 		first := b.state()
 		b.empty(from, first)
 		from = first

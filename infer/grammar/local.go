@@ -17,7 +17,7 @@ type local struct {
 	bytes   bool        // the rule may go on with a byte of its own
 	next    []*local    // by class of byte: nil where unknown, noLocal where impossible
 
-	masks [2]*localMask // by trie: tokens that do not depend on the stack; nil until asked for
+	masks [tries]*localMask // by trie: tokens that do not depend on the stack; nil until asked for
 }
 
 // localCall is the call of a rule, which begins at first, after which the

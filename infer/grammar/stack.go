@@ -21,8 +21,8 @@ type stack struct {
 	next   []*stack // of an open stack, by class: the open one after a byte
 	opened *stack   // of one beneath a frame: the same, open
 
-	masks [2]*tokenSet // of an open stack, by trie; nil until asked for
-	far   [2]*stack    // see Automaton.far
+	masks [tries]*tokenSet // of an open stack, by trie; nil until asked for
+	far   [tries]*stack    // see Automaton.far
 }
 
 // frame is a local, and what it returns to.

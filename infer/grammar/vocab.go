@@ -3,6 +3,7 @@ package grammar
 import (
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 )
 
@@ -14,14 +15,17 @@ type Vocabulary struct {
 	bytes  [256]int32      // the token of each byte
 	same   map[int32][]int // by a token: others with the same bytes
 	deep   int             // the longest token's bytes
-	tries  [2]trie         // of tokens up to shortToken bytes, and of longer ones
+	tries  [tries]trie     // of tokens of different lengths
 	shared sharedMasks
 }
 
-// shortToken is where tokens are divided. Nearly all are short, so that what
-// holds for few bytes only, such as a count that is not near its end, need not
-// be computed anew for most.
-const shortToken = 16
+// tries is the number of tries. Tokens are divided by length, so that what holds
+// for few bytes only, such as a count that is not near its end, need not be
+// computed anew for most of them.
+const tries = 3
+
+// longest is the most bytes of a token of each trie.
+var longest = [tries]int{8, 16, maxToken}
 
 // trie is beginnings of tokens in preorder; the empty one is left out.
 type trie struct {
@@ -43,7 +47,7 @@ type node struct {
 // itself, so that any text can be written.
 func NewVocabulary(size int, text func(id int) string) (*Vocabulary, error) {
 	v := &Vocabulary{size: size, texts: make([]string, size), same: make(map[int32][]int)}
-	var ids [2][]int32
+	var ids [tries][]int32
 	for b := range v.bytes {
 		v.bytes[b] = -1
 	}
@@ -51,13 +55,12 @@ func NewVocabulary(size int, text func(id int) string) (*Vocabulary, error) {
 		t := text(id)
 		v.texts[id] = t
 		v.deep = max(v.deep, len(t))
-		switch {
-		case len(t) > maxToken:
+		if len(t) > maxToken {
 			return nil, fmt.Errorf("token %d has %d bytes: at most %d can be followed", id, len(t), maxToken)
-		case len(t) > shortToken:
-			ids[1] = append(ids[1], int32(id))
-		case len(t) > 0:
-			ids[0] = append(ids[0], int32(id))
+		}
+		if len(t) > 0 {
+			i := sort.SearchInts(longest[:], len(t))
+			ids[i] = append(ids[i], int32(id))
 		}
 		if len(t) == 1 && v.bytes[t[0]] < 0 {
 			v.bytes[t[0]] = int32(id)
