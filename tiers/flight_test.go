@@ -137,7 +137,7 @@ func TestAnOpenWaitsForASlotAndThenGivesUp(t *testing.T) {
 
 func TestAnOpenGetsTheSlotThatIsLetGo(t *testing.T) {
 	ck := tiny(t)
-	c := newCache(t, ck, 4, Options{MaxWait: time.Hour})
+	c := newCache(t, ck, 4, Options{MaxWait: time.Hour, CrowdWait: time.Hour})
 	var handles []*Handle
 	for expert := range 4 {
 		handles = append(handles, open(t, c, key(0, expert)))
@@ -161,7 +161,7 @@ func TestAnOpenGetsTheSlotThatIsLetGo(t *testing.T) {
 
 func TestOpensThatWaitInLineCanGiveUp(t *testing.T) {
 	ck := tiny(t)
-	c := newCache(t, ck, 4, Options{MaxWait: time.Hour})
+	c := newCache(t, ck, 4, Options{MaxWait: time.Hour, CrowdWait: time.Hour})
 	for expert := range 4 {
 		defer open(t, c, key(0, expert)).Release()
 	}
@@ -195,7 +195,7 @@ func TestADenseFileOnItsWayCountsAsInRAM(t *testing.T) {
 
 func TestCloseEndsOpensThatWait(t *testing.T) {
 	f, ck := &faults{}, tiny(t)
-	c := newCache(t, ck, 4, Options{MaxWait: time.Hour, NVMe: f.options()})
+	c := newCache(t, ck, 4, Options{MaxWait: time.Hour, CrowdWait: time.Hour, NVMe: f.options()})
 	for expert := range 4 {
 		open(t, c, key(0, expert)) // kept: the line cannot move
 	}

@@ -130,7 +130,7 @@ func TestAReaderThatMapsKeepsItsBytes(t *testing.T) {
 
 func TestAnOpenGetsTheSlotThatAKilledReaderMapped(t *testing.T) {
 	ck := tiny(t)
-	c := newCache(t, ck, 4, Options{MaxWait: time.Hour})
+	c := newCache(t, ck, 4, Options{MaxWait: time.Hour, CrowdWait: time.Hour})
 	var mappers []*mapper
 	for expert := range 4 {
 		h := open(t, c, key(0, expert))

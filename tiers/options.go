@@ -60,8 +60,9 @@ type Options struct {
 // enough for a reader that holds all slots itself to learn of it.
 const DefaultMaxWait = 5 * time.Second
 
-// DefaultCrowdWait is long enough for readers that follow their share to let go.
-const DefaultCrowdWait = time.Second
+// DefaultCrowdWait is long enough for readers that follow their share to let go:
+// one that stands still looks at it ten times a second.
+const DefaultCrowdWait = 250 * time.Millisecond
 
 // setDefaults fills in what was left out.
 func (o *Options) setDefaults() {
