@@ -16,6 +16,7 @@ import (
 type Opener struct {
 	root  string
 	names Names
+	plain bool // root is no mount
 
 	descriptors, files atomic.Int64
 
@@ -32,7 +33,8 @@ const redialAfter = time.Second
 // NewOpener makes an opener of the tree at root: a mount, or a folder copied from
 // one. It must be closed.
 func NewOpener(root string, names Names) *Opener {
-	return &Opener{root: root, names: names}
+	_, err := os.Lstat(filepath.Join(root, ControlDir))
+	return &Opener{root: root, names: names, plain: errors.Is(err, os.ErrNotExist)}
 }
 
 // Close hangs up. Experts that are open stay good.
@@ -51,13 +53,15 @@ type ExpertFile struct {
 	*os.File
 	key      Key
 	conn     *conn // nil when it was opened as a file, and after Close
+	plain    bool  // it is of no mount
 	detached bool
 }
 
 // Detach closes the descriptor of an expert that is mapped, where the mount knows
-// without it that the expert is in use. It is for readers that keep many mapped.
+// without it that the expert is in use, or where there is no mount. It is for
+// readers that keep many mapped.
 func (f *ExpertFile) Detach() error {
-	if f.conn == nil || f.detached {
+	if f.conn == nil && !f.plain || f.detached {
 		return nil
 	}
 	f.detached = true
@@ -115,7 +119,7 @@ func (o *Opener) Open(k Key) (*ExpertFile, error) {
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
 	o.files.Add(1)
-	return &ExpertFile{File: os.NewFile(uintptr(fd), path), key: k}, nil
+	return &ExpertFile{File: os.NewFile(uintptr(fd), path), key: k, plain: o.plain}, nil
 }
 
 // take returns a connection for one open, nil where there is none to be had.

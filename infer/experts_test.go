@@ -211,6 +211,7 @@ func openExperts() int {
 // one without any room is an error.
 func TestBusyMount(t *testing.T) {
 	_, tree := randomModel(t, smallConfig(), 3)
+	asMount(t, tree, "1GiB")
 	ids := randomIDs(rand.New(rand.NewPCG(1, 2)), 30, 131)
 	want := allLogits(t, open(t, tree, Options{MapBytes: MapNone}).NewSession(), ids)
 	for _, batch := range []int{1, 16} {

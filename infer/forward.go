@@ -2,6 +2,7 @@ package infer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -9,7 +10,7 @@ import (
 )
 
 // batch runs forward when no other session computes.
-func (e *Engine) batch(ctx context.Context, s *Session, ids []int, last bool, each func(int, []float32)) error {
+func (e *Engine) batch(ctx context.Context, s *Session, ids []int, last bool, each func(int, []float32)) (err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
@@ -18,14 +19,24 @@ func (e *Engine) batch(ctx context.Context, s *Session, ids []int, last bool, ea
 	defer e.publish()
 	defer e.machine.enter()()
 	began := time.Now()
-	e.experts.Begin(len(ids))
+	done := false
+	err = e.experts.Begin(ctx, len(ids))
+	defer func() {
+		if !done {
+			err = errors.Join(err, e.experts.Abandon())
+		}
+	}()
+	if err != nil {
+		return err
+	}
 	if err := e.forward(ctx, s, ids, last, each); err != nil {
 		return err
 	}
+	took := time.Since(began)
 	s.n += len(ids)
 	e.stats.Tokens += len(ids)
-	took := time.Since(began)
 	e.stats.Elapsed += took
+	done = true
 	return e.experts.End(took)
 }
 

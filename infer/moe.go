@@ -1,13 +1,10 @@
 package infer
 
 import (
-	"errors"
-
 	"expertfs"
 	"expertfs/checkpoint/config"
 	"expertfs/infer/experts"
 	"expertfs/infer/kernel"
-	"expertfs/infer/mapped"
 	"expertfs/infer/weights"
 )
 
@@ -59,8 +56,8 @@ func (b *mixture) forward(x vectors, first int) error {
 	routes := b.route(normed, first)
 	b.mlp.prepare(normed)
 	y := b.mem.y.take(n*b.router.k, x.width)
-	if err := mapped.Guard(func() error { return b.runExperts(y, routes, x) }); err != nil {
-		return errors.Join(err, b.experts.Abandon())
+	if err := b.runExperts(y, routes, x); err != nil {
+		return err
 	}
 	b.combine(x, y, routes)
 	return nil

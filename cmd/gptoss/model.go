@@ -74,6 +74,7 @@ func (f *modelFlags) open() (*infer.Engine, error) {
 	if kernel.Portable() {
 		fmt.Fprintln(os.Stderr, "gptoss: note:", kernelNote())
 	}
+	raiseFileLimit()
 	runtime.GOMAXPROCS(max(processors, o.Threads) + waiting)
 	debug.SetGCPercent(gcPercent)
 	return infer.Open(f.dir, o)

@@ -37,3 +37,18 @@ func (f *folder) expertSize() (int64, error) {
 	}
 	return st.Size(), nil
 }
+
+// crowded tells whether another reader of the mount holds more than its share. It
+// is told to let go, and somebody who waits for room need only wait longer.
+func (f *folder) crowded() bool {
+	st, err := expertfs.ReadStats(f.dir)
+	if err != nil {
+		return false
+	}
+	for _, r := range st.Readers {
+		if r.PID != os.Getpid() && r.MappedBytes > r.ShareBytes {
+			return true
+		}
+	}
+	return false
+}

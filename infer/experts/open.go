@@ -102,27 +102,52 @@ func (s *Store[T]) drop(x *Expert[T]) {
 	}
 }
 
-// again handles an expert that could not be opened. A mount answers EBUSY when
-// readers hold all the RAM it may use. Then what is kept is let go, the expert is
-// asked for once more when nothing is in use, and only that answer counts.
+// again handles an expert that could not be opened for want of something that
+// others, or we ourselves, may give back. What is kept is let go, the expert is
+// asked for once more when nothing of ours is in use, and that answer counts: unless
+// the room that is missing is another reader's who holds more than its share.
 func (s *Store[T]) again(x *Expert[T]) error {
-	if !errors.Is(x.err, unix.EBUSY) || x.alone {
+	full := errors.Is(x.err, unix.EBUSY) // readers hold all the RAM that the mount may use
+	switch {
+	case s.ctx.Err() != nil:
+		return s.ctx.Err()
+	case full && x.alone && s.folder.crowded():
+	case x.alone:
+		return x.err
+	case full:
+		if !s.quota.shared() {
+			s.quota.lower(s.idleBytes)
+		}
+	case errors.Is(x.err, unix.EMFILE), errors.Is(x.err, unix.ENFILE), errors.Is(x.err, unix.ENOMEM):
+		s.quota.lower(s.idleBytes) // a descriptor or a mapping of ours, or memory of the mount
+	default:
 		return x.err
 	}
-	s.quota.lower(s.idleBytes)
 	s.shrink(0)
 	s.busy = append(s.busy, x)
 	return nil
 }
 
-// retry opens one expert that found the mount busy. Callers of Next release what
-// they have before they wait, so nothing is in use now.
+// retryAfter is how long an expert is not asked for after it was refused alone.
+const retryAfter = 20 * time.Millisecond
+
+// retry opens one expert that was refused, with nothing else mapped: callers of Next
+// release what they have before they wait, so nothing is in use now.
 func (s *Store[T]) retry() {
-	if n := len(s.busy); n > 0 {
-		s.unmapper.running.Wait()
-		x := s.busy[n-1]
-		s.busy = s.busy[:n-1]
-		x.err, x.alone = nil, true
-		s.open(x)
+	n := len(s.busy)
+	if n == 0 {
+		return
 	}
+	s.shrink(0)
+	s.unmapper.running.Wait()
+	x := s.busy[n-1]
+	s.busy = s.busy[:n-1]
+	if x.alone {
+		select {
+		case <-time.After(retryAfter):
+		case <-s.ctx.Done():
+		}
+	}
+	x.err, x.alone = nil, true
+	s.open(x)
 }

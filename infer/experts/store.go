@@ -2,8 +2,10 @@ package experts
 
 import (
 	"container/list"
+	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"expertfs"
@@ -35,6 +37,8 @@ type Store[T any] struct {
 	openFile func(expertfs.Key) (*expertfs.ExpertFile, error)
 	decode   func(expertfs.Key, *mapped.File) (T, error)
 
+	mu        sync.Mutex      // held from Begin to the end of a batch; guards what follows
+	ctx       context.Context // of the batch
 	hints     *Hints          // nil on a plain folder
 	announced <-chan struct{} // closed when the mount has the latest step; nil on a plain folder
 	quota     *quota          // bounds idleBytes
@@ -52,6 +56,9 @@ type Store[T any] struct {
 	refaults refaults // of a plain folder
 
 	stats Stats // Waited, Used, Opened and OpenedBytes
+
+	closing chan struct{} // closed by Close
+	watched sync.WaitGroup
 }
 
 // Expert is an expert that was asked for.
@@ -75,7 +82,7 @@ func Open[T any](o Options, decode func(expertfs.Key, *mapped.File) (T, error)) 
 		folder: folder{o.Dir, o.Names}, arena: o.Arena, decode: decode,
 		opener: expertfs.NewOpener(o.Dir, o.Names), openFile: o.Open,
 		mapped: make(map[expertfs.Key]*Expert[T]), idle: list.New(),
-		arrived: make(chan *Expert[T], MaxOpening),
+		arrived: make(chan *Expert[T], MaxOpening), closing: make(chan struct{}),
 	}
 	if s.openFile == nil {
 		s.openFile = s.opener.Open
@@ -88,11 +95,47 @@ func Open[T any](o Options, decode func(expertfs.Key, *mapped.File) (T, error)) 
 		return nil, errors.Join(err, s.hints.Close())
 	}
 	s.Predictor = newPredictor(s.hints, o.Prefetch, o.Names, o.TopK)
+	if s.quota.share.f != nil {
+		s.watched.Go(s.watch)
+	}
 	return s, nil
 }
 
-// Begin begins a batch of so many tokens.
-func (s *Store[T]) Begin(tokens int) { s.Predictor.begin(tokens, s.quota.short) }
+// watchEvery is how often the share is asked for while no batch is under way.
+const watchEvery = 100 * time.Millisecond
+
+// watch gives up what is kept beyond the share while nothing is computed, when
+// nobody else would: a reader that stands still would starve others.
+func (s *Store[T]) watch() {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-s.closing:
+			return
+		case <-tick.C:
+		}
+		if !s.mu.TryLock() {
+			continue
+		}
+		if s.idleBytes > 0 {
+			s.quota.follow()
+			s.shrink(s.quota.limit)
+		}
+		s.mu.Unlock()
+	}
+}
+
+// Begin begins a batch of so many tokens, which End or Abandon ends. When ctx ends,
+// Next does not wait any more for a mount that has no room.
+func (s *Store[T]) Begin(ctx context.Context, tokens int) error {
+	s.mu.Lock()
+	s.ctx = ctx
+	err := s.quota.begin()
+	s.Predictor.begin(tokens, s.quota.short)
+	s.shrink(s.quota.limit)
+	return err
+}
 
 // Announce says which experts a layer will use, in ascending order: the mount is
 // told, also of which it will not see opened because they are still mapped, and
@@ -100,6 +143,10 @@ func (s *Store[T]) Begin(tokens int) { s.Predictor.begin(tokens, s.quota.short) 
 // way at once, and the open waits for them: the step has to come before it.
 func (s *Store[T]) Announce(layer int, experts []int) {
 	s.Predictor.judge(layer, experts)
+	if s.quota.share.old() {
+		s.quota.follow()
+		s.shrink(s.quota.limit)
+	}
 	if s.hints == nil {
 		return
 	}
@@ -172,19 +219,19 @@ func (s *Store[T]) Release(x *Expert[T]) {
 
 // End ends a batch, which took so long and was computed.
 func (s *Store[T]) End(took time.Duration) error {
+	defer s.mu.Unlock()
 	s.Predictor.took(took)
 	s.hints.Flush()
 	if s.hints == nil {
 		s.refaults.look()
 	}
-	err := s.quota.tick()
-	s.shrink(s.quota.limit)
-	return errors.Join(err, s.unmapper.wait())
+	return s.unmapper.wait()
 }
 
 // Abandon ends a batch after an error: what was asked for and not received is given
-// back.
+// back. What was received must have been released.
 func (s *Store[T]) Abandon() error {
+	defer s.mu.Unlock()
 	s.busy = s.busy[:0]
 	for s.opening > 0 {
 		x := s.receive(true)
@@ -204,14 +251,21 @@ func (s *Store[T]) Abandon() error {
 
 // Close unmaps everything. All experts must have been released.
 func (s *Store[T]) Close() error {
+	close(s.closing)
+	s.watched.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.shrink(0)
-	err := errors.Join(s.unmapper.wait(), s.hints.Close())
+	err := errors.Join(s.unmapper.wait(), s.hints.Close(), s.quota.close())
 	s.opener.Close()
 	return err
 }
 
-// Stats returns what was counted since the store was opened.
+// Stats returns what was counted since the store was opened. It waits for the end
+// of a batch.
 func (s *Store[T]) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	st := s.stats
 	st.Kept = s.idleBytes
 	st.BySocket, _ = s.opener.Opens()

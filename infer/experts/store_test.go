@@ -65,7 +65,9 @@ func open(t *testing.T, o Options) *Store[[]byte] {
 // use runs one token that uses the experts of a layer, and checks their bytes.
 func use(t *testing.T, s *Store[[]byte], layer int, experts ...int) error {
 	t.Helper()
-	s.Begin(1)
+	if err := s.Begin(t.Context(), 1); err != nil {
+		return errors.Join(err, s.Abandon())
+	}
 	s.Announce(layer, experts)
 	for _, x := range experts {
 		s.Request(expertfs.NewKey(layer, x))
@@ -191,10 +193,11 @@ func TestDecodeThatFails(t *testing.T) {
 	})
 	require.NoError(t, err)
 	for x, want := range []string{"cannot be read any more", strange.Error()} {
-		s.Begin(1)
+		require.NoError(t, s.Begin(t.Context(), 1))
 		s.Request(expertfs.NewKey(0, x))
 		_, err := s.Next(true)
 		require.ErrorContains(t, err, want)
+		require.NoError(t, s.Abandon())
 	}
 	maps, err := os.ReadFile("/proc/self/maps")
 	require.NoError(t, err)
