@@ -58,7 +58,7 @@ func newLinear(w weights.Matrix, rows, cols int, bias []float32, p weights.Preci
 // newGate is a layer's router, which works in float32 whatever the activations
 // are: it is small, and a wrong choice costs more than rounding.
 func newGate(c *config.Config, l *weights.Layer) linear {
-	return linear{w: &l.Gate, rows: c.Experts, rowBytes: 2 * c.Hidden, bias: l.GateBias, act: kernel.F32}
+	return linear{w: l.Gate, rows: c.Experts, rowBytes: 2 * c.Hidden, bias: l.GateBias, act: kernel.F32}
 }
 
 // forward sets dst, vectors of l.rows elements, to W x + b, and returns it.

@@ -89,7 +89,7 @@ func (p *mlp) upRows(u *unit, up, mid vectors, lo, hi int, scratch *kernel.Scrat
 	}
 	for r := range u.rows {
 		x := up.at(r)[lo:hi]
-		kernel.AddBF16(x, u.expert.Value.B1[2*lo:])
+		u.expert.Value.B1.Add(x, lo)
 		kernel.SwiGLU(mid.at(r)[lo/2:hi/2], x, p.limit, p.alpha)
 	}
 }
@@ -102,6 +102,6 @@ func (p *mlp) downRows(u *unit, y vectors, lo, hi int, scratch *kernel.Scratch) 
 		u.expert.Value.W2.MulBatch(y.data, y.width, &u.mid.batch, lo, hi, scratch)
 	}
 	for r := range u.rows {
-		kernel.AddBF16(y.at(r)[lo:hi], u.expert.Value.B2[2*lo:])
+		u.expert.Value.B2.Add(y.at(r)[lo:hi], lo)
 	}
 }

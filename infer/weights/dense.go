@@ -41,7 +41,7 @@ type Layer struct {
 	Out      Matrix    // [H][Q*D]
 	OutBias  []float32 // [H]
 	MLPNorm  []float32 // [H]
-	Gate     kernel.BF16
+	Gate     Matrix    // [E][H], as it is in the file
 	GateBias []float32 // [E]
 
 	closers []func() error
@@ -114,7 +114,7 @@ func closeAll(closers []func() error) error {
 
 // denseFile is an open file with dense weights: mapped, or read once.
 type denseFile interface {
-	tensor(name, dtype string, shape ...int) ([]byte, error)
+	tensor(name string, dtypes []string, shape ...int) (data []byte, dtype string, err error)
 	matrix(name string, rows, cols int) (Matrix, error)
 	close() error
 }
@@ -139,30 +139,52 @@ func (f *Folder) collect(path string, p Precision, closers *[]func() error) (*co
 	return c, err
 }
 
-// vector returns a bfloat16 tensor of n elements as float32.
+// vector returns a tensor of n elements as float32.
 func (c *collector) vector(name string, n int) []float32 {
-	b := c.bytes(name, n)
-	v := make([]float32, len(b)/2)
-	for i := range v {
-		v[i] = bf16(b, i)
-	}
-	return v
-}
-
-// small returns a matrix that stays bfloat16 whatever the precision; it is
-// copied, so that it outlives the file.
-func (c *collector) small(name string, rows, cols int) kernel.BF16 {
-	return kernel.BF16{Rows: rows, Cols: cols, Data: bytes.Clone(c.bytes(name, rows, cols))}
-}
-
-// bytes returns a bfloat16 tensor, nil after an error.
-func (c *collector) bytes(name string, shape ...int) []byte {
 	if c.err != nil {
 		return nil
 	}
-	var b []byte
-	b, c.err = c.denseFile.tensor(name, "BF16", shape...)
-	return b
+	var data []byte
+	var dtype string
+	if data, dtype, c.err = c.denseFile.tensor(name, floats, n); c.err != nil {
+		return nil
+	}
+	return decode(dtype, data)
+}
+
+// small returns a matrix that stays as it is whatever the precision; it is copied,
+// so that it outlives the file.
+func (c *collector) small(name string, rows, cols int) Matrix {
+	if c.err != nil {
+		return nil
+	}
+	var m Matrix
+	if m, c.err = matrixOf(c.denseFile, name, rows, cols); c.err != nil {
+		return nil
+	}
+	switch m := m.(type) {
+	case *kernel.BF16:
+		m.Data = bytes.Clone(m.Data)
+	case *kernel.Wide:
+		m.Data, m.Scales = bytes.Clone(m.Data), bytes.Clone(m.Scales)
+	}
+	return m
+}
+
+// matrixOf returns a matrix of the bytes in a file.
+func matrixOf(f denseFile, name string, rows, cols int) (Matrix, error) {
+	data, dtype, err := f.tensor(name, matrices, rows, cols)
+	switch {
+	case err != nil:
+		return nil, err
+	case dtype == "BF16":
+		return &kernel.BF16{Rows: rows, Cols: cols, Data: data}, nil
+	}
+	m := &kernel.Wide{Rows: rows, Cols: cols, Kind: wideKinds[dtype], Data: data}
+	if dtype == "I8" {
+		m.Scales, _, err = f.tensor(name+scalesSuffix, []string{"F16"}, scalesShape(rows, cols)...)
+	}
+	return m, err
 }
 
 func (c *collector) matrix(name string, rows, cols int) Matrix {

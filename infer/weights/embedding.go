@@ -7,16 +7,19 @@ import (
 
 	"expertfs"
 	"expertfs/checkpoint/safetensors"
+	"expertfs/infer/kernel"
 )
 
 // Embedding reads rows of the embedding. They are read and not mapped: a token
 // needs one row of a matrix that is larger than a layer's dense part.
 type Embedding struct {
-	f       *os.File
-	offset  int64
-	hidden  int
-	vocab   int
-	scratch []byte // one row
+	f      *os.File
+	hidden int
+	vocab  int
+	tensor *safetensors.Tensor
+	scales *safetensors.Tensor // of an I8 tensor
+	row    []byte              // one row, as it is in the file
+	scale  []byte              // and its scales
 }
 
 // Embedding opens the embedding.
@@ -26,10 +29,10 @@ func (f *Folder) Embedding() (*Embedding, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Embedding{f: file, hidden: f.cfg.Hidden, vocab: f.cfg.Vocab, scratch: make([]byte, 2*f.cfg.Hidden)}
+	e := &Embedding{f: file, hidden: f.cfg.Hidden, vocab: f.cfg.Vocab}
 	if err := e.locate(); err != nil {
 		file.Close()
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, err
 	}
 	return e, nil
 }
@@ -41,21 +44,18 @@ func (e *Embedding) locate() error {
 	}
 	h, err := safetensors.ReadHeader(e.f, st.Size())
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", e.f.Name(), err)
 	}
 	const name = "embedding.weight"
-	t, ok := h.Tensor(name)
-	if !ok {
-		return fmt.Errorf("tensor %s is missing", name)
+	if e.tensor, err = locate(e.f.Name(), h, st.Size(), name, matrices, []int{e.vocab, e.hidden}); err != nil {
+		return err
 	}
-	if t.DType != "BF16" || len(t.Shape) != 2 || t.Shape[0] != int64(e.vocab) || t.Shape[1] != int64(e.hidden) {
-		return fmt.Errorf("tensor %s is %s %v, the config calls for BF16 [%d %d]", name, t.DType, t.Shape, e.vocab, e.hidden)
+	e.row = make([]byte, e.hidden*elementSizes[e.tensor.DType])
+	if e.tensor.DType == "I8" {
+		e.scale = make([]byte, e.hidden/32*2)
+		e.scales, err = locate(e.f.Name(), h, st.Size(), name+scalesSuffix, []string{"F16"}, scalesShape(e.vocab, e.hidden))
 	}
-	if end := t.Offset + t.Length; t.Length != 2*int64(e.vocab)*int64(e.hidden) || end > st.Size() {
-		return fmt.Errorf("tensor %s has its bytes outside of the file (%d bytes)", name, st.Size())
-	}
-	e.offset = t.Offset
-	return nil
+	return err
 }
 
 // Row writes the embedding of one id into dst (hidden elements). Not safe for
@@ -64,14 +64,32 @@ func (e *Embedding) Row(dst []float32, id int) error {
 	if id < 0 || id >= e.vocab {
 		return fmt.Errorf("token id %d is outside of the vocabulary (0 to %d)", id, e.vocab-1)
 	}
-	if _, err := e.f.ReadAt(e.scratch, e.offset+int64(id)*int64(len(e.scratch))); err != nil {
+	if err := e.read(e.row, e.tensor, id); err != nil {
+		return err
+	}
+	if e.scales != nil {
+		if err := e.read(e.scale, e.scales, id); err != nil {
+			return err
+		}
+	}
+	if kind, wide := wideKinds[e.tensor.DType]; wide {
+		one := kernel.Wide{Rows: 1, Cols: e.hidden, Kind: kind, Data: e.row, Scales: e.scale}
+		one.Row(dst, 0)
+		return nil
+	}
+	for i := range dst {
+		dst[i] = bf16(e.row, i)
+	}
+	return nil
+}
+
+// read reads a row of a tensor.
+func (e *Embedding) read(p []byte, t *safetensors.Tensor, row int) error {
+	if _, err := e.f.ReadAt(p, t.Offset+int64(row)*int64(len(p))); err != nil {
 		if err == io.EOF {
 			err = io.ErrUnexpectedEOF
 		}
-		return fmt.Errorf("%s: row %d: %w", e.f.Name(), id, err)
-	}
-	for i := range dst {
-		dst[i] = bf16(e.scratch, i)
+		return fmt.Errorf("%s: row %d: %w", e.f.Name(), row, err)
 	}
 	return nil
 }

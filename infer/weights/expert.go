@@ -16,8 +16,8 @@ import (
 type Expert struct {
 	W1 kernel.MXFP4 // [2*I][H]; row 2i is the gate, row 2i+1 the linear part
 	W2 kernel.MXFP4 // [H][I]
-	B1 []byte       // bfloat16 [2*I]
-	B2 []byte       // bfloat16 [H]
+	B1 Bias         // [2*I]
+	B2 Bias         // [H]
 }
 
 // Expert finds the weights of expert k in its file. They are valid as long as the
@@ -44,20 +44,25 @@ func (e *Expert) locate(f *Folder, x *file) error {
 	if e.W2, err = x.mxfp4("mlp2_weight", h, i); err != nil {
 		return err
 	}
-	if e.B1, err = x.tensor("mlp1_bias", "BF16", 2*i); err != nil {
+	if e.B1, err = x.bias("mlp1_bias", 2*i); err != nil {
 		return err
 	}
-	e.B2, err = x.tensor("mlp2_bias", "BF16", h)
+	e.B2, err = x.bias("mlp2_bias", h)
 	return err
+}
+
+func (x *file) bias(name string, n int) (Bias, error) {
+	data, dtype, err := x.tensor(name, []string{"BF16", "F32"}, n)
+	return Bias{data, dtype == "F32"}, err
 }
 
 func (x *file) mxfp4(name string, rows, cols int) (m kernel.MXFP4, err error) {
 	blocks := cols / mxfp4.BlockLen
 	m = kernel.MXFP4{Rows: rows, Cols: cols}
-	if m.Blocks, err = x.tensor(name+".blocks", "U8", rows, blocks, mxfp4.BlockBytes); err != nil {
+	if m.Blocks, _, err = x.tensor(name+".blocks", []string{"U8"}, rows, blocks, mxfp4.BlockBytes); err != nil {
 		return m, err
 	}
-	m.Scales, err = x.tensor(name+".scales", "U8", rows, blocks)
+	m.Scales, _, err = x.tensor(name+".scales", []string{"U8"}, rows, blocks)
 	return m, err
 }
 

@@ -95,28 +95,34 @@ func (s *stream) read(b *aligned, off int64, n int) ([]byte, error) {
 	return b.mem[off-from : want], nil
 }
 
-// tensor reads a small tensor.
-func (s *stream) tensor(name, dtype string, shape ...int) ([]byte, error) {
-	t, err := locate(s.f.Name(), s.header, s.size, name, dtype, shape)
+// tensor reads a small tensor, and tells which of the dtypes it has.
+func (s *stream) tensor(name string, dtypes []string, shape ...int) (data []byte, dtype string, err error) {
+	t, err := locate(s.f.Name(), s.header, s.size, name, dtypes, shape)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	b := make([]byte, t.Length)
 	if _, err := s.ReadAt(b, t.Offset); err != nil {
-		return nil, s.failed(name, err)
+		return nil, "", s.failed(name, err)
 	}
-	return b, nil
+	return b, t.DType, nil
 }
 
-// matrix reads a bfloat16 matrix and rounds it to 8 bits, several pieces at a
-// time so that the drive works while rows are rounded.
+// matrix reads a matrix and rounds it to 8 bits, several pieces at a time so that
+// the drive works while rows are rounded. I8 matrices have 8 bits already.
 func (s *stream) matrix(name string, rows, cols int) (Matrix, error) {
-	t, err := locate(s.f.Name(), s.header, s.size, name, "BF16", []int{rows, cols})
+	t, err := locate(s.f.Name(), s.header, s.size, name, matrices, []int{rows, cols})
 	if err != nil {
 		return nil, err
 	}
+	var scales *safetensors.Tensor
+	if t.DType == "I8" {
+		if scales, err = locate(s.f.Name(), s.header, s.size, name+scalesSuffix, []string{"F16"}, scalesShape(rows, cols)); err != nil {
+			return nil, err
+		}
+	}
 	q := kernel.NewQ8(rows, cols)
-	row := 2 * cols
+	row := elementSizes[t.DType] * cols
 	step := max(16, streamPiece/row/16*16) // rows, as SetRows likes them
 	var g errgroup.Group
 	g.SetLimit(runtime.GOMAXPROCS(0) + 1)
@@ -129,14 +135,38 @@ func (s *stream) matrix(name string, rows, cols int) (Matrix, error) {
 			}
 			defer b.free()
 			piece, err := s.read(b, t.Offset+int64(lo)*int64(row), n)
+			if err == nil {
+				err = s.setRows(q, lo, cols, t.DType, piece, scales)
+			}
 			if err != nil {
 				return s.failed(name, err)
 			}
-			q.SetRows(lo, piece)
 			return nil
 		})
 	}
 	return q, g.Wait()
+}
+
+// setRows rounds rows of a matrix, beginning with row lo; I8 ones get their scales.
+func (s *stream) setRows(q *kernel.Q8, lo, cols int, dtype string, rows []byte, scales *safetensors.Tensor) error {
+	switch dtype {
+	case "BF16":
+		q.SetRows(lo, rows)
+	case "I8":
+		perRow := 2 * (cols / 32)
+		own := make([]byte, len(rows)/cols*perRow)
+		if _, err := s.ReadAt(own, scales.Offset+int64(lo*perRow)); err != nil {
+			return err
+		}
+		q.SetQ8_0(lo, rows, own)
+	default:
+		row := elementSizes[dtype] * cols
+		for ; len(rows) > 0; lo++ {
+			q.SetFloats(lo, decode(dtype, rows[:row]))
+			rows = rows[row:]
+		}
+	}
+	return nil
 }
 
 func (s *stream) failed(tensor string, err error) error {

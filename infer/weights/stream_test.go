@@ -67,8 +67,9 @@ func TestStreamRoundsWhatTheFileHolds(t *testing.T) {
 	require.NoError(t, err)
 	defer s.close()
 
-	got, err := s.tensor("vector", "BF16", cols)
+	got, dtype, err := s.tensor("vector", floats, cols)
 	require.NoError(t, err)
+	require.Equal(t, "BF16", dtype)
 	require.Equal(t, vector, got)
 
 	rounded, err := s.matrix("matrix", rows, cols)
@@ -92,7 +93,7 @@ func TestStreamNamesWhatIsWrong(t *testing.T) {
 	s, err := openStream(path)
 	require.NoError(t, err)
 	defer s.close()
-	_, err = s.tensor("bias", "BF16", 3)
+	_, _, err = s.tensor("bias", []string{"BF16"}, 3)
 	require.ErrorContains(t, err, path+": tensor bias is missing")
 	_, err = s.matrix("matrix", cols, rows)
 	require.ErrorContains(t, err, "the config calls for BF16 [96 1000]")

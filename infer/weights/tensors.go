@@ -5,11 +5,9 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
-	"slices"
 	"sync"
 
 	"expertfs/checkpoint/safetensors"
-	"expertfs/infer/kernel"
 	"expertfs/infer/mapped"
 )
 
@@ -51,44 +49,20 @@ func (f *Folder) readFile(m *mapped.File) (*file, error) {
 // close unmaps the file.
 func (f *file) close() error { return f.Close() }
 
-// tensor returns the bytes of the named tensor, which lie in the mapping.
-func (f *file) tensor(name, dtype string, shape ...int) ([]byte, error) {
-	t, err := locate(f.Path, f.header, int64(len(f.Data)), name, dtype, shape)
+// tensor returns the bytes of the named tensor, which lie in the mapping, and
+// which of the dtypes it has.
+func (f *file) tensor(name string, dtypes []string, shape ...int) (data []byte, dtype string, err error) {
+	t, err := locate(f.Path, f.header, int64(len(f.Data)), name, dtypes, shape)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	return f.Data[t.Offset : t.Offset+t.Length : t.Offset+t.Length], nil
+	return f.Data[t.Offset : t.Offset+t.Length : t.Offset+t.Length], t.DType, nil
 }
 
-// matrix returns a bfloat16 matrix in place.
+// matrix returns a matrix in place.
 func (f *file) matrix(name string, rows, cols int) (Matrix, error) {
-	b, err := f.tensor(name, "BF16", rows, cols)
-	return &kernel.BF16{Rows: rows, Cols: cols, Data: b}, err
+	return matrixOf(f, name, rows, cols)
 }
-
-// locate finds the named tensor of a file after checking that it has the dtype
-// and shape that the config calls for, and that its bytes are there.
-func locate(path string, h *safetensors.Header, size int64, name, dtype string, shape []int) (*safetensors.Tensor, error) {
-	t, ok := h.Tensor(name)
-	if !ok {
-		return nil, fmt.Errorf("%s: tensor %s is missing", path, name)
-	}
-	want := make([]int64, len(shape))
-	length := int64(elementSize[dtype])
-	for i, n := range shape {
-		want[i] = int64(n)
-		length *= int64(n)
-	}
-	if t.DType != dtype || !slices.Equal(t.Shape, want) {
-		return nil, fmt.Errorf("%s: tensor %s is %s %v, the config calls for %s %v", path, name, t.DType, t.Shape, dtype, want)
-	}
-	if t.Length != length || t.Offset < 0 || t.Offset > size-length {
-		return nil, fmt.Errorf("%s: tensor %s has its bytes outside of the file (%d bytes)", path, name, size)
-	}
-	return &t, nil
-}
-
-var elementSize = map[string]int{"BF16": 2, "U8": 1}
 
 // bf16 returns element i of a bfloat16 vector.
 func bf16(b []byte, i int) float32 {
