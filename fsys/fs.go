@@ -15,7 +15,6 @@ import (
 	"expertfs"
 	"expertfs/checkpoint"
 	"expertfs/fsys/handout"
-	"expertfs/tiers"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 )
@@ -28,10 +27,6 @@ type Options struct {
 	// Mechanism is the one to use instead of the best there is.
 	Mechanism expertfs.Mechanism
 
-	// Backings is the registry that the cache tells of its slots. Without
-	// one there is no passthrough.
-	Backings *Backings
-
 	Source  string // how the checkpoint was named, shown in .expertfs/stats.json
 	Version string // shown in .expertfs/version
 	Log     *slog.Logger
@@ -41,7 +36,7 @@ type Options struct {
 type FS struct {
 	fuse.RawFileSystem // answers ENOSYS to the operations that a read-only tree has no use for
 
-	cache   *tiers.Cache
+	cache   *Cache
 	ck      *checkpoint.Checkpoint
 	tree    *tree
 	options Options
@@ -75,7 +70,7 @@ type counters struct {
 // returns when the mount serves. Root mounts directly, other users through
 // fusermount3. The cache and the checkpoint stay the caller's, to be closed
 // after Wait.
-func Mount(mountpoint string, c *tiers.Cache, ck *checkpoint.Checkpoint, o Options) (*FS, error) {
+func Mount(mountpoint string, c *Cache, ck *checkpoint.Checkpoint, o Options) (*FS, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -88,7 +83,7 @@ func Mount(mountpoint string, c *tiers.Cache, ck *checkpoint.Checkpoint, o Optio
 		log:           o.Log,
 		mountpoint:    mountpoint,
 		served:        make(chan struct{}),
-		readers:       newReaders(c),
+		readers:       newReaders(c.Cache),
 		since:         time.Now(),
 	}
 	f.listen()
@@ -154,9 +149,9 @@ func (f *FS) String() string { return "expertfs" }
 
 // Init learns what the kernel can do. It runs before the first request.
 func (f *FS) Init(server *fuse.Server) {
-	f.mechanism, f.why = chooseMechanism(server, server.KernelSettings().Flags64(), f.options)
+	f.mechanism, f.why = chooseMechanism(server, server.KernelSettings().Flags64(), f.options.Mechanism)
 	if f.mechanism == expertfs.Passthrough {
-		f.options.Backings.connect(server)
+		f.cache.backings.connect(server)
 	}
 	f.log.Info("mounted", "point", f.mountpoint, "checkpoint", f.options.Source, "model", f.ck.Name(), "ram", f.cache.Budget(),
 		"policy", f.cache.PolicySpec(), "mechanism", f.mechanism, "why", f.why, "version", f.options.Version)
@@ -170,7 +165,7 @@ func (f *FS) Wait() {
 	f.handles.removeAll()
 	f.readers.close()
 	if f.mechanism == expertfs.Passthrough {
-		f.options.Backings.disconnect()
+		f.cache.backings.disconnect()
 	}
 }
 

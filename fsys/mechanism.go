@@ -16,15 +16,15 @@ func openFlags(m expertfs.Mechanism) uint32 {
 	return fuse.FOPEN_DIRECT_IO | fuse.FOPEN_NOFLUSH
 }
 
-// chooseMechanism returns the best mechanism that the kernel and the options
-// allow, and why it is not a better one.
-func chooseMechanism(kernel registrar, offered uint64, o Options) (m expertfs.Mechanism, why string) {
+// chooseMechanism returns the best mechanism that the kernel allows, or a poorer one
+// that is asked for, and why it is not a better one.
+func chooseMechanism(kernel registrar, offered uint64, asked expertfs.Mechanism) (m expertfs.Mechanism, why string) {
 	switch {
-	case o.Mechanism == expertfs.Cached:
+	case asked == expertfs.Cached:
 		return expertfs.Cached, "asked for"
 	case offered&fuse.CAP_DIRECT_IO_ALLOW_MMAP == 0:
 		return expertfs.Cached, "this kernel cannot map files opened for direct I/O (Linux 6.6 and later can)"
-	case o.Mechanism == expertfs.Direct || o.Backings == nil:
+	case asked == expertfs.Direct:
 		return expertfs.Direct, "asked for"
 	}
 	if err := probePassthrough(kernel, offered); err != nil {

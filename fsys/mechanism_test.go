@@ -42,27 +42,25 @@ func (k *fakeKernel) UnregisterBackingFd(id int32) unix.Errno {
 
 func TestChooseMechanism(t *testing.T) {
 	const all = fuse.CAP_PASSTHROUGH | fuse.CAP_DIRECT_IO_ALLOW_MMAP
-	backings := NewBackings(slog.New(slog.DiscardHandler))
 	for _, c := range []struct {
 		name    string
 		offered uint64
 		refuse  unix.Errno
-		options Options
+		asked   expertfs.Mechanism
 		want    expertfs.Mechanism
 		why     string
 	}{
-		{"the best", all, 0, Options{Backings: backings}, expertfs.Passthrough, ""},
-		{"not root", all, unix.EPERM, Options{Backings: backings}, expertfs.Direct, "CAP_SYS_ADMIN"},
-		{"refused", all, unix.ELOOP, Options{Backings: backings}, expertfs.Direct, "too many levels"},
-		{"before 6.9", fuse.CAP_DIRECT_IO_ALLOW_MMAP, 0, Options{Backings: backings}, expertfs.Direct, "6.9"},
-		{"before 6.6", 0, 0, Options{Backings: backings}, expertfs.Cached, "6.6"},
-		{"switched off", all, 0, Options{}, expertfs.Direct, "asked for"},
-		{"switched off before 6.6", 0, 0, Options{}, expertfs.Cached, "6.6"},
-		{"direct", all, 0, Options{Backings: backings, Mechanism: expertfs.Direct}, expertfs.Direct, "asked for"},
-		{"cached", all, 0, Options{Backings: backings, Mechanism: expertfs.Cached}, expertfs.Cached, "asked for"},
+		{"the best", all, 0, "", expertfs.Passthrough, ""},
+		{"not root", all, unix.EPERM, "", expertfs.Direct, "CAP_SYS_ADMIN"},
+		{"refused", all, unix.ELOOP, "", expertfs.Direct, "too many levels"},
+		{"before 6.9", fuse.CAP_DIRECT_IO_ALLOW_MMAP, 0, "", expertfs.Direct, "6.9"},
+		{"before 6.6", 0, 0, "", expertfs.Cached, "6.6"},
+		{"direct", all, 0, expertfs.Direct, expertfs.Direct, "asked for"},
+		{"direct before 6.6", 0, 0, expertfs.Direct, expertfs.Cached, "6.6"},
+		{"cached", all, 0, expertfs.Cached, expertfs.Cached, "asked for"},
 	} {
 		kernel := &fakeKernel{refuse: c.refuse}
-		got, why := chooseMechanism(kernel, c.offered, c.options)
+		got, why := chooseMechanism(kernel, c.offered, c.asked)
 		require.Equal(t, c.want, got, c.name)
 		require.Contains(t, why, c.why, c.name)
 		require.Empty(t, kernel.files, "%s: the probe leaves nothing", c.name)
@@ -84,7 +82,7 @@ func TestBackings(t *testing.T) {
 		return s
 	}
 	kernel := new(fakeKernel)
-	b := NewBackings(slog.New(slog.DiscardHandler))
+	b := newBackings(slog.New(slog.DiscardHandler))
 	early := newSlot()
 	b.Born(early)
 	require.Zero(t, early.BackingID, "there is no kernel to tell yet")

@@ -6,20 +6,22 @@ import (
 	"log/slog"
 	"sync"
 
+	"expertfs/checkpoint"
+	"expertfs/tiers"
 	"expertfs/tiers/ram"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
 )
 
-// Backings registers the slots of a RAM tier with the kernel, so that opens can
+// backings registers the slots of a RAM tier with the kernel, so that opens can
 // be answered with passthrough to them. Each slot is registered once, when it
 // is made, and keeps its id for life: the kernel then never sees two backing
 // files for an inode at a time, and opening costs no further system call.
 //
 // It is made before the cache, which tells it of slots, and gets the FUSE
 // connection at the mount. Its methods may be called concurrently.
-type Backings struct {
+type backings struct {
 	mu     sync.Mutex
 	kernel registrar // nil before the mount, and without passthrough
 	slots  map[*ram.Slot]struct{}
@@ -34,13 +36,34 @@ type registrar interface {
 	UnregisterBackingFd(int32) unix.Errno
 }
 
-// NewBackings returns a registry that is not connected to a mount yet.
-func NewBackings(log *slog.Logger) *Backings {
-	return &Backings{slots: make(map[*ram.Slot]struct{}), log: log, warned: make(map[unix.Errno]bool)}
+// Cache is a cache whose slots can be registered with the kernel. A mount takes no
+// other, so that passthrough is not lost for want of a word between the two.
+type Cache struct {
+	*tiers.Cache
+	backings *backings
+}
+
+// NewCache makes the cache of a mount. o.SlotHook is set here.
+func NewCache(ck *checkpoint.Checkpoint, o tiers.Options) (*Cache, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	b := newBackings(o.Log)
+	o.SlotHook = b
+	c, err := tiers.New(ck, o)
+	if err != nil {
+		return nil, err
+	}
+	return &Cache{c, b}, nil
+}
+
+// newBackings returns a registry that is not connected to a mount yet.
+func newBackings(log *slog.Logger) *backings {
+	return &backings{slots: make(map[*ram.Slot]struct{}), log: log, warned: make(map[unix.Errno]bool)}
 }
 
 // Born takes a new slot in. It must be called before anybody can open it.
-func (b *Backings) Born(s *ram.Slot) {
+func (b *backings) Born(s *ram.Slot) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.slots[s] = struct{}{}
@@ -51,7 +74,7 @@ func (b *Backings) Born(s *ram.Slot) {
 
 // Dead forgets a slot that is about to be closed. Readers that have it open or
 // mapped keep it.
-func (b *Backings) Dead(s *ram.Slot) {
+func (b *backings) Dead(s *ram.Slot) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.slots, s)
@@ -63,7 +86,7 @@ func (b *Backings) Dead(s *ram.Slot) {
 
 // register gives s a backing id, or leaves it without: then its reads are
 // answered by this program, which is slower and no less right.
-func (b *Backings) register(s *ram.Slot) {
+func (b *backings) register(s *ram.Slot) {
 	id, errno := b.kernel.RegisterBackingFd(&fuse.BackingMap{Fd: int32(s.Fd())})
 	if errno == 0 {
 		s.BackingID = id
@@ -77,7 +100,7 @@ func (b *Backings) register(s *ram.Slot) {
 }
 
 // connect begins to register slots, those that exist already included.
-func (b *Backings) connect(kernel registrar) {
+func (b *backings) connect(kernel registrar) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.kernel = kernel
@@ -87,7 +110,7 @@ func (b *Backings) connect(kernel registrar) {
 }
 
 // disconnect ends registering, when the connection is gone and all ids with it.
-func (b *Backings) disconnect() {
+func (b *backings) disconnect() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.kernel = nil
@@ -97,7 +120,7 @@ func (b *Backings) disconnect() {
 }
 
 // failures is the number of slots that could not be registered.
-func (b *Backings) failures() int64 {
+func (b *backings) failures() int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.failed

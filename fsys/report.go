@@ -40,9 +40,7 @@ func (f *FS) Stats() expertfs.Stats {
 		s.Requests.Descriptors = f.handout.Opens()
 	}
 	f.addMapped(s.Readers)
-	if f.options.Backings != nil {
-		s.Requests.Unbacked = f.options.Backings.failures()
-	}
+	s.Requests.Unbacked = f.cache.backings.failures()
 	return s
 }
 

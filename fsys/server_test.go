@@ -118,13 +118,12 @@ func runServer(text string) error {
 	if err != nil {
 		return err
 	}
-	backings := fsys.NewBackings(log)
-	cache, err := tiers.New(ck, c.cacheOptions(ck, backings, log))
+	cache, err := fsys.NewCache(ck, c.cacheOptions(ck, log))
 	if err != nil {
 		return err
 	}
 	fs, err := fsys.Mount(c.Point, cache, ck, fsys.Options{
-		AllowOther: c.AllowOther, ReadOnly: c.ReadOnly, Mechanism: c.Mechanism, Backings: backings, Version: "test", Log: log,
+		AllowOther: c.AllowOther, ReadOnly: c.ReadOnly, Mechanism: c.Mechanism, Version: "test", Log: log,
 	})
 	if err != nil {
 		return err
@@ -143,13 +142,13 @@ func runServer(text string) error {
 	return errors.Join(cache.Close(), ck.Close())
 }
 
-func (c serverConfig) cacheOptions(ck *checkpoint.Checkpoint, hook tiers.SlotHook, log *slog.Logger) tiers.Options {
+func (c serverConfig) cacheOptions(ck *checkpoint.Checkpoint, log *slog.Logger) tiers.Options {
 	slots := c.Slots
 	if slots == 0 {
 		slots = int64(ck.Config().Layers * ck.Config().Experts)
 	}
 	o := tiers.Options{
-		Budget: slots * slotBytes(ck.ExpertSize()), DenseBytes: c.DenseBytes, Memfd: c.Memfd, NoHuge: c.NoHuge, MaxWait: c.MaxWait, SlotHook: hook, Log: log,
+		Budget: slots * slotBytes(ck.ExpertSize()), DenseBytes: c.DenseBytes, Memfd: c.Memfd, NoHuge: c.NoHuge, MaxWait: c.MaxWait, Log: log,
 	}
 	o.NVMe.Wrap = func(s nvme.Source) nvme.Source { return badDrive{s, c} }
 	return o

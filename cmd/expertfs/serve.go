@@ -73,8 +73,7 @@ func (c *mountConfig) serveCheckpoint(ck *checkpoint.Checkpoint, log *slog.Logge
 		return err
 	}
 	defer func() { err = errors.Join(err, steps.close(mounted)) }()
-	backings := fsys.NewBackings(log)
-	cache, err := c.openCache(ck, tiers.Options{Budget: demand.Budget, SlotHook: backings, Trace: steps.hook(), Heat: before, Log: log})
+	cache, err := c.openCache(ck, tiers.Options{Budget: demand.Budget, Trace: steps.hook(), Heat: before, Log: log})
 	if err != nil {
 		return err
 	}
@@ -84,7 +83,7 @@ func (c *mountConfig) serveCheckpoint(ck *checkpoint.Checkpoint, log *slog.Logge
 			err = errors.Join(err, learned.save(cache.Heat()))
 		}
 	}()
-	fs, err := fsys.Mount(c.point, cache, ck, c.fsOptions(backings, log))
+	fs, err := fsys.Mount(c.point, cache, ck, c.fsOptions(log))
 	if err != nil {
 		return c.mountError(err)
 	}
@@ -116,30 +115,29 @@ func (c *mountConfig) serveCheckpoint(ck *checkpoint.Checkpoint, log *slog.Logge
 }
 
 // openCache makes the cache that was asked for, with what o has already.
-func (c *mountConfig) openCache(ck *checkpoint.Checkpoint, o tiers.Options) (*tiers.Cache, error) {
+func (c *mountConfig) openCache(ck *checkpoint.Checkpoint, o tiers.Options) (*fsys.Cache, error) {
 	o.Policy, o.Seed, o.Shadows = c.policy, c.seed, c.ghosts
 	o.High, o.Low, o.MaxWait = c.high, c.low, c.maxWait
 	o.NoForecast = c.noForesight
 	o.NoHuge, o.Memfd = c.noHuge, c.memfd
-	cache, err := tiers.New(ck, o)
+	cache, err := fsys.NewCache(ck, o)
 	if errors.Is(err, tiers.ErrBudget) {
 		return nil, withCode(exitSmallBudget, err)
 	}
 	return cache, err
 }
 
-func (c *mountConfig) fsOptions(backings *fsys.Backings, log *slog.Logger) fsys.Options {
+func (c *mountConfig) fsOptions(log *slog.Logger) fsys.Options {
 	o := fsys.Options{
 		AllowOther: c.allowOther,
 		ReadOnly:   c.readOnly,
 		Mechanism:  expertfs.Mechanism(c.mechanism),
-		Backings:   backings,
 		Source:     c.checkpoint,
 		Version:    version(),
 		Log:        log,
 	}
-	if c.noPassthrough {
-		o.Backings = nil
+	if c.noPassthrough && o.Mechanism == "" {
+		o.Mechanism = expertfs.Direct
 	}
 	return o
 }
