@@ -18,6 +18,7 @@ type mountConfig struct {
 	point      string
 
 	ram    string // size, as budget.Parse reads it
+	dense  string // size, or denseAuto
 	policy string
 	seed   uint64
 	ghosts []string // policies to say of what they would have hit

@@ -12,17 +12,30 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// demand tells what the mount may come to hold in RAM.
-func (c *mountConfig) demand(ck *checkpoint.Checkpoint) (budget.Demand, error) {
-	ram, err := budget.Parse(c.ram)
-	d := budget.Demand{Budget: ram, Dense: ck.Unembedding().Size()}
+// demand tells what the mount may come to hold in RAM, and the bound on dense files
+// in it. What of them has no room is read from the drive.
+func (c *mountConfig) demand(ck *checkpoint.Checkpoint) (d budget.Demand, dense int64, err error) {
+	if d.Budget, err = budget.Parse(c.ram); err != nil {
+		return d, 0, err
+	}
 	m := ck.Config()
 	d.Experts = int64(m.Layers) * int64(m.Experts) * ck.ExpertSize()
-	for layer := range m.Layers {
-		d.Dense += ck.Dense(layer).Size()
+	if c.dense == denseAuto {
+		dense, err = d.Left()
+	} else {
+		dense, err = budget.Parse(c.dense)
 	}
-	return d, err
+	dense = max(dense, 1) // 0 is no bound
+	all := ck.Unembedding().Size()
+	for layer := range m.Layers {
+		all += ck.Dense(layer).Size()
+	}
+	d.Dense = min(all, dense)
+	return d, dense, err
 }
+
+// denseAuto, as --dense, stands for the memory that is left.
+const denseAuto = "auto"
 
 // doubts are warnings about what a mount was asked for: more than the memory there
 // is, alone or with other mounts; a budget below what one token uses, with which

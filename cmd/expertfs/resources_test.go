@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -29,6 +31,8 @@ func TestBudgetOfAControlGroup(t *testing.T) {
 		"$0" mount --ram 1MiB --log-file log embed:tiny mnt >/dev/null
 		echo 64MiB > mnt/.expertfs/ram || echo refused
 		cat mnt/.expertfs/ram
+		cat mnt/layers/*/dense.safetensors mnt/dense/un* > dense
+		grep ^expertfs_dense_bytes mnt/.expertfs/stats
 		head -1 mnt/.expertfs/stats
 		"$0" umount mnt`, dir)
 	if r.code == 77 {
@@ -37,8 +41,52 @@ func TestBudgetOfAControlGroup(t *testing.T) {
 	require.Zero(t, r.code, r.errors)
 	lines := strings.Split(strings.TrimSpace(r.out), "\n")
 	require.Equal(t, []string{"code 35", "code 35", "refused", "1MiB"}, lines[:4], r.errors)
-	require.Contains(t, lines[4], "last refused: ram: 4.2 MiB of experts and 64 MiB for the server are more than the 66 MiB")
+	var dense int64
+	_, err := fmt.Sscanf(lines[4], "expertfs_dense_bytes %d", &dense)
+	require.NoError(t, err, lines[4])
+	require.LessOrEqual(t, dense, int64(1<<20), "66 MiB - 64 - 1")
+	require.Contains(t, lines[5], "last refused: ram: 4.2 MiB of experts and 64 MiB for the server are more than the 66 MiB")
 	require.Contains(t, r.errors, "expertfs: --ram 100%: 4.2 MiB of experts and 64 MiB for the server are more than the 66 MiB that its control group may use, which would have it killed: a budget of 2MiB fits")
+}
+
+// TestDenseBound: dense files beyond the bound are read from the drive, with the
+// same bytes.
+func TestDenseBound(t *testing.T) {
+	names := []string{"dense/unembedding.safetensors"}
+	for layer := range 4 {
+		names = append(names, fmt.Sprintf("layers/%02d/dense.safetensors", layer))
+	}
+	content := make(map[string]string)
+	for _, bound := range []string{"auto", "300KiB", "1"} {
+		point := mountTiny(t, "--dense", bound)
+		var open []*os.File
+		for _, name := range names {
+			f, err := os.Open(filepath.Join(point, name))
+			require.NoError(t, err)
+			open = append(open, f)
+			text, err := io.ReadAll(f)
+			require.NoError(t, err)
+			if bound == "auto" {
+				content[name] = string(text)
+			} else {
+				require.True(t, content[name] == string(text), name)
+			}
+		}
+		got := report(t, point).Cache.DenseBytes
+		switch bound {
+		case "auto":
+			require.Greater(t, got, int64(300<<10))
+		case "300KiB":
+			require.Positive(t, got)
+			require.LessOrEqual(t, got, int64(300<<10))
+		default:
+			require.Zero(t, got)
+		}
+		for _, f := range open {
+			require.NoError(t, f.Close())
+		}
+		require.Zero(t, run(t, "umount", point).code)
+	}
 }
 
 // TestManyFiles mounts where a process may open fewer files than there are experts.

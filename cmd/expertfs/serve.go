@@ -55,7 +55,7 @@ func (c *mountConfig) serveCheckpoint(ck *checkpoint.Checkpoint, log *slog.Logge
 	defer signal.Stop(signals)
 
 	shape := shapeOf(ck)
-	demand, err := c.demand(ck)
+	demand, dense, err := c.demand(ck)
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func (c *mountConfig) serveCheckpoint(ck *checkpoint.Checkpoint, log *slog.Logge
 		return err
 	}
 	defer func() { err = errors.Join(err, steps.close(mounted)) }()
-	cache, err := c.openCache(ck, tiers.Options{Budget: demand.Budget, Trace: steps.hook(), Heat: before, Log: log})
+	cache, err := c.openCache(ck, tiers.Options{Budget: demand.Budget, DenseBytes: dense, Trace: steps.hook(), Heat: before, Log: log})
 	if err != nil {
 		return err
 	}
