@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"expertfs"
+
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
@@ -26,7 +28,7 @@ func eventually(t rapid.TB, condition func() bool) {
 func TestOpensOfOneExpertShareOneLoad(t *testing.T) {
 	const readers = 8
 	f, ck := &faults{}, tiny(t)
-	c := newCache(t, ck, 4, Options{NVMe: f.options()})
+	c := newCache(t, ck, 4, Options{NVMe: f.options(), Shadows: []string{"lru"}})
 	release := f.gate()
 	defer release()
 	var readersDone errgroup.Group
@@ -52,6 +54,12 @@ func TestOpensOfOneExpertShareOneLoad(t *testing.T) {
 	require.EqualValues(t, 1, s.Misses)
 	require.Zero(t, s.Hits)
 	require.Zero(t, s.HeldBytes)
+
+	// The shadow of the cache's own policy has its hit rate, joins included.
+	open(t, c, key(1, 2)).Release()
+	live := c.Stats().Uses
+	shadow := expertfs.ShadowStats{Policy: "lru", Hits: 1, Accesses: readers + 1, HitRate: live.HitRate()}
+	eventually(t, func() bool { return c.Stats().Shadows[0] == shadow })
 }
 
 func TestAnOpenThatGivesUpLeavesTheLoadToTheOthers(t *testing.T) {
