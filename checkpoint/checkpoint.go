@@ -1,9 +1,11 @@
 package checkpoint
 
 import (
+	"fmt"
 	"strconv"
 	"time"
 
+	"expertfs"
 	"expertfs/checkpoint/format"
 	"expertfs/checkpoint/source"
 	"expertfs/checkpoint/view"
@@ -58,7 +60,7 @@ func open(p *format.Place) (*Checkpoint, error) {
 	}
 	c := &Checkpoint{Model: m, format: f.Name(), name: source.Printable(p.Name)}
 	c.id = identity(m)
-	c.expertSize = c.Expert(0, 0).Size()
+	c.expertSize = c.Expert(expertfs.Key{}).Size()
 	return c, nil
 }
 
@@ -85,15 +87,15 @@ func (c *Checkpoint) ModTime() time.Time {
 }
 
 // Expert returns the view of one expert, made anew at each call. It panics when
-// layer or expert is out of range, as an index does.
-func (c *Checkpoint) Expert(layer, expert int) *View {
-	if cfg := c.Config(); layer < 0 || layer >= cfg.Layers || expert < 0 || expert >= cfg.Experts {
-		panic("checkpoint: expert out of range")
+// the model has no such expert, as an index does.
+func (c *Checkpoint) Expert(k expertfs.Key) *View {
+	if cfg := c.Config(); int(k.Layer) >= cfg.Layers || int(k.Expert) >= cfg.Experts {
+		panic(fmt.Sprintf("%v is out of range", k))
 	}
 	b := view.NewBuilder(map[string]string{
-		"format": viewFormat, "layer": strconv.Itoa(layer), "expert": strconv.Itoa(expert),
+		"format": viewFormat, "layer": strconv.Itoa(int(k.Layer)), "expert": strconv.Itoa(int(k.Expert)),
 	})
-	c.Model.Expert(b, layer, expert)
+	c.Model.Expert(b, k)
 	return b.View()
 }
 

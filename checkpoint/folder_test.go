@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"expertfs"
 	"expertfs/checkpoint/config"
 	"expertfs/checkpoint/layout"
 	"expertfs/checkpoint/safetensors"
@@ -337,9 +338,9 @@ func TestOpenReadsHeadersOnly(t *testing.T) {
 	}
 	ck := openPath(t, dir)
 	require.EqualValues(t, 13_240_576, ck.ExpertSize())
-	require.Len(t, ck.Expert(35, 127).Extents(), 6)
-	require.EqualValues(t, 13_240_576, ck.Expert(35, 127).Size())
-	require.Panics(t, func() { ck.Expert(36, 0) })
-	require.Panics(t, func() { ck.Expert(0, 128) })
+	require.Len(t, ck.Expert(expertfs.NewKey(35, 127)).Extents(), 6)
+	require.EqualValues(t, 13_240_576, ck.Expert(expertfs.NewKey(35, 127)).Size())
+	require.Panics(t, func() { ck.Expert(expertfs.NewKey(36, 0)) })
+	require.Panics(t, func() { ck.Expert(expertfs.NewKey(0, 128)) })
 	require.Panics(t, func() { ck.Dense(-1) })
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"expertfs"
 	"expertfs/checkpoint/layout"
 	"expertfs/checkpoint/safetensors"
 )
@@ -36,7 +37,7 @@ func FuzzOpen(f *testing.F) {
 		for l := range c.Config().Layers {
 			checkBounds(t, c, c.Dense(l))
 			for e := range c.Config().Experts {
-				checkBounds(t, c, c.Expert(l, e))
+				checkBounds(t, c, c.Expert(expertfs.NewKey(l, e)))
 			}
 		}
 	})

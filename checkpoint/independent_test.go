@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"expertfs"
 	"expertfs/checkpoint/layout"
 	"expertfs/checkpoint/source"
 )
@@ -83,7 +84,7 @@ func views(t *testing.T, c *Checkpoint) map[string][]byte {
 		layer := strconv.Itoa(l)
 		out["dense/"+layer] = viewBytes(t, c, c.Dense(l))
 		for e := range c.Config().Experts {
-			out["expert/"+layer+"/"+strconv.Itoa(e)] = viewBytes(t, c, c.Expert(l, e))
+			out["expert/"+layer+"/"+strconv.Itoa(e)] = viewBytes(t, c, c.Expert(expertfs.NewKey(l, e)))
 		}
 	}
 	return out

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"expertfs"
 	"expertfs/checkpoint/format"
 	"expertfs/checkpoint/mxfp4"
 	"expertfs/checkpoint/safetensors"
@@ -19,7 +20,7 @@ const scanBuffer = 4 << 20
 // ScaleBytes returns how many bytes of scales CheckScales looks at.
 func (c *Checkpoint) ScaleBytes() int64 {
 	var n int64
-	for _, t := range scaleTensors(c.Expert(0, 0)) {
+	for _, t := range scaleTensors(c.Expert(expertfs.Key{})) {
 		n += t.Length
 	}
 	return n * int64(c.Config().Layers) * int64(c.Config().Experts)
@@ -48,10 +49,10 @@ func (c *Checkpoint) CheckScales(ctx context.Context, progress func(bytes int)) 
 	s := scan{c: c, files: source.Readers(c.Files()), buf: make([]byte, scanBuffer), progress: progress}
 	cfg := c.Config()
 	for layer := range cfg.Layers {
-		scales := scaleTensors(c.Expert(layer, 0))
+		scales := scaleTensors(c.Expert(expertfs.NewKey(layer, 0)))
 		for _, t := range scales {
 			for expert := range cfg.Experts {
-				if err := s.tensor(ctx, layer, expert, t); err != nil {
+				if err := s.tensor(ctx, expertfs.NewKey(layer, expert), t); err != nil {
 					return err
 				}
 			}
@@ -70,8 +71,8 @@ type scan struct {
 }
 
 // tensor reads the scales of one matrix of an expert.
-func (s *scan) tensor(ctx context.Context, layer, expert int, t safetensors.Tensor) error {
-	v := s.c.Expert(layer, expert)
+func (s *scan) tensor(ctx context.Context, k expertfs.Key, t safetensors.Tensor) error {
+	v := s.c.Expert(k)
 	found := false
 	for at := int64(0); at < t.Length; at += int64(len(s.buf)) {
 		if ctx.Err() != nil {
@@ -80,13 +81,13 @@ func (s *scan) tensor(ctx context.Context, layer, expert int, t safetensors.Tens
 		piece := s.buf[:min(t.Length-at, int64(len(s.buf)))]
 		file, off := s.place(v, t.Offset+at)
 		if err := v.ReadAt(s.files, piece, t.Offset+at); err != nil {
-			return fmt.Errorf("%s: layer %d expert %d: %s: %w", file, layer, expert, t.Name, err)
+			return fmt.Errorf("%s: %v: %s: %w", file, k, t.Name, err)
 		}
 		if i := bytes.IndexByte(piece, mxfp4.ScaleNaN); i >= 0 && !found {
 			found = true
 			file, off = s.place(v, t.Offset+at+int64(i))
-			s.bad.Addf("%s: layer %d expert %d has a scale of 255 (not a number) in %s, at offset %d of the file: download it again",
-				file, layer, expert, t.Name, off)
+			s.bad.Addf("%s: %v has a scale of 255 (not a number) in %s, at offset %d of the file: download it again",
+				file, k, t.Name, off)
 		}
 		if s.progress != nil {
 			s.progress(len(piece))

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"expertfs"
 	"expertfs/checkpoint/layout"
 )
 
@@ -19,7 +20,7 @@ func TestCheckScales(t *testing.T) {
 	require.Equal(t, c.ScaleBytes(), read)
 	require.EqualValues(t, 2*3*(64*2+64), read) // layers, experts, rows and blocks of both matrices
 
-	at := c.Expert(1, 2).Extents()[3].Off // the scales of the last expert's second matrix
+	at := c.Expert(expertfs.NewKey(1, 2)).Extents()[3].Off // the scales of the last expert's second matrix
 	f[weights][at+5], f[weights][at+6] = 255, 255
 	c, err = f.open()
 	require.NoError(t, err) // headers say nothing of it

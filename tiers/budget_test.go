@@ -78,7 +78,7 @@ func TestTheBudgetShrinksAndGrowsUnderReaders(t *testing.T) {
 	_, err := c.Open(context.Background(), key(1, 0))
 	require.ErrorIs(t, err, ErrBusy, "beyond the budget nothing is loaded")
 	for i, h := range handles {
-		require.Equal(t, bytesOf(t, ck, ck.Expert(0, 2*i)), h.Bytes())
+		require.Equal(t, bytesOf(t, ck, ck.Expert(key(0, 2*i))), h.Bytes())
 		h.Release()
 	}
 	eventually(t, func() bool { return c.Stats().Used == 4*c.slots.bytes })

@@ -82,7 +82,7 @@ func TestEveryExpertHasItsBytes(t *testing.T) {
 	for layer := range ck.Config().Layers {
 		for expert := range ck.Config().Experts {
 			h := open(t, c, key(layer, expert))
-			require.Equal(t, bytesOf(t, ck, ck.Expert(layer, expert)), h.Bytes())
+			require.Equal(t, bytesOf(t, ck, ck.Expert(key(layer, expert))), h.Bytes())
 			h.Release()
 		}
 	}

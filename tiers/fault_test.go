@@ -106,7 +106,7 @@ func TestAFailedLoadNamesWhatFailedAndTheNextOpenTriesAgain(t *testing.T) {
 
 			f.set(nil)
 			h := open(t, c, key(3, 7))
-			require.Equal(t, bytesOf(t, ck, ck.Expert(3, 7)), h.Bytes())
+			require.Equal(t, bytesOf(t, ck, ck.Expert(key(3, 7))), h.Bytes())
 			h.Release()
 			require.EqualValues(t, 2, c.Stats().Misses)
 		})

@@ -32,7 +32,7 @@ func TestOpensOfOneExpertShareOneLoad(t *testing.T) {
 	release := f.gate()
 	defer release()
 	var readersDone errgroup.Group
-	want := bytesOf(t, ck, ck.Expert(1, 2))
+	want := bytesOf(t, ck, ck.Expert(key(1, 2)))
 	for range readers {
 		readersDone.Go(func() error {
 			h, err := c.Open(context.Background(), key(1, 2))
@@ -160,7 +160,7 @@ func TestAnOpenGetsTheSlotThatIsLetGo(t *testing.T) {
 	handles[2].Release()
 	h := <-got
 	require.NotNil(t, h)
-	require.Equal(t, bytesOf(t, ck, ck.Expert(1, 0)), h.Bytes())
+	require.Equal(t, bytesOf(t, ck, ck.Expert(key(1, 0))), h.Bytes())
 	require.Equal(t, "nvme", c.Expert(key(0, 2)).Tier)
 	for _, h := range append(handles[:2], handles[3], h) {
 		h.Release()

@@ -116,7 +116,7 @@ func TestAReaderThatMapsKeepsItsBytes(t *testing.T) {
 					open(t, c, key(layer, expert)).Release()
 				}
 			}
-			require.True(t, bytes.Equal(bytesOf(t, ck, ck.Expert(0, 0)), m.sees()))
+			require.True(t, bytes.Equal(bytesOf(t, ck, ck.Expert(key(0, 0))), m.sees()))
 			require.Equal(t, "ram", c.Expert(key(0, 0)).Tier, "what is mapped is not evicted")
 			m.stop()
 			require.Zero(t, c.Stats().MappedBytes)
@@ -141,7 +141,7 @@ func TestAnOpenGetsTheSlotThatAKilledReaderMapped(t *testing.T) {
 	go func() {
 		h, err := c.Open(context.Background(), key(1, 0))
 		if err == nil {
-			if !bytes.Equal(bytesOf(t, ck, ck.Expert(1, 0)), h.Bytes()) {
+			if !bytes.Equal(bytesOf(t, ck, ck.Expert(key(1, 0))), h.Bytes()) {
 				err = fmt.Errorf("wrong bytes")
 			}
 			h.Release()
@@ -153,7 +153,7 @@ func TestAnOpenGetsTheSlotThatAKilledReaderMapped(t *testing.T) {
 	require.NoError(t, <-opened)
 	require.Equal(t, "nvme", c.Expert(key(0, 3)).Tier)
 	for expert, m := range mappers[:3] {
-		require.True(t, bytes.Equal(bytesOf(t, ck, ck.Expert(0, expert)), m.sees()))
+		require.True(t, bytes.Equal(bytesOf(t, ck, ck.Expert(key(0, expert))), m.sees()))
 		m.stop()
 	}
 }
@@ -183,7 +183,7 @@ func TestAShrinkWaitsForWhoMaps(t *testing.T) {
 	require.NoError(t, c.SetBudget(4*c.slots.bytes))
 	require.Equal(t, 8*c.slots.bytes, c.Stats().Used)
 	for expert, m := range mappers {
-		require.True(t, bytes.Equal(bytesOf(t, ck, ck.Expert(0, expert)), m.sees()))
+		require.True(t, bytes.Equal(bytesOf(t, ck, ck.Expert(key(0, expert))), m.sees()))
 		m.stop()
 	}
 	requireKernel(t, c, 4)

@@ -24,7 +24,7 @@ func TestCacheAgreesWithItsModel(t *testing.T) {
 	want := map[expertfs.Key][]byte{}
 	for layer := range ck.Config().Layers {
 		for expert := range ck.Config().Experts {
-			want[key(layer, expert)] = bytesOf(t, ck, ck.Expert(layer, expert))
+			want[key(layer, expert)] = bytesOf(t, ck, ck.Expert(key(layer, expert)))
 		}
 	}
 	rapid.Check(t, func(rt *rapid.T) {

@@ -145,7 +145,7 @@ func TestAPolicyThatWantsExpertsGetsThem(t *testing.T) {
 	require.Zero(t, c.Stats().Prefetch)
 	for _, k := range hot {
 		h := open(t, c, k)
-		require.Equal(t, bytesOf(t, ck, ck.Expert(int(k.Layer), int(k.Expert))), h.Bytes())
+		require.Equal(t, bytesOf(t, ck, ck.Expert(k)), h.Bytes())
 		h.Release()
 	}
 	require.EqualValues(t, 16, c.Stats().Hits)

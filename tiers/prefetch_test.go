@@ -17,7 +17,7 @@ func TestAPrefetchedExpertIsAHit(t *testing.T) {
 	c.Prefetch(key(2, 3))
 	eventually(t, func() bool { return c.Stats().Resident == 1 })
 	h := open(t, c, key(2, 3))
-	require.Equal(t, bytesOf(t, ck, ck.Expert(2, 3)), h.Bytes())
+	require.Equal(t, bytesOf(t, ck, ck.Expert(key(2, 3))), h.Bytes())
 	h.Release()
 	s := c.Stats()
 	require.EqualValues(t, 1, s.Hits)

@@ -222,7 +222,7 @@ func TestAReaderIsNotRefusedBecauseOfAnother(t *testing.T) {
 	got := make([]byte, ck.ExpertSize())
 	_, err = r.ReadAt(got, 0)
 	require.NoError(t, err)
-	require.Equal(t, bytesOf(t, ck, ck.Expert(1, 0)), got)
+	require.Equal(t, bytesOf(t, ck, ck.Expert(key(1, 0))), got)
 	s := c.Stats()
 	require.EqualValues(t, 1, s.Busy)
 	require.EqualValues(t, 1, s.Crowded)

@@ -34,7 +34,7 @@ func TestManyReadersSeeRightBytesWithinTheBudget(t *testing.T) {
 	})
 	want := make([][]byte, 128)
 	for i := range want {
-		want[i] = bytesOf(t, ck, ck.Expert(i/32, i%32))
+		want[i] = bytesOf(t, ck, ck.Expert(key(i/32, i%32)))
 	}
 	var readers errgroup.Group
 	for reader := range 8 {

@@ -29,10 +29,11 @@ func newTable(ck *checkpoint.Checkpoint) *table {
 	for layer := range config.Layers {
 		row := make([]*entry, config.Experts)
 		for expert := range row {
+			k := expertfs.NewKey(layer, expert)
 			row[expert] = &entry{
-				key:  expertfs.Key{Layer: uint16(layer), Expert: uint16(expert)},
-				name: fmt.Sprintf("layer %d expert %d", layer, expert),
-				view: func() *checkpoint.View { return ck.Expert(layer, expert) },
+				key:  k,
+				name: k.String(),
+				view: func() *checkpoint.View { return ck.Expert(k) },
 			}
 		}
 		t.experts = append(t.experts, row)

@@ -22,7 +22,7 @@ func Files(ck *checkpoint.Checkpoint) (map[string][]byte, error) {
 	for l := range names.Layers {
 		views[names.DensePath(l)] = ck.Dense(l)
 		for e := range names.Experts {
-			views[names.ExpertPath(expertfs.NewKey(l, e))] = ck.Expert(l, e)
+			views[names.ExpertPath(expertfs.NewKey(l, e))] = ck.Expert(expertfs.NewKey(l, e))
 		}
 	}
 	files := make(map[string][]byte)

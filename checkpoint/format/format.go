@@ -3,6 +3,7 @@ package format
 import (
 	"iter"
 
+	"expertfs"
 	"expertfs/checkpoint/config"
 	"expertfs/checkpoint/source"
 	"expertfs/checkpoint/view"
@@ -60,7 +61,7 @@ type Model interface {
 
 	// Expert, Dense, Embedding and Unembedding add the tensors of a file to
 	// the view of it. Layer and expert are in range.
-	Expert(b *view.Builder, layer, expert int)
+	Expert(b *view.Builder, k expertfs.Key)
 	Dense(b *view.Builder, layer int)
 	Embedding(b *view.Builder)
 	Unembedding(b *view.Builder)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"expertfs"
 	"expertfs/checkpoint"
 	"expertfs/checkpoint/config"
 	"expertfs/checkpoint/gguf/gguftest"
@@ -77,7 +78,7 @@ func TestExpertsAreThoseOfTheCheckpoint(t *testing.T) {
 				require.Equal(t, from.ExpertSize(), got.ExpertSize())
 				for l := range want.Layers {
 					for e := range want.Experts {
-						require.True(t, bytes.Equal(read(t, from, from.Expert(l, e)), read(t, got, got.Expert(l, e))), "layer %d expert %d", l, e)
+						require.True(t, bytes.Equal(read(t, from, from.Expert(expertfs.NewKey(l, e))), read(t, got, got.Expert(expertfs.NewKey(l, e)))), "layer %d expert %d", l, e)
 					}
 				}
 				if form.Dense == gguftest.BF16 {
@@ -149,11 +150,11 @@ func TestBiasesThatBF16CannotHoldStayF32(t *testing.T) {
 	got := open(t, gguftest.Save(t, t.TempDir(), kvs, stored, 1)[0])
 	for l := range 3 {
 		for e := range 5 {
-			data := read(t, got, got.Expert(l, e))
+			data := read(t, got, got.Expert(expertfs.NewKey(l, e)))
 			all := tensors(t, data)
 			require.Equal(t, "F32", all["mlp1_bias"].DType)
 			require.Equal(t, "BF16", all["mlp2_bias"].DType)
-			was := read(t, from, from.Expert(l, e))
+			was := read(t, from, from.Expert(expertfs.NewKey(l, e)))
 			old := tensors(t, was)["mlp1_bias"]
 			values := gguftest.Quantise(gguftest.F32, gguftest.Values(was[old.Offset:old.Offset+old.Length]))
 			if l == 2 && e == 1 {
@@ -174,7 +175,7 @@ func TestShards(t *testing.T) {
 	for _, path := range append(paths, dir) {
 		got := open(t, path)
 		require.Len(t, got.Files(), 3)
-		require.True(t, bytes.Equal(read(t, from, from.Expert(2, 4)), read(t, got, got.Expert(2, 4))))
+		require.True(t, bytes.Equal(read(t, from, from.Expert(expertfs.NewKey(2, 4))), read(t, got, got.Expert(expertfs.NewKey(2, 4)))))
 		require.Equal(t, open(t, paths[0]).ID(), got.ID())
 	}
 	require.Equal(t, "model", open(t, paths[1]).Name())
@@ -227,7 +228,7 @@ func TestFilesOfGGMLsOwnWriter(t *testing.T) {
 			require.Equal(t, from.Config(), got.Config())
 			for l := range 2 {
 				for e := range 3 {
-					require.Equal(t, read(t, from, from.Expert(l, e)), read(t, got, got.Expert(l, e)))
+					require.Equal(t, read(t, from, from.Expert(expertfs.NewKey(l, e))), read(t, got, got.Expert(expertfs.NewKey(l, e))))
 				}
 				if name != "ggml-q8_0" {
 					require.Equal(t, read(t, from, from.Dense(l)), read(t, got, got.Dense(l)))

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"expertfs"
 	"expertfs/checkpoint/config"
 	"expertfs/checkpoint/format"
 	"expertfs/checkpoint/source"
@@ -107,7 +108,7 @@ func (m *model) Stored() iter.Seq[format.Stored] {
 }
 
 // Expert adds an expert's slices of the stacked tensors, taken apart.
-func (m *model) Expert(b *view.Builder, layer, expert int) {
+func (m *model) Expert(b *view.Builder, k expertfs.Key) {
 	at := map[string]view.Range{}
 	for _, t := range format.Expert(m.config) {
 		switch t.Name {
@@ -118,18 +119,18 @@ func (m *model) Expert(b *view.Builder, layer, expert int) {
 		}
 		at[t.Name] = b.Tensor(t.Name, t.DType, t.Shape)
 	}
-	x := &m.layers[layer]
+	x := &m.layers[k.Layer]
 	for i, name := range []string{"mlp1", "mlp2"} {
 		from := make([]view.Extent, len(x.weights[i]))
 		for j := range x.weights[i] {
-			from[j] = x.weights[i][j].slice(expert, m.config.Experts)
+			from[j] = x.weights[i][j].slice(int(k.Expert), m.config.Experts)
 		}
 		b.Apply(x.split[i], from, at[name+"_weight.blocks"], at[name+"_weight.scales"])
 	}
 	for i, name := range []string{"mlp1_bias", "mlp2_bias"} {
 		from := make([]view.Extent, len(x.biases[i]))
 		for j := range x.biases[i] {
-			from[j] = x.biases[i][j].slice(expert, m.config.Experts)
+			from[j] = x.biases[i][j].slice(int(k.Expert), m.config.Experts)
 		}
 		fill(b, x.biases[i][0].kind, m.biases[i], from, at[name])
 	}

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"slices"
 
+	"expertfs"
 	"expertfs/checkpoint/config"
 	"expertfs/checkpoint/format"
 	"expertfs/checkpoint/safetensors"
@@ -86,14 +87,14 @@ func (m *model) Stored() iter.Seq[format.Stored] {
 func (p place) extent() view.Extent { return view.Extent{File: p.file, Off: p.Offset, Len: p.Length} }
 
 // Expert adds an expert's slice of each of the stacked tensors.
-func (m *model) Expert(b *view.Builder, layer, expert int) {
+func (m *model) Expert(b *view.Builder, k expertfs.Key) {
 	parts := format.Expert(m.config)
 	at := declare(b, parts)
 	for i, t := range parts {
-		stacked := m.layout.tensors(m.config, layer, format.Stacked(m.config, t))[0]
+		stacked := m.layout.tensors(m.config, int(k.Layer), format.Stacked(m.config, t))[0]
 		e := m.places[stacked.Name].extent()
 		e.Len /= int64(m.config.Experts)
-		e.Off += int64(expert) * e.Len
+		e.Off += int64(k.Expert) * e.Len
 		b.Copy(at[i].Off, e)
 	}
 }

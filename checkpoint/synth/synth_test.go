@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"expertfs"
 	"expertfs/checkpoint"
 	"expertfs/checkpoint/config"
 	"expertfs/checkpoint/layout"
@@ -42,7 +43,7 @@ func contentsOf(t *testing.T, c *checkpoint.Checkpoint) []byte {
 	for l := range c.Config().Layers {
 		views = append(views, c.Dense(l))
 		for e := range c.Config().Experts {
-			views = append(views, c.Expert(l, e))
+			views = append(views, c.Expert(expertfs.NewKey(l, e)))
 		}
 	}
 	var out bytes.Buffer

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
 
+	"expertfs"
 	"expertfs/checkpoint"
 )
 
@@ -115,7 +116,7 @@ func TestCheckDataFindsScales(t *testing.T) {
 	dir := synthModel(t)
 	ck, err := checkpoint.Open(dir)
 	require.NoError(t, err)
-	scales := ck.Expert(1, 3).Extents()[2] // the first of the two tensors of scales
+	scales := ck.Expert(expertfs.NewKey(1, 3)).Extents()[2] // the first of the two tensors of scales
 	path := ck.Path(scales.File)
 	require.NoError(t, ck.Close())
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)

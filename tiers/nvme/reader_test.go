@@ -14,6 +14,7 @@ import (
 	"time"
 	"unsafe"
 
+	"expertfs"
 	"expertfs/checkpoint"
 	"expertfs/checkpoint/source"
 
@@ -91,7 +92,7 @@ func TestEveryWayToReadGivesTheSameBytes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := openReader(t, c.ck, c.o)
 			t.Log(r.Mechanism())
-			views := []*checkpoint.View{c.ck.Expert(0, 0), c.ck.Expert(3, 31), c.ck.Dense(1), c.ck.Embedding(), c.ck.Unembedding()}
+			views := []*checkpoint.View{c.ck.Expert(expertfs.NewKey(0, 0)), c.ck.Expert(expertfs.NewKey(3, 31)), c.ck.Dense(1), c.ck.Embedding(), c.ck.Unembedding()}
 			var read int64
 			for _, v := range views {
 				got := make([]byte, v.Size())
@@ -109,7 +110,7 @@ func TestEveryWayToReadGivesTheSameBytes(t *testing.T) {
 func TestReadAtIsAReaderAt(t *testing.T) {
 	ck := onDisk(t)
 	r := openReader(t, ck, Options{Chunk: 5000})
-	v := ck.Expert(1, 2)
+	v := ck.Expert(expertfs.NewKey(1, 2))
 	want := bytesOf(t, ck, v)
 	rng := rand.New(rand.NewPCG(1, 1))
 	for range 300 {
@@ -162,7 +163,7 @@ func (s script) finish(t *testing.T, jobs ...*Job) {
 
 // start starts a job for one expert.
 func start(ck *checkpoint.Checkpoint, r *Reader, expert int, class Class) *Job {
-	v := ck.Expert(0, expert)
+	v := ck.Expert(expertfs.NewKey(0, expert))
 	if class == Prefetch {
 		return r.Prefetch(v, make([]byte, v.Size()), 0)
 	}
@@ -171,7 +172,7 @@ func start(ck *checkpoint.Checkpoint, r *Reader, expert int, class Class) *Job {
 
 // firstRead is the offset of the first read of an expert.
 func firstRead(ck *checkpoint.Checkpoint, expert int) int64 {
-	return ck.Expert(0, expert).Extents()[0].Off
+	return ck.Expert(expertfs.NewKey(0, expert)).Extents()[0].Off
 }
 
 func TestDemandComesBeforePrefetch(t *testing.T) {
@@ -223,7 +224,7 @@ func TestPrefetchesAreReadInTheOrderTheyAreDue(t *testing.T) {
 	<-s.started
 	var jobs []*Job
 	for i, due := range []int64{7, 5, 7, 6} {
-		v := ck.Expert(0, 1+i)
+		v := ck.Expert(expertfs.NewKey(0, 1+i))
 		jobs = append(jobs, r.Prefetch(v, make([]byte, v.Size()), due))
 	}
 	s.finish(t, append(jobs, busy)...)
@@ -264,7 +265,7 @@ func TestACallerThatGivesUpGetsItsMemoryBack(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	errs := make(chan error)
 	go func() {
-		v := ck.Expert(0, 0)
+		v := ck.Expert(expertfs.NewKey(0, 0))
 		_, err := r.ReadAt(ctx, v, make([]byte, v.Size()), 0)
 		errs <- err
 	}()
@@ -344,7 +345,7 @@ func TestATouchedFileIsStillRead(t *testing.T) {
 	r := openReader(t, ck, Options{})
 	for i, day := range []int64{1, 2, 2} {
 		require.NoError(t, os.Chtimes(source.Path(ck.Files()[0]), time.Time{}, time.Unix(day, 0)))
-		v := ck.Expert(0, i)
+		v := ck.Expert(expertfs.NewKey(0, i))
 		got := make([]byte, v.Size())
 		j := r.Start(v, got, 0)
 		<-j.Done()
@@ -369,7 +370,7 @@ func TestThePageCacheStaysOut(t *testing.T) {
 	require.NoError(t, f.Sync())
 	require.NoError(t, unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED))
 	// The largest tensor of layer 0, all of whose experts are read.
-	first, last := ck.Expert(0, 0).Extents()[0], ck.Expert(0, 31).Extents()[0]
+	first, last := ck.Expert(expertfs.NewKey(0, 0)).Extents()[0], ck.Expert(expertfs.NewKey(0, 31)).Extents()[0]
 	if n := pagesCached(t, f, first.Off, last.Off+last.Len); n > 0 {
 		t.Skip("the temporary folder keeps its files in the page cache")
 	}

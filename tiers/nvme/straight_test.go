@@ -9,6 +9,7 @@ import (
 	"testing"
 	"unsafe"
 
+	"expertfs"
 	"expertfs/checkpoint"
 	"expertfs/checkpoint/config"
 	"expertfs/checkpoint/safetensors"
@@ -98,7 +99,7 @@ func TestDrivesThatTakeAnyAddressNeedNoCopy(t *testing.T) {
 				d.Source = buffer(s)
 				return d
 			}})
-			v := ck.Expert(0, 3)
+			v := ck.Expert(expertfs.NewKey(0, 3))
 			want := bytesOf(t, ck, v)
 			memory := aligned(t, len(want)+512)
 			// Places that are aligned as their extents are, and less.
@@ -119,7 +120,7 @@ func TestDrivesThatTakeAnyAddressNeedNoCopy(t *testing.T) {
 func TestTheDriveReadsStraightIntoASlot(t *testing.T) {
 	ck := wide(t)
 	r := openReader(t, ck, Options{})
-	v := ck.Expert(0, 2)
+	v := ck.Expert(expertfs.NewKey(0, 2))
 	want := bytesOf(t, ck, v)
 	tier, err := ram.Open(ram.Options{})
 	require.NoError(t, err)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"expertfs"
 	"expertfs/checkpoint"
 	"expertfs/checkpoint/safetensors"
 	"expertfs/checkpoint/source"
@@ -150,7 +151,7 @@ func (m *maker) experts(layer int, prefix string) {
 		biases[name] = append(biases[name], bias...)
 	}
 	for e := range c.Experts {
-		all := m.read(m.ck.Expert(layer, e))
+		all := m.read(m.ck.Expert(expertfs.NewKey(layer, e)))
 		for row := range 2 * c.Intermediate {
 			name := []string{"gate", "up"}[row%2]
 			if m.form.Ollama {

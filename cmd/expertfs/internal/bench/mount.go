@@ -99,7 +99,7 @@ func (m *Mount) setPolicy(spec string) error {
 }
 
 // view is where expert e lies in the checkpoint.
-func (m *Mount) view(e int) *checkpoint.View { return m.ck.Expert(e/m.experts, e%m.experts) }
+func (m *Mount) view(e int) *checkpoint.View { return m.ck.Expert(m.key(e)) }
 
 // content reads expert e from the checkpoint into buf, which has its size.
 func (m *Mount) content(e int, buf []byte) error {
