@@ -1,7 +1,9 @@
 package ram
 
 import (
+	"errors"
 	"fmt"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -30,6 +32,30 @@ type Slot struct {
 // shows the reader the slot's length, not the one FUSE has told. It fails with
 // a *ShortageError where the tier's limit, memory or descriptors do not suffice.
 func (t *Tier) NewSlot(size int64) (*Slot, error) {
+	for wait := firstWait; ; wait *= 2 {
+		s, err := t.newSlot(size)
+		if !errors.Is(err, unix.ENOSPC) || wait > lastWait || !t.freeing() {
+			return s, err
+		}
+		time.Sleep(wait)
+	}
+}
+
+// How long NewSlot waits for memory that is being freed: 25 ms in all.
+const (
+	firstWait = 100 * time.Microsecond
+	lastWait  = 12800 * time.Microsecond
+)
+
+// freeing tells whether a slot was closed whose memory is not free yet. The kernel
+// says that a file is open nowhere a moment before it lets go of it, when that is
+// done by another process, which may have been stopped just then.
+func (t *Tier) freeing() bool {
+	used, err := t.Used()
+	return err == nil && used > t.allocated.Load()
+}
+
+func (t *Tier) newSlot(size int64) (*Slot, error) {
 	s := &Slot{tier: t, fd: -1}
 	if err := s.make(size); err != nil {
 		s.Close()

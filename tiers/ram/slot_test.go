@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -302,6 +303,31 @@ func TestAUserNamespaceWithoutOurGroup(t *testing.T) {
 	}
 	require.NoError(t, err)
 	require.Contains(t, string(out), "memfd (a tmpfs of our own takes no files: ")
+}
+
+// TestANewSlotWaitsForMemoryOnItsWay has a reference to a slot that no lease sees,
+// as a process has in the moment when it lets go of a file.
+func TestANewSlotWaitsForMemoryOnItsWay(t *testing.T) {
+	tier, err := Open(Options{Limit: 1 << 20})
+	require.NoError(t, err)
+	defer tier.Close()
+	if m, why := tier.Mechanism(); m == Memfd {
+		t.Skip("needs a tmpfs of our own: ", why)
+	}
+	s, err := tier.NewSlot(1 << 20)
+	require.NoError(t, err)
+	reference, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", s.Fd()), unix.O_PATH|unix.O_CLOEXEC, 0)
+	require.NoError(t, err)
+	require.True(t, s.Idle())
+	s.Close()
+	requireUsed(t, tier, 1<<20)
+	_, err = tier.NewSlot(1 << 20)
+	require.ErrorIs(t, err, unix.ENOSPC, "it does not wait for long")
+	timer := time.AfterFunc(2*time.Millisecond, func() { unix.Close(reference) })
+	defer timer.Stop()
+	s, err = tier.NewSlot(1 << 20)
+	require.NoError(t, err)
+	s.Close()
 }
 
 func requireUsed(t *testing.T, tier *Tier, want int64) {
