@@ -33,6 +33,7 @@ type Engine struct {
 	x      buffer     // [n][H], the residual stream of the batch under way
 	hooks  Hooks
 	stats  Stats
+	lost   bool // the folder was gone, and the weights are to be loaded again
 	closed bool
 }
 
@@ -68,6 +69,8 @@ func Open(dir string, o Options) (*Engine, error) {
 		e.free()
 		return nil, err
 	}
+	e.machine = &machine{pool: newPool(set.threads, set.strict), scratch: make([]kernel.Scratch, set.threads)}
+	e.rope = newRope(cfg.HeadDim, cfg.Rope)
 	e.build()
 	e.publish()
 	return e, nil
@@ -86,11 +89,10 @@ func (e *Engine) load(o Options) (err error) {
 	return err
 }
 
-// build makes the model's blocks of the weights, and starts the threads.
+// build makes the model's blocks of the weights.
 func (e *Engine) build() {
 	c, threads := e.cfg, e.set.threads
-	e.machine = &machine{pool: newPool(threads, e.set.strict), scratch: make([]kernel.Scratch, threads)}
-	e.rope = newRope(c.HeadDim, c.Rope)
+	e.layers = nil
 	ahead := &lookahead{m: e.machine, predictor: e.experts.Predictor, space: make([]lookSpace, threads)}
 	mlp := newMLP(e.machine, c, e.set.act)
 	mem := &attentionMemory{scores: make([][]float32, threads)}

@@ -210,19 +210,46 @@ func spoilScale(t *testing.T, path string) {
 	require.NoError(t, err)
 }
 
-// A file that shrinks while it is mapped is an error, not a crash.
+// A file that shrinks while it is mapped is an error, not a crash, and when it is
+// whole again the text goes on.
 func TestFileCutWhileMapped(t *testing.T) {
-	_, tree := randomModel(t, smallConfig(), 3)
-	e := open(t, tree, Options{Threads: 2})
-	s := e.NewSession()
-	ids := randomIDs(rand.New(rand.NewPCG(1, 2)), 30, 131)
-	require.NoError(t, s.Append(context.Background(), ids, nil))
-	paths, err := filepath.Glob(filepath.Join(tree, "layers", "*", "experts", "*"))
-	require.NoError(t, err)
-	for _, path := range paths {
-		require.NoError(t, os.Truncate(path, 0))
+	for _, dense := range []string{"int8", "bf16"} {
+		_, tree := randomModel(t, smallConfig(), 3)
+		e := open(t, tree, Options{Threads: 2, Dense: dense})
+		s := e.NewSession()
+		ids := randomIDs(rand.New(rand.NewPCG(1, 2)), 30, 131)
+		want := allLogits(t, s, ids)
+		s.Reset()
+		whole := make(map[string][]byte)
+		paths, err := filepath.Glob(filepath.Join(tree, "layers", "*", "experts", "*"))
+		require.NoError(t, err)
+		paths = append(paths, filepath.Join(tree, "layers", "01", "dense.safetensors"))
+		for _, path := range paths {
+			whole[path], err = os.ReadFile(path)
+			require.NoError(t, err)
+			require.NoError(t, os.Truncate(path, 0))
+		}
+		require.ErrorContains(t, s.Append(context.Background(), ids, nil), "cannot be read")
+		require.Error(t, s.Append(context.Background(), ids, nil))
+		for path, data := range whole {
+			require.NoError(t, os.WriteFile(path, data, 0o644))
+		}
+		require.Equal(t, want, allLogits(t, s, ids))
 	}
-	require.ErrorContains(t, s.Append(context.Background(), ids, nil), "cannot be read")
+}
+
+// A model that is not the one that was opened is an error.
+func TestAnotherModelInThePlaceOfTheOpenOne(t *testing.T) {
+	_, tree := randomModel(t, smallConfig(), 3)
+	e := open(t, tree, Options{})
+	e.lost = true
+	c := smallConfig()
+	c.Vocab++
+	_, other := randomModel(t, c, 3)
+	text, err := os.ReadFile(filepath.Join(other, "config.json"))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(tree, "config.json"), text, 0o644))
+	require.ErrorContains(t, e.NewSession().Append(context.Background(), []int{1}, nil), "is another model now")
 }
 
 func TestFolderThatIsNoTree(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"expertfs/infer/experts"
 	"expertfs/infer/mapped"
 )
 
@@ -20,15 +21,15 @@ func (e *Engine) batch(ctx context.Context, s *Session, ids []int, last bool, ea
 	defer e.machine.enter()()
 	began := time.Now()
 	done := false
-	err = e.experts.Begin(ctx, len(ids))
+	if err := e.begin(ctx, len(ids)); err != nil {
+		return err
+	}
 	defer func() {
 		if !done {
+			e.lost = experts.Gone(err)
 			err = errors.Join(err, e.experts.Abandon())
 		}
 	}()
-	if err != nil {
-		return err
-	}
 	if err := e.forward(ctx, s, ids, last, each); err != nil {
 		return err
 	}

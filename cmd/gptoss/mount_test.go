@@ -7,9 +7,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"expertfs"
 	"expertfs/fsys/mountpoint"
 
 	"github.com/stretchr/testify/require"
@@ -122,31 +124,74 @@ func testUses(t *testing.T, program string) {
 	}
 }
 
-// A server that dies is an error, in the middle of a text as at its beginning.
+// A server that dies is an error, in the middle of a text as at its beginning. When
+// the model is mounted again the text goes on.
 func testServerDies(t *testing.T, program string) {
+	for _, flags := range [][]string{
+		{"--ram", "1MiB"},
+		{"--ram", "64MiB", "--no-passthrough"},
+		{"--ram", "1MiB", "--no-passthrough", "without a socket"},
+	} {
+		t.Run(strings.Join(flags, " "), func(t *testing.T) {
+			if flags[len(flags)-1] == "without a socket" {
+				t.Setenv("EXPERTFS_RUNTIME_DIR", "/proc/none")
+				flags = flags[:len(flags)-1]
+			}
+			for _, dense := range []string{"int8", "bf16"} {
+				testTextOutlivesServer(t, program, dense, flags)
+			}
+		})
+	}
+}
+
+func testTextOutlivesServer(t *testing.T, program, dense string, flags []string) {
 	dir := t.TempDir()
-	server := exec.Command(program, "mount", "-f", "--ram", "1MiB", "embed:tiny", dir)
+	umount := func() { _ = exec.Command(program, "umount", dir).Run() }
+	t.Cleanup(umount)
+	server := mountInFront(t, program, dir, flags)
+	var m modelFlags
+	m.dir, m.mapBytes, m.options.Dense = dir, "auto", dense
+	e, err := m.open()
+	require.NoError(t, err)
+	defer e.Close()
+	s, ids := e.NewSession(), mustIDs(t, someIDs)
+	require.NoError(t, s.Append(t.Context(), ids, nil))
+	require.NoError(t, server.Process.Kill())
+	_ = server.Wait()
+	// Experts that stayed mapped outlive the server; others can be had no more.
+	for range 2 {
+		err = s.Append(t.Context(), ids, nil)
+		require.Error(t, err)
+		require.Regexp(t, "transport endpoint is not connected|software caused connection abort|input/output error|cannot be read any more", err.Error())
+		require.Equal(t, len(ids), s.Len())
+	}
+	_, err = m.open()
+	require.Error(t, err)
+
+	umount()
+	server = mountInFront(t, program, dir, flags)
+	require.NoError(t, s.Append(t.Context(), ids, nil))
+	whole := e.NewSession()
+	require.NoError(t, whole.Append(t.Context(), append(slices.Clone(ids), ids...), nil))
+	require.Equal(t, whole.Logits(), s.Logits())
+	stats, err := expertfs.ReadStats(dir)
+	require.NoError(t, err)
+	require.Positive(t, stats.Cache.Total(), "the new mount is told of uses")
+	require.NoError(t, e.Close())
+	umount()
+	require.NoError(t, server.Wait())
+}
+
+// mountInFront mounts the embedded model by a server that is a child of ours.
+func mountInFront(t *testing.T, program, dir string, flags []string) *exec.Cmd {
+	t.Helper()
+	server := exec.Command(program, append(append([]string{"mount", "-f"}, flags...), "embed:tiny", dir)...)
 	ready, err := server.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, server.Start())
-	t.Cleanup(func() { _ = exec.Command(program, "umount", dir).Run() })
 	line := make([]byte, 4096)
 	n, err := ready.Read(line) // the mount point, when it serves
 	require.NoError(t, err)
 	require.True(t, bytes.Contains(line[:n], []byte(dir)))
-
-	var m modelFlags
-	m.dir, m.mapBytes = dir, "auto"
-	e, err := m.open()
-	require.NoError(t, err)
-	defer e.Close()
-	s := e.NewSession()
-	require.NoError(t, s.Append(t.Context(), mustIDs(t, someIDs), nil))
-	require.NoError(t, server.Process.Kill())
-	_ = server.Wait()
-	err = s.Append(t.Context(), mustIDs(t, someIDs), nil)
-	require.Error(t, err)
-	require.Regexp(t, "transport endpoint is not connected|software caused connection abort|input/output error|cannot be read any more", err.Error())
-	_, err = m.open()
-	require.Error(t, err)
+	return server
 }

@@ -40,11 +40,15 @@ func (s *Store[T]) openNow(x *Expert[T]) error {
 }
 
 func (s *Store[T]) mapFile(x *Expert[T]) (*mapped.File, error) {
-	open, err := s.openFile(x.Key)
+	openFile := s.options.Open
+	if openFile == nil {
+		openFile = s.opener.Open
+	}
+	open, err := openFile(x.Key)
 	if err != nil {
 		return nil, err
 	}
-	file, err := s.arena.MapOpen(open, open.Name())
+	file, err := s.options.Arena.MapOpen(open, open.Name())
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package experts
 
 import (
+	"errors"
 	"math"
 	"os"
 )
@@ -113,10 +114,10 @@ func (q *quota) begin() error {
 	q.lowered = false
 	if q.batches++; q.batches <= askEvery {
 		q.follow()
-		return nil
+		return q.share.gone
 	}
 	q.batches = 0
-	return q.ask()
+	return errors.Join(q.ask(), q.share.gone)
 }
 
 // lower makes do with half of what was kept when something was short: open files,

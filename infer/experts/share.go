@@ -18,6 +18,7 @@ import (
 type share struct {
 	f     *os.File // nil: nobody says; a plain folder, or a mount that has no shares
 	asked time.Time
+	gone  error // the mount is not there any more
 }
 
 // shareEvery is how old a share may be.
@@ -41,6 +42,9 @@ func (s *share) ask() (bytes int64, ok bool) {
 	}
 	var buf [64]byte
 	n, err := s.f.ReadAt(buf[:], 0)
+	if Gone(err) {
+		s.gone = err
+	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		return 0, false
 	}

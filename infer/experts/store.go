@@ -31,17 +31,14 @@ type Options struct {
 type Store[T any] struct {
 	Predictor *Predictor
 
-	folder   folder
-	arena    *mapped.Arena
-	opener   *expertfs.Opener
-	openFile func(expertfs.Key) (*expertfs.ExpertFile, error)
-	decode   func(expertfs.Key, *mapped.File) (T, error)
+	options Options
+	folder  folder
+	decode  func(expertfs.Key, *mapped.File) (T, error)
 
-	mu        sync.Mutex      // held from Begin to the end of a batch; guards what follows
-	ctx       context.Context // of the batch
-	hints     *Hints          // nil on a plain folder
-	announced <-chan struct{} // closed when the mount has the latest step; nil on a plain folder
-	quota     *quota          // bounds idleBytes
+	mu         sync.Mutex      // held from Begin to the end of a batch; guards what follows
+	ctx        context.Context // of the batch
+	connection                 // to the folder
+	announced  <-chan struct{} // closed when the mount has the latest step; nil on a plain folder
 
 	mapped    map[expertfs.Key]*Expert[T]
 	idle      *list.List // of *Expert[T] that are mapped and not in use, the least recently used first
@@ -57,8 +54,9 @@ type Store[T any] struct {
 
 	stats Stats // Waited, Used, Opened and OpenedBytes
 
-	closing chan struct{} // closed by Close
-	watched sync.WaitGroup
+	closing  chan struct{} // closed by Close
+	watching bool          // watch runs
+	watched  sync.WaitGroup
 }
 
 // Expert is an expert that was asked for.
@@ -79,26 +77,25 @@ const MaxOpening = 16
 // the user wants of it; it is called by several goroutines, under mapped.Guard.
 func Open[T any](o Options, decode func(expertfs.Key, *mapped.File) (T, error)) (*Store[T], error) {
 	s := &Store[T]{
-		folder: folder{o.Dir, o.Names}, arena: o.Arena, decode: decode,
-		opener: expertfs.NewOpener(o.Dir, o.Names), openFile: o.Open,
+		options: o, folder: folder{o.Dir, o.Names}, decode: decode,
 		mapped: make(map[expertfs.Key]*Expert[T]), idle: list.New(),
 		arrived: make(chan *Expert[T], MaxOpening), closing: make(chan struct{}),
 	}
-	if s.openFile == nil {
-		s.openFile = s.opener.Open
-	}
 	var err error
-	if s.hints, err = OpenHints(o.Dir, o.Names); err != nil {
+	if s.connection, err = connect(&s.folder, &s.options); err != nil {
 		return nil, err
 	}
-	if s.quota, err = newQuota(&s.folder, o.TopK, o.Keep, s.hints != nil); err != nil {
-		return nil, errors.Join(err, s.hints.Close())
-	}
 	s.Predictor = newPredictor(s.hints, o.Prefetch, o.Names, o.TopK)
-	if s.quota.share.f != nil {
+	s.watchShare()
+	return s, nil
+}
+
+// watchShare starts watch, if the mount has shares.
+func (s *Store[T]) watchShare() {
+	if !s.watching && s.quota.shared() {
+		s.watching = true
 		s.watched.Go(s.watch)
 	}
-	return s, nil
 }
 
 // watchEvery is how often the share is asked for while no batch is under way.
@@ -126,15 +123,20 @@ func (s *Store[T]) watch() {
 	}
 }
 
-// Begin begins a batch of so many tokens, which End or Abandon ends. When ctx ends,
-// Next does not wait any more for a mount that has no room.
+// Begin begins a batch of so many tokens, which End or Abandon ends, but after an
+// error. When ctx ends,
+// Next does not wait any more for a mount that has no room. A mount that is gone is
+// an error here, if it had shares.
 func (s *Store[T]) Begin(ctx context.Context, tokens int) error {
 	s.mu.Lock()
+	if err := s.quota.begin(); err != nil {
+		s.mu.Unlock()
+		return err
+	}
 	s.ctx = ctx
-	err := s.quota.begin()
 	s.Predictor.begin(tokens, s.quota.short)
 	s.shrink(s.quota.limit)
-	return err
+	return nil
 }
 
 // Announce says which experts a layer will use, in ascending order: the mount is
@@ -256,9 +258,7 @@ func (s *Store[T]) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.shrink(0)
-	err := errors.Join(s.unmapper.wait(), s.hints.Close(), s.quota.close())
-	s.opener.Close()
-	return err
+	return errors.Join(s.unmapper.wait(), s.connection.close())
 }
 
 // Stats returns what was counted since the store was opened. It waits for the end
@@ -268,8 +268,9 @@ func (s *Store[T]) Stats() Stats {
 	defer s.mu.Unlock()
 	st := s.stats
 	st.Kept = s.idleBytes
-	st.BySocket, _ = s.opener.Opens()
-	st.HintsLost = s.hints.Lost()
+	bySocket, _ := s.opener.Opens()
+	st.BySocket += bySocket
+	st.HintsLost += s.hints.Lost()
 	st.Prediction = slices.Clone(s.Predictor.counts)
 	st.Ahead = s.Predictor.ahead
 	return st

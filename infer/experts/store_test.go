@@ -66,7 +66,7 @@ func open(t *testing.T, o Options) *Store[[]byte] {
 func use(t *testing.T, s *Store[[]byte], layer int, experts ...int) error {
 	t.Helper()
 	if err := s.Begin(t.Context(), 1); err != nil {
-		return errors.Join(err, s.Abandon())
+		return err
 	}
 	s.Announce(layer, experts)
 	for _, x := range experts {

@@ -13,13 +13,20 @@ type Fault interface {
 	Addr() uintptr
 }
 
+// FaultError is what Guard makes of a fault.
+type FaultError struct{ Addr uintptr }
+
+func (e *FaultError) Error() string {
+	return fmt.Sprintf("mapped weights cannot be read any more (address %#x): the mount is gone or a file was cut short", e.Addr)
+}
+
 // Guard calls f and turns a memory fault in it into an error. Other goroutines that
 // f starts have to hand theirs over.
 func Guard(f func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("mapped weights cannot be read any more (address %#x): the mount is gone or a file was cut short", AsFault(r).Addr())
+			err = &FaultError{AsFault(r).Addr()}
 		}
 	}()
 	return f()

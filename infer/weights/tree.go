@@ -63,6 +63,11 @@ func (f *Folder) Arena() *mapped.Arena { return f.arena }
 // Config is the model's dimensions; it must not be changed.
 func (f *Folder) Config() *config.Config { return f.cfg }
 
+// ReadConfig reads the config as it is now.
+func (f *Folder) ReadConfig() (*config.Config, error) {
+	return readConfig(filepath.Join(f.dir, "config.json"))
+}
+
 func readConfig(path string) (*config.Config, error) {
 	st, err := os.Stat(path)
 	if err != nil {
