@@ -126,6 +126,9 @@ func (b *backings) failures() int64 {
 	return b.failed
 }
 
+// NeedsPrivilege is why a mount of a plain user has no passthrough.
+const NeedsPrivilege = "FUSE passthrough needs CAP_SYS_ADMIN"
+
 // probePassthrough tells why the kernel would not pass reads through to a file
 // in memory, nil if it would.
 func probePassthrough(kernel registrar, offered uint64) error {
@@ -143,7 +146,7 @@ func probePassthrough(kernel registrar, offered uint64) error {
 		kernel.UnregisterBackingFd(id)
 		return nil
 	case unix.EPERM:
-		return errors.New("FUSE passthrough needs CAP_SYS_ADMIN")
+		return errors.New(NeedsPrivilege)
 	}
 	return fmt.Errorf("the kernel refuses backing files: %w", errno)
 }

@@ -342,7 +342,7 @@ func TestMountPointsBehindSymlinks(t *testing.T) {
 	require.NoError(t, os.Symlink(point, link))
 	r := run(t, "mount", "--ram", "4MiB", "embed:tiny", link)
 	require.Zero(t, r.code, r.errors)
-	require.Equal(t, point+"\n"+point+"/.expertfs\n", r.out)
+	require.True(t, strings.HasPrefix(r.out, point+"\n"+point+"/.expertfs\n"), r.out)
 	require.Equal(t, point, report(t, link).Mountpoint)
 	require.Zero(t, run(t, "umount", link).code)
 }

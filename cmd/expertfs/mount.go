@@ -94,6 +94,7 @@ Options of -o are written as in /etc/fstab:
 // ready is what there is to say when a mount serves.
 type ready struct {
 	Point    string   `json:"point"`
+	Reads    string   `json:"reads"` // how they are answered
 	Warnings []string `json:"warnings,omitempty"`
 }
 
@@ -104,5 +105,6 @@ func announce(r ready) error {
 	}
 	fmt.Println(r.Point)
 	fmt.Println(r.Point + "/" + expertfs.ControlDir)
+	fmt.Println("reads:", r.Reads)
 	return nil
 }

@@ -59,6 +59,7 @@ func TestMountAll(t *testing.T) {
 			t.Skip("no overlay of /sbin here: ", r.errors)
 		}
 		require.Zero(t, r.code, r.errors)
-		require.True(t, strings.HasSuffix(r.out, "/.expertfs\nmounts: 1\n"), "%s: %s%s", line, r.out, r.errors)
+		require.Equal(t, 1, strings.Count(r.out, "/.expertfs\n"), "%s: %s%s", line, r.out, r.errors)
+		require.True(t, strings.HasSuffix(r.out, "\nmounts: 1\n"), "%s: %s%s", line, r.out, r.errors)
 	}
 }

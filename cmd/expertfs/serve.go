@@ -94,7 +94,8 @@ func (c *mountConfig) serveCheckpoint(ck *checkpoint.Checkpoint, log *slog.Logge
 			warnings = append(warnings, w)
 		}
 	}
-	if err := announce(ready{c.point, warnings}); err != nil {
+	stats := fs.Stats()
+	if err := announce(ready{c.point, readPath(&stats), warnings}); err != nil {
 		// Nobody knows of the mount. Who has found it nevertheless is served.
 		takeDown(fs, c.point, log)
 		fs.Wait() // the cache is closed on return

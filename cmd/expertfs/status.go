@@ -78,7 +78,45 @@ func statusAll(out io.Writer, asJSON bool) error {
 	for _, s := range all {
 		fmt.Fprintln(w, s.line())
 	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, s := range all {
+		if s.Report != nil && s.Report.Mechanism != expertfs.Passthrough {
+			fmt.Fprintf(out, "%s: %s\n", s.Mountpoint, readPath(s.Report))
+		}
+	}
+	return printReaders(out, all)
+}
+
+// printReaders lists the readers of all mounts.
+func printReaders(out io.Writer, all []mountStatus) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	header := "READERS OF\tREADER\tPROGRAM\tPID\tOPENS\tHITS\tTOKENS\tMAPPED\tMAY KEEP\n"
+	for _, s := range all {
+		if s.Report == nil {
+			continue
+		}
+		for _, r := range s.Report.Readers {
+			fmt.Fprint(w, header)
+			header = ""
+			program, pid := r.Name, fmt.Sprint(r.PID)
+			if r.PID == 0 {
+				program, pid = "(several)", "-"
+			}
+			fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%d\t%s\t%d\t%s\t%s\n", s.Mountpoint, r.Stream, program, pid, r.Opens, rate(r.Uses),
+				r.Tokens, humanize.IBytes(uint64(r.MappedBytes)), humanize.IBytes(uint64(r.ShareBytes)))
+		}
+	}
 	return w.Flush()
+}
+
+// rate shows a hit rate, which there is none of before the first use.
+func rate(u expertfs.Uses) string {
+	if u.Total() == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f%%", 100*u.HitRate())
 }
 
 // statusOfAll asks all mounts at once, as each may keep us waiting.
@@ -125,10 +163,6 @@ func (s mountStatus) line() string {
 		return fmt.Sprintf("%s\t%s", s.Mountpoint, s.Error)
 	}
 	r, c := s.Report, s.Report.Cache
-	rate := "-"
-	if c.Uses.Total() > 0 {
-		rate = fmt.Sprintf("%.1f%%", 100*c.HitRate())
-	}
 	return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%d/%d\t%s", s.Mountpoint, r.Model, r.Mechanism, c.Policy,
-		humanize.IBytes(uint64(c.Used)), humanize.IBytes(uint64(c.Budget)), c.Resident, r.Layers*r.Experts, rate)
+		humanize.IBytes(uint64(c.Used)), humanize.IBytes(uint64(c.Budget)), c.Resident, r.Layers*r.Experts, rate(c.Uses))
 }
