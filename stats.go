@@ -126,7 +126,7 @@ type CacheStats struct {
 	Errors   map[string]int64 `json:"errors"` // failed reads by errno
 	Latency  Histogram        `json:"load_latency"`
 	Prefetch PrefetchStats    `json:"prefetch"`
-	Shadows  []ShadowStats    `json:"ghosts,omitempty"` // what other policies would have hit
+	Shadows  []ShadowStats    `json:"shadows,omitempty"` // what other policies would have hit
 }
 
 // PrefetchStats count prefetches. Those in RAM or on the way already do not count.

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"expertfs"
 	"expertfs/checkpoint/format"
 	"expertfs/checkpoint/source"
 )
@@ -116,7 +117,7 @@ func nothing(p *format.Place) error {
 	if p.File != "" {
 		return fmt.Errorf("%s: is no GGUF file; of safetensors give the folder that holds the checkpoint", here)
 	}
-	if source.Has(p.Folder, "dense/embedding.safetensors") {
+	if source.Has(p.Folder, expertfs.EmbeddingPath) {
 		return fmt.Errorf("%s: is already a tree of expert files: gptoss runs it as it is, and there is nothing to mount", here)
 	}
 	if _, err := p.Folder.List(); err != nil {

@@ -17,13 +17,13 @@ type mountConfig struct {
 	checkpoint string
 	point      string
 
-	ram    string // size, as budget.Parse reads it
-	dense  string // size, or denseAuto
-	policy string
-	seed   uint64
-	ghosts []string // policies to say of what they would have hit
-	trace  string   // file that steps are recorded in; "" for none
-	heat   string   // file that what is learned is kept in; "" for none
+	ram     string // size, as budget.Parse reads it
+	dense   string // size, or denseAuto
+	policy  string
+	seed    uint64
+	shadows []string // policies to say of what they would have hit
+	trace   string   // file that steps are recorded in; "" for none
+	heat    string   // file that what is learned is kept in; "" for none
 
 	high, low float64       // watermarks, as shares of the budget; low 0 is the same as high
 	maxWait   time.Duration // how long an open waits for a slot

@@ -29,7 +29,7 @@ func (c *mountConfig) declare() *mountOptions {
 	f.StringVar(&c.dense, "dense", denseAuto, "`bound` on dense files in RAM, beside the budget: 2GiB, 10%, ...; auto is what experts and server leave of the memory. Others are read from the drive")
 	f.StringVar(&c.policy, "policy", policy.Default, "eviction `policy`: NAME[:key=value,...]")
 	f.Uint64Var(&c.seed, "seed", 1, "seed of policies that draw lots, a `number`")
-	f.StringArrayVar(&c.ghosts, "shadow", nil, "tell in stats what this `policy` would have hit; may be repeated")
+	f.StringArrayVar(&c.shadows, "shadow", nil, "tell in stats what this `policy` would have hit; may be repeated")
 	f.StringVar(&c.trace, "trace", "", "record the routing in `FILE`, which must not exist; .gz compresses")
 	f.StringVar(&c.heat, "heat", "", "keep what is learned about the experts' use in `FILE` from mount to mount; one of another model is left alone")
 	f.Float64Var(&c.high, "high", 1, "evict in the background when more than this `share` of the budget is in use")

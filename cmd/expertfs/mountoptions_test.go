@@ -27,7 +27,7 @@ func TestMountOptions(t *testing.T) {
 
 	got, err = setOptions("ro,rw,high=0.9,low=.5,max-wait=2s,seed=7,shadow=lru,shadow=ewma:alpha=1")
 	require.NoError(t, err)
-	require.Equal(t, []string{"lru", "ewma:alpha=1"}, got.ghosts)
+	require.Equal(t, []string{"lru", "ewma:alpha=1"}, got.shadows)
 	require.Equal(t, []any{0.9, 0.5, 2 * time.Second, uint64(7)}, []any{got.high, got.low, got.maxWait, got.seed})
 	require.False(t, got.readOnly)
 	// What mount(8) may pass on, as its manual lists it.

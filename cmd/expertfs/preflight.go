@@ -23,7 +23,7 @@ func (c *mountConfig) validate() error {
 	if _, err := budget.Parse(c.dense); err != nil && c.dense != denseAuto {
 		return withCode(exitUsage, fmt.Errorf("--dense: %w", err))
 	}
-	for _, spec := range append([]string{c.policy}, c.ghosts...) {
+	for _, spec := range append([]string{c.policy}, c.shadows...) {
 		// The shape does not matter for what names and parameters may be.
 		if _, err := policy.New(spec, expertfs.Shape{Layers: 1, Experts: 1, TopK: 1, ExpertBytes: 1, Budget: 1}, c.seed); err != nil {
 			return withCode(exitUsage, err)

@@ -117,7 +117,7 @@ func (c *mountConfig) serveCheckpoint(ck *checkpoint.Checkpoint, log *slog.Logge
 
 // openCache makes the cache that was asked for, with what o has already.
 func (c *mountConfig) openCache(ck *checkpoint.Checkpoint, o tiers.Options) (*fsys.Cache, error) {
-	o.Policy, o.Seed, o.Shadows = c.policy, c.seed, c.ghosts
+	o.Policy, o.Seed, o.Shadows = c.policy, c.seed, c.shadows
 	o.High, o.Low, o.MaxWait = c.high, c.low, c.maxWait
 	o.NoForecast = c.noForesight
 	o.NoHuge, o.Memfd = c.noHuge, c.memfd

@@ -170,7 +170,7 @@ func TestShadowPolicies(t *testing.T) {
 	want := []shadow.Entry{
 		{Policy: "lru", Hits: 8, Accesses: 12, HitRate: 8.0 / 12}, {Policy: "fifo", Hits: 8, Accesses: 12, HitRate: 8.0 / 12},
 	}
-	// The ghosts follow what happens, and nobody waits for them.
+	// The shadows follow what happens, and nobody waits for them.
 	require.Eventually(t, func() bool { return slices.Equal(want, report(t, point).Cache.Shadows) }, patience, poll)
 	text := run(t, "status", point).out
 	require.Contains(t, text, "\nexpertfs_shadow_hits_total{policy=\"fifo\"} 8\n")

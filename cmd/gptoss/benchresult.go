@@ -13,6 +13,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"expertfs"
 	"expertfs/infer"
 	"expertfs/infer/kernel"
 )
@@ -174,7 +175,7 @@ type modelSize struct {
 func sizeOf(dir string, e *infer.Engine) (modelSize, error) {
 	m := modelSize{params: e.Parameters()}
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || filepath.Ext(path) != ".safetensors" {
+		if err != nil || d.IsDir() || filepath.Ext(path) != expertfs.Suffix {
 			return err
 		}
 		info, err := d.Info()
