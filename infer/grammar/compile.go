@@ -140,56 +140,6 @@ func (con conjunction) fail(keyword, reason string, args ...any) error {
 	return &SchemaError{con[0].schema.path, keyword, fmt.Sprintf(reason, args...)}
 }
 
-// object has its properties in order, each that is not required or not.
-func (c *schemaCompiler) object(con conjunction, m *merged) (expr, error) {
-	// Node i is before property i while there is none yet; node n+1+i when
-	// there is one already.
-	n := len(m.names)
-	end := 2*n + 2
-	g := &graph{nodes: end + 1}
-	for i, name := range m.names {
-		value, err := c.property(con, name, true)
-		if err != nil {
-			return nil, err
-		}
-		rule, err := c.rule(value, nil)
-		if err != nil {
-			return nil, err
-		}
-		key := lit(appendString(nil, name))
-		g.edge(i, n+2+i, key, c.colon(), rule)
-		g.edge(n+1+i, n+2+i, c.comma(), key, c.colon(), rule)
-		if !m.required[name] {
-			g.edge(i, i+1)
-			g.edge(n+1+i, n+2+i)
-		}
-	}
-	if m.extra && !con.says(func(s *schema) bool { return s.additional != nil && s.additional.never }) {
-		value, err := c.property(con, "", false)
-		if err != nil {
-			return nil, err
-		}
-		rule, err := c.rule(value, nil)
-		if err != nil {
-			return nil, err
-		}
-		key := expr(c.anyString())
-		if n > 0 {
-			others, err := otherThan(m.names)
-			if err != nil {
-				return nil, con.fail("properties", "%v", err)
-			}
-			key = seq{lit(`"`), others.quoted(c.jsonRules), lit(`"`)}
-		}
-		member := c.add("additional", seq{key, c.colon(), rule})
-		g.edge(n, 2*n+1, member)
-		g.edge(2*n+1, 2*n+1, c.comma(), member)
-	}
-	g.edge(n, end)
-	g.edge(2*n+1, end, c.space())
-	return seq{lit("{"), c.space(), g, lit("}")}, nil
-}
-
 func (c *schemaCompiler) array(con conjunction, m *merged) (expr, error) {
 	if m.maxItems >= 0 && m.minItems > m.maxItems {
 		return impossible, nil
@@ -251,32 +201,40 @@ func (c *schemaCompiler) itemRule(con conjunction, i int) (ref, error) {
 }
 
 func (c *schemaCompiler) string(con conjunction, m *merged) (expr, error) {
-	free := m.minLength <= 0 && m.maxLength < 0
 	switch {
 	case m.maxLength >= 0 && m.minLength > m.maxLength:
 		return impossible, nil
-	case len(m.patterns) == 0 && free:
+	case m.freeString():
 		return c.anyString(), nil
 	case len(m.patterns) == 0:
 		return seq{lit(`"`), repeat{c.char(), m.minLength, m.maxLength}, lit(`"`)}, nil
 	}
-	all := m.patterns[0]
-	var err error
-	for _, p := range m.patterns[1:] {
-		if all, err = all.intersect(p); err != nil {
-			return nil, con.fail("pattern", "together with others: %v", err)
-		}
-	}
-	if !free {
-		size, err := lengths(m.minLength, m.maxLength)
-		if err == nil {
-			all, err = all.intersect(size)
-		}
-		if err != nil {
-			return nil, con.fail("pattern", "together with a length: %v", err)
-		}
+	all, err := m.stringMachine()
+	if err != nil {
+		return nil, con.fail("pattern", "together with others or a length: %v", err)
 	}
 	return seq{lit(`"`), all.quoted(c.jsonRules), lit(`"`)}, nil
+}
+
+// freeString tells whether any string will do.
+func (m *merged) freeString() bool {
+	return m.minLength <= 0 && m.maxLength < 0 && len(m.patterns) == 0
+}
+
+// stringMachine returns the machine of the strings that m allows.
+func (m *merged) stringMachine() (*machine, error) {
+	all, err := lengths(m.minLength, m.maxLength)
+	for i, p := range m.patterns {
+		if err != nil {
+			return nil, err
+		}
+		if i == 0 && m.minLength <= 0 && m.maxLength < 0 {
+			all = p
+		} else {
+			all, err = all.intersect(p)
+		}
+	}
+	return all, err
 }
 
 func (c *schemaCompiler) number(con conjunction, m *merged) (expr, error) {

@@ -41,7 +41,7 @@ func TestDocumentedKeywords(t *testing.T) {
 func TestEveryKeywordIsRead(t *testing.T) {
 	values := map[string]string{
 		"type": `"string"`, "enum": `[1]`, "const": `1`, "anyOf": `[{}]`, "oneOf": `[{}]`, "allOf": `[{}]`, "$ref": `"#/$defs/x"`,
-		"$defs": `{"x":{}}`, "definitions": `{}`, "properties": `{}`, "required": `[]`, "additionalProperties": `true`, "items": `{}`,
+		"$defs": `{"x":{}}`, "definitions": `{}`, "properties": `{}`, "required": `[]`, "additionalProperties": `true`, "propertyNames": `{}`, "items": `{}`,
 		"prefixItems": `[{}]`, "minItems": `1`, "maxItems": `1`, "minLength": `1`, "maxLength": `1`, "pattern": `"a"`,
 		"format": `"date"`, "minimum": `1`, "maximum": `1`, "exclusiveMinimum": `1`, "exclusiveMaximum": `1`, "multipleOf": `1`,
 	}
@@ -61,7 +61,7 @@ func TestEveryKeywordIsRead(t *testing.T) {
 		_, err := JSONSchema([]byte(fmt.Sprintf(`{%q:[1]}`, name)), Compact)
 		require.NoError(t, err, name)
 	}
-	for _, name := range []string{"not", "if", "then", "else", "dependentSchemas", "patternProperties", "propertyNames", "contains",
+	for _, name := range []string{"not", "if", "then", "else", "dependentSchemas", "patternProperties", "contains",
 		"unevaluatedProperties", "minProperties", "maxProperties", "$dynamicRef", "$anchor", "nullable", "types"} {
 		_, err := JSONSchema([]byte(fmt.Sprintf(`{%q:1}`, name)), Compact)
 		require.ErrorContains(t, err, fmt.Sprintf("schema at #: %s: the keyword is not supported", name))
@@ -74,12 +74,13 @@ func TestFormatsAreDocumented(t *testing.T) {
 		if k.Name != "format" {
 			continue
 		}
+		list, _, _ := strings.Cut(k.Note, ";")
 		for name, pattern := range formats {
 			if pattern != "" {
-				require.Contains(t, strings.Split(k.Note, ", "), name)
+				require.Contains(t, strings.Split(list, ", "), name)
 			}
 		}
-		for _, name := range strings.Split(k.Note, ", ") {
+		for _, name := range strings.Split(list, ", ") {
 			require.NotEmpty(t, formats[name], name)
 		}
 	}

@@ -99,7 +99,7 @@ func (m *machine) matches(text string) bool {
 		next := make(map[int]bool)
 		for s := range at {
 			for _, e := range m.states[s].edges {
-				if len(e.on.intersect(runeSet{{r, r}})) > 0 {
+				if e.on.has(r) {
 					next[e.to] = true
 				}
 			}

@@ -3,7 +3,9 @@ package grammar
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"unicode/utf8"
 )
 
 // machine is a finite automaton over the characters of a text, such as the
@@ -71,6 +73,53 @@ func (m *machine) intersect(other *machine) (*machine, error) {
 			}
 		}
 		return p.accept && q.accept
+	})
+}
+
+// complement returns the machine of the texts that m does not accept.
+func (m *machine) complement() (*machine, error) {
+	// A state is a set of m's, spelled out; the empty one accepts all.
+	sets := map[string][]int{"": nil}
+	spell := func(set []int) string {
+		slices.Sort(set)
+		set = slices.Compact(set)
+		key := fmt.Sprint(set)
+		if len(set) == 0 {
+			key = ""
+		}
+		sets[key] = set
+		return key
+	}
+	return explore(spell([]int{0}), func(s string, edge func(runeSet, string)) bool {
+		accept := true
+		var edges []machineEdge
+		cuts := []rune{0, 0xE000, utf8.MaxRune + 1} // no range may hold the surrogates
+		for _, q := range sets[s] {
+			accept = accept && !m.states[q].accept
+			for _, e := range m.states[q].edges {
+				edges = append(edges, e)
+				for _, r := range e.on {
+					cuts = append(cuts, r.lo, r.hi+1)
+				}
+			}
+		}
+		slices.Sort(cuts)
+		cuts = slices.Compact(cuts)
+		to := make(map[string][]runeRange)
+		for i := range len(cuts) - 1 {
+			var set []int
+			for _, e := range edges {
+				if e.on.has(cuts[i]) {
+					set = append(set, e.to)
+				}
+			}
+			key := spell(set)
+			to[key] = append(to[key], runeRange{cuts[i], cuts[i+1] - 1})
+		}
+		for _, key := range slices.Sorted(maps.Keys(to)) {
+			edge(setOf(to[key]...).intersect(anyRune), key)
+		}
+		return accept
 	})
 }
 

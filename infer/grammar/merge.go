@@ -191,7 +191,7 @@ func (con conjunction) merge() *merged {
 				m.enum, m.hasEnum = s.enum, true
 			}
 		}
-		if s.properties != nil || s.required != nil || s.additional != nil {
+		if s.properties != nil || s.required != nil || s.additional != nil || s.names != nil {
 			hints |= kindObject
 		}
 		closed = closed || s.properties != nil

@@ -4,12 +4,38 @@ import (
 	"fmt"
 	"regexp/syntax"
 	"strings"
+	"unicode"
 )
 
 // patternMachine returns the machine of the texts in which a pattern matches
 // somewhere, as JSON Schema means it.
+//
+// Lookahead is followed where it is all that stands between ^ and the rest, as
+// in ^(?=.*[0-9])(?!admin).+$: there it says something of the text as a whole.
 func patternMachine(pattern string) (*machine, error) {
-	re, err := syntax.Parse(translate(pattern), syntax.Perl)
+	heads, rest, err := splitLookahead(translate(pattern))
+	if err != nil {
+		return nil, err
+	}
+	m, err := plainMachine(rest)
+	for _, h := range heads {
+		if err != nil {
+			return nil, err
+		}
+		var other *machine
+		if other, err = plainMachine("^(?:" + h.pattern + ")"); err == nil && h.negative {
+			other, err = other.complement()
+		}
+		if err == nil {
+			m, err = m.intersect(other)
+		}
+	}
+	return m, err
+}
+
+// plainMachine does it for a pattern without lookahead, in Go's form.
+func plainMachine(pattern string) (*machine, error) {
+	re, err := syntax.Parse(pattern, syntax.Perl)
 	if err != nil {
 		return nil, err
 	}
@@ -223,16 +249,11 @@ func (p *patternBuilder) machine(start, end int) (*machine, error) {
 
 // foldSet is a character, in both cases when fold is set.
 func foldSet(r rune, fold bool) runeSet {
-	if !fold {
-		return setOf(runeRange{r, r}).intersect(anyRune)
-	}
-	re, err := syntax.Parse("[\\x{"+fmt.Sprintf("%x", r)+"}]", syntax.Perl|syntax.FoldCase)
-	if err != nil || re.Op != syntax.OpCharClass {
-		return setOf(runeRange{r, r}).intersect(anyRune)
-	}
-	var set []runeRange
-	for i := 0; i+1 < len(re.Rune); i += 2 {
-		set = append(set, runeRange{re.Rune[i], re.Rune[i+1]})
+	set := []runeRange{{r, r}}
+	if fold {
+		for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {
+			set = append(set, runeRange{f, f})
+		}
 	}
 	return setOf(set...).intersect(anyRune)
 }

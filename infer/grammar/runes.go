@@ -46,6 +46,20 @@ func (s runeSet) intersect(t runeSet) runeSet {
 	return both
 }
 
+// has tells whether r is in the set.
+func (s runeSet) has(r rune) bool {
+	_, found := slices.BinarySearchFunc(s, r, func(e runeRange, r rune) int {
+		switch {
+		case e.hi < r:
+			return -1
+		case e.lo > r:
+			return 1
+		}
+		return 0
+	})
+	return found
+}
+
 // negate returns the characters that are not in s.
 func (s runeSet) negate() runeSet {
 	var rest runeSet

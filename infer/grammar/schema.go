@@ -41,13 +41,15 @@ type schema struct {
 	byName     map[string]*schema
 	required   []string
 	additional *schema
+	names      *schema // of properties
 	items      *schema
 	prefix     []*schema
 	minItems   int
 	maxItems   int
 	minLength  int
 	maxLength  int
-	patterns   []*machine
+	hasPattern bool
+	patterns   []*machine // of pattern and format
 	numbers    numbers
 }
 
@@ -84,6 +86,7 @@ func (p *schemaParser) parse(v *value, path string) (*schema, error) {
 	default:
 		return nil, p.fail(path, "", "want an object or a boolean")
 	}
+	s.hasPattern = v.get("pattern") != nil
 	for _, m := range v.members {
 		if slices.Contains(ignored, m.name) || strings.HasPrefix(m.name, "x-") {
 			continue
@@ -143,6 +146,8 @@ func (p *schemaParser) keyword(s *schema, name string, v *value) (err error) {
 		}
 	case "additionalProperties":
 		s.additional, err = p.parse(v, at)
+	case "propertyNames":
+		s.names, err = p.parse(v, at)
 	case "items":
 		if v.kind == kindArray {
 			return p.fail(s.path, name, "a list of schemas is not supported; use prefixItems")
@@ -158,8 +163,19 @@ func (p *schemaParser) keyword(s *schema, name string, v *value) (err error) {
 		s.minLength, err = p.count(s, name, v)
 	case "maxLength":
 		s.maxLength, err = p.count(s, name, v)
-	case "pattern", "format":
-		return p.text(s, name, v)
+	case "pattern":
+		return p.pattern(s, name, v, v.text)
+	case "format":
+		pattern, ok := formats[v.text]
+		if v.kind != kindString {
+			return p.fail(s.path, name, "want a string")
+		}
+		if !ok && !s.hasPattern {
+			return p.fail(s.path, name, "%s is not supported without a pattern beside it", v)
+		}
+		if pattern != "" { // otherwise it says nothing that JSON could break
+			return p.pattern(s, name, v, pattern)
+		}
 	case "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf":
 		return p.number(s, name, v)
 	case "uniqueItems":
@@ -262,19 +278,9 @@ func (p *schemaParser) count(s *schema, name string, v *value) (int, error) {
 	return n, nil
 }
 
-func (p *schemaParser) text(s *schema, name string, v *value) error {
+func (p *schemaParser) pattern(s *schema, name string, v *value, pattern string) error {
 	if v.kind != kindString {
 		return p.fail(s.path, name, "want a string")
-	}
-	pattern := v.text
-	if name == "format" {
-		var ok bool
-		if pattern, ok = formats[v.text]; !ok {
-			return p.fail(s.path, name, "%s is not supported", v)
-		}
-		if pattern == "" {
-			return nil // of numbers: it says nothing that JSON could break
-		}
 	}
 	m, err := patternMachine(pattern)
 	if err != nil {
