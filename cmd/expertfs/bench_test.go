@@ -51,6 +51,8 @@ func TestBench(t *testing.T) {
 		require.Equal(t, 1, names["plain file in page cache: "+use], use)
 	}
 	require.Equal(t, 1, names["hit: open, close"])
+	require.Equal(t, 1, names["hit by the socket: open, close"])
+	require.Equal(t, 1, names["hit by the socket: open, mmap, read all, close"])
 	require.Equal(t, 2, names["miss: open, close"])
 	require.Equal(t, 2, names["miss: open, mmap, read all, close"])
 	require.Contains(t, r.out, "the RAM budget was lowered")

@@ -30,7 +30,7 @@ func newFolder(parent string) (*folder, error) {
 func (f *folder) path(e int) string { return filepath.Join(f.dir, strconv.Itoa(e)) }
 
 // open implements source.
-func (f *folder) open(e int) (int, error) { return files(f.path).open(e) }
+func (f *folder) open(e int) (opened, error) { return files(f.path).open(e) }
 
 // add writes the file of expert e to the drive.
 func (f *folder) add(e int, content []byte) error {
@@ -46,11 +46,11 @@ func (f *folder) add(e int, content []byte) error {
 // cool drops the files from the page cache and makes sure that they are gone.
 func (f *folder) cool(size int) error {
 	for _, e := range f.have {
-		fd, err := f.open(e)
+		file, err := f.open(e)
 		if err != nil {
 			return err
 		}
-		err = errors.Join(cool(fd, size), unix.Close(fd))
+		err = errors.Join(cool(int(file.Fd()), size), file.Close())
 		if err != nil {
 			return fmt.Errorf("%s: %w", f.path(e), err)
 		}

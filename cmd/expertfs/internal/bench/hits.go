@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"expertfs"
 )
 
 // hits measures the use of experts that are in RAM, beside the same bytes in a
@@ -37,7 +39,32 @@ func (r *run) hits() (err error) {
 	if err := r.load(set); err != nil {
 		return err
 	}
-	return r.measureHits(set, r.hitArms(plain, warm, child))
+	arms := r.hitArms(plain, warm, child)
+	if why := r.m.first.NoSocket; why != "" {
+		r.note("no hits by the mount's socket: %s", why)
+		return r.measureHits(set, arms)
+	}
+	from := socket{r.m, expertfs.NewOpener(r.m.point, r.m.names())}
+	defer from.opener.Close()
+	arms = append(arms, r.socketArms(from)...)
+	if err := r.measureHits(set, arms); err != nil {
+		return err
+	}
+	if _, files := from.opener.Opens(); files > 0 {
+		return fmt.Errorf("the mount's socket cannot be reached: %d experts were opened as files", files)
+	}
+	return nil
+}
+
+// socketArms lists what is measured on hits by the mount's socket.
+func (r *run) socketArms(from socket) []arm {
+	var arms []arm
+	for _, u := range []use{useMapped, useOpen} {
+		to := r.row("hit by the socket: " + u.name)
+		to.Readers, to.bytes = 1, u.bytes
+		arms = append(arms, arm{to, func(e int) error { return r.checked(u, r.reader, from, e) }})
+	}
+	return arms
 }
 
 // copyTo reads the set from the checkpoint into a tmpfs, nil for none, and into

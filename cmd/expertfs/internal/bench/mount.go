@@ -43,7 +43,7 @@ func (m *Mount) close() error { return m.ck.Close() }
 func (m *Mount) total() int { return m.layers * m.experts }
 
 // open implements source.
-func (m *Mount) open(e int) (int, error) { return files(m.path).open(e) }
+func (m *Mount) open(e int) (opened, error) { return files(m.path).open(e) }
 
 // path is the file of expert e.
 func (m *Mount) path(e int) string {

@@ -7,6 +7,8 @@ import (
 	"io"
 	"time"
 
+	"expertfs"
+
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 )
@@ -15,18 +17,38 @@ import (
 // in a plain tmpfs, in a folder on the drive.
 type source interface {
 	// open opens the file of expert e for reading.
-	open(e int) (fd int, err error)
+	open(e int) (opened, error)
 }
+
+// opened is an open file.
+type opened interface {
+	Fd() uintptr
+	Close() error
+}
+
+// descriptor is an open file of the operating system.
+type descriptor int
+
+func (d descriptor) Fd() uintptr  { return uintptr(d) }
+func (d descriptor) Close() error { return unix.Close(int(d)) }
+
+// socket is a source of descriptors from the mount's socket.
+type socket struct {
+	m      *Mount
+	opener *expertfs.Opener
+}
+
+func (s socket) open(e int) (opened, error) { return s.opener.Open(s.m.key(e)) }
 
 // files is a source whose files have paths.
 type files func(e int) string
 
-func (f files) open(e int) (int, error) {
+func (f files) open(e int) (opened, error) {
 	fd, err := unix.Open(f(e), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return -1, fmt.Errorf("%s: %w", f(e), err)
+		return nil, fmt.Errorf("%s: %w", f(e), err)
 	}
-	return fd, nil
+	return descriptor(fd), nil
 }
 
 // blockSize is what programs that copy files read at once.
@@ -52,43 +74,43 @@ func (r *reader) close() error { return unix.Munmap(r.mem) }
 
 // openClose opens and closes a file.
 func (r *reader) openClose(s source, e int) error {
-	fd, err := s.open(e)
+	f, err := s.open(e)
 	if err != nil {
 		return err
 	}
-	return unix.Close(fd)
+	return f.Close()
 }
 
 // readMapped maps a file, reads all of it and returns its sum.
 func (r *reader) readMapped(s source, e int) (uint64, error) {
-	fd, err := s.open(e)
+	f, err := s.open(e)
 	if err != nil {
 		return 0, err
 	}
-	mem, err := unix.Mmap(fd, 0, r.size, unix.PROT_READ, unix.MAP_SHARED)
+	mem, err := unix.Mmap(int(f.Fd()), 0, r.size, unix.PROT_READ, unix.MAP_SHARED)
 	if err != nil {
-		unix.Close(fd)
+		f.Close()
 		return 0, fmt.Errorf("mmap: %w", err)
 	}
 	sum := Sum(mem)
-	return sum, errors.Join(unix.Munmap(mem), unix.Close(fd))
+	return sum, errors.Join(unix.Munmap(mem), f.Close())
 }
 
 // pread reads a file whole by pread(2), which copies and so touches all of it,
 // into a buffer that is filled again and again if it is the smaller one. Each
 // part is handed to got, if that is not nil.
 func (r *reader) pread(s source, e int, buf []byte, got func(part []byte)) error {
-	fd, err := s.open(e)
+	f, err := s.open(e)
 	if err != nil {
 		return err
 	}
 	for off := 0; off < r.size && err == nil; off += len(buf) {
 		part := buf[:min(len(buf), r.size-off)]
-		if err = preadFull(fd, part, int64(off)); err == nil && got != nil {
+		if err = preadFull(int(f.Fd()), part, int64(off)); err == nil && got != nil {
 			got(part)
 		}
 	}
-	return errors.Join(err, unix.Close(fd))
+	return errors.Join(err, f.Close())
 }
 
 // preadFull fills p from a file, by one call of pread(2) unless that is cut short.

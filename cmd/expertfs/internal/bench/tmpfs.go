@@ -32,12 +32,12 @@ func newTmpfs(n, size int) (*tmpfs, error) {
 const hugePage = 2 << 20
 
 // open implements source.
-func (t *tmpfs) open(e int) (int, error) {
+func (t *tmpfs) open(e int) (opened, error) {
 	fd, err := unix.Openat(t.mount, strconv.Itoa(e), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return -1, fmt.Errorf("tmpfs file: %w", err)
+		return nil, fmt.Errorf("tmpfs file: %w", err)
 	}
-	return fd, nil
+	return descriptor(fd), nil
 }
 
 // add writes the file of expert e, through a mapping as the RAM tier does.
