@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -22,6 +24,7 @@ type benchOptions struct {
 	format             string
 	traces             []string
 	perLayer           bool
+	notes              io.Writer
 }
 
 func newBenchCommand() *cobra.Command {
@@ -60,6 +63,7 @@ choice, so that synthetic weights see the locality of a real model.`,
 		if err := o.check(); err != nil {
 			return err
 		}
+		o.notes = cmd.ErrOrStderr()
 		err = o.run(ctx, model, out)
 		if err != nil && ctx.Err() != nil {
 			err = errInterrupted
@@ -154,6 +158,7 @@ func (b *bench) runAll(ctx context.Context, out benchWriter) (err error) {
 		}})
 	}
 	b.random = rand.New(rand.NewPCG(1, 2))
+	defer func() { err = errors.Join(err, b.noteWay()) }()
 	for _, n := range b.prompts {
 		if err := b.test(ctx, n, 0, out); err != nil {
 			return err
@@ -197,6 +202,15 @@ func (b *bench) test(ctx context.Context, prompt, generate int, out benchWriter)
 	}
 	r.stats, r.drive = after.Sub(before), driveAfter.sub(drive)
 	return out.write(&r)
+}
+
+// noteWay tells how experts came from the mount.
+func (b *bench) noteWay() error {
+	stats, drive, err := b.counters()
+	if how, _ := drive.way(stats.Opened - stats.BySocket); how != "" {
+		fmt.Fprintln(b.notes, "gptoss: note:", how)
+	}
+	return err
 }
 
 func (b *bench) counters() (infer.Stats, driveStats, error) {

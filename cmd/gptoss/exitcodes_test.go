@@ -18,6 +18,8 @@ func TestUsageErrors(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
 		{"frob", `unknown command "frob"; gptoss --help lists them`},
 		{"run --model m hello", "unexpected argument \"hello\": give the text with -p\nUsage: gptoss run --model DIR"},
+		{"help nosuch", `there is no help on "nosuch"; gptoss --help lists the commands`},
+		{"help run nosuch", `there is no help on "run nosuch"`},
 		{"score a b", "unexpected argument \"a\"\nUsage: gptoss score"},
 		{"version x", "Usage: gptoss version"},
 		{"run --temp x", `invalid argument "x" for "--temp" flag: not a valid value`},
@@ -46,7 +48,10 @@ func TestUsageErrors(t *testing.T) {
 		require.Equal(t, exitUsage, exitCode(err), c.args)
 		require.Empty(t, out, c.args)
 	}
-	_, _, err := runCommand(t, "", "run", "-p", "a", "--model", "/does/not/exist")
+	out, _, err := runCommand(t, "", "help", "run")
+	require.NoError(t, err)
+	require.Contains(t, out, "gptoss run")
+	_, _, err = runCommand(t, "", "run", "-p", "a", "--model", "/does/not/exist")
 	require.Equal(t, exitFailure, exitCode(err))
 	require.Zero(t, exitCode(nil))
 }

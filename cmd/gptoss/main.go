@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -28,6 +29,7 @@ func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "gptoss",
 		Short:         "Run a GPT-OSS model whose experts are files",
+		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          cobra.ArbitraryArgs,
@@ -38,11 +40,29 @@ func newRoot() *cobra.Command {
 			return cmd.Help()
 		},
 	}
+	root.SetVersionTemplate("gptoss {{.Version}}\n")
+	root.SetHelpCommand(newHelpCommand(root))
 	root.AddCommand(commands()...)
 	for _, c := range append(root.Commands(), root) {
 		codeUsage(c)
 	}
 	return root
+}
+
+// newHelpCommand makes the help command. That of cobra succeeds whatever it is asked.
+func newHelpCommand(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Help about any command",
+		RunE: func(_ *cobra.Command, args []string) error {
+			topic, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 {
+				return usageErrorf("there is no help on %q; gptoss --help lists the commands", strings.Join(args, " "))
+			}
+			topic.InitDefaultHelpFlag()
+			return topic.Help()
+		},
+	}
 }
 
 // commands lists every subcommand; each is made in a file of its own name.

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"expertfs"
@@ -65,6 +67,7 @@ func TestOnMounts(t *testing.T) {
 	program := buildExpertfs(t)
 	t.Run("same logits", func(t *testing.T) { testSameLogits(t, program) })
 	t.Run("uses", func(t *testing.T) { testUses(t, program) })
+	t.Run("several readers", func(t *testing.T) { testSeveralReaders(t, program) })
 	t.Run("server dies", func(t *testing.T) { testServerDies(t, program) })
 }
 
@@ -122,6 +125,58 @@ func testUses(t *testing.T, program string) {
 		used := after.sub(before)
 		require.EqualValues(t, figures.ExpertsUsed, used.uses.Total(), "--ram %s", ram)
 	}
+}
+
+// Several processes at once on a mount without room for all experts: each has the
+// logits that it has alone, none is refused, and the mount knows them apart. Idle
+// ones that keep all they may are in nobody's way.
+func testSeveralReaders(t *testing.T, program string) {
+	gptoss := filepath.Join(t.TempDir(), "gptoss")
+	out, err := exec.Command("go", "build", "-buildvcs=false", "-o", gptoss, "expertfs/cmd/gptoss").CombinedOutput()
+	require.NoError(t, err, string(out))
+	plain := tinyTree(t)
+	dir := mountTiny(t, program, "--ram", "2MiB")
+
+	var m modelFlags
+	m.dir, m.mapBytes = dir, "auto"
+	for range 2 { // they have computed and go on holding what they keep
+		idle, err := m.open()
+		require.NoError(t, err)
+		defer idle.Close()
+		require.NoError(t, idle.NewSession().Append(t.Context(), mustIDs(t, someIDs), nil))
+	}
+	const readers = 4
+	var want, got [readers][sha256.Size]byte
+	var failed [readers]error
+	var all sync.WaitGroup
+	for i := range readers {
+		ids := strings.Fields(someIDs)
+		ids = append(ids[i*4:], ids[:i*4]...)
+		text, files := strings.Join(ids, " "), t.TempDir()
+		score := func(dir, path string, flags ...string) ([sha256.Size]byte, error) {
+			cmd := exec.Command(gptoss, append([]string{"score", "--model", dir, "--ids", "-", "--logits", path, "-b", "1"}, flags...)...)
+			cmd.Stdin = strings.NewReader(text)
+			if out, err := cmd.CombinedOutput(); err != nil {
+				return [sha256.Size]byte{}, fmt.Errorf("%w: %s", err, out)
+			}
+			data, err := os.ReadFile(path)
+			return sha256.Sum256(data), err
+		}
+		want[i], err = score(plain, filepath.Join(files, "alone.npy"))
+		require.NoError(t, err)
+		all.Go(func() { got[i], failed[i] = score(dir, filepath.Join(files, "together.npy")) })
+	}
+	all.Wait()
+	for i := range readers {
+		require.NoError(t, failed[i], "reader %d", i)
+		require.Equal(t, want[i], got[i], "reader %d", i)
+	}
+	stats, err := expertfs.ReadStats(dir)
+	require.NoError(t, err)
+	require.Zero(t, stats.Cache.Busy, "no open was refused")
+	require.Condition(t, func() bool {
+		return slices.ContainsFunc(stats.Readers, func(r expertfs.ReaderStats) bool { return r.PID == os.Getpid() })
+	}, "%+v", stats.Readers)
 }
 
 // A server that dies is an error, in the middle of a text as at its beginning. When

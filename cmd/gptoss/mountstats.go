@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"strconv"
 	"strings"
@@ -16,10 +17,12 @@ type driveStats struct {
 	uses      expertfs.Uses // of a mount's cache
 	bytesRead int64         // from the drive: by the mount, or by this process
 
-	// Of a mount: how it answers reads of files, why not better, and why it has
-	// no socket.
-	mechanism     expertfs.Mechanism
-	why, noSocket string
+	// Of a mount: how it answers reads of files, why not better, why it has no
+	// socket, and what it was made with.
+	mechanism              expertfs.Mechanism
+	why, noSocket          string
+	checkpoint, mountpoint string
+	budget                 int64
 }
 
 // readDriveStats asks the mount that dir is, or, for a plain folder, the
@@ -35,6 +38,7 @@ func readDriveStats(dir string) (driveStats, error) {
 	return driveStats{
 		mounted: true, uses: s.Cache.Uses, bytesRead: s.Cache.BytesRead,
 		mechanism: s.Mechanism, why: s.Why, noSocket: s.NoSocket,
+		checkpoint: s.Checkpoint, mountpoint: s.Mountpoint, budget: s.Cache.Budget,
 	}, nil
 }
 
@@ -60,17 +64,40 @@ func (s driveStats) sub(o driveStats) driveStats {
 	return s
 }
 
-// slowWay tells why experts that were opened as files took long to read, "" where
-// they did not.
-func (s driveStats) slowWay() string {
-	if !s.mounted || s.mechanism == expertfs.Passthrough {
-		return ""
+// way tells how experts come from the mount, when so many of them were opened as
+// files and not by the mount's socket; slow is set where their bytes are copied.
+// For a plain folder it is empty.
+func (s driveStats) way(files int64) (how string, slow bool) {
+	switch {
+	case !s.mounted:
+		return "", false
+	case files == 0 && s.noSocket == "":
+		return "experts by the mount's socket, without a copy", false
+	case s.mechanism == expertfs.Passthrough:
+		return "experts by passthrough, without a copy", false
 	}
 	reason := "its socket cannot be reached from here"
 	if s.noSocket != "" {
 		reason = "it has no socket for descriptors: " + s.noSocket
 	}
-	return fmt.Sprintf("the mount copies experts, which is several times slower with little RAM: %s; and no passthrough: %s", reason, s.why)
+	return fmt.Sprintf("the mount copies experts, which is several times slower with little RAM: %s; and no passthrough: %s; "+
+		"for both: sudo expertfs mount -o allow_other --ram %s %s %s (passthrough needs kernel 6.9)",
+		reason, s.why, expertfs.FormatSize(s.budget), s.checkpoint, s.mountpoint), true
+}
+
+// logWay logs how experts will come from the mount that dir is.
+func logWay(log *slog.Logger, dir string) {
+	s, err := readDriveStats(dir)
+	if err != nil {
+		log.Warn("no figures of the mount", "err", err)
+		return
+	}
+	switch how, slow := s.way(0); {
+	case slow:
+		log.Warn(how)
+	case how != "":
+		log.Info(how)
+	}
 }
 
 // hitRate is the share of uses that found their expert in RAM; ok is false for

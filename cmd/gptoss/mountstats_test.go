@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"expertfs"
@@ -27,14 +28,29 @@ func TestDriveStatsOfAMount(t *testing.T) {
 	_, ok = s.hitRate()
 	require.False(t, ok, "nothing was used")
 
-	require.Empty(t, driveStats{}.slowWay(), "a plain folder")
-	require.Empty(t, driveStats{mounted: true, mechanism: expertfs.Passthrough, noSocket: "no room"}.slowWay())
-	slow := driveStats{mounted: true, mechanism: expertfs.Direct, why: "not root", noSocket: "no room"}
-	require.Contains(t, slow.slowWay(), "no socket for descriptors: no room; and no passthrough: not root")
-	slow.noSocket = ""
-	require.Contains(t, slow.slowWay(), "cannot be reached")
-
 	require.NoError(t, os.WriteFile(path, []byte("{"), 0o600))
 	_, err = readDriveStats(dir)
 	require.ErrorContains(t, err, path)
+}
+
+func TestWayOfExperts(t *testing.T) {
+	for want, x := range map[string]struct {
+		s     driveStats
+		files int64
+	}{
+		"":                             {driveStats{}, 3},
+		"by the mount's socket":        {driveStats{mounted: true, mechanism: expertfs.Direct}, 0},
+		"by passthrough":               {driveStats{mounted: true, mechanism: expertfs.Passthrough, noSocket: "no room"}, 0},
+		"passthrough, without a copy":  {driveStats{mounted: true, mechanism: expertfs.Passthrough}, 1},
+		"socket cannot be reached":     {driveStats{mounted: true, mechanism: expertfs.Direct}, 1},
+		"no socket for descriptors: a": {driveStats{mounted: true, mechanism: expertfs.Cached, noSocket: "a"}, 0},
+		"and no passthrough: not root": {driveStats{mounted: true, mechanism: expertfs.Direct, why: "not root"}, 1},
+		"sudo expertfs mount -o allow_other --ram 3MiB /ck /mnt (passthrough needs kernel 6.9)": {
+			driveStats{mounted: true, mechanism: expertfs.Direct, checkpoint: "/ck", mountpoint: "/mnt", budget: 3 << 20}, 1},
+	} {
+		how, slow := x.s.way(x.files)
+		require.Contains(t, how, want)
+		require.Equal(t, strings.Contains(how, "copies experts"), slow)
+		require.Equal(t, x.s.mounted, how != "")
+	}
 }

@@ -152,6 +152,10 @@ func TestVersion(t *testing.T) {
 	out, _, err := runCommand(t, "", "version", "-v")
 	require.NoError(t, err)
 	require.Regexp(t, `^gptoss .*\nkernels \w+ \(of generic`, out)
+	flag, _, err := runCommand(t, "", "--version")
+	require.NoError(t, err)
+	require.Regexp(t, `^gptoss \S+`, flag)
+	require.Contains(t, out, strings.TrimSpace(flag))
 }
 
 // The kernels in plain Go are slow, and it is said when they are used. Their

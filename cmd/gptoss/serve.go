@@ -160,6 +160,7 @@ func (o *serveOptions) run(ctx context.Context, m *chatModel, log *slog.Logger) 
 		if err := m.load(); err != nil {
 			return err
 		}
+		logWay(log, m.flags.dir)
 		s.Ready(m)
 		return nil
 	}

@@ -78,10 +78,8 @@ func (t *timings) summary(w io.Writer, notes ...string) {
 		fmt.Fprintf(w, ", %.1f%% of the uses found their expert in RAM", 100*rate)
 	}
 	fmt.Fprintln(w)
-	if f.BySocket < f.ExpertsOpen {
-		if note := t.drive.slowWay(); note != "" {
-			fmt.Fprintln(w, "note   ", note)
-		}
+	if how, _ := t.drive.way(f.ExpertsOpen - f.BySocket); how != "" {
+		fmt.Fprintln(w, "mount  ", how)
 	}
 	if kernel.Portable() {
 		fmt.Fprintln(w, "note   ", kernelNote())
