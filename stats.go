@@ -121,7 +121,11 @@ type CacheStats struct {
 	Busy      int64 `json:"busy"`    // opens refused for want of a slot
 	Crowded   int64 `json:"crowded"` // opens served from the drive, because other readers held every slot
 	Waiting   int   `json:"waiting"`
-	BytesRead int64 `json:"bytes_read"` // from the drive
+
+	// SlotWait is how long loads that readers wait for have stood without a slot,
+	// all together.
+	SlotWait  time.Duration `json:"slot_wait_ns"`
+	BytesRead int64         `json:"bytes_read"` // from the drive
 
 	Errors   map[string]int64 `json:"errors"` // failed reads by errno
 	Latency  Histogram        `json:"load_latency"`

@@ -74,6 +74,7 @@ func metrics(s expertfs.Stats) []metric {
 		one("evictions_total", c.Evictions, "Experts that left RAM for others."),
 		one("busy_total", c.Busy, "Opens refused because their reader held the slots."),
 		one("crowded_total", c.Crowded, "Opens served from the drive because other readers held the slots."),
+		one("slot_wait_seconds_total", fmt.Sprintf("%.6f", c.SlotWait.Seconds()), "Time that loads have waited for a slot, all together."),
 		one("waiting_loads", c.Waiting, "Opens that wait for a slot."),
 		one("drive_read_bytes_total", c.BytesRead, "Bytes read from the drive."),
 		one("prefetch_asked_total", c.Prefetch.Asked, "Prefetches asked for of experts that were not in RAM."),

@@ -160,6 +160,7 @@ func TestAnOpenGetsTheSlotThatIsLetGo(t *testing.T) {
 	handles[2].Release()
 	h := <-got
 	require.NotNil(t, h)
+	require.Positive(t, c.Stats().SlotWait)
 	require.Equal(t, bytesOf(t, ck, ck.Expert(key(1, 0))), h.Bytes())
 	require.Equal(t, "nvme", c.Expert(key(0, 2)).Tier)
 	for _, h := range append(handles[:2], handles[3], h) {

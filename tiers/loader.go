@@ -75,6 +75,7 @@ func (d *loader) dispatch() {
 	for len(d.queue) > 0 && d.assign(d.queue[0]) {
 		l := d.queue[0]
 		d.queue = slices.Delete(d.queue, 0, 1)
+		d.stats.slotWait += time.Since(l.began)
 		d.launch(l)
 	}
 }
@@ -158,6 +159,7 @@ func (d *loader) leave(l *load, err error) bool {
 func (d *loader) leaveQueue(l *load, err error) {
 	if i := slices.Index(d.queue, l); i >= 0 {
 		d.queue = slices.Delete(d.queue, i, i+1)
+		d.stats.slotWait += time.Since(l.began)
 		l.end(err)
 	}
 }

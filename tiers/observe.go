@@ -31,6 +31,7 @@ type counters struct {
 	uses             expertfs.Uses // of experts
 	loads, evictions int64
 	busy, crowded    int64 // opens
+	slotWait         time.Duration
 	prefetch         expertfs.PrefetchStats
 
 	errors  map[string]int64
