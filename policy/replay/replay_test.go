@@ -282,8 +282,48 @@ func TestPrint(t *testing.T) {
 	}
 }
 
-// recorded loads traces of the real model, where they are at hand.
-func recorded(t *testing.T, pattern string) *replay.Recording {
+// merged takes the steps of all streams for those of one.
+func merged(steps []expertfs.TraceStep) (all []expertfs.TraceStep) {
+	for _, s := range steps {
+		if !s.End {
+			s.Stream = 0
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// TestStreamsToldApartHitMore: of readers each of which repeats itself, policies
+// that predict from the last choice know more of each than of all together.
+func TestStreamsToldApartHitMore(t *testing.T) {
+	var readers [][]expertfs.TraceStep
+	for seed := range uint64(3) {
+		rng := rand.New(rand.NewPCG(seed, 7))
+		at := rng.IntN(8)
+		var steps []expertfs.TraceStep
+		for token := range int64(400) {
+			if rng.IntN(8) == 0 {
+				at = rng.IntN(8)
+			}
+			for l := range shape.Layers {
+				steps = append(steps, step(token, l, at, (at+3)%8))
+			}
+			at = (at + 1) % 8 // what comes next follows, but not for the others
+		}
+		readers = append(readers, steps)
+	}
+	apart := replay.Interleave(readers, 3)
+	for _, name := range []string{"forecast", "markov"} {
+		hits, err := recording(t, apart).Run(name, 120, 1)
+		require.NoError(t, err)
+		together, err := recording(t, merged(apart)).Run(name, 120, 1)
+		require.NoError(t, err)
+		assert.Greater(t, hits, together*101/100, name)
+	}
+}
+
+// traces are those of the real model, where they are at hand.
+func traces(t *testing.T, pattern string) []string {
 	root := os.Getenv("EXPERTFS_SHARED")
 	if root == "" {
 		root = filepath.Join("..", "..", "..", "shared")
@@ -293,11 +333,49 @@ func recorded(t *testing.T, pattern string) *replay.Recording {
 	if len(files) == 0 {
 		t.Skip("no recorded routing in " + root)
 	}
-	steps, meta, err := expertfs.LoadTraces(files...)
-	require.NoError(t, err)
-	s, err := replay.NewRecording(expertfs.Shape{Layers: meta.Layers, Experts: 32, TopK: meta.TopK, ExpertBytes: 1}, steps)
+	return files
+}
+
+// ofTheRealModel makes a recording, in which an expert has one byte.
+func ofTheRealModel(t *testing.T, steps []expertfs.TraceStep) *replay.Recording {
+	s, err := replay.NewRecording(expertfs.Shape{Layers: 24, Experts: 32, TopK: 4, ExpertBytes: 1}, steps)
 	require.NoError(t, err)
 	return s
+}
+
+// rate is what a policy hits with room for some experts.
+func rate(t *testing.T, r *replay.Recording, name string, experts int64) float64 {
+	hits, err := r.Run(name, experts*r.Shape.ExpertBytes, 1)
+	require.NoError(t, err)
+	return float64(hits) / float64(r.Accesses)
+}
+
+// TestDefaultForSeveralReaders holds the default to what it promises for readers
+// that share a cache: far above LRU, above what else predicts, and above itself
+// where their steps are taken for those of one reader.
+func TestDefaultForSeveralReaders(t *testing.T) {
+	if raceEnabled || testing.Short() {
+		t.Skip("it takes half a minute, and has no concurrency")
+	}
+	var prompts [][]expertfs.TraceStep
+	for _, file := range traces(t, "0[0-3].csv.gz") {
+		steps, _, err := expertfs.LoadTraces(file)
+		require.NoError(t, err)
+		prompts = append(prompts, steps[:200*24])
+	}
+	const quarter, half = 192, 384 // of the experts
+	for readers, least := range map[int]map[int64]float64{2: {quarter: 0.05, half: 0.03}, 4: {quarter: 0.2, half: 0.06}} {
+		r := ofTheRealModel(t, replay.Interleave(prompts, readers))
+		for experts, margin := range least {
+			apart := rate(t, r, policy.Default, experts)
+			assert.Greater(t, apart, margin+rate(t, r, "lru", experts), "%d readers, %d experts", readers, experts)
+			assert.Greater(t, apart, rate(t, r, "markov", experts), "%d readers, %d experts", readers, experts)
+			if experts == quarter {
+				together := rate(t, ofTheRealModel(t, merged(r.Steps)), policy.Default, experts)
+				assert.Greater(t, apart, 0.015+together, "%d readers", readers)
+			}
+		}
+	}
 }
 
 // TestDefaultOnTheRealModel holds the default to what it promises on routing
@@ -312,18 +390,17 @@ func TestDefaultOnTheRealModel(t *testing.T) {
 	if testing.Short() {
 		pattern = "00.csv.gz"
 	}
-	s := recorded(t, pattern)
-	for experts, over := range map[int64]map[string]float64{ // in hit rate
+	steps, _, err := expertfs.LoadTraces(traces(t, pattern)...)
+	require.NoError(t, err)
+	s := ofTheRealModel(t, steps)
+	for experts, least := range map[int64]map[string]float64{ // in hit rate
 		48:  {"lru": 0.25, "lru-layer": 0.05, "markov": 0, "ewma": 0},
 		192: {"lru": 0.07, "lru-layer": 0.04, "markov": 0, "ewma": 0},
 		576: {"lru": -0.001, "lru-layer": 0, "markov": -0.001, "ewma": -0.001},
 	} {
-		hits, err := s.Run(policy.Default, experts*s.Shape.ExpertBytes, 1)
-		require.NoError(t, err)
-		for name, margin := range over {
-			other, err := s.Run(name, experts*s.Shape.ExpertBytes, 1)
-			require.NoError(t, err)
-			assert.Greater(t, float64(hits-other)/float64(s.Accesses), margin, "%s at %d experts", name, experts)
+		hits := rate(t, s, policy.Default, experts)
+		for name, margin := range least {
+			assert.Greater(t, hits, margin+rate(t, s, name, experts), "%s at %d experts", name, experts)
 		}
 	}
 }
