@@ -126,7 +126,7 @@ func (v *events) pass(e event) {
 }
 
 // report returns the scores of the shadow policies.
-func (v *events) report() []shadow.Entry {
+func (v *events) report() []expertfs.ShadowStats {
 	if v == nil {
 		return nil
 	}

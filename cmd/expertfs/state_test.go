@@ -15,7 +15,6 @@ import (
 	"expertfs/fsys/mountpoint"
 	"expertfs/policy"
 	"expertfs/policy/heat"
-	"expertfs/policy/shadow"
 
 	"github.com/stretchr/testify/require"
 )
@@ -167,7 +166,7 @@ func TestShadowPolicies(t *testing.T) {
 	for range 3 {
 		access(t, point, "00/01", "00/02", "00/03", "00/04")
 	}
-	want := []shadow.Entry{
+	want := []expertfs.ShadowStats{
 		{Policy: "lru", Hits: 8, Accesses: 12, HitRate: 8.0 / 12}, {Policy: "fifo", Hits: 8, Accesses: 12, HitRate: 8.0 / 12},
 	}
 	// The shadows follow what happens, and nobody waits for them.

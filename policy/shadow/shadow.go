@@ -18,9 +18,6 @@ type Set struct {
 	streams policy.Streams
 }
 
-// Entry is the score of one policy since the set was made.
-type Entry = expertfs.ShadowStats
-
 // New makes shadows of the named policies with the budget of the shape.
 func New(s expertfs.Shape, names []string, seed uint64) (*Set, error) {
 	set := &Set{names: names}
@@ -90,10 +87,10 @@ func (s *Set) Resize(budget int64) {
 }
 
 // Report lists the policies in the order in which they were named.
-func (s *Set) Report() []Entry {
-	entries := make([]Entry, len(s.caches))
+func (s *Set) Report() []expertfs.ShadowStats {
+	entries := make([]expertfs.ShadowStats, len(s.caches))
 	for i, c := range s.caches {
-		entries[i] = Entry{Policy: s.names[i], Hits: c.Uses().Hits, Accesses: c.Uses().Total(), HitRate: c.Uses().HitRate()}
+		entries[i] = expertfs.ShadowStats{Policy: s.names[i], Hits: c.Uses().Hits, Accesses: c.Uses().Total(), HitRate: c.Uses().HitRate()}
 	}
 	return entries
 }

@@ -98,7 +98,7 @@ func TestJoinsAreUses(t *testing.T) {
 	set.Join(1, k)
 	set.Use(0, k)
 	live := expertfs.Uses{Hits: 1, Misses: 1, Joins: 1}
-	require.Equal(t, []shadow.Entry{{Policy: "lru", Hits: live.Hits, Accesses: live.Total(), HitRate: live.HitRate()}}, set.Report())
+	require.Equal(t, []expertfs.ShadowStats{{Policy: "lru", Hits: live.Hits, Accesses: live.Total(), HitRate: live.HitRate()}}, set.Report())
 }
 
 func TestResize(t *testing.T) {
