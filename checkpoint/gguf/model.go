@@ -121,11 +121,7 @@ func (m *model) Expert(b *view.Builder, k expertfs.Key) {
 	}
 	x := &m.layers[k.Layer]
 	for i, name := range []string{"mlp1", "mlp2"} {
-		from := make([]view.Extent, len(x.weights[i]))
-		for j := range x.weights[i] {
-			from[j] = x.weights[i][j].slice(int(k.Expert), m.config.Experts)
-		}
-		b.Apply(x.split[i], from, at[name+"_weight.blocks"], at[name+"_weight.scales"])
+		m.applySplit(b, x.weights[i], x.split[i], int(k.Expert), at[name+"_weight.blocks"], at[name+"_weight.scales"])
 	}
 	for i, name := range []string{"mlp1_bias", "mlp2_bias"} {
 		from := make([]view.Extent, len(x.biases[i]))
@@ -133,6 +129,21 @@ func (m *model) Expert(b *view.Builder, k expertfs.Key) {
 			from[j] = x.biases[i][j].slice(int(k.Expert), m.config.Experts)
 		}
 		fill(b, x.biases[i][0].kind, m.biases[i], from, at[name])
+	}
+}
+
+// applySplit takes an expert's matrix apart, or two of which it has rows in turn.
+func (m *model) applySplit(b *view.Builder, from []place, t *view.Transform, expert int, to ...view.Range) {
+	n := int64(len(from))
+	for j := range from {
+		part := make([]view.Range, len(to))
+		for k, r := range to {
+			part[k] = view.Range{Off: r.Off + int64(j)*t.Out[k], Len: r.Len / n}
+			if n > 1 {
+				part[k].Step = n * t.Out[k]
+			}
+		}
+		b.Apply(t, []view.Extent{from[j].slice(expert, m.config.Experts)}, part...)
 	}
 }
 

@@ -2,20 +2,20 @@ package gguf
 
 import "golang.org/x/sys/cpu"
 
-// splitAVX is splitGGML for at least one block. It reads no byte beyond them.
+// splitAVX2 is splitGGML for at least one block. It reads no byte beyond them.
 //
 //go:noescape
-func splitAVX(blocks, scales, src *byte, n int)
+func splitAVX2(blocks, scales, src *byte, n int)
 
-var haveAVX = cpu.X86.HasAVX
+var haveAVX2 = cpu.X86.HasAVX2
 
 // splitGGML takes blocks of ggml's MXFP4 apart.
 func splitGGML(blocks, scales, src []byte) {
-	if !haveAVX || len(scales) == 0 {
+	if !haveAVX2 || len(scales) == 0 {
 		splitGeneric(blocks, scales, src)
 		return
 	}
 	// The assembly trusts these.
 	_, _ = blocks[16*len(scales)-1], src[blockBytes*len(scales)-1]
-	splitAVX(&blocks[0], &scales[0], &src[0], len(scales))
+	splitAVX2(&blocks[0], &scales[0], &src[0], len(scales))
 }

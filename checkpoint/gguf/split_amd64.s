@@ -2,26 +2,63 @@
 
 DATA nibbles<>+0(SB)/8, $0x0F0F0F0F0F0F0F0F
 DATA nibbles<>+8(SB)/8, $0x0F0F0F0F0F0F0F0F
-GLOBL nibbles<>(SB), RODATA|NOPTR, $16
+DATA nibbles<>+16(SB)/8, $0x0F0F0F0F0F0F0F0F
+DATA nibbles<>+24(SB)/8, $0x0F0F0F0F0F0F0F0F
+GLOBL nibbles<>(SB), RODATA|NOPTR, $32
 
 // Weights 1 and 16 of a pair of values in a byte.
 DATA pairs<>+0(SB)/8, $0x1001100110011001
 DATA pairs<>+8(SB)/8, $0x1001100110011001
-GLOBL pairs<>(SB), RODATA|NOPTR, $16
+DATA pairs<>+16(SB)/8, $0x1001100110011001
+DATA pairs<>+24(SB)/8, $0x1001100110011001
+GLOBL pairs<>(SB), RODATA|NOPTR, $32
 
-// func splitAVX(blocks, scales, src *byte, n int)
+// Two blocks, a scale and 16 bytes each, from S(SI) on. Their low nibbles are the
+// first 16 values and their high nibbles the last 16; each two neighbours make a
+// byte. Lanes of registers are blocks.
+#define TWO(S, D, N, X, A, B) \
+	VMOVDQU     (S+1)(SI), X         \
+	VINSERTI128 $1, (S+18)(SI), A, A \
+	MOVBLZX     (S)(SI), AX          \
+	MOVBLZX     (S+17)(SI), BX       \
+	VPSRLW      $4, A, B             \
+	VPAND       Y6, A, A             \
+	VPAND       Y6, B, B             \
+	VPMADDUBSW  Y7, A, A             \
+	VPMADDUBSW  Y7, B, B             \
+	VPACKUSWB   B, A, A              \
+	MOVB        AX, (N)(DX)          \
+	MOVB        BX, (N+1)(DX)        \
+	VMOVDQU     A, (D)(DI)
+
+// func splitAVX2(blocks, scales, src *byte, n int)
 //
-// A block is a scale and 16 bytes. Their low nibbles are the first 16 values and
-// their high nibbles the last 16; each two neighbours make a byte.
-TEXT ·splitAVX(SB), NOSPLIT, $0-32
+// The blocks come from a drive and go to fresh memory: what is ahead is asked for.
+TEXT ·splitAVX2(SB), NOSPLIT, $0-32
 	MOVQ    blocks+0(FP), DI
 	MOVQ    scales+8(FP), DX
 	MOVQ    src+16(FP), SI
 	MOVQ    n+24(FP), CX
-	VMOVDQU nibbles<>(SB), X6
-	VMOVDQU pairs<>(SB), X7
+	VMOVDQU nibbles<>(SB), Y6
+	VMOVDQU pairs<>(SB), Y7
+	SUBQ    $4, CX
+	JLT     rest
 
-loop:
+four:
+	PREFETCHT0 1088(SI)
+	TWO(0, 0, 0, X0, Y0, Y1)
+	TWO(34, 32, 2, X2, Y2, Y3)
+	ADDQ $68, SI
+	ADDQ $64, DI
+	ADDQ $4, DX
+	SUBQ $4, CX
+	JGE  four
+
+rest:
+	ADDQ $4, CX
+	JZ   done
+
+one:
 	MOVBLZX    (SI), AX
 	VMOVDQU    1(SI), X0
 	MOVB       AX, (DX)
@@ -36,5 +73,8 @@ loop:
 	ADDQ       $16, DI
 	INCQ       DX
 	DECQ       CX
-	JNZ        loop
+	JNZ        one
+
+done:
+	VZEROUPPER
 	RET

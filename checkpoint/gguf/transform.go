@@ -28,23 +28,15 @@ func matrixTransform(k kind) *view.Transform {
 	}
 }
 
-// pairTransform takes two matrices apart, gate and up, and puts their rows in
-// turn: a unit is a row of each.
-func pairTransform(k kind, columns int) *view.Transform {
-	split := splits[k]
-	blocks := columns / mx.BlockLen
-	in, out := blocks*blockBytes, blocks*mx.BlockBytes
-	return &view.Transform{
-		Name: "ggml-mxfp4 of gate and up", In: []int64{int64(in), int64(in)}, Out: []int64{2 * int64(out), 2 * int64(blocks)},
-		Apply: func(dst, src [][]byte) {
-			for i := range len(src[0]) / in {
-				for j, rows := range src {
-					row := 2*i + j
-					split(dst[0][row*out:(row+1)*out], dst[1][row*blocks:(row+1)*blocks], rows[i*in:(i+1)*in])
-				}
-			}
-		},
-	}
+// rowTransform takes a matrix of experts apart row by row, so that its rows may
+// stand apart: those of gate and up alternate.
+func rowTransform(k kind, columns int) *view.Transform {
+	t := matrixTransform(k)
+	blocks := int64(columns / mx.BlockLen)
+	t.In[0] *= blocks
+	t.Out[0] *= blocks
+	t.Out[1] *= blocks
+	return t
 }
 
 // splitOllama takes blocks apart whose values are in OpenAI's order already.

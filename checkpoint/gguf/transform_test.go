@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"expertfs/checkpoint/view"
+
 	"github.com/stretchr/testify/require"
 )
 
@@ -67,20 +69,18 @@ func TestSplitStaysWithinItsMemory(t *testing.T) {
 	require.Panics(t, func() { splitGGML(out[:16*n-1:16*n-1], scales[:n], random(17*n)) })
 }
 
-func TestPairTransformTakesRowsInTurn(t *testing.T) {
+func TestRowTransformIsTheMatrixTransform(t *testing.T) {
 	for _, k := range []kind{mxfp4, mxfp4o} {
 		const rows, columns = 7, 96
-		p := pairTransform(k, columns)
-		src := [][]byte{random(17 * 3 * rows), random(17*3*rows + 1)[1:]}
-		dst := [][]byte{make([]byte, 2*rows*3*16), make([]byte, 2*rows*3)}
-		p.Apply(dst, src)
-		one := matrixTransform(k)
-		for row := range 2 * rows {
-			blocks, scales := make([]byte, 48), make([]byte, 3)
-			one.Apply([][]byte{blocks, scales}, [][]byte{src[row%2][row/2*51 : row/2*51+51]})
-			require.Equal(t, blocks, dst[0][48*row:48*row+48])
-			require.Equal(t, scales, dst[1][3*row:3*row+3])
+		src := random(17 * 3 * rows)
+		var outs [2][2][]byte
+		for i, tr := range []*view.Transform{matrixTransform(k), rowTransform(k, columns)} {
+			outs[i] = [2][]byte{make([]byte, rows*3*16), make([]byte, rows*3)}
+			tr.Apply(outs[i][:], [][]byte{src})
 		}
+		require.Equal(t, outs[0], outs[1])
+		require.Equal(t, []int64{17 * 3}, rowTransform(k, columns).In)
+		require.Equal(t, []int64{16 * 3, 3}, rowTransform(k, columns).Out)
 	}
 }
 

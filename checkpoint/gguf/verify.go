@@ -134,7 +134,7 @@ func (m *model) resolveExperts(layer int, describe func(file int) string) error 
 		}
 		k := x.weights[i][0].kind
 		if len(x.weights[i]) == 2 {
-			x.split[i] = pairTransform(k, c.Hidden)
+			x.split[i] = rowTransform(k, c.Hidden)
 		} else {
 			x.split[i] = matrixTransform(k)
 		}

@@ -24,15 +24,33 @@ func (p *Part) Units() int64 { return p.From[0].Len / p.Transform.In[0] }
 // UnitBytes returns the bytes that a unit takes of all inputs.
 func (t *Transform) UnitBytes() int64 { return sum(t.In) }
 
-// Covering returns the units, from the first up to the last, of which a byte
-// falls into the view's bytes lo to hi; first = last when none does.
+// step returns the bytes from one unit of output i to the next.
+func (p *Part) step(i int) int64 {
+	if s := p.To[i].Step; s > 0 {
+		return s
+	}
+	return p.Transform.Out[i]
+}
+
+// Covering returns the units, from first up to last, of which a byte falls into
+// the view's bytes lo to hi, and maybe others between them; first = last when none
+// does.
 func (p *Part) Covering(lo, hi int64) (first, last int64) {
-	first, last = p.Units(), 0
+	units := p.Units()
+	first, last = units, 0
 	for i, r := range p.To {
-		from, to := max(lo, r.Off)-r.Off, min(hi, r.Off+r.Len)-r.Off
+		step, unit := p.step(i), p.Transform.Out[i]
+		from, to := int64(0), units
+		if before := lo - r.Off - unit; before >= 0 {
+			from = before/step + 1
+		}
+		if before := hi - r.Off; before <= 0 {
+			to = 0
+		} else {
+			to = min(units, (before+step-1)/step)
+		}
 		if from < to {
-			unit := p.Transform.Out[i]
-			first, last = min(first, from/unit), max(last, (to+unit-1)/unit)
+			first, last = min(first, from), max(last, to)
 		}
 	}
 	return min(first, last), last
@@ -46,8 +64,7 @@ func (p *Part) Sub(first, last int64) Part {
 		sub.From[i] = Extent{e.File, e.Off + first*unit, (last - first) * unit}
 	}
 	for i, r := range p.To {
-		unit := p.Transform.Out[i]
-		sub.To[i] = Range{r.Off + first*unit, (last - first) * unit}
+		sub.To[i] = Range{r.Off + first*p.step(i), (last - first) * p.Transform.Out[i], r.Step}
 	}
 	return sub
 }
@@ -55,20 +72,37 @@ func (p *Part) Sub(first, last int64) Part {
 // ApplyTo makes the outputs of a part of which src are the inputs. dst holds the
 // bytes of the view from off on; what falls outside of it is left out.
 func (p *Part) ApplyTo(dst []byte, off int64, src [][]byte) {
-	outs := make([][]byte, len(p.To))
-	for i, r := range p.To {
-		if at := r.Off - off; at >= 0 && at+r.Len <= int64(len(dst)) {
-			outs[i] = dst[at : at+r.Len : at+r.Len]
-		} else {
-			outs[i] = make([]byte, r.Len)
+	t, units := p.Transform, p.Units()
+	together := units // as many as lie one after the other in all outputs
+	for _, r := range p.To {
+		if r.Step > 0 {
+			together = 1
 		}
 	}
-	p.Transform.Apply(outs, src)
-	for i, r := range p.To {
-		at := r.Off - off
-		from, to := max(0, at), min(int64(len(dst)), at+r.Len)
-		if from < to && (at < 0 || at+r.Len > int64(len(dst))) {
-			copy(dst[from:to], outs[i][from-at:])
+	outs, ins := make([][]byte, len(p.To)), make([][]byte, len(src))
+	for u := int64(0); u < units; u += together {
+		for i := range src {
+			ins[i] = src[i][u*t.In[i] : (u+together)*t.In[i]]
+		}
+		whole := true
+		for i := range outs {
+			at, n := p.To[i].Off+u*p.step(i)-off, together*t.Out[i]
+			if inside := at >= 0 && at+n <= int64(len(dst)); inside {
+				outs[i] = dst[at : at+n : at+n]
+			} else {
+				outs[i], whole = make([]byte, n), false
+			}
+		}
+		t.Apply(outs, ins)
+		if whole {
+			continue
+		}
+		for i, out := range outs {
+			at := p.To[i].Off + u*p.step(i) - off
+			from, to := max(0, at), min(int64(len(dst)), at+int64(len(out)))
+			if from < to && (at < 0 || at+int64(len(out)) > int64(len(dst))) {
+				copy(dst[from:to], out[from-at:])
+			}
 		}
 	}
 }

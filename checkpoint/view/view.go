@@ -34,10 +34,11 @@ type Extent struct {
 	Len  int64 // bytes
 }
 
-// Range is a piece of a view.
+// Range is a piece of a view, or the pieces that the units of a transform fill.
 type Range struct {
-	Off int64 // bytes from the start of the view
-	Len int64 // bytes
+	Off  int64 // bytes from the start of the view
+	Len  int64 // bytes, of all pieces
+	Step int64 // bytes from the beginning of one unit to that of the next; 0 where they touch
 }
 
 // Size returns the length of the view in bytes, its header included.
@@ -72,7 +73,7 @@ func (b *Builder) Tensor(name, dtype string, shape []int64) Range {
 		panic("view: " + err.Error())
 	}
 	b.tensors = append(b.tensors, safetensors.Tensor{Name: name, DType: dtype, Shape: shape})
-	at := Range{b.size, length}
+	at := Range{Off: b.size, Len: length}
 	b.size += length
 	return at
 }
@@ -88,7 +89,7 @@ func (b *Builder) Copy(off int64, e Extent) {
 			return
 		}
 	}
-	b.parts = append(b.parts, Part{From: []Extent{e}, To: []Range{{off, e.Len}}})
+	b.parts = append(b.parts, Part{From: []Extent{e}, To: []Range{{Off: off, Len: e.Len}}})
 }
 
 // Apply fills ranges of the data with what t makes of extents. It panics when
@@ -114,8 +115,8 @@ func (p *Part) check() error {
 		}
 	}
 	for i, r := range p.To {
-		if r.Len != units*t.Out[i] {
-			return fmt.Errorf("%s: output %d has %d bytes, expected %d units of %d", t.Name, i, r.Len, units, t.Out[i])
+		if r.Len != units*t.Out[i] || r.Step != 0 && r.Step < t.Out[i] {
+			return fmt.Errorf("%s: output %d has %d bytes in steps of %d, expected %d units of %d", t.Name, i, r.Len, r.Step, units, t.Out[i])
 		}
 	}
 	return nil
@@ -145,16 +146,13 @@ func (b *Builder) View() *View {
 // itself where it is copied, else the unit of the first input that it is made of.
 func (v *View) Origin(off int64) Extent {
 	for _, p := range v.Parts {
-		for i, r := range p.To {
-			if off < r.Off || off >= r.Off+r.Len {
-				continue
+		if p.Transform == nil {
+			if at := off - p.To[0].Off; at >= 0 && at < p.To[0].Len {
+				return Extent{p.From[0].File, p.From[0].Off + at, 1}
 			}
-			e := p.From[0]
-			if p.Transform == nil {
-				return Extent{e.File, e.Off + off - r.Off, 1}
-			}
+		} else if first, last := p.Covering(off, off+1); first < last {
 			unit := p.Transform.In[0]
-			return Extent{e.File, e.Off + (off-r.Off)/p.Transform.Out[i]*unit, unit}
+			return Extent{p.From[0].File, p.From[0].Off + first*unit, unit}
 		}
 	}
 	return Extent{}

@@ -55,6 +55,49 @@ func sampleView(t *testing.T) (v *View, files []io.ReaderAt, want []byte) {
 	return v, files, append(want, data[1][300:350]...)
 }
 
+// TestStepsOfUnits has two parts whose units alternate, in two outputs each.
+func TestStepsOfUnits(t *testing.T) {
+	data := make([]byte, 4000)
+	rng := rand.New(rand.NewPCG(5, 6))
+	for i := range data {
+		data[i] = byte(rng.Uint32())
+	}
+	files := []io.ReaderAt{bytes.NewReader(data)}
+	split := &Transform{Name: "split", In: []int64{6}, Out: []int64{5, 1}, Apply: func(dst, src [][]byte) {
+		for i := range len(src[0]) / 6 {
+			copy(dst[0][5*i:5*i+5], src[0][6*i+1:])
+			dst[1][i] = src[0][6*i]
+		}
+	}}
+	const units = 40
+	b := NewBuilder(nil)
+	large, small := b.Tensor("large", "U8", []int64{2 * units, 5}), b.Tensor("small", "U8", []int64{2 * units})
+	for j, off := range []int64{11, 1500} {
+		b.Apply(split, []Extent{{0, off, 6 * units}}, Range{large.Off + int64(5*j), 5 * units, 10}, Range{small.Off + int64(j), units, 2})
+	}
+	v := b.View()
+	want := bytes.Clone(v.Header)
+	var heads []byte
+	for i := range units {
+		for _, off := range []int{11, 1500} {
+			heads = append(heads, data[off+6*i])
+			want = append(want, data[off+6*i+1:off+6*i+6]...)
+		}
+	}
+	want = append(want, heads...)
+	for range 2000 {
+		off := int64(len(v.Header)) - 5 + rng.Int64N(2*units*6+5)
+		p := make([]byte, min(rng.Int64N(200), v.Size()-off))
+		require.NoError(t, v.ReadAt(files, p, off))
+		require.True(t, bytes.Equal(want[off:][:len(p)], p), "%d bytes at %d", len(p), off)
+	}
+	require.Equal(t, Extent{0, 1500 + 6*3, 6}, v.Origin(int64(len(v.Header))+5*7+2))
+	require.Panics(t, func() {
+		b := NewBuilder(nil)
+		b.Apply(split, []Extent{{0, 0, 6}}, Range{0, 5, 4}, Range{5, 1, 0})
+	})
+}
+
 func TestViewIsASafetensorsFile(t *testing.T) {
 	v, files, want := sampleView(t)
 	require.Len(t, v.Parts, 3, "pieces that touch are one")
