@@ -95,7 +95,7 @@ func (s *Store[T]) admit(x *Expert[T]) {
 		return
 	}
 	s.stats.Opened++
-	s.stats.OpenedBytes += x.bytes()
+	s.stats.OpenedBytes += int64(len(x.file.Data))
 	s.mapped[x.Key] = x
 }
 

@@ -3,7 +3,6 @@ package experts
 import (
 	"errors"
 	"math"
-	"os"
 )
 
 // Values of Options.Keep that are no sizes.
@@ -45,8 +44,7 @@ func newQuota(f *folder, topK int, limit int64, hinted bool) (*quota, error) {
 	if err != nil {
 		return nil, err
 	}
-	page := int64(os.Getpagesize())
-	size = (size + page - 1) / page * page // what a mount charges for it
+	size = wholePages(size) // what a mount charges for it
 	layers := int64(f.names.Layers)
 	q.all, q.cycle = size*layers*int64(f.names.Experts), size*layers*int64(topK)
 	if limit != KeepNone {

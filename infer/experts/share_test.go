@@ -19,7 +19,7 @@ import (
 // setShare is a mount that tells the reader its share, in experts.
 func setShare(t *testing.T, dir string, experts int) {
 	t.Helper()
-	text := fmt.Sprintf("%d\n", experts*size)
+	text := fmt.Sprintf("%d\n", experts*slot)
 	path := filepath.Join(dir, expertfs.ControlPath(expertfs.ShareFile))
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o644)
 	require.NoError(t, err)
@@ -39,7 +39,7 @@ func TestShareIsObeyedWithinAToken(t *testing.T) {
 	for _, share := range []int{4, 1, 0, 3, 100} {
 		setShare(t, dir, share)
 		require.NoError(t, use(t, s, 0, layer...))
-		require.EqualValues(t, min(share, 6)*size, s.Stats().Kept, "share %d", share)
+		require.EqualValues(t, min(share, 6)*slot, s.Stats().Kept, "share %d", share)
 	}
 }
 
@@ -48,10 +48,10 @@ func TestShareBoundsWhatTheUserSets(t *testing.T) {
 	dir := makeTree(t)
 	asMount(t, dir, "1GiB")
 	setShare(t, dir, 2)
-	for keep, want := range map[int64]int64{size: size, 4 * size: 2 * size, KeepNone: 0} {
-		s := open(t, Options{Dir: dir, Keep: keep})
+	for keep, want := range map[int]int{slot: slot, 4 * slot: 2 * slot, KeepNone: 0} {
+		s := open(t, Options{Dir: dir, Keep: int64(keep)})
 		require.NoError(t, use(t, s, 0, 0, 1, 2, 3))
-		require.Equal(t, want, s.Stats().Kept, "keep %d", keep)
+		require.EqualValues(t, want, s.Stats().Kept, "keep %d", keep)
 	}
 }
 
@@ -62,7 +62,7 @@ func TestShareIsObeyedWhileNothingIsComputed(t *testing.T) {
 	setShare(t, dir, 5)
 	s := open(t, Options{Dir: dir})
 	require.NoError(t, use(t, s, 0, 0, 1, 2, 3, 4))
-	require.EqualValues(t, 5*size, s.Stats().Kept)
+	require.EqualValues(t, 5*slot, s.Stats().Kept)
 	setShare(t, dir, 0)
 	require.Eventually(t, func() bool { return s.Stats().Kept == 0 }, 5*time.Second, 10*time.Millisecond)
 }
@@ -75,7 +75,7 @@ func TestShareThatIsNoNumber(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, expertfs.ControlPath(expertfs.ShareFile)), []byte(text), 0o644))
 		s := open(t, Options{Dir: dir})
 		require.NoError(t, use(t, s, 0, 0, 1, 2))
-		require.EqualValues(t, 3*size, s.Stats().Kept, "%q", text)
+		require.EqualValues(t, 3*slot, s.Stats().Kept, "%q", text)
 	}
 }
 
@@ -106,7 +106,7 @@ func TestRefusedOpensAreTriedAgain(t *testing.T) {
 		require.NoError(t, use(t, s, 0, 0, 1), "%v", errno)
 		require.EqualValues(t, 6, s.Stats().Used)
 		require.EqualValues(t, 6, s.Stats().Opened)
-		require.EqualValues(t, 2*size, s.quota.limit, "half of the 4 that were kept, in future")
+		require.EqualValues(t, 2*slot, s.quota.limit, "half of the 4 that were kept, in future")
 		left.Store(3)
 		require.ErrorIs(t, use(t, s, 1, 5), errno, "asked for twice, the second time alone")
 		require.EqualValues(t, 1, left.Load())

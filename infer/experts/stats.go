@@ -9,7 +9,7 @@ type Stats struct {
 	Opened      int64         // of these, opened; the others were still mapped
 	BySocket    int64         // of those opened, by the mount's socket; the others were opened as files
 	OpenedBytes int64
-	Kept        int64                  // bytes of experts that are mapped and not in use, now
+	Kept        int64                  // bytes of experts that are mapped and not in use, now, in whole pages
 	HintsLost   int                    // writes of hints that the mount did not take
 	Prediction  []Accuracy             // of the experts of each layer; nothing is predicted for the first
 	Ahead       [MaxAhead + 1]Accuracy // the same by how many layers ahead they were predicted

@@ -175,7 +175,7 @@ func (s *Store[T]) Request(k expertfs.Key) {
 		return
 	}
 	s.idle.Remove(x.place)
-	s.idleBytes -= x.bytes()
+	s.idleBytes -= x.charge()
 	x.place = nil
 	if s.refaults.active() {
 		s.background(x, x.file.Refresh)
@@ -215,7 +215,7 @@ func (s *Store[T]) Next(wait bool) (*Expert[T], error) {
 // Release ends the use of x.
 func (s *Store[T]) Release(x *Expert[T]) {
 	x.place = s.idle.PushBack(x)
-	s.idleBytes += x.bytes()
+	s.idleBytes += x.charge()
 	s.shrink(s.quota.limit)
 }
 

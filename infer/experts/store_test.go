@@ -21,6 +21,8 @@ var names = expertfs.Names{Layers: 2, Experts: 8}
 
 const size = 5000 // of each expert
 
+var slot = int(wholePages(size)) // what it takes
+
 // content is what an expert's file holds.
 func content(k expertfs.Key) []byte {
 	return bytes.Repeat([]byte{byte(k.Layer), byte(k.Expert)}, size/2)
@@ -90,7 +92,7 @@ func use(t *testing.T, s *Store[[]byte], layer int, experts ...int) error {
 }
 
 func TestExpertsStayMappedUpToTheLimit(t *testing.T) {
-	s := open(t, Options{Dir: makeTree(t), Keep: 3 * size})
+	s := open(t, Options{Dir: makeTree(t), Keep: int64(3 * slot)})
 	for round := range 3 {
 		require.NoError(t, use(t, s, 0, 1, 2))
 		require.EqualValues(t, 2, s.Stats().Opened, "round %d", round)
@@ -99,7 +101,7 @@ func TestExpertsStayMappedUpToTheLimit(t *testing.T) {
 		require.NoError(t, use(t, s, 0, x))
 	}
 	require.EqualValues(t, 4, s.Stats().Opened)
-	require.EqualValues(t, 3*size, s.Stats().Kept)
+	require.EqualValues(t, 3*slot, s.Stats().Kept)
 	require.Equal(t, len(s.mapped), s.idle.Len())
 	require.NoError(t, use(t, s, 0, 2))
 	require.EqualValues(t, 4, s.Stats().Opened)

@@ -3,20 +3,28 @@ package experts
 import (
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 
 	"expertfs"
 	"expertfs/infer/mapped"
 )
 
-func (x *Expert[T]) bytes() int64 { return int64(len(x.file.Data)) }
+// charge is what an expert takes of the memory that may be kept: whole pages, as a
+// mount counts it.
+func (x *Expert[T]) charge() int64 { return wholePages(int64(len(x.file.Data))) }
+
+func wholePages(n int64) int64 {
+	page := int64(os.Getpagesize())
+	return (n + page - 1) / page * page
+}
 
 // shrink unmaps experts that are not in use, those unused for longest first, until
 // they have at most limit bytes.
 func (s *Store[T]) shrink(limit int64) {
 	for s.idleBytes > limit {
 		x := s.idle.Remove(s.idle.Front()).(*Expert[T])
-		s.idleBytes -= x.bytes()
+		s.idleBytes -= x.charge()
 		s.unmap(x)
 	}
 }
