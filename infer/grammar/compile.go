@@ -17,12 +17,15 @@ func JSONSchema(data []byte, white Whitespace) (*Grammar, error) {
 	if err != nil {
 		return nil, fmt.Errorf("schema: %w", err)
 	}
-	p := &schemaParser{root: root, done: make(map[*value]*schema), pointers: make(map[string]*value)}
+	p := &schemaParser{
+		root: root, done: make(map[*value]*schema), pointers: make(map[string]*value),
+		effort: newEffort(), machines: make(map[string]*machine),
+	}
 	s, err := p.parse(root, "#")
 	if err != nil {
 		return nil, err
 	}
-	c := &schemaCompiler{jsonRules: newJSONRules(white), known: make(map[string]ref)}
+	c := &schemaCompiler{jsonRules: newJSONRules(white), known: make(map[string]ref), effort: p.effort}
 	con, err := c.flatten(element{schema: s})
 	if err == nil {
 		_, err = c.rule(con, s)
@@ -47,8 +50,9 @@ func JSONSchema(data []byte, white Whitespace) (*Grammar, error) {
 // schemaCompiler turns conjunctions of schemas into rules.
 type schemaCompiler struct {
 	*jsonRules
-	known map[string]ref // by key of the conjunction
-	work  int
+	known  map[string]ref // by key of the conjunction
+	work   int
+	effort *effort
 }
 
 // rule returns the rule of a conjunction, which stands at s.
@@ -209,7 +213,7 @@ func (c *schemaCompiler) string(con conjunction, m *merged) (expr, error) {
 	case len(m.patterns) == 0:
 		return seq{lit(`"`), repeat{c.char(), m.minLength, m.maxLength}, lit(`"`)}, nil
 	}
-	all, err := m.stringMachine()
+	all, err := m.stringMachine(c.effort)
 	if err != nil {
 		return nil, con.fail("pattern", "together with others or a length: %v", err)
 	}
@@ -222,8 +226,8 @@ func (m *merged) freeString() bool {
 }
 
 // stringMachine returns the machine of the strings that m allows.
-func (m *merged) stringMachine() (*machine, error) {
-	all, err := lengths(m.minLength, m.maxLength)
+func (m *merged) stringMachine(w *effort) (*machine, error) {
+	all, err := lengths(w, m.minLength, m.maxLength)
 	for i, p := range m.patterns {
 		if err != nil {
 			return nil, err
@@ -231,7 +235,7 @@ func (m *merged) stringMachine() (*machine, error) {
 		if i == 0 && m.minLength <= 0 && m.maxLength < 0 {
 			all = p
 		} else {
-			all, err = all.intersect(p)
+			all, err = all.intersect(w, p)
 		}
 	}
 	return all, err
@@ -247,7 +251,7 @@ func (c *schemaCompiler) number(con conjunction, m *merged) (expr, error) {
 		}
 		return c.anyNumber(), nil
 	}
-	all, err := m.numbers.machine()
+	all, err := m.numbers.machine(c.effort)
 	if err != nil {
 		return nil, con.fail("multipleOf", "%v", err)
 	}

@@ -1,6 +1,7 @@
 package grammar
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
@@ -29,47 +30,72 @@ const (
 
 var errMachine = errors.New("it takes too many states")
 
-// explore makes the machine of all that can be reached from a first state. next
-// tells whether a state accepts, and calls edge for each of its edges.
-func explore[S comparable](first S, next func(s S, edge func(on runeSet, to S)) (accept bool)) (*machine, error) {
-	m := &machine{}
-	number := make(map[S]int)
-	var found []S
-	add := func(s S) int {
-		i, ok := number[s]
-		if !ok {
-			i = len(found)
-			number[s] = i
-			found = append(found, s)
-			m.states = append(m.states, machineState{})
-		}
-		return i
-	}
-	add(first)
-	edges := 0
-	for i := 0; i < len(found); i++ {
-		var out []machineEdge
-		accept := next(found[i], func(on runeSet, to S) {
-			if len(on) > 0 && edges <= maxMachineEdges {
-				edges++
-				out = append(out, machineEdge{on, add(to)})
-			}
-		})
-		m.states[i] = machineState{accept, out}
-		if len(found) > maxMachine || edges > maxMachineEdges {
+// effort is how many edges may still be looked at to make the machines of one
+// schema.
+type effort struct{ left int }
+
+func newEffort() *effort { return &effort{1 << 24} }
+
+// explorer makes the machine of all that can be reached from a first state.
+type explorer[S comparable] struct {
+	number map[S]int
+	found  []S
+	states []machineState
+	out    []machineEdge // of the state that is being looked at
+	edges  int
+	effort *effort
+}
+
+// explore makes a machine. next adds the edges of a state, and tells whether it
+// accepts.
+func explore[S comparable](w *effort, first S, next func(s S, x *explorer[S]) (accept bool)) (*machine, error) {
+	x := &explorer[S]{number: make(map[S]int), effort: w}
+	x.state(first)
+	for i := 0; i < len(x.found); i++ {
+		x.out = nil
+		accept := next(x.found[i], x)
+		x.states[i] = machineState{accept, x.out}
+		if len(x.found) > maxMachine || x.edges > maxMachineEdges || w.left < 0 {
 			return nil, errMachine
 		}
 	}
-	return m, nil
+	return &machine{x.states}, nil
+}
+
+func (x *explorer[S]) state(s S) int {
+	i, ok := x.number[s]
+	if !ok {
+		i = len(x.found)
+		x.number[s] = i
+		x.found = append(x.found, s)
+		x.states = append(x.states, machineState{})
+	}
+	return i
+}
+
+func (x *explorer[S]) edge(on runeSet, to S) {
+	if len(on) > 0 && x.edges <= maxMachineEdges && x.spend(1) {
+		x.edges++
+		x.out = append(x.out, machineEdge{on, x.state(to)})
+	}
+}
+
+// spend counts work, and tells whether there may be more.
+func (x *explorer[S]) spend(n int) bool {
+	x.effort.left -= n
+	return x.effort.left >= 0 && x.edges <= maxMachineEdges
 }
 
 // intersect returns the machine of the texts that both accept.
-func (m *machine) intersect(other *machine) (*machine, error) {
-	return explore([2]int{0, 0}, func(s [2]int, edge func(runeSet, [2]int)) bool {
+func (m *machine) intersect(w *effort, other *machine) (*machine, error) {
+	return explore(w, [2]int{0, 0}, func(s [2]int, x *explorer[[2]int]) bool {
 		p, q := &m.states[s[0]], &other.states[s[1]]
 		for _, e := range p.edges {
 			for _, f := range q.edges {
-				edge(e.on.intersect(f.on), [2]int{e.to, f.to})
+				if !x.spend(1 + (len(e.on)+len(f.on))/4) {
+					return false
+				}
+				x.edge(e.on.intersect(f.on), [2]int{e.to, f.to})
 			}
 		}
 		return p.accept && q.accept
@@ -77,20 +103,20 @@ func (m *machine) intersect(other *machine) (*machine, error) {
 }
 
 // complement returns the machine of the texts that m does not accept.
-func (m *machine) complement() (*machine, error) {
+func (m *machine) complement(w *effort) (*machine, error) {
 	// A state is a set of m's, spelled out; the empty one accepts all.
 	sets := map[string][]int{"": nil}
 	spell := func(set []int) string {
 		slices.Sort(set)
 		set = slices.Compact(set)
-		key := fmt.Sprint(set)
-		if len(set) == 0 {
-			key = ""
+		var key []byte
+		for _, q := range set {
+			key = binary.AppendUvarint(key, uint64(q))
 		}
-		sets[key] = set
-		return key
+		sets[string(key)] = set
+		return string(key)
 	}
-	return explore(spell([]int{0}), func(s string, edge func(runeSet, string)) bool {
+	return explore(w, spell([]int{0}), func(s string, x *explorer[string]) bool {
 		accept := true
 		var edges []machineEdge
 		cuts := []rune{0, 0xE000, utf8.MaxRune + 1} // no range may hold the surrogates
@@ -105,6 +131,9 @@ func (m *machine) complement() (*machine, error) {
 		}
 		slices.Sort(cuts)
 		cuts = slices.Compact(cuts)
+		if !x.spend(len(cuts) * len(edges)) {
+			return false
+		}
 		to := make(map[string][]runeRange)
 		for i := range len(cuts) - 1 {
 			var set []int
@@ -117,7 +146,7 @@ func (m *machine) complement() (*machine, error) {
 			to[key] = append(to[key], runeRange{cuts[i], cuts[i+1] - 1})
 		}
 		for _, key := range slices.Sorted(maps.Keys(to)) {
-			edge(setOf(to[key]...).intersect(anyRune), key)
+			x.edge(setOf(to[key]...).intersect(anyRune), key)
 		}
 		return accept
 	})
@@ -125,20 +154,20 @@ func (m *machine) complement() (*machine, error) {
 
 // lengths returns the machine of texts of at least least and at most most
 // characters; without an upper limit when most is negative.
-func lengths(least, most int) (*machine, error) {
-	return explore(0, func(n int, edge func(runeSet, int)) bool {
+func lengths(w *effort, least, most int) (*machine, error) {
+	return explore(w, 0, func(n int, x *explorer[int]) bool {
 		switch {
 		case n < max(least, most):
-			edge(anyRune, n+1)
+			x.edge(anyRune, n+1)
 		case most < 0:
-			edge(anyRune, n)
+			x.edge(anyRune, n)
 		}
 		return n >= least
 	})
 }
 
 // otherThan returns the machine of all texts but the given ones.
-func otherThan(texts []string) (*machine, error) {
+func otherThan(w *effort, texts []string) (*machine, error) {
 	// A state is a beginning of some of the texts, or off when it is of none.
 	type at struct {
 		off    bool
@@ -154,17 +183,17 @@ func otherThan(texts []string) (*machine, error) {
 			}
 		}
 	}
-	return explore(at{}, func(s at, edge func(runeSet, at)) bool {
+	return explore(w, at{}, func(s at, x *explorer[at]) bool {
 		if s.off {
-			edge(anyRune, s)
+			x.edge(anyRune, s)
 			return true
 		}
 		var on []runeRange
 		for _, r := range follow[s.prefix] {
-			edge(runeSet{{r, r}}, at{prefix: s.prefix + string(r)})
+			x.edge(runeSet{{r, r}}, at{prefix: s.prefix + string(r)})
 			on = append(on, runeRange{r, r})
 		}
-		edge(setOf(on...).negate(), at{off: true})
+		x.edge(setOf(on...).negate(), at{off: true})
 		return !known[s.prefix]
 	})
 }

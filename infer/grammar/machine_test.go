@@ -18,9 +18,9 @@ func TestPatterns(t *testing.T) {
 	}
 	rng := rand.New(rand.NewPCG(1, 12))
 	for _, p := range patterns {
-		m, err := patternMachine(p)
+		m, err := patternMachine(newEffort(), p)
 		require.NoError(t, err, p)
-		other, err := m.complement()
+		other, err := m.complement(newEffort())
 		require.NoError(t, err, p)
 		re := regexp.MustCompile(p)
 		for range 400 {
@@ -69,7 +69,7 @@ func TestNumbers(t *testing.T) {
 			require.NoError(t, err)
 			n.multiple = &d
 		}
-		m, err := n.machine()
+		m, err := n.machine(newEffort())
 		require.NoError(t, err)
 		for range 60 {
 			text := number()
@@ -106,7 +106,7 @@ func TestNumbers(t *testing.T) {
 // TestOtherThan tries all short texts.
 func TestOtherThan(t *testing.T) {
 	names := []string{"", "a", "ab", "ba", "bab"}
-	m, err := otherThan(names)
+	m, err := otherThan(newEffort(), names)
 	require.NoError(t, err)
 	texts := []string{""}
 	for n := 0; n < len(texts); n++ {

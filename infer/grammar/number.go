@@ -36,7 +36,7 @@ const (
 
 // machine returns the machine of these numbers, without exponents and zeros in
 // front.
-func (n numbers) machine() (*machine, error) {
+func (n numbers) machine(w *effort) (*machine, error) {
 	modulus, places := 1, 0
 	if n.multiple != nil {
 		var err error
@@ -51,11 +51,11 @@ func (n numbers) machine() (*machine, error) {
 	} else if n.multiple != nil {
 		maxPart = places
 	}
-	return explore(digitState{}, func(s digitState, edge func(runeSet, digitState)) bool {
+	return explore(w, digitState{}, func(s digitState, x *explorer[digitState]) bool {
 		low, high, ok := n.magnitude(s.negative)
 		if !ok {
 			if s.phase == beforeSign {
-				edge(runeSet{{'-', '-'}}, digitState{phase: beforeDigits, negative: true})
+				x.edge(runeSet{{'-', '-'}}, digitState{phase: beforeDigits, negative: true})
 			}
 			return false
 		}
@@ -68,7 +68,7 @@ func (n numbers) machine() (*machine, error) {
 			t.low = compareDigit(s.low, low, d, t)
 			t.high = compareDigit(s.high, high, d, t)
 			t.remainder = (s.remainder*10 + int(d-'0')) % modulus
-			edge(runeSet{{rune(d), rune(d)}}, t)
+			x.edge(runeSet{{rune(d), rune(d)}}, t)
 		}
 		maxWhole := maxDigits
 		if low != nil {
@@ -76,7 +76,7 @@ func (n numbers) machine() (*machine, error) {
 		}
 		switch s.phase {
 		case beforeSign:
-			edge(runeSet{{'-', '-'}}, digitState{phase: beforeDigits, negative: true})
+			x.edge(runeSet{{'-', '-'}}, digitState{phase: beforeDigits, negative: true})
 			fallthrough
 		case beforeDigits:
 			digit('0', inZero)
@@ -94,7 +94,7 @@ func (n numbers) machine() (*machine, error) {
 				t := s
 				t.phase, t.digits = afterPoint, 0
 				t.low, t.high = compareWhole(s.low, low, s.digits), compareWhole(s.high, high, s.digits)
-				edge(runeSet{{'.', '.'}}, t)
+				x.edge(runeSet{{'.', '.'}}, t)
 			}
 		case afterPoint, inPart:
 			if s.digits < maxPart {

@@ -111,11 +111,11 @@ func (c *schemaCompiler) keysOf(con conjunction, m *merged) (k keys, err error) 
 	case len(m.names) == 0 && of.freeString():
 		k.other = c.anyString()
 	default:
-		all, err := otherThan(m.names)
+		all, err := otherThan(c.effort, m.names)
 		if err == nil && !of.freeString() {
 			var some *machine
-			if some, err = of.stringMachine(); err == nil {
-				all, err = all.intersect(some)
+			if some, err = of.stringMachine(c.effort); err == nil {
+				all, err = all.intersect(c.effort, some)
 			}
 		}
 		if err != nil {

@@ -12,29 +12,29 @@ import (
 //
 // Lookahead is followed where it is all that stands between ^ and the rest, as
 // in ^(?=.*[0-9])(?!admin).+$: there it says something of the text as a whole.
-func patternMachine(pattern string) (*machine, error) {
+func patternMachine(w *effort, pattern string) (*machine, error) {
 	heads, rest, err := splitLookahead(translate(pattern))
 	if err != nil {
 		return nil, err
 	}
-	m, err := plainMachine(rest)
+	m, err := plainMachine(w, rest)
 	for _, h := range heads {
 		if err != nil {
 			return nil, err
 		}
 		var other *machine
-		if other, err = plainMachine("^(?:" + h.pattern + ")"); err == nil && h.negative {
-			other, err = other.complement()
+		if other, err = plainMachine(w, "^(?:"+h.pattern+")"); err == nil && h.negative {
+			other, err = other.complement(w)
 		}
 		if err == nil {
-			m, err = m.intersect(other)
+			m, err = m.intersect(w, other)
 		}
 	}
 	return m, err
 }
 
 // plainMachine does it for a pattern without lookahead, in Go's form.
-func plainMachine(pattern string) (*machine, error) {
+func plainMachine(w *effort, pattern string) (*machine, error) {
 	re, err := syntax.Parse(pattern, syntax.Perl)
 	if err != nil {
 		return nil, err
@@ -49,7 +49,7 @@ func plainMachine(pattern string) (*machine, error) {
 	if err := p.build(re, first, end); err != nil {
 		return nil, err
 	}
-	return p.machine(start, end)
+	return p.machine(w, start, end)
 }
 
 // translate writes what ECMAScript's patterns have and Go's lack in Go's form.
@@ -216,8 +216,8 @@ const (
 )
 
 // machine returns the automaton without empty edges.
-func (p *patternBuilder) machine(start, end int) (*machine, error) {
-	return explore(patternAt{start, begin}, func(s patternAt, edge func(runeSet, patternAt)) bool {
+func (p *patternBuilder) machine(w *effort, start, end int) (*machine, error) {
+	return explore(w, patternAt{start, begin}, func(s patternAt, x *explorer[patternAt]) bool {
 		accept := false
 		seen := make(map[patternAt]bool)
 		queue := []patternAt{s}
@@ -228,6 +228,9 @@ func (p *patternBuilder) machine(start, end int) (*machine, error) {
 				continue
 			}
 			seen[at] = true
+			if !x.spend(1) {
+				return false
+			}
 			accept = accept || at.state == end
 			for _, e := range p.states[at.state].empty {
 				switch {
@@ -239,7 +242,7 @@ func (p *patternBuilder) machine(start, end int) (*machine, error) {
 			}
 			if at.where != closed {
 				for _, e := range p.states[at.state].edges {
-					edge(e.on, patternAt{e.to, middle})
+					x.edge(e.on, patternAt{e.to, middle})
 				}
 			}
 		}

@@ -63,6 +63,8 @@ type schemaParser struct {
 	root     *value
 	done     map[*value]*schema
 	pointers map[string]*value
+	effort   *effort
+	machines map[string]*machine // by pattern
 }
 
 func (p *schemaParser) fail(path, keyword, reason string, args ...any) error {
@@ -282,9 +284,13 @@ func (p *schemaParser) pattern(s *schema, name string, v *value, pattern string)
 	if v.kind != kindString {
 		return p.fail(s.path, name, "want a string")
 	}
-	m, err := patternMachine(pattern)
-	if err != nil {
-		return p.fail(s.path, name, "%s: %v", v, err)
+	m, ok := p.machines[pattern]
+	if !ok {
+		var err error
+		if m, err = patternMachine(p.effort, pattern); err != nil {
+			return p.fail(s.path, name, "%s: %v", v, err)
+		}
+		p.machines[pattern] = m
 	}
 	s.patterns = append(s.patterns, m)
 	return nil
