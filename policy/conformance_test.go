@@ -1,7 +1,6 @@
 package policy_test
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -347,49 +346,4 @@ func TestStateMachine(t *testing.T) {
 			})
 		})
 	})
-}
-
-// BenchmarkVictim is one miss of a 120b-sized model with a quarter of it
-// resident: choose a victim, remove it, insert another.
-func BenchmarkVictim(b *testing.B) {
-	s := expertfs.Shape{Layers: 36, Experts: 128, TopK: 4, ExpertBytes: expertBytes, Budget: 1152 * expertBytes}
-	for _, name := range policy.Names() {
-		for _, residents := range []int{288, 1152, 4608 - 4} {
-			b.Run(fmt.Sprintf("%s/%d", name, residents), func(b *testing.B) {
-				p, err := policy.New(name, s, 7)
-				require.NoError(b, err)
-				run(p, s, residents, 3*36, 1)
-				for i := 0; len(slices.Collect(p.Victims())) < residents; i++ {
-					p.Insert(key(i/s.Experts, i%s.Experts), expertBytes)
-				}
-				for b.Loop() {
-					k, _ := first(p)
-					p.Remove(k)
-					p.Insert(k, expertBytes)
-				}
-			})
-		}
-	}
-}
-
-// BenchmarkStep is one step of a model: 96 and 144 of them are a token of 20b
-// and 120b.
-func BenchmarkStep(b *testing.B) {
-	for size, s := range map[string]expertfs.Shape{
-		"20b":  {Layers: 24, Experts: 32, TopK: 4, ExpertBytes: expertBytes, Budget: 192 * expertBytes},
-		"120b": {Layers: 36, Experts: 128, TopK: 4, ExpertBytes: expertBytes, Budget: 1152 * expertBytes},
-	} {
-		for _, name := range policy.Names() {
-			b.Run(name+"/"+size, func(b *testing.B) {
-				p, err := policy.New(name, s, 7)
-				require.NoError(b, err)
-				run(p, s, 100, 3*s.Layers, 1)
-				i := 0
-				for b.Loop() {
-					step(p, i%s.Layers, keys(i%s.Layers, 1, 5, 9, (i/s.Layers)%s.Experts))
-					i++
-				}
-			})
-		}
-	}
 }

@@ -176,7 +176,7 @@ func (f *forecast) learnNext(s forecastStream, layer int) {
 		t.learn(f.grads, l.last)
 	}
 	for i, offset := range f.offsets {
-		if !l.told[i] {
+		if !l.known[i] {
 			continue
 		}
 		from := s[before(f.shape, layer, offset)].last
@@ -227,7 +227,7 @@ func (f *forecast) forecast(s forecastStream, layer int) {
 	for _, t := range f.layers[layer].lastNext {
 		t.add(l.next, l.last)
 	}
-	clear(l.told)
+	clear(l.known)
 	f.laterLogits(l.later, layer, l.now, &l.evidence)
 	for e, z := range l.later {
 		l.later[e] = sigmoid(z)
@@ -246,10 +246,10 @@ func (f *forecast) spreadEvidence(s forecastStream, layer int) {
 	for i, offset := range f.offsets {
 		to := (layer + offset) % f.shape.Layers
 		l := s[to]
-		if l.told[i] {
+		if l.known[i] {
 			continue
 		}
-		l.told[i] = true
+		l.known[i] = true
 		f.layers[to].tokenNext[i].add(l.next, from)
 		l.weigh()
 		f.value(to)

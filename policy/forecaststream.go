@@ -15,7 +15,7 @@ type layerForecast struct {
 	next     []float32 // logits for the next visit, as far as is known now
 	later    []float32 // chances
 	unused   []float32 // (1-next)(1-later)
-	told     []bool    // by offset: next has the evidence of that layer
+	known    []bool    // by offset: next has the evidence of that layer
 }
 
 // maxStreamExperts bounds the experts of all streams together, of some 90 bytes
@@ -62,7 +62,7 @@ func (f *forecast) begin() forecastStream {
 			next:    make([]float32, f.shape.Experts),
 			later:   make([]float32, f.shape.Experts),
 			unused:  make([]float32, f.shape.Experts),
-			told:    make([]bool, len(f.offsets)),
+			known:   make([]bool, len(f.offsets)),
 		}
 		for e := range f.shape.Experts {
 			l.warm(e, f.heat.Rate(expertfs.Key{Layer: uint16(layer), Expert: uint16(e)}))
