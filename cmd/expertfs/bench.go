@@ -34,6 +34,7 @@ and put back.
   pread by 1 MiB  one call for each MiB, all into the same buffer
   open, close     beside a byte's way to another process (cat) and back: an open is
                   such a round trip, which takes longer the deeper processors sleep
+  by the socket   with descriptors from .expertfs/socket in place of files
   O_DIRECT        the fastest of several sizes and numbers of reads in flight, as
                   written beside it
 
