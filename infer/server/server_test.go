@@ -32,9 +32,8 @@ type model struct {
 func start(t *testing.T, m *model) (*httptest.Server, *Server) {
 	t.Helper()
 	s := newServer(t, m)
-	server := httptest.NewServer(s.Handler())
+	server := newHTTP(t, s)
 	s.Ready(m.Engine)
-	t.Cleanup(server.Close)
 	return server, s
 }
 
@@ -62,6 +61,16 @@ func newServer(t *testing.T, m *model) *Server {
 		Log: slog.New(slog.DiscardHandler),
 	}
 }
+
+// newHTTP serves s until the test ends.
+func newHTTP(t *testing.T, s *Server) *httptest.Server {
+	t.Helper()
+	server := httptest.NewServer(s.Handler())
+	t.Cleanup(server.Close)
+	return server
+}
+
+func jsonBody(text string) io.Reader { return strings.NewReader(text) }
 
 // post sends body and returns the status and the answer.
 func post(t *testing.T, server *httptest.Server, path, body string) (int, string) {

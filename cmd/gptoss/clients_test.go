@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"expertfs/infer/harmony"
+	"expertfs/infer/server"
+	"expertfs/infer/server/scripted"
+	"expertfs/infer/tokenizer"
+)
+
+// clientsFolder holds the tests in JavaScript.
+const clientsFolder = "../../scripts/clients"
+
+// TestClients runs what others have written to speak with such servers, against
+// this one with a scripted engine and with the tiny model. It needs Node and, the
+// first time, the npm registry: make test-clients asks for it.
+func TestClients(t *testing.T) {
+	if os.Getenv("GPTOSS_CLIENTS") == "" {
+		t.Skip("make test-clients runs it")
+	}
+	node, err := exec.LookPath("node")
+	require.NoError(t, err, "Node is not installed")
+	if _, err := os.Stat(filepath.Join(clientsFolder, "node_modules")); err != nil {
+		install := exec.Command("npm", "ci", "--no-audit", "--no-fund")
+		install.Dir = clientsFolder
+		out, err := install.CombinedOutput()
+		require.NoError(t, err, string(out))
+	}
+	scriptedURL, tinyURL := serveScripted(t), serveTiny(t)
+	files, err := filepath.Glob(filepath.Join(clientsFolder, "*.test.mjs"))
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".test.mjs"), func(t *testing.T) {
+			cmd := exec.CommandContext(t.Context(), node, "--test", "--test-reporter=tap", filepath.Base(file))
+			cmd.Dir = clientsFolder
+			cmd.Env = append(os.Environ(), "SCRIPTED="+scriptedURL, "TINY="+tinyURL, "NO_PROXY=127.0.0.1")
+			out, err := cmd.CombinedOutput()
+			require.NoError(t, err, string(out))
+			require.Contains(t, string(out), "# fail 0")
+		})
+	}
+}
+
+// serveScripted serves scripted.Assistant and returns its address.
+func serveScripted(t *testing.T) string {
+	t.Helper()
+	tokens := tokenizer.O200kHarmony()
+	chat, err := harmony.NewEncoding(tokens)
+	require.NoError(t, err)
+	s := &server.Server{
+		Model: "gpt-oss", Tokens: tokens, Chat: chat, Waiting: 64, Patience: time.Minute, Comments: time.Second,
+		System: func(e harmony.Effort, functions bool) []harmony.Message {
+			return []harmony.Message{harmony.SystemContent{Effort: e, Functions: functions}.Message()}
+		},
+		Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+	}
+	web := httptest.NewServer(s.Handler())
+	t.Cleanup(web.Close)
+	s.Ready(&scripted.Engine{Tokens: tokens, Room: 131072, Say: func(prompt []int) string { return scripted.Assistant(tokens.Decode(prompt)) }})
+	return web.URL
+}
+
+// serveTiny runs the command with the tiny model and returns its address.
+func serveTiny(t *testing.T) string {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	var log syncBuffer
+	root := newRoot()
+	root.SetErr(&log)
+	root.SetArgs([]string{"serve", "--model", tinyTree(t), "--port", "0", "--alias", "whale", "--grace", "10ms"})
+	ended := make(chan error, 1)
+	go func() { ended <- root.ExecuteContext(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		require.NoError(t, <-ended)
+	})
+	return "http://" + listening(t, &log, "whale")
+}

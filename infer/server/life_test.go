@@ -1,0 +1,84 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// mounted is an engine whose files may vanish.
+type mounted struct {
+	*model
+	gone *atomic.Bool
+}
+
+func (m mounted) Check(context.Context) error {
+	if m.gone.Load() {
+		return errors.New("transport endpoint is not connected")
+	}
+	return nil
+}
+
+func TestHealthTellsTheState(t *testing.T) {
+	m := &model{says: "x<|return|>"}
+	s := newServer(t, m)
+	var gone atomic.Bool
+	back := make(chan struct{})
+	s.Reopen = func(context.Context, Engine) (Engine, error) {
+		if gone.Load() {
+			return nil, errors.New("still gone")
+		}
+		<-back
+		return mounted{m, &gone}, nil
+	}
+	server := newHTTP(t, s)
+	health := func() (int, string) {
+		resp, err := http.Get(server.URL + "/health")
+		require.NoError(t, err)
+		defer resp.Body.Close()
+		state, _ := s.life.state()
+		return resp.StatusCode, state
+	}
+	is := func(status int, state string) {
+		t.Helper()
+		got, name := health()
+		require.Equal(t, status, got)
+		require.Equal(t, state, name)
+	}
+	is(503, loading)
+	answered := make(chan int, 1)
+	go func() { // waits until the model is loaded
+		resp, err := http.Post(server.URL+"/v1/completions", "application/json", jsonBody(`{"prompt": "x"}`))
+		if err != nil {
+			answered <- 0
+			return
+		}
+		resp.Body.Close()
+		answered <- resp.StatusCode
+	}()
+	soon(t, s.Busy)
+	s.Ready(mounted{m, &gone})
+	require.Equal(t, 200, <-answered)
+	is(200, ready)
+
+	gone.Store(true)
+	is(503, failed)
+	status, answer := post(t, server, "/v1/completions", `{"prompt": "x"}`)
+	require.Equal(t, 503, status)
+	require.Contains(t, answer, "model_unavailable")
+	gone.Store(false)
+	close(back)
+	soon(t, func() bool { status, _ := health(); return status == 200 })
+	status, _ = post(t, server, "/v1/completions", `{"prompt": "x"}`)
+	require.Equal(t, 200, status)
+
+	s.Drain()
+	is(503, draining)
+	status, answer = post(t, server, "/v1/completions", `{"prompt": "x"}`)
+	require.Equal(t, 503, status)
+	require.Contains(t, answer, "shutting down")
+}
