@@ -89,7 +89,12 @@ type keptGrammar struct {
 	automaton *grammar.Automaton
 }
 
-const mostGrammars = 64
+// What is kept at most, besides the latest: automata, and the bytes that they
+// take with their grammars.
+const (
+	mostGrammars     = 64
+	mostGrammarBytes = 128 << 20
+)
 
 // get returns the automaton for a key, which compile makes if it is new. Grammars
 // are compiled one at a time.
@@ -117,8 +122,20 @@ func (g *grammars) get(ctx context.Context, s *Server, key string, compile func(
 	}
 	a := grammar.NewAutomaton(compiled, g.vocabulary)
 	g.kept = slices.Insert(g.kept, 0, keptGrammar{key, a})
-	g.kept = g.kept[:min(len(g.kept), mostGrammars)]
+	g.trim()
 	return a, nil
+}
+
+// trim forgets the automata that were not used for longest, beyond the bounds.
+func (g *grammars) trim() {
+	bytes := 0
+	for i, k := range g.kept {
+		bytes += k.automaton.Memory() + len(k.key)
+		if i > 0 && (i >= mostGrammars || bytes > mostGrammarBytes) {
+			g.kept = slices.Delete(g.kept, i, len(g.kept))
+			return
+		}
+	}
 }
 
 // newVocabulary lists the tokens that are text.

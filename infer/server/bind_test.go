@@ -1,0 +1,41 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"expertfs/infer/grammar"
+	"expertfs/infer/tokenizer"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestGrammarsAreBounded asks for more grammars than are kept, small ones and
+// then ones that take megabytes each.
+func TestGrammarsAreBounded(t *testing.T) {
+	tokens, err := tokenizer.Load("../../checkpoint/tiny")
+	require.NoError(t, err)
+	s := &Server{Tokens: tokens}
+	var g grammars
+	get := func(key, source string) *grammar.Automaton {
+		a, err := g.get(context.Background(), s, key, func() (*grammar.Grammar, error) { return grammar.GBNF(source) })
+		require.NoError(t, err)
+		return a
+	}
+	first := get("0", `root ::= "a"`)
+	for i := range 100 {
+		get(fmt.Sprint(i), `root ::= "a"`)
+		require.Same(t, first, get("0", ""), "what is used is kept")
+	}
+	require.Len(t, g.kept, mostGrammars)
+	for i := range 12 {
+		get(fmt.Sprint("large ", i), `root ::= "b"{60000} "c"{60000}`)
+	}
+	require.Less(t, len(g.kept), 12)
+	bytes := 0
+	for _, k := range g.kept {
+		bytes += k.automaton.Memory()
+	}
+	require.Less(t, bytes, mostGrammarBytes)
+}
