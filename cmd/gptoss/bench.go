@@ -51,7 +51,7 @@ choice, so that synthetic weights see the locality of a real model.`,
 	flags.IntSliceVar(&o.ubatches, "ubatch-size", []int{infer.DefaultBatch}, "most tokens computed together (also -ub)")
 	flags.BoolVar(&o.noWarmup, "no-warmup", false, "do not run each test once before measuring")
 	flags.StringVarP(&o.format, "output", "o", "md", "md, csv, json or jsonl")
-	flags.StringSliceVar(&o.traces, "routing", nil, "recorded routing (CSV, .gz accepted) to use in place of the router's choice")
+	flags.StringSliceVar(&o.traces, "routing", nil, "recorded routing (traces, compressed or not) to use in place of the router's choice")
 	flags.BoolVar(&o.perLayer, "per-layer", false, "also print how well each layer's experts were predicted")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		ctx, stop := interruptible(cmd.Context())
