@@ -185,7 +185,9 @@ func (h *heatFile) saveEvery(interval time.Duration, learned func() *policy.Heat
 		case <-ticker.C:
 			if err := h.save(learned()); err != nil {
 				h.log.Warn("what was learned is not saved", "err", err)
+				continue
 			}
+			h.log.Debug("saved what was learned", "file", h.path)
 		}
 	}
 }
