@@ -117,8 +117,8 @@ func nothing(p *format.Place) error {
 	if p.File != "" {
 		return fmt.Errorf("%s: is no GGUF file; of safetensors give the folder that holds the checkpoint", here)
 	}
-	if source.Has(p.Folder, expertfs.EmbeddingPath) {
-		return fmt.Errorf("%s: is already a tree of expert files: gptoss runs it as it is, and there is nothing to mount", here)
+	if source.Has(p.Folder, expertfs.ControlDir) {
+		return fmt.Errorf("%s: is a mount already: gptoss runs it as it is", here)
 	}
 	if _, err := p.Folder.List(); err != nil {
 		return err

@@ -228,6 +228,7 @@ func TestOpenRefusesWhatIsNoCheckpoint(t *testing.T) {
 	}
 	tree := save("tree", files{layout.ConfigName: nil})
 	save("tree/dense", files{"embedding.safetensors": nil})
+	save("tree/.expertfs", nil)
 	folderForFile := save("folder", files{layout.ConfigName: sample(t, layout.OpenAI, 1)[layout.ConfigName]})
 	require.NoError(t, os.Mkdir(filepath.Join(folderForFile, weights), 0o755))
 
@@ -236,7 +237,7 @@ func TestOpenRefusesWhatIsNoCheckpoint(t *testing.T) {
 		save("empty", nil):                                                "not a checkpoint",
 		save("gguf", files{"m.gguf": nil}):                                "m.gguf: truncated",
 		filepath.Join(save("file", sample(t, layout.OpenAI, 1)), weights): "is no GGUF file; of safetensors give the folder that holds",
-		tree:            "is already a tree of expert files",
+		tree:            "is a mount already",
 		folderForFile:   "model.safetensors: expected a regular file",
 		"embed:huge":    "embed:huge: unknown; give a folder, a GGUF file, or a name like embed:tiny",
 		"embed:":        "embed:: unknown",

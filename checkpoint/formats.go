@@ -4,6 +4,7 @@ import (
 	"expertfs/checkpoint/format"
 	"expertfs/checkpoint/gguf"
 	"expertfs/checkpoint/layout"
+	"expertfs/checkpoint/tree"
 )
 
 // formats are the formats of checkpoints, in the order in which a place is
@@ -12,6 +13,7 @@ var formats = []format.Format{
 	layout.HuggingFace,
 	layout.OpenAI,
 	gguf.Format,
+	tree.Format,
 }
 
 // detect returns the format of the files in a place and how much of it is there;

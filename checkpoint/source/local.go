@@ -91,6 +91,7 @@ type local struct {
 	mu      sync.Mutex
 	modTime time.Time          // with which the content was last found to be the same
 	sum     *[sha256.Size]byte // of the sample; nil before anyone reads in bulk
+	brief   bool               // the sample is the first 8 KiB alone
 }
 
 func (l *local) Name() string                  { return filepath.Base(l.path) }

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
+	"os"
 	"time"
 )
 
@@ -14,19 +15,30 @@ const (
 	sampleHead  = 256 << 10 // bytes
 	samplePages = 32
 	samplePage  = 4 << 10 // bytes
+	sampleBrief = 8 << 10 // bytes of the beginning, where that is all
 )
 
 // takeSample hashes the sample.
 func (l *local) takeSample() (sum [sha256.Size]byte, err error) {
+	file, err := os.Open(l.path) // the file may have been closed
+	if err != nil {
+		return sum, err
+	}
+	defer file.Close()
 	h := sha256.New()
 	add := func(off, n int64) {
 		off = max(0, min(off, l.Size()-n))
-		m, readErr := io.Copy(h, io.NewSectionReader(l.file, off, min(n, l.Size())))
+		m, readErr := io.Copy(h, io.NewSectionReader(file, off, min(n, l.Size())))
 		if err == nil && readErr != nil {
 			err = readErr
 		} else if err == nil && m < min(n, l.Size()) {
 			err = fmt.Errorf("%d bytes at %d: %w", n, off, io.ErrUnexpectedEOF)
 		}
+	}
+	if l.brief {
+		add(0, sampleBrief)
+		h.Sum(sum[:0])
+		return sum, err
 	}
 	add(0, sampleHead)
 	for i := range int64(samplePages) {
