@@ -25,26 +25,29 @@
 //
 // # Masks
 //
-// A Vocabulary is a trie of the tokens in preorder (vocab.go). Walking it with
+// A Vocabulary is tries of the tokens in preorder (vocab.go). Walking one with
 // the automaton's steps gives the mask of a stack. The walk is shared as far
 // as it does not depend on what lies beneath (mask.go): for a local alone it is
 // done once and gives the tokens that end within the local's rule, and the
 // nodes of the trie at which the rule may return; only from these nodes the
 // walk goes on with the stack beneath. So all strings of a schema share one
-// walk, whatever follows each of them. Masks are kept by stack as well.
+// walk, whatever follows each of them.
+//
+// Masks are kept by stack as well; those of locals whose rule calls no other are
+// kept in the Vocabulary, for all automata (share.go). Counts that are further
+// from their bounds than a token is long have one mask (far.go), for which
+// tokens are divided by length.
 //
 // # Bounds
 //
 // Sources come from clients. The size of a source, the depth of its nesting
 // and the number of states are limited, with errors that say which. What an
-// operation of an Automaton may compute is limited too (limits.go): an
-// ambiguity that needs more readings at once is treated as an end of the
-// text's possibilities, never as a hang. An automaton forgets what it has
+// operation of an Automaton may compute is limited too (limits.go): a text that would need more is not followed further: Advance gives ErrComplex. An automaton forgets what it has
 // computed when that takes too much memory; States stay valid.
 //
 // # Concurrency
 //
-// Grammar and Vocabulary are immutable. An Automaton may be used by several
+// A Grammar is immutable, and a Vocabulary but for masks that it shares. An Automaton may be used by several
 // goroutines and texts at once and is best kept for later texts with the same
 // grammar. A State is a value that costs nothing to copy, so a text may be
 // tried and taken back. A Matcher follows one text and has one user.
