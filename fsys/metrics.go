@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -34,6 +35,18 @@ func (m metric) write(b *bytes.Buffer) {
 	}
 }
 
+// labelEscapes are all that the text format knows.
+var labelEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
+
+// labels writes names and values, in turn, as labels of a series.
+func labels(pairs ...string) string {
+	var b strings.Builder
+	for i := 0; i < len(pairs); i += 2 {
+		fmt.Fprintf(&b, `,%s="%s"`, pairs[i], labelEscapes.Replace(strings.ToValidUTF8(pairs[i+1], "?")))
+	}
+	return "{" + b.String()[1:] + "}"
+}
+
 // one is a metric of a single series.
 func one(name string, value any, help string) metric {
 	return metric{name, help, []series{{"", value}}}
@@ -49,7 +62,7 @@ func metrics(s expertfs.Stats) []metric {
 	}
 	list := []metric{
 		{"mount_info", "What is mounted, where, and how; the value is 1.", []series{{
-			fmt.Sprintf("{mountpoint=%q,model=%q,policy=%q,mechanism=%q,version=%q}", s.Mountpoint, s.Model, c.Policy, s.Mechanism, s.Version), 1,
+			labels("mountpoint", s.Mountpoint, "model", s.Model, "policy", c.Policy, "mechanism", string(s.Mechanism), "version", s.Version), 1,
 		}}},
 		one("uptime_seconds", fmt.Sprintf("%.3f", s.Seconds), "Time since the mount."),
 		one("passthrough_active", passthrough, "1 where the kernel answers reads from the RAM tier itself."),
@@ -96,14 +109,14 @@ func metrics(s expertfs.Stats) []metric {
 func labelled(s expertfs.Stats) []metric {
 	errors := metric{name: "load_errors_total", help: "Loads that failed."}
 	for _, errno := range slices.Sorted(maps.Keys(s.Cache.Errors)) {
-		errors.series = append(errors.series, series{fmt.Sprintf("{errno=%q}", errno), s.Cache.Errors[errno]})
+		errors.series = append(errors.series, series{labels("errno", errno), s.Cache.Errors[errno]})
 	}
 	hits := metric{name: "shadow_hits_total", help: "Hits had the policy been another."}
 	accesses := metric{name: "shadow_accesses_total", help: "Uses that a shadow policy has seen."}
 	for _, g := range s.Cache.Shadows {
-		labels := fmt.Sprintf("{policy=%q}", g.Policy)
-		hits.series = append(hits.series, series{labels, g.Hits})
-		accesses.series = append(accesses.series, series{labels, g.Accesses})
+		of := labels("policy", g.Policy)
+		hits.series = append(hits.series, series{of, g.Hits})
+		accesses.series = append(accesses.series, series{of, g.Accesses})
 	}
 	list := []metric{errors, hits, accesses}
 	for _, of := range []struct {
@@ -119,7 +132,7 @@ func labelled(s expertfs.Stats) []metric {
 	} {
 		m := metric{name: of.name, help: of.help}
 		for _, r := range s.Readers {
-			m.series = append(m.series, series{fmt.Sprintf("{pid=\"%d\",name=%q}", r.PID, r.Name), of.value(r)})
+			m.series = append(m.series, series{labels("pid", strconv.Itoa(r.PID), "name", r.Name), of.value(r)})
 		}
 		list = append(list, m)
 	}

@@ -89,9 +89,12 @@ type want struct {
 const soonWithin = 4
 
 // wantedSoon tells whether a resident was prefetched for one of the next
-// layers of a reader.
+// layers of a reader that goes on.
 func (e *entry) wantedSoon() bool {
 	for _, w := range e.wants {
+		if w.stream.closed || !w.stream.lively() {
+			continue
+		}
 		if ahead := w.at - w.stream.step; 0 < ahead && ahead <= soonWithin {
 			return true
 		}

@@ -136,6 +136,30 @@ func TestAStepGivesUpTheReadersOwnPrefetchesAlone(t *testing.T) {
 	require.True(t, given(key(1, 1)))
 }
 
+func TestPrefetchedExpertsAreSparedForReadersThatGoOn(t *testing.T) {
+	c := newCache(t, tiny(t), 8, Options{})
+	a, b := c.NewReader(ReaderInfo{PID: 1}), addReader(t, c, 2)
+	spared := func() bool {
+		c.guard.Lock()
+		defer c.guard.Unlock()
+		return c.table.expert(key(2, 0)).wantedSoon()
+	}
+	a.Step(0, []expertfs.Key{key(0, 0)})
+	a.Prefetch(key(2, 0))
+	eventually(t, func() bool { return c.Stats().Resident == 1 })
+	require.True(t, spared())
+	for token := range 8 {
+		for layer := range 4 {
+			b.Step(layer, []expertfs.Key{key(layer, token)})
+		}
+	}
+	require.False(t, spared(), "it stands still while another goes on")
+	a.Step(1, []expertfs.Key{key(1, 0)})
+	require.True(t, spared())
+	a.Close()
+	require.False(t, spared())
+}
+
 func TestWhatIsReadForAReaderThatGoesIsGivenUp(t *testing.T) {
 	f, ck := &faults{}, tiny(t)
 	o := Options{NVMe: f.options()}
