@@ -42,13 +42,15 @@
 //
 // Sources come from clients. The size of a source, the depth of its nesting
 // and the number of states are limited, with errors that say which. What an
-// operation of an Automaton may compute is limited too (limits.go): a text that would need more is not followed further: Advance gives ErrComplex. An automaton forgets what it has
-// computed when that takes too much memory; States stay valid.
+// operation of an Automaton may compute is limited too (limits.go): a text that
+// would need more is not followed further, and Advance gives ErrComplex. An
+// automaton forgets what it has computed when that takes too much memory; States
+// stay valid.
 //
 // # Concurrency
 //
-// A Grammar is immutable, and a Vocabulary but for masks that it shares. An Automaton may be used by several
-// goroutines and texts at once and is best kept for later texts with the same
-// grammar. A State is a value that costs nothing to copy, so a text may be
+// A Grammar is immutable, and a Vocabulary but for masks that it shares. An
+// Automaton may be used by several goroutines and texts at once and is best kept
+// for later texts with the same grammar. A State is a value that costs nothing to copy, so a text may be
 // tried and taken back. A Matcher follows one text and has one user.
 package grammar
