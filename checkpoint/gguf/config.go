@@ -143,6 +143,10 @@ func (p *parameters) refuse(c *config.Config) {
 			p.fail("metadata key %q is %v, which is not computed here", p.key(name), v)
 		}
 	}
+	// How the router's scores become weights: by a softmax, in all of its forms.
+	if v := p.number("expert_gating_func", 0); v != 0 && v != 1 && v != 3 {
+		p.fail("metadata key %q is %v, which is not computed here", p.key("expert_gating_func"), v)
+	}
 	if v := p.number("attention.scale", 0); v != 0 && math.Abs(v*v*float64(c.HeadDim)-1) > 1e-6 {
 		p.fail("metadata key %q is %v, which is not computed here", p.key("attention.scale"), v)
 	}
