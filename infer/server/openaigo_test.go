@@ -236,6 +236,8 @@ func TestOpenAIGoResponsesTools(t *testing.T) {
 		param.Override[responses.ResponseInputItemUnionParam](json.RawMessage(whole.Output[1].RawJSON())),
 		param.Override[responses.ResponseInputItemUnionParam](map[string]string{"type": "function_call_output", "call_id": call.CallID, "output": "sun"}),
 	}}
+	p.Input.OfInputItemList[1] = responses.ResponseInputItemParamOfItemReference(whole.Output[0].ID)
+	p.Input.OfInputItemList[2] = responses.ResponseInputItemParamOfItemReference(call.ID)
 	types := responseEvents(t, c, p)
 	require.Contains(t, types, "response.function_call_arguments.delta")
 	require.Contains(t, types, "response.function_call_arguments.done")

@@ -184,6 +184,7 @@ func (a *responseAnswer) serve(ctx context.Context, w http.ResponseWriter, j *jo
 		return err
 	}
 	a.complete(j, len(t.prompt), err)
+	a.s.recent.keep(a.body.Output)
 	if a.stream == nil {
 		writeJSON(w, http.StatusOK, a.body)
 		return nil

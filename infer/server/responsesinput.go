@@ -15,6 +15,17 @@ func (q *responsesRequest) conversation(s *Server) (*conversation, error) {
 		}
 	}
 	c.instruct(q.Instructions.text)
+	for i, item := range q.Input {
+		if item.Type != "item_reference" && (item.Type != "" || item.Role != "" || item.ID == "") {
+			continue
+		}
+		known, ok := s.recent.get(item.ID)
+		if !ok {
+			field := fmt.Sprintf("input[%d]", i)
+			return nil, badRequest(field, "%s: this server does not have the item %q, for it stores none; send the item itself", field, shorten(item.ID))
+		}
+		q.Input[i] = known
+	}
 	for i := range q.Input {
 		if err := q.Input[i].addTo(c, fmt.Sprintf("input[%d]", i), q.calledBefore(i)); err != nil {
 			return nil, err
@@ -95,8 +106,6 @@ func (it *inputItem) addTo(c *conversation, field string, before bool) error {
 		if !c.result(it.CallID, "", it.Output.text) {
 			return badRequest(field+".call_id", "%s: there is no call before it that this could be the result of", field)
 		}
-	case "item_reference":
-		return badRequest(field, "%s: this server stores no items; send the item itself", field)
 	}
 	// Items of tools that other servers run themselves say nothing here.
 	return nil

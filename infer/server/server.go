@@ -50,6 +50,7 @@ type Server struct {
 	life        life
 	noticed     noticer
 	grammars    grammars
+	recent      recentItems
 	meters      *meters
 	text        func() []uint64 // the mask of all tokens that are text
 }

@@ -168,7 +168,7 @@ test('a tool loop of Responses', async () => {
 test('a foreign Host, metrics', async () => {
   const http = await import('node:http');
   const status = await new Promise((resolve, reject) => {
-    http.get(process.env.SCRIPTED + '/v1/models', { headers: { Host: 'evil.example' } }, (res) => resolve(res.statusCode)).on('error', reject);
+    http.get(process.env.SCRIPTED + '/v1/models', { agent: false, headers: { Host: 'evil.example' } }, (res) => { res.resume(); resolve(res.statusCode); }).on('error', reject);
   });
   assert.equal(status, 403);
   const metrics = await (await fetch(process.env.SCRIPTED + '/metrics')).text();
