@@ -1,6 +1,9 @@
 package scripted
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // Assistant returns a script for clients that are to see all that an assistant
 // does. It answers by what came last:
@@ -14,6 +17,9 @@ func Assistant(prompt string) string {
 	content, _, _ = strings.Cut(content, "<|end|>")
 	if strings.Contains(header, " to=assistant") {
 		return "<|channel|>final<|message|>The tool said: " + content + "<|return|>"
+	}
+	if said, err := strconv.Unquote(strings.TrimSpace(content)); err == nil { // as opencode puts it
+		content = said
 	}
 	if command, ok := strings.CutPrefix(strings.TrimSpace(content), "call "); ok {
 		name, arguments, _ := strings.Cut(command, " ")
