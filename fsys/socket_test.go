@@ -188,9 +188,11 @@ func TestDescriptorsHoldSlots(t *testing.T) {
 
 	// One that asks and never takes what it is sent.
 	lazy := s.dial(t)
+	before := s.report().Requests.Descriptors
 	for e := range 4 {
 		s.ask(t, lazy, "open 02/0"+itoa(e))
-		require.Eventually(t, func() bool { return s.report().Cache.HeldBytes == slot }, patience, time.Millisecond)
+		require.Eventually(t, func() bool { return s.report().Requests.Descriptors == before+int64(e+1) }, patience, time.Millisecond)
+		require.Equal(t, slot, s.report().Cache.HeldBytes)
 		s.ask(t, lazy, "close 02/0"+itoa(e))
 		require.Eventually(t, func() bool { return s.report().Cache.HeldBytes == 0 }, patience, time.Millisecond)
 	}
