@@ -32,7 +32,7 @@
 // read-only, and for memfds write-sealed. A load that takes the room of another
 // expert closes that one's slot and makes a file of its own. Pages of the old
 // one live on, unchanged, for as long as anything refers to them. Fresh pages
-// cost the kernel clearing them: about 0.3 ms for 13.2 MB by huge pages.
+// cost the kernel clearing them: 0.3 to 0.5 ms for 13.2 MB by huge pages.
 //
 // # What evicting frees
 //
