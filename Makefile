@@ -1,5 +1,5 @@
 # expertfs: `make demo` shows it, `make test` tests it, `make check` is what CI runs.
-.PHONY: build install demo test test-clients check format vet lint test-race test-one-processor test-bare test-plain fuzz soak soak-short bench clean needs needs-build needs-mount
+.PHONY: build install demo test test-clients test-agents check format vet lint test-race test-one-processor test-bare test-plain fuzz soak soak-short bench clean needs needs-build needs-mount
 
 GO     ?= go
 PREFIX ?= /usr/local
@@ -51,6 +51,10 @@ test: needs
 # packages of OpenAI, Anthropic, Vercel and LangChain. Needs Node 20 and the registry.
 test-clients: needs
 	GPTOSS_CLIENTS=1 $(TEST) -run TestClients ./cmd/gptoss
+
+# The same, and coding agents too: Codex and opencode, 800 MB of packages.
+test-agents: needs
+	GPTOSS_CLIENTS=all $(TEST) -run TestClients ./cmd/gptoss
 
 # The plain tests come last, so that a run ends with the test runner's own lines.
 check: needs needs-mount format vet lint test-bare test-plain test-one-processor fuzz soak-short test-race test

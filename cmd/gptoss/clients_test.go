@@ -19,32 +19,49 @@ import (
 	"expertfs/infer/tokenizer"
 )
 
-// clientsFolder holds the tests in JavaScript.
-const clientsFolder = "../../scripts/clients"
+// clientsFolder holds the tests in JavaScript; agentsFile those of coding agents,
+// which take 800 MB.
+const (
+	clientsFolder = "../../scripts/clients"
+	agentsFile    = clientsFolder + "/agents/agents.test.mjs"
+)
+
+func installModules(t *testing.T, folder string) {
+	t.Helper()
+	if _, err := os.Stat(filepath.Join(folder, "node_modules")); err == nil {
+		return
+	}
+	install := exec.Command("npm", "ci", "--no-audit", "--no-fund")
+	install.Dir = folder
+	out, err := install.CombinedOutput()
+	require.NoError(t, err, string(out))
+}
 
 // TestClients runs what others have written to speak with such servers, against
 // this one with a scripted engine and with the tiny model. It needs Node and, the
-// first time, the npm registry: make test-clients asks for it.
+// first time, the npm registry: make test-clients asks for it, and make test-agents
+// for coding agents too.
 func TestClients(t *testing.T) {
 	if os.Getenv("GPTOSS_CLIENTS") == "" {
 		t.Skip("make test-clients runs it")
 	}
 	node, err := exec.LookPath("node")
 	require.NoError(t, err, "Node is not installed")
-	if _, err := os.Stat(filepath.Join(clientsFolder, "node_modules")); err != nil {
-		install := exec.Command("npm", "ci", "--no-audit", "--no-fund")
-		install.Dir = clientsFolder
-		out, err := install.CombinedOutput()
-		require.NoError(t, err, string(out))
-	}
-	scriptedURL, tinyURL := serveScripted(t), serveTiny(t)
 	files, err := filepath.Glob(filepath.Join(clientsFolder, "*.test.mjs"))
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
+	folders := []string{clientsFolder}
+	if os.Getenv("GPTOSS_CLIENTS") == "all" {
+		files, folders = append(files, agentsFile), append(folders, filepath.Dir(agentsFile))
+	}
+	for _, folder := range folders {
+		installModules(t, folder)
+	}
+	scriptedURL, tinyURL := serveScripted(t), serveTiny(t)
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".test.mjs"), func(t *testing.T) {
 			cmd := exec.CommandContext(t.Context(), node, "--test", "--test-reporter=tap", filepath.Base(file))
-			cmd.Dir = clientsFolder
+			cmd.Dir = filepath.Dir(file)
 			cmd.Env = append(os.Environ(), "SCRIPTED="+scriptedURL, "TINY="+tinyURL, "NO_PROXY=127.0.0.1")
 			out, err := cmd.CombinedOutput()
 			require.NoError(t, err, string(out))
