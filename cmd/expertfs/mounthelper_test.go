@@ -41,20 +41,21 @@ func TestMountAll(t *testing.T) {
 	for _, helper := range []string{"mount.expertfs", "mount.fuse.expertfs"} {
 		require.NoError(t, os.Symlink(os.Args[0], filepath.Join(dir, "helpers", helper)))
 	}
+	escaped := strings.NewReplacer(" ", `\040`) // as fstab and the mount table have blanks
 	for _, line := range []string{
 		"embed:tiny DIR/mnt expertfs ram=1MiB,nofail 0 0",
 		"MODEL DIR/mnt fuse.expertfs ro,ram=1MiB,noatime,lazytime,nosymfollow,silent,norelatime,nostrictatime,iversion,x-mount.mkdir 0 0",
 		"DIR/model DIR/mnt expertfs defaults,ram=1MiB 0 0", // a symlink
 	} {
-		line = strings.NewReplacer("DIR", dir, "MODEL", model).Replace(line)
+		line = strings.NewReplacer("DIR", escaped.Replace(dir), "MODEL", escaped.Replace(model)).Replace(line)
 		require.NoError(t, os.MkdirAll(filepath.Join(dir, "mnt"), 0o755))
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "fstab"), []byte(line+"\n"), 0o644))
 		// The helpers must be in /sbin: here it has them in front of what it had.
 		r := inNamespace(t, `mount -t overlay -o "lowerdir=$1/helpers:$(readlink -f /sbin)" overlay "$(readlink -f /sbin)" || exit 77
 			mount -a -T "$1/fstab"
 			mount -a -T "$1/fstab" || echo "again: $?"
-			echo "mounts: $(grep -c " $1/mnt .* fuse.expertfs " /proc/self/mountinfo)"
-			"$0" umount "$1/mnt"`, dir)
+			echo "mounts: $(grep -cF " $2/mnt " /proc/self/mountinfo)"
+			"$0" umount "$1/mnt"`, dir, escaped.Replace(dir))
 		if r.code == 77 {
 			t.Skip("no overlay of /sbin here: ", r.errors)
 		}
