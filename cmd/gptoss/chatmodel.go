@@ -201,6 +201,10 @@ func (m *chatModel) checkFiles() error {
 	if !os.SameFile(now, m.folder) {
 		return fmt.Errorf("%s: %w", m.name, errRemounted)
 	}
-	_, err = os.Stat(filepath.Join(m.name, "config.json"))
-	return explainFolder(m.name, err)
+	// The kernel answers stat from its memory when a mount has died, but not open.
+	f, err := os.Open(filepath.Join(m.name, "config.json"))
+	if err != nil {
+		return explainFolder(m.name, err)
+	}
+	return f.Close()
 }

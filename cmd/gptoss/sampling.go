@@ -38,7 +38,11 @@ func (f *samplingFlags) sampler() (*sample.Sampler, error) {
 		f.seed = rand.Int64N(1 << 32)
 	}
 	f.params.Seed = uint64(f.seed)
-	s, err := sample.New(f.params)
+	p := f.params
+	if p.TopP == 0 { // the most probable token alone makes up a probability of 0
+		p.TopK = 1
+	}
+	s, err := sample.New(p)
 	if err != nil {
 		return nil, usageError{err}
 	}
