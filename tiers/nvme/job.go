@@ -13,14 +13,14 @@ type Class int
 
 const (
 	Demand   Class = iota // a reader waits
-	Prefetch              // a guess
+	Prefetch              // nobody waits yet
 	classes
 )
 
 // Errors of jobs that were not carried out.
 var (
-	ErrDropped = errors.New("nvme: dropped")
-	ErrClosed  = errors.New("nvme: closed")
+	ErrDropped = errors.New("the read was dropped")
+	ErrClosed  = errors.New("the reader of the drive is closed")
 )
 
 // Job is the reading of a range of a view into memory.
@@ -44,7 +44,7 @@ type piece struct {
 	off      int64
 	dst      []byte
 	straight bool  // aligned, so that it can be read into dst itself
-	guess    bool  // read for a prefetch
+	ahead    bool  // read for a prefetch
 	made     *made // nil for a copy
 }
 
@@ -227,14 +227,14 @@ func (r *Reader) take() (j *Job, p piece, ok bool) {
 			return nil, piece{}, false
 		}
 		for class := range r.queues {
-			if len(r.queues[class]) == 0 || class == int(Prefetch) && r.guessing == r.speculative {
+			if len(r.queues[class]) == 0 || class == int(Prefetch) && r.speculating == r.speculative {
 				continue
 			}
 			j = r.queues[class][0]
 			p, j.pieces = j.pieces[0], j.pieces[1:]
-			p.guess = class == int(Prefetch)
-			if p.guess {
-				r.guessing++
+			p.ahead = class == int(Prefetch)
+			if p.ahead {
+				r.speculating++
 			}
 			j.flying++
 			if len(j.pieces) == 0 {
@@ -250,8 +250,8 @@ func (r *Reader) take() (j *Job, p piece, ok bool) {
 // looks whether the files have changed under it.
 func (r *Reader) finish(j *Job, p piece, err error) {
 	r.mu.Lock()
-	if p.guess {
-		r.guessing--
+	if p.ahead {
+		r.speculating--
 	}
 	if err != nil {
 		if j.err == nil {

@@ -53,9 +53,9 @@ type Reader struct {
 	closed bool
 
 	// Prefetches leave some workers free, so that a reader who comes to wait
-	// need not wait for the reads of guesses first.
+	// need not wait for the reads of prefetches first.
 	speculative int // pieces of prefetches that may be read at a time
-	guessing    int // those being read
+	speculating int // those being read
 }
 
 // Open opens the files that views refer to, each once more, and starts the
@@ -75,7 +75,7 @@ func Open(files []Source, o Options) (*Reader, error) {
 		s, err := f.Bulk()
 		if err != nil {
 			r.Close()
-			return nil, fmt.Errorf("nvme: %w", err)
+			return nil, err
 		}
 		if o.Wrap != nil {
 			s = o.Wrap(s)
@@ -91,7 +91,7 @@ func Open(files []Source, o Options) (*Reader, error) {
 	arena, err := unix.Mmap(-1, 0, total, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
 	if err != nil {
 		r.Close()
-		return nil, fmt.Errorf("nvme: buffers of %d bytes: %w", total, err)
+		return nil, fmt.Errorf("buffers of %d bytes for the drive: %w", total, err)
 	}
 	r.arena = arena
 	// The kernel pins the pages of a buffer for each read; a huge page is one.
