@@ -78,6 +78,7 @@ func (f *FS) openExpert(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenO
 			return f.status(err)
 		}
 		if f.unpassed.addUnless(id, func() bool { return f.cache.ExpertInRAM(k) }) {
+			reader.Served(k)
 			f.openUnpassed(readerFile{r, f.tree.expertSize}, id, out)
 			return fuse.OK
 		}

@@ -24,7 +24,7 @@ type readers struct {
 	mu        sync.Mutex
 	processes map[int]*process
 	threads   map[uint32]thread
-	sweep     *time.Timer // nil while there are no processes
+	sweep     *time.Timer // nil while there are neither
 	closed    bool
 }
 
@@ -69,6 +69,9 @@ func (rs *readers) of(id uint32) *tiers.Reader {
 	if !ok || now.After(t.until) {
 		t = thread{rs.find(id), now.Add(threadMemory)}
 		rs.threads[id] = t
+		if rs.sweep == nil && !rs.closed {
+			rs.sweep = time.AfterFunc(sweepEvery, rs.swept)
+		}
 	}
 	if t.process == nil {
 		return rs.cache.Shared()
@@ -97,9 +100,6 @@ func (rs *readers) find(id uint32) *process {
 	}
 	p := &process{pid, born, rs.cache.NewReader(tiers.ReaderInfo{PID: pid, Name: name})}
 	rs.processes[pid] = p
-	if rs.sweep == nil {
-		rs.sweep = time.AfterFunc(sweepEvery, rs.swept)
-	}
 	return p
 }
 
@@ -112,7 +112,7 @@ func (rs *readers) swept() {
 		return
 	}
 	rs.lookThrough()
-	if len(rs.processes) > 0 {
+	if len(rs.processes)+len(rs.threads) > 0 {
 		rs.sweep = time.AfterFunc(sweepEvery, rs.swept)
 	}
 }

@@ -156,16 +156,16 @@ func (c *Cache) wake() {
 // trim returns the slots to close because the budget has shrunk, and evicts
 // down to the low watermark when the high one is passed. The guard is held.
 func (c *Cache) trim() (retiring []*ram.Slot) {
-	for range c.slots.excess() {
+	excess := c.slots.excess()
+	for ; excess > 0; excess-- {
 		s := c.slots.retire(nil)
 		if s == nil {
-			v := c.evictor.victim()
-			if v == nil {
-				break
-			}
-			s = c.slots.retire(c.evictor.evict(v))
+			break
 		}
 		retiring = append(retiring, s)
+	}
+	for _, v := range c.evictor.victims(excess) {
+		retiring = append(retiring, c.slots.retire(c.evictor.evict(v)))
 	}
 	if n := c.slots.surplus(); n > 0 || c.slots.draining {
 		found := c.evictor.victims(min(n, evictBatch))

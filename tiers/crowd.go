@@ -41,20 +41,20 @@ func (c *Cache) patience(s *stream) time.Duration {
 	return min(c.options.MaxWait, c.options.CrowdWait)
 }
 
-// refuse ends an open that has waited for a slot in vain.
+// refuse ends an open that has waited for a slot in vain. It is remembered, so that
+// it counts once when it comes again.
 func (c *Cache) refuse(s *stream, k expertfs.Key) error {
 	c.guard.Lock()
 	defer c.guard.Unlock()
-	if c.within(s) {
-		c.crowdedAt = time.Now()
-		c.observer.crowded++
-		return ErrCrowded
-	}
-	c.observer.busy++
 	s.refused = append(s.refused, k)
 	if len(s.refused) > maxRefused {
 		s.refused = s.refused[1:]
 	}
+	if c.within(s) {
+		c.crowdedAt = time.Now()
+		return ErrCrowded
+	}
+	c.observer.busy++
 	return ErrBusy
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"time"
 
@@ -41,7 +42,7 @@ func (c *Cache) OpenDense(ctx context.Context, d Dense) (*Handle, error) {
 	case slot != nil:
 		c.table.pin(e, 1)
 	case e.load != nil:
-		l, _ = c.loader.join(e, c.options.MaxWait)
+		l, _ = c.loader.join(e)
 	default:
 		retiring, ok := c.denseRoom(e.view().Size())
 		if !ok {
@@ -49,11 +50,11 @@ func (c *Cache) OpenDense(ctx context.Context, d Dense) (*Handle, error) {
 			c.guard.Unlock()
 			return nil, ErrCrowded
 		}
-		l, _ = c.loader.join(e, c.options.MaxWait)
+		l, _ = c.loader.join(e)
 		l.before = retiring
 	}
 	c.guard.Unlock()
-	return c.handle(ctx, nil, e, slot, l)
+	return c.handle(ctx, nil, e, slot, l, c.options.MaxWait)
 }
 
 // denseEntry returns the entry of a dense file.
@@ -77,18 +78,23 @@ func (c *Cache) denseRoom(size int64) (retiring []*ram.Slot, ok bool) {
 	if c.options.DenseBytes <= 0 {
 		return nil, true
 	}
-	left := c.options.DenseBytes - size
+	left := c.options.DenseBytes - wholePages(size)
 	var idle []*entry
+	spare := int64(0) // what the idle ones take
 	for _, e := range c.table.dense {
 		switch {
 		case e.slot != nil:
 			left -= e.slot.Allocated()
 			if e.pins == 0 && e.slot.Idle() {
 				idle = append(idle, e)
+				spare += e.slot.Allocated()
 			}
 		case e.load != nil:
-			left -= e.view().Size()
+			left -= wholePages(e.view().Size())
 		}
+	}
+	if left+spare < 0 {
+		return nil, false // nothing is taken out in vain
 	}
 	slices.SortFunc(idle, func(a, b *entry) int { return cmp.Compare(a.used, b.used) })
 	for _, e := range idle {
@@ -98,9 +104,13 @@ func (c *Cache) denseRoom(size int64) (retiring []*ram.Slot, ok bool) {
 		left += e.slot.Allocated()
 		retiring = append(retiring, c.table.remove(e))
 	}
-	// What was taken out although it does not suffice is loaded again when it is
-	// used; it was idle.
-	return retiring, left >= 0
+	return retiring, true
+}
+
+// wholePages is what a file of size bytes takes in RAM.
+func wholePages(size int64) int64 {
+	page := int64(os.Getpagesize())
+	return (size + page - 1) / page * page
 }
 
 // denseLinger is how long a dense file stays in RAM after its last user, so that a
@@ -121,7 +131,7 @@ func (c *Cache) denseIdle(now time.Time) (retiring []*ram.Slot, again time.Durat
 			retiring = append(retiring, c.table.remove(e))
 			continue
 		case wait <= 0:
-			wait = denseLinger // mapped, of whose end nobody tells
+			e.last, wait = now, denseLinger // mapped, of whose end nobody tells
 		}
 		if again == 0 || wait < again {
 			again = wait

@@ -1,7 +1,6 @@
 package tiers
 
 import (
-	"context"
 	"math"
 	"slices"
 	"time"
@@ -66,15 +65,12 @@ func (l *load) end(err error) {
 	close(l.done)
 }
 
-// wait returns when l is over or the context is. Then it may be over too, and
-// the caller has its pin.
-func (l *load) wait(ctx context.Context) error {
-	select {
-	case <-l.done:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+// noSlot is why a load has got no slot.
+func (l *load) noSlot() error {
+	if l.short != nil {
+		return l.short
 	}
+	return ErrBusy
 }
 
 // want is a use of an expert that was foretold: by whose stream, and at which of

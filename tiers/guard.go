@@ -6,7 +6,9 @@ import "sync"
 // it, but for what their comments except.
 //
 // It is held for some microseconds: never during I/O, while a slot is made or
-// closed, while a reader is answered, or while a policy builds its tables.
+// closed, while a reader is answered, or while a policy is made. Only the first
+// and last step of a reader may take a policy about a millisecond, for what it
+// keeps of each stream.
 type guard struct {
 	mu sync.Mutex
 	// changed is called before each Unlock, with the lock held. An error is a

@@ -38,12 +38,10 @@ type loader struct {
 
 // join has one more open wait for the load of an absent file, which it begins
 // if there is none. It tells how the wait counts.
-//
-// A load that it begins waits for a slot at most as long as patience says.
-func (d *loader) join(e *entry, patience time.Duration) (l *load, how access) {
+func (d *loader) join(e *entry) (l *load, how access) {
 	switch l = e.load; {
 	case l == nil:
-		l, how = d.begin(e, patience), miss
+		l, how = d.begin(e), miss
 	case l.class == nvme.Prefetch:
 		d.promote(l)
 		how = miss
@@ -55,9 +53,9 @@ func (d *loader) join(e *entry, patience time.Duration) (l *load, how access) {
 }
 
 // begin starts to load a file that a reader waits for.
-func (d *loader) begin(e *entry, patience time.Duration) *load {
+func (d *loader) begin(e *entry) *load {
 	l := newLoad(e, nvme.Demand)
-	l.deadline = l.began.Add(patience)
+	l.deadline = l.began.Add(d.maxWait)
 	if e.dense {
 		d.launch(l)
 		return l
@@ -170,11 +168,7 @@ func (d *loader) expire(now time.Time) {
 		if now.Before(l.deadline) {
 			continue
 		}
-		err := error(ErrBusy)
-		if l.short != nil {
-			err = l.short
-		}
-		d.leaveQueue(l, err)
+		d.leaveQueue(l, l.noSlot())
 	}
 }
 
@@ -296,7 +290,7 @@ func (d *loader) finish(l *load, err error) {
 		d.settle(l)
 	case d.closed:
 		err = ErrClosed
-	case errors.Is(err, nvme.ErrDropped):
+	case errors.Is(err, nvme.ErrDropped) && l.class == nvme.Prefetch:
 		d.stats.prefetch.Late++
 	}
 	if err != nil && l.slot != nil {

@@ -3,6 +3,8 @@ package tiers
 import (
 	"context"
 	"fmt"
+	"slices"
+	"time"
 
 	"expertfs"
 	"expertfs/tiers/ram"
@@ -41,6 +43,7 @@ func (h *Handle) Release() {
 		return
 	}
 	if h.e.dense && h.e.pins == 0 {
+		h.e.last = time.Now()
 		c.wake()
 	}
 	if !last {
@@ -68,9 +71,10 @@ func (r *Reader) Open(ctx context.Context, k expertfs.Key) (*Handle, error) {
 	}
 	s := r.current()
 	if s.again(k) {
-		slot, l := c.look(s, e)
+		slot, l := c.look(e)
+		patience := c.patience(s)
 		c.guard.Unlock()
-		return c.handle(ctx, s, e, slot, l)
+		return c.handle(ctx, s, e, slot, l, patience)
 	}
 	ended, over := s.steps.Access(k)
 	if over {
@@ -78,11 +82,12 @@ func (r *Reader) Open(ctx context.Context, k expertfs.Key) (*Handle, error) {
 	}
 	s.opens++
 	slot, l := c.use(s, e)
+	patience := c.patience(s)
 	if over {
 		c.prefetch.stepped(s, ended.Layer, ended.Used)
 	}
 	c.guard.Unlock()
-	return c.handle(ctx, s, e, slot, l)
+	return c.handle(ctx, s, e, slot, l, patience)
 }
 
 // use has a reader use an expert: one in RAM is pinned in its slot, of another
@@ -95,37 +100,69 @@ func (c *Cache) use(s *stream, e *entry) (*ram.Slot, *load) {
 		c.table.pin(e, 1)
 		return e.slot, nil
 	}
-	l, how := c.loader.join(e, c.patience(s))
+	l, how := c.loader.join(e)
 	c.observer.used(s, e, how)
 	return nil, l
 }
 
 // look is use for an open that was counted before, when it was refused.
-func (c *Cache) look(s *stream, e *entry) (*ram.Slot, *load) {
+func (c *Cache) look(e *entry) (*ram.Slot, *load) {
 	if e.slot != nil {
 		c.table.pin(e, 1)
 		return e.slot, nil
 	}
-	l, _ := c.loader.join(e, c.patience(s))
+	l, _ := c.loader.join(e)
 	return nil, l
 }
 
-// handle makes the handle of an open that has its slot, or waits for a load. The
-// guard is not held.
-func (c *Cache) handle(ctx context.Context, s *stream, e *entry, slot *ram.Slot, l *load) (*Handle, error) {
+// handle makes the handle of an open that has its slot, or waits for a load, of
+// which it has patience for the wait for a slot. The guard is not held.
+func (c *Cache) handle(ctx context.Context, s *stream, e *entry, slot *ram.Slot, l *load, patience time.Duration) (*Handle, error) {
 	if l == nil {
 		return newHandle(c, s, e, slot), nil
 	}
-	if err := l.wait(ctx); err != nil && c.leave(l) {
-		return nil, err
-	}
+	err := c.await(ctx, l, patience)
 	switch {
-	case l.err == nil:
+	case err == nil:
 		return newHandle(c, s, e, l.slot), nil
-	case l.err == ErrBusy && s != nil:
+	case err == ErrBusy && s != nil:
 		return nil, c.refuse(s, e.key)
 	}
-	return nil, l.err
+	return nil, err
+}
+
+// await waits for the end of a load, and returns its error.
+func (c *Cache) await(ctx context.Context, l *load, patience time.Duration) error {
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	for {
+		select {
+		case <-l.done:
+			return l.err
+		case <-ctx.Done():
+			if c.leave(l) {
+				return ctx.Err()
+			}
+			return l.err
+		case <-timer.C:
+			// A load that has its slot is waited for to the end.
+			if err := c.leaveQueue(l); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// leaveQueue ends the wait for a load that has no slot yet, with the reason.
+func (c *Cache) leaveQueue(l *load) error {
+	c.guard.Lock()
+	defer c.guard.Unlock()
+	if l.over || !slices.Contains(c.loader.queue, l) {
+		return nil
+	}
+	err := l.noSlot()
+	c.loader.leave(l, err)
+	return err
 }
 
 // leave ends the wait for a load, if that is not over.

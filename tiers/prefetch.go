@@ -44,12 +44,14 @@ type prefetcher struct {
 	forecasts bool
 
 	// GUARDED BY guard.
+	dear   float64        // no victim is worth less than this, as far as the present call has found
 	wanted []expertfs.Key // by the policy for an empty RAM, not loaded yet
 }
 
 // hint takes a reader's word that experts will probably be used soon. What finds
 // no room is dropped.
 func (p *prefetcher) hint(s *stream, keys []expertfs.Key) {
+	p.dear = 0
 	for _, k := range keys {
 		e := p.table.expert(k)
 		switch {
@@ -97,6 +99,7 @@ func (p *prefetcher) forecast(s *stream, n int) {
 	if !ok || !p.forecasts || n > p.shape.TopK || p.loader.closed {
 		return
 	}
+	p.dear = 0
 	for ahead := range min(forecastLayers, p.shape.Layers-1) {
 		for _, e := range p.table.experts[(s.layer+1+ahead)%p.shape.Layers] {
 			if e.slot != nil || e.load != nil {
@@ -124,7 +127,11 @@ func (p *prefetcher) begin(s *stream, e *entry, chance float64, part int64) bool
 	}
 	var victim *entry
 	if !p.slots.ready() {
-		if victim = p.evictor.victimBelow(chance); victim == nil {
+		if chance > p.dear {
+			victim = p.evictor.victimBelow(chance)
+		}
+		if victim == nil {
+			p.dear = max(p.dear, chance)
 			return false
 		}
 	}

@@ -241,6 +241,10 @@ func TestAReaderIsNotRefusedBecauseOfAnother(t *testing.T) {
 	require.NotErrorIs(t, err, ErrCrowded, "it holds all itself")
 	_, err = b.Open(context.Background(), key(1, 0))
 	require.ErrorIs(t, err, ErrCrowded)
+	_, err = b.Open(context.Background(), key(1, 0)) // as by the socket, and then by the file
+	require.ErrorIs(t, err, ErrCrowded)
+	b.Served(key(1, 0))
+	require.EqualValues(t, 1, c.Readers()[1].Opens)
 	r, err := c.ReadExpert(key(1, 0))
 	require.NoError(t, err)
 	got := make([]byte, ck.ExpertSize())
@@ -250,6 +254,33 @@ func TestAReaderIsNotRefusedBecauseOfAnother(t *testing.T) {
 	s := c.Stats()
 	require.EqualValues(t, 1, s.Busy)
 	require.EqualValues(t, 1, s.Crowded)
+}
+
+func TestEachOpenHasItsOwnPatience(t *testing.T) {
+	ck := tiny(t)
+	c := newCache(t, ck, 4, Options{MaxWait: time.Hour, CrowdWait: time.Millisecond})
+	a, b := addReader(t, c, 1), addReader(t, c, 2)
+	var handles []*Handle
+	for expert := range 4 {
+		handles = append(handles, openBy(t, a, key(0, expert)))
+	}
+	waited := make(chan error)
+	go func() {
+		h, err := a.Open(context.Background(), key(1, 0))
+		if err == nil {
+			h.Release()
+		}
+		waited <- err
+	}()
+	eventually(t, func() bool { return c.Stats().Waiting == 1 })
+	_, err := b.Open(context.Background(), key(1, 0)) // joins the load of a
+	require.ErrorIs(t, err, ErrCrowded)
+	require.Equal(t, 1, c.Stats().Waiting, "the other goes on to wait")
+	handles[0].Release()
+	require.NoError(t, <-waited)
+	for _, h := range handles[1:] {
+		h.Release()
+	}
 }
 
 func TestAnOpenThatComesAgainIsCountedOnce(t *testing.T) {
@@ -296,6 +327,14 @@ func TestDenseFilesKeepToTheirBound(t *testing.T) {
 	_, err = openDense(2)
 	require.ErrorIs(t, err, ErrCrowded)
 	first.Release()
+	for range 3 { // one is idle, and does not suffice
+		_, err = c.OpenDense(context.Background(), Unembedding)
+		require.ErrorIs(t, err, ErrCrowded)
+		require.Equal(t, 2, c.Stats().DenseFiles, "nothing leaves in vain")
+		used, err := c.loader.fill.dense.Used()
+		require.NoError(t, err)
+		require.Equal(t, c.Stats().DenseBytes, used)
+	}
 	third, err := openDense(2)
 	require.NoError(t, err)
 	second.Release()
@@ -328,7 +367,9 @@ func TestDenseFilesThatNobodyUsesLeave(t *testing.T) {
 	n, _ = look(later)
 	require.Zero(t, n, "it is mapped")
 	m.stop()
-	n, again = look(later)
+	n, _ = look(later)
+	require.Zero(t, n, "it was mapped until now")
+	n, again = look(later.Add(2 * denseLinger))
 	require.Equal(t, 1, n)
 	require.Zero(t, again)
 	require.Zero(t, c.Stats().DenseBytes)

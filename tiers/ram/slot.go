@@ -127,6 +127,7 @@ func (s *Slot) Bytes() []byte { return s.mem }
 // Seal makes the contents final. It must be called before anybody else gets the
 // slot to see.
 func (s *Slot) Seal() error {
+	s.sealed = true // from here on it is not to be written to, whatever fails
 	if err := unix.Mprotect(s.mem, unix.PROT_READ); err != nil {
 		return fmt.Errorf("make a slot read-only: %w", err)
 	}
@@ -139,7 +140,6 @@ func (s *Slot) Seal() error {
 		// descriptor does not get one for writing by opening it once more.
 		return fmt.Errorf("chmod of a slot: %w", err)
 	}
-	s.sealed = true
 	return nil
 }
 
