@@ -79,13 +79,13 @@ func (s *scan) tensor(ctx context.Context, k expertfs.Key, t safetensors.Tensor)
 			return context.Cause(ctx)
 		}
 		piece := s.buf[:min(t.Length-at, int64(len(s.buf)))]
-		file, off := s.place(v, t.Offset+at)
+		file, _ := s.place(v, t.Offset+at)
 		if err := v.ReadAt(s.files, piece, t.Offset+at); err != nil {
 			return fmt.Errorf("%s: %v: %s: %w", file, k, t.Name, err)
 		}
 		if i := bytes.IndexByte(piece, mxfp4.ScaleNaN); i >= 0 && !found {
 			found = true
-			file, off = s.place(v, t.Offset+at+int64(i))
+			file, off := s.place(v, t.Offset+at+int64(i))
 			s.bad.Addf("%s: %v has a scale of 255 (not a number) in %s, at offset %d of the file: download it again",
 				file, k, t.Name, off)
 		}

@@ -74,8 +74,9 @@ run() {
 	plain-*)
 		chown $user:$user "$dir/mnt"
 		# /dev/fuse is open to all on most systems, and may not be here.
+		# shellcheck disable=SC2016 # expanded by the inner shell
 		as=(unshare -m sh -c 'mount --bind "$0/fuse" /dev/fuse && exec "$@"' "$dir"
-			setpriv --reuid=$user --regid=$user --clear-groups env -u XDG_RUNTIME_DIR PATH="$PATH:$(dirname "$fusermount")") ;;
+			setpriv --reuid="$user" --regid="$user" --clear-groups env -u XDG_RUNTIME_DIR PATH="$PATH:$(dirname "$fusermount")") ;;
 	*) die "no arm is called $1" ;;
 	esac
 	local socket=()

@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/usr/bin/env bash
 # test-bare.sh runs the demonstration and the quick tests of the commands and the
 # mount as on a machine that has Go and nothing else: in a mount namespace in which
 # fusermount3, getfattr, shellcheck, python3, a C compiler and /etc/fuse.conf do not
