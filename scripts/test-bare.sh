@@ -1,4 +1,4 @@
-#!/usr/bin/env bash
+#!/bin/sh
 # test-bare.sh runs the demonstration and the quick tests of the commands and the
 # mount as on a machine that has Go and nothing else: in a mount namespace in which
 # fusermount3, getfattr, shellcheck, python3, a C compiler and /etc/fuse.conf do not
@@ -27,6 +27,7 @@ fi
 hide() {
 	IFS=:
 	for dir in $PATH:/bin:/usr/bin:/usr/local/bin; do
+		# shellcheck disable=SC3013 # every sh of Debian has -ef
 		if [ -f "$dir/$1" ] && ! [ "$dir/$1" -ef "$empty" ]; then
 			mount --bind "$empty" "$(readlink -f "$dir/$1")"
 		fi
