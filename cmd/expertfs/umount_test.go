@@ -35,6 +35,7 @@ func endServer(t *testing.T, pid int) {
 // TestUmountTellsWhoKeepsTheServer unmounts what a process in another mount
 // namespace has mounted still.
 func TestUmountTellsWhoKeepsTheServer(t *testing.T) {
+	needNamespaces(t)
 	point := mountTiny(t)
 	server := report(t, point).PID
 	endServer(t, server)
