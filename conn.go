@@ -44,8 +44,18 @@ func (c *conn) open(k Key) (int, error) {
 	if err := c.send(Request{OpenExpert, k}, 0); err != nil {
 		return -1, err
 	}
-	return c.receive()
+	fd, err := c.receive()
+	if err == errTooManyFiles {
+		// The mount takes the expert for open.
+		if err := c.send(Request{CloseExpert, k}, 0); err != nil {
+			return -1, err
+		}
+	}
+	return fd, err
 }
+
+// errTooManyFiles is an answer whose descriptor this process has no room for.
+var errTooManyFiles error = &OpenError{syscall.EMFILE, "too many open files: raise the limit (ulimit -n)"}
 
 // release tells that a descriptor of an expert is closed. A mount that does not
 // listen is hung up on: then it counts nothing of this connection as open.
@@ -104,7 +114,7 @@ func (c *conn) receive() (int, error) {
 	case len(fds) == 1:
 		return fds[0], nil
 	case flags&syscall.MSG_CTRUNC != 0:
-		err = &OpenError{syscall.EMFILE, "too many open files: raise the limit (ulimit -n)"}
+		err = errTooManyFiles
 	default:
 		err = fmt.Errorf("the mount's socket has sent %d descriptors", len(fds))
 	}

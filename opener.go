@@ -125,17 +125,23 @@ func (o *Opener) Open(k Key) (*ExpertFile, error) {
 // take returns a connection for one open, nil where there is none to be had.
 func (o *Opener) take() *conn {
 	o.mu.Lock()
-	defer o.mu.Unlock()
-	if n := len(o.idle); n > 0 {
+	n := len(o.idle)
+	if n > 0 {
 		c := o.idle[n-1]
 		o.idle = o.idle[:n-1]
+		o.mu.Unlock()
 		return c
 	}
-	if o.closed || time.Now().Before(o.noDial) {
+	none := o.closed || time.Now().Before(o.noDial)
+	o.mu.Unlock()
+	if none {
 		return nil
 	}
+	// The mount may be slow to answer, which is nobody else's affair.
 	c, err := dial(filepath.Join(o.root, ControlDir, SocketFile), o.names)
 	if err != nil {
+		o.mu.Lock()
+		defer o.mu.Unlock()
 		o.noDial = time.Now().Add(redialAfter)
 		return nil
 	}

@@ -22,6 +22,7 @@ type conn struct {
 	leave  func()
 
 	mu      sync.Mutex
+	pinned  int // handles in pins
 	pins    map[expertfs.Key][]*tiers.Handle
 	opening *opening // the open under way
 	over    bool
@@ -57,12 +58,18 @@ func (c *conn) read() {
 	}
 }
 
+// maxPinned bounds what a connection has open: more than any model has experts.
+const maxPinned = 1 << 18
+
 // begin makes the open that is under way from now on.
 func (c *conn) begin() (*opening, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.opening != nil {
 		return nil, errors.New("it asked for a second expert before it had the first")
+	}
+	if c.pinned >= maxPinned {
+		return nil, errors.New("it opens experts and does not close them")
 	}
 	c.opening = &opening{c: c}
 	return c.opening, nil
@@ -117,6 +124,7 @@ func (c *conn) pin(k expertfs.Key, h *tiers.Handle) {
 		return
 	}
 	c.pins[k] = append(c.pins[k], h)
+	c.pinned++
 }
 
 // unpin releases a handle of an expert.
@@ -129,6 +137,7 @@ func (c *conn) unpin(k expertfs.Key) error {
 		return errors.New("it closed an expert that it had not opened: " + k.String())
 	}
 	list[last].Release()
+	c.pinned--
 	if list = list[:last]; last == 0 {
 		delete(c.pins, k)
 		return nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 
 	"expertfs"
@@ -23,14 +24,14 @@ type folder struct {
 // maxPath is the longest path of a socket.
 const maxPath = len(unix.RawSockaddrUnix{}.Path) - 1
 
-// RuntimeEnv names the folder for folders of sockets, instead of those where
-// programs of a user, or of the system, keep such things.
+// RuntimeEnv names the folder in which there is to be one for folders of sockets,
+// instead of those where programs of a user, or of the system, keep such things.
 const RuntimeEnv = "EXPERTFS_RUNTIME_DIR"
 
 // roots are the folders that folders of sockets may be in, the best first.
 func roots(allowOther bool) []string {
 	if root := os.Getenv(RuntimeEnv); root != "" {
-		return []string{root}
+		return []string{filepath.Join(root, "expertfs")}
 	}
 	temporary := filepath.Join(os.TempDir(), "expertfs-"+strconv.Itoa(os.Geteuid()))
 	if os.Geteuid() == 0 {
@@ -94,13 +95,17 @@ func openRoot(root string, mode uint32) (int, error) {
 	if err := os.Mkdir(root, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return -1, err
 	}
-	fd, err := lock(root, unix.LOCK_EX)
+	fd, err := openFolder(root)
 	if err != nil {
 		return -1, err
 	}
 	var st unix.Stat_t
 	if err = unix.Fstat(fd, &st); err == nil && int(st.Uid) != os.Geteuid() {
+		// Another user's lock could be held for ever.
 		err = fmt.Errorf("%s belongs to user %d", root, st.Uid)
+	}
+	if err == nil {
+		err = flock(fd, root, unix.LOCK_EX)
 	}
 	if err == nil {
 		// Who else could write to it could put a socket of his own there.
@@ -113,23 +118,42 @@ func openRoot(root string, mode uint32) (int, error) {
 	return fd, nil
 }
 
-// lock opens a folder, which must not be a symlink, and locks it.
+// lock opens a folder and locks it.
 func lock(path string, how int) (int, error) {
+	fd, err := openFolder(path)
+	if err != nil {
+		return -1, err
+	}
+	if err := flock(fd, path, how); err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+// openFolder opens a folder, which must not be a symlink.
+func openFolder(path string) (int, error) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return -1, &os.PathError{Op: "open", Path: path, Err: err}
 	}
-	for {
-		if err = unix.Flock(fd, how); err != unix.EINTR {
-			break
-		}
-	}
-	if err != nil {
-		unix.Close(fd)
-		return -1, &os.PathError{Op: "lock", Path: path, Err: err}
-	}
 	return fd, nil
 }
+
+func flock(fd int, path string, how int) error {
+	for {
+		switch err := unix.Flock(fd, how); err {
+		case nil:
+			return nil
+		case unix.EINTR:
+		default:
+			return &os.PathError{Op: "lock", Path: path, Err: err}
+		}
+	}
+}
+
+// ours is what the names of folders of sockets are.
+var ours = regexp.MustCompile("^[0-9a-f]{20}$")
 
 // sweep removes the folders of servers that are gone.
 func sweep(root string) {
@@ -138,6 +162,9 @@ func sweep(root string) {
 		return
 	}
 	for _, e := range list {
+		if !ours.MatchString(e.Name()) {
+			continue
+		}
 		path := filepath.Join(root, e.Name())
 		fd, err := lock(path, unix.LOCK_EX|unix.LOCK_NB)
 		if err != nil {

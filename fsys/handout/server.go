@@ -44,6 +44,7 @@ type Server struct {
 	listener *net.UnixListener
 	opens    atomic.Int64
 	running  sync.WaitGroup // goroutines
+	most     int            // connections
 
 	mu     sync.Mutex
 	conns  map[*conn]struct{}
@@ -56,7 +57,7 @@ func Listen(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("no folder for a socket: %w", err)
 	}
-	s := &Server{options: o, folder: folder, conns: make(map[*conn]struct{})}
+	s := &Server{options: o, folder: folder, conns: make(map[*conn]struct{}), most: mostConns()}
 	s.listener, err = net.ListenUnix("unixpacket", &net.UnixAddr{Name: folder.bindPath(), Net: "unixpacket"})
 	if err != nil {
 		folder.remove()
@@ -72,6 +73,20 @@ func Listen(o Options) (*Server, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// maxConns bounds the connections. A program has as many as it opens experts at a
+// time.
+const maxConns = 4096
+
+// mostConns leaves most descriptors of this process to the slots. Who gets no
+// connection opens files.
+func mostConns() int {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return maxConns
+	}
+	return int(min(maxConns, max(16, limit.Cur/4)))
 }
 
 // Path is where the socket is.
@@ -137,6 +152,9 @@ func (s *Server) welcome(socket *net.UnixConn) error {
 	defer s.mu.Unlock()
 	if s.closed {
 		return net.ErrClosed
+	}
+	if len(s.conns) >= s.most {
+		return fmt.Errorf("there are %d connections already", s.most)
 	}
 	c := &conn{server: s, socket: socket, pins: make(map[expertfs.Key][]*tiers.Handle)}
 	c.reader, c.leave = s.options.Reader(int(peer.Pid))
