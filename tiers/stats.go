@@ -2,6 +2,7 @@ package tiers
 
 import (
 	"maps"
+	"runtime"
 	"slices"
 	"time"
 
@@ -47,7 +48,7 @@ func (c *Cache) Stats() expertfs.CacheStats {
 
 // mappedBatch bounds the slots that are asked for their mappings at a time, so
 // that an open waits for some microseconds at most.
-const mappedBatch = 8
+const mappedBatch = 16
 
 // mapped counts the residents that are closed and still mapped. It asks the
 // kernel about each, a few at a time; what changes meanwhile may be missed.
@@ -61,6 +62,8 @@ func (c *Cache) mapped() (n int) {
 				}
 			}
 			c.guard.Unlock()
+			// Who locks again at once keeps those out who were woken meanwhile.
+			runtime.Gosched()
 		}
 	}
 	return n
