@@ -87,7 +87,7 @@ func (f *ExpertFile) Close() (err error) {
 // something.
 func (o *Opener) Open(k Key) (*ExpertFile, error) {
 	path := filepath.Join(o.root, filepath.FromSlash(o.names.ExpertPath(k)))
-	for range 2 { // the first connection may be one to a mount that is gone
+	for try := range 2 { // the first connection may be one to a mount that is gone
 		c := o.take()
 		if c == nil {
 			break
@@ -97,6 +97,9 @@ func (o *Opener) Open(k Key) (*ExpertFile, error) {
 		if err != nil && !errors.As(err, &failure) {
 			c.hangUp()
 			o.hangUp()
+			if try > 0 {
+				o.pause()
+			}
 			continue
 		}
 		o.give(c)
@@ -140,12 +143,17 @@ func (o *Opener) take() *conn {
 	// The mount may be slow to answer, which is nobody else's affair.
 	c, err := dial(filepath.Join(o.root, ControlDir, SocketFile), o.names)
 	if err != nil {
-		o.mu.Lock()
-		defer o.mu.Unlock()
-		o.noDial = time.Now().Add(redialAfter)
+		o.pause()
 		return nil
 	}
 	return c
+}
+
+// pause leaves the socket alone for a while.
+func (o *Opener) pause() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.noDial = time.Now().Add(redialAfter)
 }
 
 // give takes a connection back whose open is answered.

@@ -105,11 +105,12 @@ func openRoot(root string, mode uint32) (int, error) {
 		err = fmt.Errorf("%s belongs to user %d", root, st.Uid)
 	}
 	if err == nil {
-		err = flock(fd, root, unix.LOCK_EX)
+		// Who else could write to it could put a socket of his own there; who
+		// could read it could keep its lock.
+		err = unix.Fchmod(fd, (st.Mode|mode)&0o711)
 	}
 	if err == nil {
-		// Who else could write to it could put a socket of his own there.
-		err = unix.Fchmod(fd, (st.Mode|mode)&0o711)
+		err = flock(fd, root, unix.LOCK_EX)
 	}
 	if err != nil {
 		unix.Close(fd)
