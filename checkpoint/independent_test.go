@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"expertfs"
+	"expertfs/checkpoint/checkpointtest/reference"
 	"expertfs/checkpoint/layout"
 	"expertfs/checkpoint/source"
 )
@@ -192,19 +193,6 @@ func TestShardsWithoutIndex(t *testing.T) {
 	require.Len(t, views(t, c), 2+2+2*3)
 }
 
-// sharedDir returns the folder of reference data, or skips the test.
-func sharedDir(t *testing.T) string {
-	t.Helper()
-	dir := os.Getenv("EXPERTFS_SHARED")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "shared")
-	}
-	if _, err := os.Stat(filepath.Join(dir, "golden")); err != nil {
-		t.Skip("no reference data: set EXPERTFS_SHARED to its folder")
-	}
-	return dir
-}
-
 // openPath opens a checkpoint that must be sound.
 func openPath(t *testing.T, path string) *Checkpoint {
 	t.Helper()
@@ -215,7 +203,7 @@ func openPath(t *testing.T, path string) *Checkpoint {
 }
 
 func TestReferenceCheckpointInBothLayouts(t *testing.T) {
-	golden := filepath.Join(sharedDir(t), "golden", "a64")
+	golden := reference.Path(t, "a64")
 	file, err := os.ReadFile(filepath.Join(golden, "original", weights))
 	require.NoError(t, err)
 	openai, hf := openPath(t, filepath.Join(golden, "original")), openPath(t, filepath.Join(golden, "hf"))
@@ -224,6 +212,36 @@ func TestReferenceCheckpointInBothLayouts(t *testing.T) {
 	checkViews(t, openai, file)
 	checkViews(t, hf, file)
 	require.Equal(t, views(t, openai), views(t, hf))
+}
+
+// TestReferenceCheckpointInGGUF has the same experts in every form, and the same of
+// the rest where the form has not rounded it.
+func TestReferenceCheckpointInGGUF(t *testing.T) {
+	golden := reference.Path(t, "a64")
+	openai := openPath(t, filepath.Join(golden, "original"))
+	for form, exact := range map[string]bool{"bf16": true, "ollama4": true, "q8_0": false} {
+		g := openPath(t, filepath.Join(golden, "gguf", form+".gguf"))
+		same := func(want, got *View, what string) {
+			a, err := openai.ReadAll(want)
+			require.NoError(t, err)
+			b, err := g.ReadAll(got)
+			require.NoError(t, err)
+			require.True(t, bytes.Equal(a, b), "%s of %s", what, form)
+		}
+		for l := range openai.Config().Layers {
+			for e := range openai.Config().Experts {
+				key := expertfs.NewKey(l, e)
+				same(openai.Expert(key), g.Expert(key), key.String())
+			}
+			if exact {
+				same(openai.Dense(l), g.Dense(l), "dense weights")
+			}
+		}
+		if exact {
+			same(openai.Embedding(), g.Embedding(), "embedding")
+			same(openai.Unembedding(), g.Unembedding(), "unembedding")
+		}
+	}
 }
 
 func TestEmbeddedTinyModel(t *testing.T) {

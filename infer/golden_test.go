@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"expertfs/checkpoint/checkpointtest/reference"
+
 	"github.com/stretchr/testify/require"
 )
 
@@ -33,10 +35,12 @@ func (g *golden) sequence() []int {
 	return append(append([]int(nil), g.prompt...), g.greedy[:len(g.greedy)-1]...)
 }
 
-func goldenCases(t *testing.T) map[string]golden {
+// goldenCases are the cases, each by its name; forms are further ones of a64 whose
+// weights are exact.
+func goldenCases(t *testing.T, forms ...string) map[string]golden {
 	cases := make(map[string]golden)
-	for _, layout := range []string{"original", "hf"} {
-		dir := shared(t, "golden", "a64")
+	for _, layout := range append([]string{"original", "hf"}, forms...) {
+		dir := reference.Path(t, "a64")
 		var g struct {
 			Prompt []int `json:"prompt_tokens"`
 			Greedy []int `json:"greedy_fp32"`
@@ -53,7 +57,7 @@ func goldenCases(t *testing.T) map[string]golden {
 		}
 	}
 	for _, name := range []string{"genesis", "ishmael"} {
-		dir := shared(t, "tiny", "golden")
+		dir := reference.Path(t, "tiny")
 		var g struct{ Prompt, Greedy []int }
 		readJSON(t, filepath.Join(dir, name+".json"), &g)
 		shape, experts := readNpy(t, filepath.Join(dir, name+".experts.npy"))
@@ -70,7 +74,7 @@ func goldenCases(t *testing.T) map[string]golden {
 }
 
 func TestGolden(t *testing.T) {
-	for name, g := range goldenCases(t) {
+	for name, g := range goldenCases(t, "gguf/bf16.gguf", "gguf/ollama4.gguf") {
 		t.Run(name, func(t *testing.T) {
 			e, err := Open(makeTree(t, g.model), Options{Act: "f32"})
 			require.NoError(t, err)

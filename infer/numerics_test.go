@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"testing"
 
+	"expertfs/checkpoint/checkpointtest/reference"
+
 	"github.com/stretchr/testify/require"
 )
 
@@ -122,7 +124,7 @@ func heldOut(t *testing.T, windows int) []window {
 	t.Helper()
 	var all []window
 	for _, domain := range []string{"bible", "moby", "sotu"} {
-		f, err := os.Open(shared(t, "tiny", "traces", domain+".jsonl"))
+		f, err := os.Open(reference.Path(t, "tiny/"+domain+".jsonl"))
 		require.NoError(t, err)
 		defer f.Close()
 		lines := bufio.NewScanner(f)

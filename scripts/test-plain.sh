@@ -58,7 +58,7 @@ if [ "$(id -u)" -eq 0 ]; then
 fi
 
 set -- env -i PATH="$root/bin:$PATH" HOME="$copy" TMPDIR="$copy/tmp" GOCACHE="$copy/cache" GOFLAGS=-mod=vendor \
-	GOTOOLCHAIN=local EXPERTFS_SHARED="${EXPERTFS_SHARED:-$PWD/../shared}" sh scripts/test-plain.sh demo_and_tests
+	GOTOOLCHAIN=local sh scripts/test-plain.sh demo_and_tests
 cd "$copy/tree"
 if [ "$(id -u)" -eq 0 ] && [ -e /dev/fuse ] && unshare -m true 2>/dev/null; then
 	mknod -m 666 "$copy/fuse" c 10 229

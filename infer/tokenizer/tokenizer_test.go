@@ -9,6 +9,8 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"expertfs/checkpoint/checkpointtest/reference"
+
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 )
@@ -49,16 +51,8 @@ func loadTiny(t testing.TB) *Tokenizer {
 // TestTinyGolden compares with ids from the training of the tiny model, whose
 // texts hold special tokens.
 func TestTinyGolden(t *testing.T) {
-	dir := os.Getenv("EXPERTFS_SHARED")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared")
-	}
-	path := filepath.Join(dir, "tiny", "golden", "tokenizer_cases.json")
-	if _, err := os.Stat(path); err != nil {
-		t.Skip("no reference data: set EXPERTFS_SHARED to its folder")
-	}
 	tok := loadTiny(t)
-	for _, c := range readCases(t, path) {
+	for _, c := range readCases(t, reference.Path(t, "tiny/tokenizer_cases.json")) {
 		require.Equal(t, c.IDs, append([]int{}, tok.EncodeSpecial(c.Text)...), "%q", c.Text)
 		require.Equal(t, c.Text, tok.Decode(c.IDs))
 	}

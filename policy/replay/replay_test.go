@@ -7,12 +7,11 @@ import (
 	"encoding/xml"
 	"io"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"expertfs"
+	"expertfs/checkpoint/checkpointtest/reference"
 	"expertfs/policy"
 	"expertfs/policy/replay"
 
@@ -322,20 +321,6 @@ func TestStreamsToldApartHitMore(t *testing.T) {
 	}
 }
 
-// traces are those of the real model, where they are at hand.
-func traces(t *testing.T, pattern string) []string {
-	root := os.Getenv("EXPERTFS_SHARED")
-	if root == "" {
-		root = filepath.Join("..", "..", "..", "shared")
-	}
-	files, err := filepath.Glob(filepath.Join(root, "traces", "gpt-oss-20b", pattern))
-	require.NoError(t, err)
-	if len(files) == 0 {
-		t.Skip("no recorded routing in " + root)
-	}
-	return files
-}
-
 // ofTheRealModel makes a recording, in which an expert has one byte.
 func ofTheRealModel(t *testing.T, steps []expertfs.TraceStep) *replay.Recording {
 	s, err := replay.NewRecording(expertfs.Shape{Layers: 24, Experts: 32, TopK: 4, ExpertBytes: 1}, steps)
@@ -358,7 +343,7 @@ func TestDefaultForSeveralReaders(t *testing.T) {
 		t.Skip("it takes half a minute, and has no concurrency")
 	}
 	var prompts [][]expertfs.TraceStep
-	for _, file := range traces(t, "0[0-3].csv.gz") {
+	for _, file := range reference.Recordings(t, "0[0-3].csv.gz") {
 		steps, _, err := expertfs.LoadTraces(file)
 		require.NoError(t, err)
 		prompts = append(prompts, steps[:200*24])
@@ -390,7 +375,7 @@ func TestDefaultOnTheRealModel(t *testing.T) {
 	if testing.Short() {
 		pattern = "00.csv.gz"
 	}
-	steps, _, err := expertfs.LoadTraces(traces(t, pattern)...)
+	steps, _, err := expertfs.LoadTraces(reference.Recordings(t, pattern)...)
 	require.NoError(t, err)
 	s := ofTheRealModel(t, steps)
 	for experts, least := range map[int64]map[string]float64{ // in hit rate
