@@ -46,22 +46,21 @@ func newAttention(m *machine, c *config.Config, l *weights.Layer, s settings, me
 }
 
 // forward adds the layer's attention to x, the residual stream of tokens at the
-// given positions. Their keys and values go into the cache, which has those of
-// all tokens before them that the layer can see.
-func (a *attention) forward(x vectors, cache *kvCache, at positions) {
+// given positions. Their keys and values go into the cache of their piece, which has
+// those of all tokens before them that the layer can see, and has grown for these.
+func (a *attention) forward(x vectors, caches []*kvCache, at positions) {
 	n := x.n
 	normed := a.norm.forward(a.m, a.mem.normed.take(n, x.width), x)
 	qkv := a.qkv.forward(a.m, a.mem.qkv.take(n, a.qkv.rows), normed)
-	cache.grow(at.first, at.first+n)
 	a.m.run(n, func(_, t int) {
 		keys, values := a.rotate(qkv.at(t), at.cos.at(t), at.sin.at(t))
-		cache.put(at.first+t, keys, values)
+		caches[at.rows[t].piece].put(at.rows[t].position, keys, values)
 	})
 	mixed := a.mem.mixed.take(n, a.heads*a.headDim)
 	a.m.run(n*a.kvHeads, func(thread, task int) {
 		t, group := task/a.kvHeads, task%a.kvHeads
 		scores := &a.mem.scores[thread]
-		a.attend(mixed.at(t), qkv.at(t), group, cache, at.first+t, scores)
+		a.attend(mixed.at(t), qkv.at(t), group, caches[at.rows[t].piece], at.rows[t].position, scores)
 	})
 	a.out.addTo(a.m, x, a.mem.out.take(n, x.width), mixed)
 }

@@ -3,14 +3,15 @@
 // An Engine holds what all texts share: the dense weights, the threads and the
 // experts that are mapped. A Session is one text: the keys and values of the
 // tokens so far. Append runs the model over more tokens; Logits gives the
-// prediction after the last; Generate goes on by itself.
+// prediction after the last; Generate goes on by itself. Engine.Run adds tokens to
+// several sessions in one batch, so that weights are read once for all of them.
 //
 // # A token's way
 //
-// Tokens are computed in batches, one token being a batch too (session.go,
-// forward.go). The residual stream starts as the tokens' embeddings (embed.go).
+// Tokens are computed in batches, one token being a batch too: a batch is pieces
+// of texts (batch.go, forward.go). The residual stream starts as the tokens' embeddings (embed.go).
 // Each layer (layer.go) has two blocks, and both add to the stream: attention over
-// the session's keys and values (attention.go, rope.go, kvcache.go), and a mixture
+// the keys and values of each piece's session (attention.go, rope.go, kvcache.go), and a mixture
 // of experts (moe.go), of which the router chooses a few for each token
 // (router.go, routes.go) and the mlp computes those (mlp.go). The head makes
 // logits of the stream (unembed.go), for the tokens that somebody asked for.
@@ -47,6 +48,6 @@
 // # Results
 //
 // The results are the same, bit by bit: the order in which sums are formed
-// depends neither on which expert arrives first nor on the number of threads or
-// the size of a batch.
+// depends neither on which expert arrives first nor on the number of threads, the
+// size of a batch, or what other texts are computed in it.
 package infer

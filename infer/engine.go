@@ -13,7 +13,7 @@ import (
 
 // Engine is a loaded model: layers, and what comes before and after them, on one
 // pool of threads. Its sessions may be used from several goroutines; they take
-// turns batch by batch, each with all threads.
+// turns batch by batch, each with all threads. Run puts several into one batch.
 type Engine struct {
 	folder *weights.Folder
 	cfg    *config.Config
@@ -29,8 +29,8 @@ type Engine struct {
 
 	published atomic.Pointer[Stats]
 
-	mu     sync.Mutex // held while a session computes; guards what follows, and what the blocks work in
-	x      buffer     // [n][H], the residual stream of the batch under way
+	mu     sync.Mutex // held while a batch is computed; guards what follows, and what the blocks work in
+	batch  batchMemory
 	hooks  Hooks
 	stats  Stats
 	lost   bool // the folder was gone, and the weights are to be loaded again
@@ -38,15 +38,15 @@ type Engine struct {
 }
 
 // Hooks let the owner of an engine see and replace the routing. They are called
-// in order, layer by layer, from the goroutine that called Append, whose thread may
-// be bound to one CPU (a process started from there would be too), and must not
-// keep the slice.
+// in order, layer by layer and piece by piece, from the goroutine that called Append
+// or Run, whose thread may be bound to one CPU (a process started from there would be
+// too), and must not keep the slice. A batch that failed is called for again.
 type Hooks struct {
-	// Route may overwrite experts, the router's choice for the token at position
-	// in layer. They must stay distinct and valid.
-	Route func(layer, position int, experts []int)
+	// Route may overwrite experts, the router's choice for the token at position of
+	// s in layer. They must stay distinct and valid.
+	Route func(s *Session, layer, position int, experts []int)
 	// OnRoute sees the experts that are used, best first.
-	OnRoute func(layer, position int, experts []int)
+	OnRoute func(s *Session, layer, position int, experts []int)
 }
 
 // errClosed answers calls on a closed engine.

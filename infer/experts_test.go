@@ -50,7 +50,7 @@ func TestHintsTellWhatIsUsed(t *testing.T) {
 	var want []string
 	mapped := make(map[string]bool)
 	var touched []string
-	e.SetHooks(Hooks{OnRoute: func(l, _ int, experts []int) {
+	e.SetHooks(Hooks{OnRoute: func(_ *Session, l, _ int, experts []int) {
 		var step, touch []string
 		for x := range 8 { // hints name them in ascending order
 			for _, y := range experts {
@@ -136,7 +136,7 @@ func TestPrefetchEndsWhenUseless(t *testing.T) {
 	asMount(t, tree, "100kB")
 	e := open(t, tree, Options{Batch: 1, Prefetch: "auto"})
 	r := rand.New(rand.NewPCG(3, 4))
-	e.SetHooks(Hooks{Route: func(_, _ int, experts []int) { copy(experts, r.Perm(8)) }})
+	e.SetHooks(Hooks{Route: func(_ *Session, _, _ int, experts []int) { copy(experts, r.Perm(8)) }})
 	s := e.NewSession()
 	require.NoError(t, s.Append(context.Background(), randomIDs(r, 100, 131), nil))
 	before := e.Stats()

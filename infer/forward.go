@@ -10,8 +10,26 @@ import (
 	"expertfs/infer/mapped"
 )
 
-// batch runs forward when no other session computes.
-func (e *Engine) batch(ctx context.Context, s *Session, ids []int, last bool, each func(int, []float32)) (err error) {
+// Run adds pieces to different sessions in one batch: each weight is read, and each
+// expert opened, once for all of them. What a session gets does not depend on its
+// company. The sessions are not to be used meanwhile. A batch needs memory for all
+// of its tokens at once (Options.Batch bounds that of Append only).
+//
+// When ctx ends Run returns its error, between two layers. After an error all
+// sessions hold the tokens that they had before, without Logits, and each piece may
+// be tried again, alone or in other company.
+func (e *Engine) Run(ctx context.Context, pieces ...Piece) error {
+	if len(pieces) == 0 {
+		return nil
+	}
+	if err := e.checkPieces(pieces); err != nil {
+		return err
+	}
+	return e.compute(ctx, pieces)
+}
+
+// compute runs forward when no other batch is computed.
+func (e *Engine) compute(ctx context.Context, pieces []Piece) (err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
@@ -19,9 +37,15 @@ func (e *Engine) batch(ctx context.Context, s *Session, ids []int, last bool, ea
 	}
 	defer e.publish()
 	defer e.machine.enter()()
+	for _, p := range pieces {
+		p.Session.logits = nil // of a token that is the last no longer, should the batch fail
+	}
 	began := time.Now()
 	done := false
-	if err := e.begin(ctx, len(ids)); err != nil {
+	e.batch.fill(pieces)
+	defer e.batch.release()
+	n := len(e.batch.rows)
+	if err := e.begin(ctx, n); err != nil {
 		return err
 	}
 	defer func() {
@@ -30,60 +54,58 @@ func (e *Engine) batch(ctx context.Context, s *Session, ids []int, last bool, ea
 			err = errors.Join(err, e.experts.Abandon())
 		}
 	}()
-	if err := e.forward(ctx, s, ids, last, each); err != nil {
+	if err := e.forward(ctx, pieces); err != nil {
 		return err
 	}
 	took := time.Since(began)
-	s.n += len(ids)
-	e.stats.Tokens += len(ids)
+	for _, p := range pieces {
+		p.Session.n += len(p.IDs)
+	}
+	e.stats.Tokens += n
 	e.stats.Elapsed += took
 	done = true
 	return e.experts.End(took)
 }
 
-// forward runs the model over the tokens that follow those in s, and computes
-// logits for the last one if last is set and for all of them if each is given.
-func (e *Engine) forward(ctx context.Context, s *Session, ids []int, last bool, each func(int, []float32)) error {
-	x := e.x.take(len(ids), e.cfg.Hidden)
-	if err := embed(e.dense.embedding, x, ids); err != nil {
+// forward runs the model over the tokens of a batch, which is filled, and computes
+// the logits that are wanted.
+func (e *Engine) forward(ctx context.Context, pieces []Piece) error {
+	b := &e.batch
+	x := b.x.take(len(b.rows), e.cfg.Hidden)
+	if err := embed(e.dense.embedding, x, b.ids); err != nil {
 		return err
 	}
-	at := e.rope.positions(s.n, len(ids))
+	at := e.rope.positions(b.rows)
 	for n, l := range e.layers {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := mapped.Guard(func() error { return l.forward(x, s.cache[n], at) }); err != nil {
+		if err := mapped.Guard(func() error { return l.forward(x, b.cachesOf(n, pieces), at) }); err != nil {
 			return fmt.Errorf("layer %d: %w", n, err)
 		}
 	}
 	return mapped.Guard(func() error {
-		e.logits(s, x, last, each)
+		e.logits(x, pieces)
 		return nil
 	})
 }
 
-// logits computes the scores of the last token of x if last is set, and hands
-// those of all tokens to each if it is given.
-func (e *Engine) logits(s *Session, x vectors, last bool, each func(int, []float32)) {
-	first := x.n - 1
-	switch {
-	case each != nil:
-		first = 0
-	case !last:
-		return
-	}
-	for first < x.n {
-		count := min(logitsTogether, x.n-first)
-		logits := e.head.forward(x.from(first, count))
-		if each != nil {
-			for t := range count {
-				each(s.n+first+t, logits.at(t))
+// logits computes the scores of the rows of x whose logits somebody wants, those of
+// several pieces together.
+func (e *Engine) logits(x vectors, pieces []Piece) {
+	for wanted := e.batch.rowsWanted(pieces); len(wanted) > 0; {
+		rows := wanted[:min(len(wanted), logitsTogether)]
+		wanted = wanted[len(rows):]
+		logits := e.head.forward(x, rows)
+		for i, row := range rows {
+			r := e.batch.rows[row]
+			p := &pieces[r.piece]
+			if p.Each != nil {
+				p.Each(r.position, logits.at(i))
 			}
-		}
-		first += count
-		if first == x.n && last {
-			s.logits = append(s.logits[:0], logits.at(count-1)...)
+			if p.Logits && r.position == p.Session.n+len(p.IDs)-1 {
+				p.Session.logits = append(p.Session.logits[:0], logits.at(i)...)
+			}
 		}
 	}
 }

@@ -116,7 +116,7 @@ func TestGoldenGreedy(t *testing.T) {
 
 // checkExperts makes e compare its routing with the reference's.
 func checkExperts(t *testing.T, e *Engine, g *golden) {
-	e.SetHooks(Hooks{OnRoute: func(l, p int, experts []int) {
+	e.SetHooks(Hooks{OnRoute: func(_ *Session, l, p int, experts []int) {
 		require.Equal(t, g.experts(l, p), experts, "layer %d, position %d", l, p)
 	}})
 }

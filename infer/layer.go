@@ -8,8 +8,8 @@ type layer struct {
 }
 
 // forward takes x, the residual stream of tokens at the given positions, through
-// the layer. Cache has the layer's keys and values of the tokens before.
-func (l *layer) forward(x vectors, cache *kvCache, at positions) error {
-	l.attention.forward(x, cache, at)
-	return l.mixture.forward(x, at.first)
+// the layer. Caches have the layer's keys and values of the tokens before, by piece.
+func (l *layer) forward(x vectors, caches []*kvCache, at positions) error {
+	l.attention.forward(x, caches, at)
+	return l.mixture.forward(x, at)
 }

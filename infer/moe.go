@@ -48,12 +48,12 @@ func newMixture(m *machine, c *config.Config, n int, l *weights.Layer, mlp *mlp,
 	}
 }
 
-// forward adds the layer's mixture of experts to x, the residual stream of tokens
-// whose positions begin with first.
-func (b *mixture) forward(x vectors, first int) error {
+// forward adds the layer's mixture of experts to x, the residual stream of tokens at
+// the given positions.
+func (b *mixture) forward(x vectors, at positions) error {
 	n := x.n
 	normed := b.norm.forward(b.m, b.mem.normed.take(n, x.width), x)
-	routes := b.route(normed, first)
+	routes := b.route(normed, at.rows)
 	b.mlp.prepare(normed)
 	y := b.mem.y.take(n*b.router.k, x.width)
 	if err := b.runExperts(y, routes, x); err != nil {
@@ -64,14 +64,14 @@ func (b *mixture) forward(x vectors, first int) error {
 }
 
 // route chooses the experts and shows them to the hooks.
-func (b *mixture) route(normed vectors, first int) *routes {
+func (b *mixture) route(normed vectors, rows []row) *routes {
 	r := &b.mem.routes
 	b.router.forward(b.m, r, b.mem.logits.take(normed.n, b.router.gate.rows), normed, func(t int, chosen []int) {
 		if b.hooks.Route != nil {
-			b.hooks.Route(b.layer, first+t, chosen)
+			b.hooks.Route(rows[t].session, b.layer, rows[t].position, chosen)
 		}
 		if b.hooks.OnRoute != nil {
-			b.hooks.OnRoute(b.layer, first+t, chosen)
+			b.hooks.OnRoute(rows[t].session, b.layer, rows[t].position, chosen)
 		}
 	})
 	return r

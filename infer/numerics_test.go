@@ -164,7 +164,7 @@ func perplexity(t *testing.T, tree string, text []window, o Options) (nats, rout
 	e := open(t, tree, o)
 	var tokens, same, routed int
 	for _, w := range text {
-		e.SetHooks(Hooks{OnRoute: func(l, p int, experts []int) {
+		e.SetHooks(Hooks{OnRoute: func(_ *Session, l, p int, experts []int) {
 			want := ints(nil)
 			for _, x := range w.experts[p][l*4 : l*4+4] {
 				want = append(want, int(x))

@@ -81,7 +81,7 @@ func TestAgreesWithOracle(t *testing.T) {
 			require.NoError(t, err)
 			defer e.Close()
 			var routed int
-			e.SetHooks(Hooks{OnRoute: func(l, p int, chosen []int) {
+			e.SetHooks(Hooks{OnRoute: func(_ *Session, l, p int, chosen []int) {
 				require.Equal(t, experts[l][p], chosen, "layer %d, position %d of %+v", l, p, c)
 				routed++
 			}})

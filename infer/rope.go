@@ -43,20 +43,13 @@ func (r *rope) angles(cos, sin []float32, position int) {
 	}
 }
 
-// positions are the places of a batch's tokens in their text, and the rotations
-// that belong there: one row for a token, half a head each.
-type positions struct {
-	first    int // of the batch's first token
-	cos, sin vectors
-}
-
-// positions computes the rotations of n tokens from position first on, once for
-// all layers. They are valid until the next call.
-func (r *rope) positions(first, n int) positions {
+// positions computes the rotations of the rows of a batch, once for all layers. They
+// are valid until the next call.
+func (r *rope) positions(rows []row) positions {
 	half := len(r.frequency)
-	p := positions{first, r.cos.take(n, half), r.sin.take(n, half)}
-	for t := range n {
-		r.angles(p.cos.at(t), p.sin.at(t), first+t)
+	p := positions{rows, r.cos.take(len(rows), half), r.sin.take(len(rows), half)}
+	for t, at := range rows {
+		r.angles(p.cos.at(t), p.sin.at(t), at.position)
 	}
 	return p
 }

@@ -77,6 +77,22 @@ func (s *Session) Append(ctx context.Context, ids []int, each func(position int,
 	if len(ids) == 0 {
 		return nil
 	}
+	if err := s.check(ids); err != nil {
+		return err
+	}
+	for len(ids) > 0 {
+		n := min(len(ids), e.set.batch)
+		if err := e.compute(ctx, []Piece{{Session: s, IDs: ids[:n], Logits: n == len(ids), Each: each}}); err != nil {
+			return err
+		}
+		ids = ids[n:]
+	}
+	return nil
+}
+
+// check tells why ids cannot follow the session's tokens.
+func (s *Session) check(ids []int) error {
+	e := s.e
 	if s.n+len(ids) > e.set.context {
 		return fmt.Errorf("%d tokens do not fit: the context has %d and %d are used", len(ids), e.set.context, s.n)
 	}
@@ -84,14 +100,6 @@ func (s *Session) Append(ctx context.Context, ids []int, each func(position int,
 		if id < 0 || id >= e.cfg.Vocab {
 			return fmt.Errorf("token %d: id %d is outside of the vocabulary (0 to %d)", i, id, e.cfg.Vocab-1)
 		}
-	}
-	s.logits = nil // of a token that is the last no longer, should a later batch fail
-	for len(ids) > 0 {
-		n := min(len(ids), e.set.batch)
-		if err := e.batch(ctx, s, ids[:n], n == len(ids), each); err != nil {
-			return err
-		}
-		ids = ids[n:]
 	}
 	return nil
 }

@@ -15,9 +15,10 @@ type head struct {
 	normed, logits buffer // of the last forward
 }
 
-// forward returns the logits of x, at most logitsTogether tokens. They are valid
-// until the next call.
-func (h *head) forward(x vectors) vectors {
-	normed := h.norm.forward(h.m, h.normed.take(x.n, x.width), x)
-	return h.unembedding.forward(h.m, h.logits.take(x.n, h.unembedding.rows), normed)
+// forward returns the logits of some rows of x, at most logitsTogether. They are
+// valid until the next call.
+func (h *head) forward(x vectors, rows []int) vectors {
+	normed := h.normed.take(len(rows), x.width)
+	h.m.run(len(rows), func(_, i int) { h.norm.one(normed.at(i), x.at(rows[i])) })
+	return h.unembedding.forward(h.m, h.logits.take(len(rows), h.unembedding.rows), normed)
 }

@@ -153,7 +153,7 @@ func (b *bench) runAll(ctx context.Context, out benchWriter) (err error) {
 		if b.recorded, err = readRouting(b.traces, c.Layers, c.Experts, c.TopK); err != nil {
 			return err
 		}
-		b.engine.SetHooks(infer.Hooks{Route: func(layer, position int, experts []int) {
+		b.engine.SetHooks(infer.Hooks{Route: func(_ *infer.Session, layer, position int, experts []int) {
 			b.recorded.replay(b.replayed+position, layer, experts)
 		}})
 	}

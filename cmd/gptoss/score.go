@@ -111,7 +111,7 @@ func (s *scorer) create(logitsPath, expertsPath string, e *infer.Engine) error {
 
 // route keeps a layer's choice; layers of one position do not come in a row
 // when tokens are computed in batches.
-func (s *scorer) route(layer, position int, experts []int) {
+func (s *scorer) route(_ *infer.Session, layer, position int, experts []int) {
 	step := expertfs.TraceStep{Token: int64(position), Layer: layer}
 	for _, x := range experts {
 		step.Used = append(step.Used, expertfs.NewKey(layer, x))

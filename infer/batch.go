@@ -1,0 +1,97 @@
+package infer
+
+import "fmt"
+
+// Piece is what a batch adds to one session.
+type Piece struct {
+	Session *Session
+	IDs     []int // the session's next tokens, at least one
+	Logits  bool  // the session's Logits are wanted afterwards
+
+	// Each is called in order with every token's position and logits, which it
+	// must not keep, and may not use the session. May be nil.
+	Each func(position int, logits []float32)
+}
+
+// row is a token of a batch: where it stands in which text.
+type row struct {
+	session  *Session
+	piece    int // of the batch
+	position int // in the session
+}
+
+// positions are the places of a batch's tokens in their texts, and the rotations
+// that belong there: one row for a token, half a head each.
+type positions struct {
+	rows     []row
+	cos, sin vectors
+}
+
+// batchMemory is what a batch works in outside of the blocks.
+type batchMemory struct {
+	x      buffer // [n][H], the residual stream
+	rows   []row
+	ids    []int      // by row
+	caches []*kvCache // of a layer, by piece
+	wanted []int      // the rows whose logits are wanted
+}
+
+// fill lines up the tokens of all pieces.
+func (b *batchMemory) fill(pieces []Piece) {
+	b.rows, b.ids = b.rows[:0], b.ids[:0]
+	b.caches = resize(b.caches, len(pieces))
+	for i, p := range pieces {
+		for t, id := range p.IDs {
+			b.rows, b.ids = append(b.rows, row{p.Session, i, p.Session.n + t}), append(b.ids, id)
+		}
+	}
+}
+
+// release forgets the sessions of the last batch, which may be large.
+func (b *batchMemory) release() {
+	clear(b.rows)
+	clear(b.caches)
+}
+
+// cachesOf returns the caches of a layer, by piece, with room for the batch.
+func (b *batchMemory) cachesOf(layer int, pieces []Piece) []*kvCache {
+	for i, p := range pieces {
+		b.caches[i] = p.Session.cache[layer]
+		b.caches[i].grow(p.Session.n, p.Session.n+len(p.IDs))
+	}
+	return b.caches
+}
+
+// rowsWanted are the rows whose logits somebody wants.
+func (b *batchMemory) rowsWanted(pieces []Piece) []int {
+	b.wanted = b.wanted[:0]
+	for row, r := range b.rows {
+		p := &pieces[r.piece]
+		last := row+1 == len(b.rows) || b.rows[row+1].piece != r.piece
+		if p.Each != nil || p.Logits && last {
+			b.wanted = append(b.wanted, row)
+		}
+	}
+	return b.wanted
+}
+
+// checkPieces tells why pieces are no batch of e.
+func (e *Engine) checkPieces(pieces []Piece) error {
+	for i, p := range pieces {
+		if p.Session.e != e {
+			return fmt.Errorf("piece %d of the batch is of another model's session", i)
+		}
+		if len(p.IDs) == 0 {
+			return fmt.Errorf("piece %d of the batch has no tokens", i)
+		}
+		for j := range i {
+			if pieces[j].Session == p.Session {
+				return fmt.Errorf("pieces %d and %d of the batch are of one session", j, i)
+			}
+		}
+		if err := p.Session.check(p.IDs); err != nil {
+			return err
+		}
+	}
+	return nil
+}
