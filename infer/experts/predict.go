@@ -78,10 +78,11 @@ func (p *Predictor) begin(n int, short bool) {
 	p.hints.ForgetAhead()
 }
 
-// took records how long the batch took.
+// took records how long the batch took. Batches of a few texts count as one of one
+// text does, by their time for each token.
 func (p *Predictor) took(d time.Duration) {
-	if p.on && p.mode == PrefetchAuto && p.n == 1 {
-		p.trial.took(d)
+	if p.on && p.mode == PrefetchAuto && p.n < largeBatch {
+		p.trial.took(d / time.Duration(p.n))
 	}
 }
 
