@@ -115,12 +115,27 @@ func TestTokenizerRefuses(t *testing.T) {
 		"tokens 0 and 1 are the same":     {"tokenizer.ggml.tokens": []string{"a", "a", "ab", "x"}},
 		"token 1 is of type 9":            {"tokenizer.ggml.token_type": []int64{1, 9, 1, 3}},
 		"is of another type":              {"tokenizer.ggml.merges": int64(1)},
+		"has 0 values for 4 tokens":       {"tokenizer.ggml.token_type": []int64{}},
+		`token 0, "\xff", is no UTF-8`:    {"tokenizer.ggml.tokens": []string{"\xff", "b", "ab", "x"}},
+		`merge 0, "a \xfe", is no UTF-8`:  {"tokenizer.ggml.merges": []string{"a \xfe"}},
+		`with "default"`:                  {"tokenizer.ggml.pre": "default"},
+		`with "gpt-2"`:                    {"tokenizer.ggml.pre": "gpt-2", "general.architecture": llamaCpp},
 		`"tokenizer.ggml.model" is of an`: {"tokenizer.ggml.model": int64(1)},
 	} {
 		m := sound()
 		maps.Copy(m, change)
 		_, err := makeTokenizer(m)
 		require.ErrorContains(t, err, want)
+	}
+	for _, pre := range []any{nil, "default", "gpt-2"} { // Ollama does not look at it
+		m := sound()
+		m["general.architecture"], m["tokenizer.ggml.pre"] = ollama, pre
+		if pre == nil {
+			delete(m, "tokenizer.ggml.pre")
+		}
+		same, err := makeTokenizer(m)
+		require.NoError(t, err)
+		require.Equal(t, text, same)
 	}
 	for _, key := range []string{"tokens", "merges"} {
 		m := sound()

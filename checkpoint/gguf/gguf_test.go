@@ -3,6 +3,7 @@ package gguf_test
 import (
 	"bytes"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"testing"
@@ -186,6 +187,30 @@ func TestShards(t *testing.T) {
 	require.ErrorContains(t, err, "holds several models: give one of the files")
 	_, err = checkpoint.Open(filepath.Join(dir, "other.gguf"))
 	require.ErrorContains(t, err, "other.gguf: is one of 3 files")
+}
+
+// TestOrderAndAlignment has tensors in any order, on any power of two, and in a
+// file of GGUF's second version, which differs from the third in its number.
+func TestOrderAndAlignment(t *testing.T) {
+	from := small(t)
+	kvs, stored := gguftest.Model(t, from, gguftest.Forms["bf16"])
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, align := range []uint32{1, 8, 32, 256, 4096} {
+		rng.Shuffle(len(stored), func(i, j int) { stored[i], stored[j] = stored[j], stored[i] })
+		rng.Shuffle(len(kvs), func(i, j int) { kvs[i], kvs[j] = kvs[j], kvs[i] })
+		data := gguftest.Encode(append(kvs[:len(kvs):len(kvs)], gguftest.KV{Key: "general.alignment", Value: align}), stored)
+		data[4] = byte(2 + align%2)
+		path := filepath.Join(t.TempDir(), "m.gguf")
+		require.NoError(t, os.WriteFile(path, data, 0o600))
+		got := open(t, path)
+		for l := range 3 {
+			require.True(t, bytes.Equal(read(t, from, from.Dense(l)), read(t, got, got.Dense(l))), "alignment %d", align)
+			for e := range 5 {
+				k := expertfs.NewKey(l, e)
+				require.True(t, bytes.Equal(read(t, from, from.Expert(k)), read(t, got, got.Expert(k))), "alignment %d, %v", align, k)
+			}
+		}
+	}
 }
 
 // TestSmallFiles has the tokenizer come through unchanged, token by token.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"time"
+	"unicode/utf8"
 
 	"expertfs/checkpoint/source"
 )
@@ -75,6 +76,9 @@ func makeTokenizer(m metadata) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if m["general.architecture"] == ollama {
+		pre = "gpt-4o" // what Ollama cuts by, whatever the key says
+	}
 	if kind != "gpt2" || pre != "gpt-4o" {
 		return nil, fmt.Errorf("tokenizer %q with %q, expected \"gpt2\" with \"gpt-4o\"", kind, pre)
 	}
@@ -119,6 +123,9 @@ func writeTokenizer(tokens []string, types []int64, merges []string) ([]byte, er
 	vocab := []byte{'{'}
 	ids := make(map[string]int, len(tokens))
 	for id, token := range tokens {
+		if !utf8.ValidString(token) {
+			return nil, fmt.Errorf("token %d, %q, is no UTF-8", id, token)
+		}
 		switch types[id] {
 		case unusedToken, unknownToken:
 			continue
@@ -141,6 +148,9 @@ func writeTokenizer(tokens []string, types []int64, merges []string) ([]byte, er
 	}
 	pairs := []byte{'['}
 	for i, merge := range merges {
+		if !utf8.ValidString(merge) {
+			return nil, fmt.Errorf("merge %d, %q, is no UTF-8", i, merge)
+		}
 		if i > 0 {
 			pairs = append(pairs, ',')
 		}

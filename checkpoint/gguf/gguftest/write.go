@@ -40,9 +40,14 @@ type Tensor struct {
 	Data []byte
 }
 
-// Encode returns the bytes of a file.
+// Encode returns the bytes of a file, aligned as the metadata says.
 func Encode(kvs []KV, tensors []Tensor) []byte {
-	const align = 32
+	align := 32
+	for _, kv := range kvs {
+		if kv.Key == "general.alignment" {
+			align = int(kv.Value.(uint32))
+		}
+	}
 	out := []byte("GGUF")
 	out = binary.LittleEndian.AppendUint32(out, 3)
 	out = binary.LittleEndian.AppendUint64(out, uint64(len(tensors)))
@@ -59,7 +64,7 @@ func Encode(kvs []KV, tensors []Tensor) []byte {
 		}
 		out = binary.LittleEndian.AppendUint32(out, t.Kind)
 		out = binary.LittleEndian.AppendUint64(out, off)
-		off += (uint64(len(t.Data)) + align - 1) / align * align
+		off += uint64((len(t.Data) + align - 1) / align * align)
 	}
 	for _, t := range tensors {
 		out = append(out, make([]byte, -len(out)&(align-1))...)
