@@ -6,10 +6,10 @@ import "unsafe"
 func sum64AVX2(b *byte, n int) uint64
 
 //go:noescape
-func expSumAVX2(s *float32, n int, m float32, parts *[8]float32)
+func expSumAVX2(s *float32, n int, m float32, parts *[8]float32, constants *expConstants)
 
 //go:noescape
-func swigluAVX2(dst, a *float32, n int, limit, alpha float32)
+func swigluAVX2(dst, a *float32, n int, limit, alpha float32, constants *expConstants)
 
 //go:noescape
 func quantizeAVX2(q *int8, scale *float32, corr *int32, step int, x *float32, n int)
@@ -51,7 +51,7 @@ func avx2ExpSum(s []float32, m float32) float32 {
 	var parts partLanes
 	whole := len(s) / 8 * 8
 	if whole > 0 {
-		expSumAVX2(&s[0], whole/8, m, (*[8]float32)(&parts))
+		expSumAVX2(&s[0], whole/8, m, (*[8]float32)(&parts), &expTable)
 	}
 	parts.addExp(s[whole:], m)
 	return parts.sum()
@@ -60,7 +60,7 @@ func avx2ExpSum(s []float32, m float32) float32 {
 func avx2SwiGLU(dst, a []float32, limit, alpha float32) {
 	whole := len(dst) / 8 * 8
 	if whole > 0 {
-		swigluAVX2(&dst[0], &a[0], whole/8, limit, alpha)
+		swigluAVX2(&dst[0], &a[0], whole/8, limit, alpha, &expTable)
 	}
 	swigluGeneric(dst[whole:], a[2*whole:], limit, alpha)
 }

@@ -1,51 +1,34 @@
 #include "textflag.h"
 
-// The constants of Exp in elementwise.go, each for VBROADCASTSS.
-DATA exp<>+0(SB)/4, $0x3fb8aa3b  // log2e
-DATA exp<>+4(SB)/4, $0x4b400000  // expShift
-DATA exp<>+8(SB)/4, $0x3f318000  // ln2Hi
-DATA exp<>+12(SB)/4, $0xb95e8083 // ln2Lo
-DATA exp<>+16(SB)/4, $0x39506967 // exp5
-DATA exp<>+20(SB)/4, $0x3ab743ce // exp4
-DATA exp<>+24(SB)/4, $0x3c088908 // exp3
-DATA exp<>+28(SB)/4, $0x3d2aa9c1 // exp2
-DATA exp<>+32(SB)/4, $0x3e2aaaaa // exp1
-DATA exp<>+36(SB)/4, $0x3f000000 // exp0
-DATA exp<>+40(SB)/4, $0x3f800000 // 1
-DATA exp<>+44(SB)/4, $0xc2ae0000 // expMin
-DATA exp<>+48(SB)/4, $0x42b00000 // expMax
-DATA exp<>+52(SB)/4, $0x80000000 // the sign
-GLOBL exp<>(SB), RODATA|NOPTR, $56
-
 // p = p*r + the constant at offset
 #define HORNER(offset, p, r, t) \
-	VMULPS       r, p, p              \
-	VBROADCASTSS exp<>+offset(SB), t  \
+	VMULPS       r, p, p             \
+	VBROADCASTSS offset(AX), t       \
 	VADDPS       t, p, p
 
-// x = Exp(x). Y8 to Y13 are lost; Y15 has ones.
+// x = Exp(x). AX points to expTable, and Y15 has ones; Y8 to Y13 are lost.
 #define EXP(x) \
-	VBROADCASTSS exp<>+44(SB), Y8   \
+	VBROADCASTSS (AX), Y8           \
 	VCMPPS       $0x11, Y8, x, Y13  \ // x < expMin
-	VBROADCASTSS exp<>+48(SB), Y8   \
+	VBROADCASTSS 4(AX), Y8          \
 	VMINPS       x, Y8, x           \ // a NaN stays
-	VBROADCASTSS exp<>+0(SB), Y8    \
+	VBROADCASTSS 8(AX), Y8          \
 	VMULPS       Y8, x, Y9          \
-	VBROADCASTSS exp<>+4(SB), Y8    \
+	VBROADCASTSS 12(AX), Y8         \
 	VADDPS       Y8, Y9, Y9         \ // t
 	VSUBPS       Y8, Y9, Y10        \ // n
-	VBROADCASTSS exp<>+8(SB), Y8    \
+	VBROADCASTSS 16(AX), Y8         \
 	VMULPS       Y8, Y10, Y11       \
 	VSUBPS       Y11, x, x          \
-	VBROADCASTSS exp<>+12(SB), Y8   \
+	VBROADCASTSS 20(AX), Y8         \
 	VMULPS       Y8, Y10, Y11       \
 	VSUBPS       Y11, x, x          \ // r
-	VBROADCASTSS exp<>+16(SB), Y10  \
-	HORNER(20, Y10, x, Y8)          \
-	HORNER(24, Y10, x, Y8)          \
+	VBROADCASTSS 24(AX), Y10        \
 	HORNER(28, Y10, x, Y8)          \
 	HORNER(32, Y10, x, Y8)          \
 	HORNER(36, Y10, x, Y8)          \
+	HORNER(40, Y10, x, Y8)          \
+	HORNER(44, Y10, x, Y8)          \
 	VMULPS       x, x, Y11          \
 	VMULPS       Y11, Y10, Y10      \
 	VADDPS       x, Y10, Y10        \
@@ -55,14 +38,15 @@ GLOBL exp<>(SB), RODATA|NOPTR, $56
 	VMULPS       Y9, Y10, x         \
 	VANDNPS      x, Y13, x
 
-// func expSumAVX2(s *float32, n int, m float32, parts *[8]float32)
+// func expSumAVX2(s *float32, n int, m float32, parts *[8]float32, constants *expConstants)
 // Sets n groups of 8 to Exp(s-m) and parts to their sums.
-TEXT ·expSumAVX2(SB), NOSPLIT, $0-32
+TEXT ·expSumAVX2(SB), NOSPLIT, $0-40
 	MOVQ         s+0(FP), SI
 	MOVQ         n+8(FP), CX
 	VBROADCASTSS m+16(FP), Y14
 	MOVQ         parts+24(FP), DI
-	VBROADCASTSS exp<>+40(SB), Y15
+	MOVQ         constants+32(FP), AX
+	VBROADCASTSS 48(AX), Y15
 	VXORPS       Y0, Y0, Y0
 
 loop:
@@ -79,17 +63,19 @@ loop:
 	VZEROUPPER
 	RET
 
-// func swigluAVX2(dst, a *float32, n int, limit, alpha float32)
+// func swigluAVX2(dst, a *float32, n int, limit, alpha float32, constants *expConstants)
 // n groups of 8 elements of dst.
-TEXT ·swigluAVX2(SB), NOSPLIT, $0-32
+TEXT ·swigluAVX2(SB), NOSPLIT, $0-40
 	MOVQ         dst+0(FP), DI
 	MOVQ         a+8(FP), SI
 	MOVQ         n+16(FP), CX
+	MOVQ         constants+32(FP), AX
 	VBROADCASTSS limit+24(FP), Y5
-	VBROADCASTSS exp<>+52(SB), Y7
+	VPCMPEQD     Y7, Y7, Y7
+	VPSLLD       $31, Y7, Y7      // the sign
 	VXORPS       Y7, Y5, Y6       // -limit
 	VBROADCASTSS alpha+28(FP), Y14
-	VBROADCASTSS exp<>+40(SB), Y15
+	VBROADCASTSS 48(AX), Y15
 
 loop:
 	VMOVUPS (SI), Y0

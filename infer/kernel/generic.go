@@ -30,17 +30,6 @@ var generic = &isa{
 	sum64:           sum64Generic,
 }
 
-// fp4 has the values of the 4-bit floats, fp4Doubled twice that.
-var (
-	fp4        = [16]float32{0, .5, 1, 1.5, 2, 3, 4, 6, 0, -.5, -1, -1.5, -2, -3, -4, -6}
-	fp4Doubled = [16]int8{0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12}
-)
-
-// e8m0 is the value 2^(s-127) of a scale.
-func e8m0(s byte) float32 {
-	return math.Float32frombits(max(uint32(s)<<23, 1<<22))
-}
-
 // fma32 is a*b + c, rounded once. The product is exact in float64 but the sum
 // need not be, so rounding it again can go wrong: where the first rounding gave
 // a tie, and where the result is a denormal.
