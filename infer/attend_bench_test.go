@@ -11,7 +11,7 @@ func BenchmarkAttend(b *testing.B) {
 	for _, n := range []int{128, 1024, 8192} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			a := &attention{heads: 64, kvHeads: 8, headDim: 64, sinks: make([]float32, 64)}
-			cache := &kvCache{heads: 8, headDim: 64, half: true}
+			cache := &kvCache{heads: 8, headDim: 64, kind: KVBF16}
 			cache.grow(0, n)
 			kv := make([]float32, 8*64)
 			for p := range n {

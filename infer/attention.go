@@ -89,7 +89,7 @@ func (a *attention) attend(mixed, queries []float32, group int, cache *kvCache, 
 	scale := float32(1 / math.Sqrt(float64(d)))
 	cache.each(first, position+1, func(at, n int, b *kvBlock, offset int) {
 		for i := range share {
-			b.k.dots(scores.at(i)[at-first:at-first+n], q.at(i), (group*blockLen+offset)*d, scale)
+			b.k.dots(scores.at(i)[at-first:at-first+n], q.at(i), group*blockLen+offset, scale)
 		}
 	})
 	for i := range share {
@@ -98,7 +98,7 @@ func (a *attention) attend(mixed, queries []float32, group int, cache *kvCache, 
 	clear(out.data)
 	cache.each(first, position+1, func(at, n int, b *kvBlock, offset int) {
 		for i := range share {
-			b.v.mix(out.at(i), scores.at(i)[at-first:at-first+n], (group*blockLen+offset)*d)
+			b.v.mix(out.at(i), scores.at(i)[at-first:at-first+n], group*blockLen+offset)
 		}
 	})
 }

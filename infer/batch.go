@@ -42,7 +42,7 @@ func (b *batchMemory) fill(pieces []Piece) {
 	b.caches = resize(b.caches, len(pieces))
 	for i, p := range pieces {
 		for t, id := range p.IDs {
-			b.rows, b.ids = append(b.rows, row{p.Session, i, p.Session.n + t}), append(b.ids, id)
+			b.rows, b.ids = append(b.rows, row{p.Session, i, p.Session.Len() + t}), append(b.ids, id)
 		}
 	}
 }
@@ -57,7 +57,7 @@ func (b *batchMemory) release() {
 func (b *batchMemory) cachesOf(layer int, pieces []Piece) []*kvCache {
 	for i, p := range pieces {
 		b.caches[i] = p.Session.cache[layer]
-		b.caches[i].grow(p.Session.n, p.Session.n+len(p.IDs))
+		b.caches[i].grow(p.Session.Len(), p.Session.Len()+len(p.IDs))
 	}
 	return b.caches
 }

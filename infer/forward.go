@@ -59,7 +59,7 @@ func (e *Engine) compute(ctx context.Context, pieces []Piece) (err error) {
 	}
 	took := time.Since(began)
 	for _, p := range pieces {
-		p.Session.n += len(p.IDs)
+		p.Session.add(p.IDs)
 	}
 	e.stats.Tokens += n
 	e.stats.Elapsed += took
@@ -103,7 +103,7 @@ func (e *Engine) logits(x vectors, pieces []Piece) {
 			if p.Each != nil {
 				p.Each(r.position, logits.at(i))
 			}
-			if p.Logits && r.position == p.Session.n+len(p.IDs)-1 {
+			if p.Logits && r.position == p.Session.Len()+len(p.IDs)-1 {
 				p.Session.logits = append(p.Session.logits[:0], logits.at(i)...)
 			}
 		}

@@ -32,7 +32,7 @@ func (s *Session) Generate(ctx context.Context, g Generation) ([]int, Finish, er
 			return ids, FinishCancelled, nil
 		}
 		if len(ids) > 0 {
-			if s.n == s.e.set.context {
+			if s.Len() == s.e.set.context {
 				return ids, FinishLength, nil
 			}
 			if err := s.Append(ctx, ids[len(ids)-1:], nil); err != nil {

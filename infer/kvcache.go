@@ -7,21 +7,35 @@ const blockLen = 64
 // consecutive positions. A layer with a sliding window lets go of the blocks
 // that no later position can see, so its memory is bounded by the window and
 // the size of a batch.
+//
+// States of the session have blocks too (state.go). Rows that a State has are
+// never written again: who would have to writes to a copy of the block.
 type kvCache struct {
 	heads   int
 	headDim int
-	window  int  // positions that a query sees, its own included; 0: all
-	half    bool // elements are bfloat16, else float32
+	window  int // positions that a query sees, its own included; 0: all
+	kind    KVKind
 
 	first  int // the first block kept; lower ones are gone
-	blocks []*kvBlock
+	low    int // positions below are not there, though their block may be
+	blocks []keptBlock
 	free   []*kvBlock // let go, to be used again
 }
 
+// keptBlock is a block, and how many of its rows belong to States as well.
+type keptBlock struct {
+	*kvBlock
+	frozen int
+}
+
 // kvBlock is blockLen positions of keys and values, [head][position][headDim]
-// each, in the one element type or the other.
+// each.
 type kvBlock struct {
 	k, v kvRows
+}
+
+func newBlock(heads, headDim int, kind KVKind) *kvBlock {
+	return &kvBlock{k: newRows(heads, headDim, kind), v: newRows(heads, headDim, kind)}
 }
 
 // start is the first position that a query at position p sees.
@@ -32,16 +46,30 @@ func (c *kvCache) start(p int) int {
 	return max(0, p-c.window+1)
 }
 
-// grow makes room for positions up to end (not included), when the oldest query
-// still to come is at position from.
+// grow makes room for positions from (the oldest query still to come) up to end
+// (not included), where the caller may put keys and values then.
 func (c *kvCache) grow(from, end int) {
 	for needed := c.start(from) / blockLen; c.first < needed && len(c.blocks) > 0; c.first++ {
-		c.free = append(c.free, c.blocks[0])
+		c.recycle(c.blocks[0])
 		c.blocks = append(c.blocks[:0], c.blocks[1:]...)
 	}
-	for (c.first+len(c.blocks))*blockLen < end {
-		c.blocks = append(c.blocks, c.newBlock())
+	for i := from / blockLen; i < c.first+len(c.blocks); i++ {
+		c.thaw(i, max(0, from-i*blockLen))
 	}
+	for (c.first+len(c.blocks))*blockLen < end {
+		c.blocks = append(c.blocks, keptBlock{kvBlock: c.newBlock()})
+	}
+}
+
+// thaw makes the rows of block i from row on writable.
+func (c *kvCache) thaw(i, row int) {
+	b := &c.blocks[i-c.first]
+	if b.frozen <= row {
+		return
+	}
+	own := c.newBlock()
+	own.copyRows(b.kvBlock, 0, row)
+	*b = keptBlock{kvBlock: own}
 }
 
 func (c *kvCache) newBlock() *kvBlock {
@@ -50,17 +78,23 @@ func (c *kvCache) newBlock() *kvBlock {
 		c.free = c.free[:n-1]
 		return b
 	}
-	n := c.heads * blockLen * c.headDim
-	return &kvBlock{k: newRows(n, c.half), v: newRows(n, c.half)}
+	return newBlock(c.heads, c.headDim, c.kind)
+}
+
+// recycle keeps the memory of a block that nobody else has.
+func (c *kvCache) recycle(b keptBlock) {
+	if b.frozen == 0 {
+		c.free = append(c.free, b.kvBlock)
+	}
 }
 
 // put stores the keys and values (heads*headDim each) of position p.
 func (c *kvCache) put(p int, k, v []float32) {
 	b := c.blocks[p/blockLen-c.first]
 	for h := range c.heads {
-		at := (h*blockLen + p%blockLen) * c.headDim
-		b.k.set(at, k[h*c.headDim:(h+1)*c.headDim])
-		b.v.set(at, v[h*c.headDim:(h+1)*c.headDim])
+		row := h*blockLen + p%blockLen
+		b.k.set(row, k[h*c.headDim:(h+1)*c.headDim])
+		b.v.set(row, v[h*c.headDim:(h+1)*c.headDim])
 	}
 }
 
@@ -70,17 +104,34 @@ func (c *kvCache) each(first, end int, f func(at, n int, b *kvBlock, offset int)
 	for at := first; at < end; {
 		offset := at % blockLen
 		n := min(blockLen-offset, end-at)
-		f(at, n, c.blocks[at/blockLen-c.first], offset)
+		f(at, n, c.blocks[at/blockLen-c.first].kvBlock, offset)
 		at += n
 	}
 }
 
+// has tells whether position p, which the text has, is still here.
+func (c *kvCache) has(p int) bool { return p/blockLen >= c.first && p >= c.low }
+
 // canCut tells whether a text cut to n positions can go on: what a query at
 // position n sees must still be here.
-func (c *kvCache) canCut(n int) bool { return c.start(n)/blockLen >= c.first }
+func (c *kvCache) canCut(n int) bool { return c.has(c.start(n)) }
 
 // clear forgets all positions and keeps the memory.
 func (c *kvCache) clear() {
-	c.free = append(c.free, c.blocks...)
-	c.blocks, c.first = c.blocks[:0], 0
+	for _, b := range c.blocks {
+		c.recycle(b)
+	}
+	c.blocks, c.first, c.low = c.blocks[:0], 0, 0
+}
+
+// copyRows copies rows lo to hi (not included) of all heads.
+func (b *kvBlock) copyRows(from *kvBlock, lo, hi int) {
+	b.k.copyRows(&from.k, lo, hi)
+	b.v.copyRows(&from.v, lo, hi)
+}
+
+// appendBytes appends the memory of rows lo to hi of all heads, in pieces, in
+// their order in files: keys, then values.
+func (b *kvBlock) appendBytes(pieces [][]byte, lo, hi int) [][]byte {
+	return b.v.appendBytes(b.k.appendBytes(pieces, lo, hi), lo, hi)
 }

@@ -17,6 +17,7 @@ import (
 type Options struct {
 	Act      string // activations: "f32", "bf16" or "int8"; "" is DefaultAct
 	Dense    string // attention and unembedding: "bf16" or "int8"; "" goes with Act
+	KV       string // keys and values: "f32" or "bf16"; "" goes with Act
 	Threads  int    // 0: GOMAXPROCS, which had better be raised by a few for goroutines that open experts
 	AnyCPU   bool   // do not bind threads to CPUs, should there be as many of both; for CPUs of unequal speed
 	Context  int    // most tokens in a session; 0: as many as the model allows
@@ -43,6 +44,7 @@ const (
 var (
 	acts       = map[string]kernel.Act{"f32": kernel.F32, "bf16": kernel.BF16Act, "int8": kernel.Int8}
 	prefetches = map[string]experts.Prefetch{"auto": experts.PrefetchAuto, "on": experts.PrefetchOn, "off": experts.PrefetchOff}
+	kvKinds    = map[string]KVKind{KVF32.String(): KVF32, KVBF16.String(): KVBF16}
 	precisions = map[string]weights.Precision{"bf16": weights.BF16, "int8": weights.Int8}
 )
 
@@ -50,6 +52,7 @@ var (
 type settings struct {
 	act      kernel.Act
 	dense    weights.Precision
+	kv       KVKind
 	threads  int
 	strict   bool // threads may be bound to CPUs
 	context  int
@@ -70,6 +73,9 @@ func (o Options) check(modelContext int) (settings, error) {
 		return s, err
 	}
 	if s.dense, err = choose("dense", o.Dense, defaultDense(s.act), precisions); err != nil {
+		return s, err
+	}
+	if s.kv, err = choose("kv", o.KV, defaultKV(s.act).String(), kvKinds); err != nil {
 		return s, err
 	}
 	if s.prefetch, err = choose("prefetch", o.Prefetch, "auto", prefetches); err != nil {
@@ -102,6 +108,14 @@ func defaultDense(act kernel.Act) string {
 		return "int8"
 	}
 	return "bf16"
+}
+
+// defaultKV does not round keys and values for somebody who wants float32.
+func defaultKV(act kernel.Act) KVKind {
+	if act == kernel.F32 {
+		return KVF32
+	}
+	return KVBF16
 }
 
 const (

@@ -3,24 +3,23 @@ package infer
 import (
 	"context"
 	"fmt"
-
-	"expertfs/infer/kernel"
 )
 
-// Session is one text: the keys and values of its tokens. A session is used by
-// one goroutine at a time.
+// Session is one text: its tokens, and their keys and values. A session is used
+// by one goroutine at a time.
 type Session struct {
 	e      *Engine
-	n      int        // tokens so far
-	cache  []*kvCache // by layer
-	logits []float32  // after the last token; nil before the first
+	ids    []int           // tokens so far
+	cache  []*kvCache      // by layer
+	logits []float32       // after the last token; nil before the first
+	after  func(first int) // see OnBatch; may be nil
 }
 
 // NewSession begins an empty text.
 func (e *Engine) NewSession() *Session {
 	s := &Session{e: e, cache: make([]*kvCache, e.cfg.Layers)}
 	for l := range s.cache {
-		s.cache[l] = &kvCache{heads: e.cfg.KVHeads, headDim: e.cfg.HeadDim, half: e.set.act != kernel.F32}
+		s.cache[l] = &kvCache{heads: e.cfg.KVHeads, headDim: e.cfg.HeadDim, kind: e.set.kv}
 		if e.cfg.Sliding[l] {
 			s.cache[l].window = e.cfg.Window
 		}
@@ -29,7 +28,26 @@ func (e *Engine) NewSession() *Session {
 }
 
 // Len is the number of tokens in the session.
-func (s *Session) Len() int { return s.n }
+func (s *Session) Len() int { return len(s.ids) }
+
+// IDs are the tokens in the session. The slice must not be changed, and holds
+// until the session does.
+func (s *Session) IDs() []int { return s.ids }
+
+// OnBatch has f called after each batch in which tokens of the session were
+// computed, the first of them at the given position. States up to any of these
+// tokens can be had then, which the next batch may overwrite. F must leave the text
+// as it is, and may not compute.
+func (s *Session) OnBatch(f func(first int)) { s.after = f }
+
+// add takes tokens that were computed.
+func (s *Session) add(ids []int) {
+	first := len(s.ids)
+	s.ids = append(s.ids, ids...)
+	if s.after != nil {
+		s.after(first)
+	}
+}
 
 // Logits are the model's scores, one for each id of the vocabulary, for the
 // token that follows the last one appended. The slice is overwritten by the
@@ -41,7 +59,7 @@ func (s *Session) Reset() {
 	for _, c := range s.cache {
 		c.clear()
 	}
-	s.n, s.logits = 0, nil
+	s.ids, s.logits = s.ids[:0], nil
 }
 
 // Truncate shortens the session to its first n tokens, so that a text with the
@@ -49,7 +67,7 @@ func (s *Session) Reset() {
 // tells whether that was possible: layers with a sliding window forget what they
 // no longer need, and then the session is left as it was.
 func (s *Session) Truncate(n int) bool {
-	if n < 0 || n > s.n {
+	if n < 0 || n > len(s.ids) {
 		return false
 	}
 	if n == 0 {
@@ -61,8 +79,8 @@ func (s *Session) Truncate(n int) bool {
 			return false
 		}
 	}
-	if n < s.n {
-		s.n, s.logits = n, nil
+	if n < len(s.ids) {
+		s.ids, s.logits = s.ids[:n], nil
 	}
 	return true
 }
@@ -93,8 +111,8 @@ func (s *Session) Append(ctx context.Context, ids []int, each func(position int,
 // check tells why ids cannot follow the session's tokens.
 func (s *Session) check(ids []int) error {
 	e := s.e
-	if s.n+len(ids) > e.set.context {
-		return fmt.Errorf("%d tokens do not fit: the context has %d and %d are used", len(ids), e.set.context, s.n)
+	if len(s.ids)+len(ids) > e.set.context {
+		return fmt.Errorf("%d tokens do not fit: the context has %d and %d are used", len(ids), e.set.context, len(s.ids))
 	}
 	for i, id := range ids {
 		if id < 0 || id >= e.cfg.Vocab {
