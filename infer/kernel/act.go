@@ -83,6 +83,8 @@ type int8Rows struct {
 	q      []int8    // [n][blocks][32], a block being its 16 even, then its 16 odd elements
 	scale  []float32 // [blocks][step]
 	corr   []int32   // [blocks][step]: -128 times the sum of the block's integers
+
+	few []fewBlocks // [blocks/4][n]: the same in another order, for a few vectors; else empty
 }
 
 // vecStep is the step of a Vec: a copy for each of the partial sums of a block.
@@ -100,6 +102,7 @@ func (b *Batch) reset(n, cols int, act Act, step int) {
 		b.ints.q = resize(b.ints.q, n*nb*blockLen)
 		b.ints.scale = resize(b.ints.scale, nb*step)
 		b.ints.corr = resize(b.ints.corr, nb*step)
+		b.ints.resetFew()
 		return
 	}
 	b.floats = resize(b.floats, n*padded(cols))
@@ -115,6 +118,7 @@ func (b *Batch) Set(i int, x []float32) {
 	}
 	if b.act == Int8 {
 		active.quantize(&b.ints, i, x)
+		b.ints.setFew(i)
 		return
 	}
 	active.split(b.floats[i*padded(b.cols):][:padded(b.cols)], x, b.act == BF16Act)
@@ -141,6 +145,7 @@ func (b *Batch) copyVector(to int, src *Batch, from int) {
 		out.scale[k*out.step+to] = in.scale[k*in.step+from]
 		out.corr[k*out.step+to] = in.corr[k*in.step+from]
 	}
+	out.setFew(to)
 }
 
 // vector returns the integers of vector i.

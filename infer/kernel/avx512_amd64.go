@@ -6,6 +6,9 @@ import "golang.org/x/sys/cpu"
 func mxfp4Int8AVX512(dst *float32, w, s *byte, rowStep, nb, groups int, q *int8, scale *float32, corr *int32)
 
 //go:noescape
+func mxfp4FewAVX512(dst *float32, stride int, w, s *byte, rowStep, nb, groups int, x *fewBlocks, n int)
+
+//go:noescape
 func mxfp4FloatAVX512(dst *float32, w, s *byte, rowStep, nb, groups int, x *float32, table *[256]float32)
 
 //go:noescape
@@ -41,6 +44,7 @@ var avx512 = func() *isa {
 	k.bf16Vec = avx512BF16Vec
 	k.mxfp4Float = avx512MXFP4Float
 	k.mxfp4Int8 = avx512MXFP4Int8
+	k.mxfp4Few = avx512MXFP4Few
 	k.q8Vec = avx512Q8Vec
 	k.bf16Batch = avx512BF16Batch
 	k.q8Batch = avx512Q8Batch
@@ -69,6 +73,21 @@ func avx512MXFP4Int8(dst []float32, blocks, scales []byte, x *int8Rows) {
 	fourRows(dst, func(out *float32, r, step, groups int) {
 		mxfp4Int8AVX512(out, &blocks[r*nb*halfBlock], &scales[r*nb], step*nb, nb, groups, &x.q[0], &x.scale[0], &x.corr[0])
 	})
+}
+
+// avx512MXFP4Few takes 4 rows at a time, and those left over one by one.
+func avx512MXFP4Few(dst []float32, stride, rows int, blocks, scales []byte, x *int8Rows) {
+	nb := len(scales) / rows
+	if groups := rows / 4; groups > 0 {
+		mxfp4FewAVX512(&dst[0], 4*stride, &blocks[0], &scales[0], nb, nb, groups, &x.few[0], x.n)
+	}
+	for r := rows / 4 * 4; r < rows; r++ {
+		var out [maxFew][4]float32
+		mxfp4FewAVX512(&out[0][0], 4*4, &blocks[r*nb*halfBlock], &scales[r*nb], 0, nb, 1, &x.few[0], x.n)
+		for i := range x.n {
+			dst[i*stride+r] = out[i][0]
+		}
+	}
 }
 
 func avx512Q8Vec(dst *[tileRows]float32, data []int8, scales []uint16, x *int8Rows, i, nb int) {

@@ -79,6 +79,38 @@ func BenchmarkMulBatch(b *testing.B) {
 	}
 }
 
+// BenchmarkMulFew multiplies weights from memory by as many vectors as there are
+// texts decoded together, on two threads; bytes are those of the weights.
+func BenchmarkMulFew(b *testing.B) {
+	for _, f := range benchFormats() {
+		for _, k := range supported() {
+			for _, n := range []int{1, 2, 3, 4, 6, 8} {
+				b.Run(fmt.Sprintf("%s/%s/n=%d", f.name, k.name, n), func(b *testing.B) {
+					use(k, func() { benchMulFew(b, f, n) })
+				})
+			}
+		}
+	}
+}
+
+func benchMulFew(b *testing.B, f benchFormat, n int) {
+	const threads = 2
+	var x Batch
+	x.Reset(n, benchCols, f.act)
+	for i := range n {
+		x.Set(i, newSource(plain).floats(benchCols))
+	}
+	dst := make([]float32, n*benchRows)
+	var s [threads]Scratch
+	b.SetBytes(int64(f.bytes))
+	for i := 0; b.Loop(); i++ {
+		m := f.matrices[i%len(f.matrices)]
+		split(threads, benchRows, func(lo, hi int) {
+			m.MulBatch(dst, benchRows, &x, lo, hi, &s[min(lo, 1)])
+		})
+	}
+}
+
 type benchFormat struct {
 	name     string
 	act      Act

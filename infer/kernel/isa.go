@@ -28,6 +28,10 @@ type isa struct {
 	// q8Vec sets dst to a tile of nb blocks times vector i of x.
 	q8Vec func(dst *[tileRows]float32, data []int8, scales []uint16, x *int8Rows, i, nb int)
 
+	// mxfp4Few sets dst[i*stride+r] to row r times vector i of x, which are few; the
+	// rows have len(scales)/rows blocks. A level may lack it.
+	mxfp4Few func(dst []float32, stride, rows int, blocks, scales []byte, x *int8Rows)
+
 	// The following four are for batches. A level may lack the pair for floats or
 	// the pair for integers; then vectors are multiplied one by one.
 

@@ -56,6 +56,11 @@ func (m *MXFP4) MulBatch(dst []float32, stride int, x *Batch, lo, hi int, s *Scr
 	checkRange(m.Rows, m.Cols, x, lo, hi)
 	checkBatch(dst, stride, x, hi)
 	switch {
+	case lo == hi:
+	case x.act == Int8 && x.ints.hasFew():
+		blocks, scales := m.rows(lo, hi)
+		active.mxfp4Few(dst[lo:], stride, hi-lo, blocks, scales, &x.ints)
+		return
 	case x.n < unpackFrom:
 	case x.act == Int8 && active.q8Batch != nil:
 		for ; lo+tileRows <= hi; lo += tileRows {

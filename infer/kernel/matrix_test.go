@@ -127,7 +127,8 @@ func checkAgreement(t *testing.T, f format, act Act, s *source, rows, cols int) 
 	t.Helper()
 	m, _ := f.make(t, s, rows, cols)
 	var xs [][]float32
-	for range 1 + s.IntN(40) {
+	most := []int{maxFew, 40}[s.IntN(2)]
+	for range 1 + s.IntN(most) {
 		xs = append(xs, guarded(t, s.floats(cols)))
 	}
 	lo := s.IntN(rows)
