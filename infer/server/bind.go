@@ -159,11 +159,14 @@ func (g *grammars) answer(ctx context.Context, s *Server, f format) (*grammar.Au
 	return a, asBad("response_format", err)
 }
 
+// noParameters is the schema of a tool that was offered without one.
+var noParameters = []byte(`{"type":"object","properties":{},"additionalProperties":false}`)
+
 // tool returns the automaton of a tool's arguments. Where they need not follow
 // the schema strictly, and it has what grammars lack, any object will do.
 func (g *grammars) tool(ctx context.Context, s *Server, t tool) (*grammar.Automaton, error) {
 	if len(t.Parameters) == 0 || t.Parameters[0] == 'n' {
-		return g.get(ctx, s, "object", anyObject)
+		return g.schema(ctx, s, noParameters)
 	}
 	a, err := g.schema(ctx, s, t.Parameters)
 	if err != nil && !t.strict && ctx.Err() == nil {

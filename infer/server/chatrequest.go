@@ -25,6 +25,7 @@ func (q *chatRequest) conversation(s *Server) (*conversation, error) {
 			return nil, err
 		}
 		s.notice("messages[]", q.Messages[i].Extra)
+		s.noticeForeign(q.Messages[i].Content.foreign)
 		for _, extra := range q.Messages[i].Content.extra {
 			s.notice("messages[].content[]", extra)
 		}
@@ -41,6 +42,12 @@ func (q *chatRequest) conversation(s *Server) (*conversation, error) {
 
 func (m *chatMessage) addTo(c *conversation, field string) error {
 	text := m.Content.text
+	if m.Role != "tool" && m.Role != "function" {
+		var err error
+		if text, err = m.Content.words(field + ".content"); err != nil {
+			return err
+		}
+	}
 	switch m.Role {
 	case "system", "developer":
 		c.instruct(text)

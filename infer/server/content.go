@@ -11,18 +11,23 @@ import (
 	"expertfs/infer/harmony"
 )
 
-// content is a text, or a list of parts that are texts.
+// content is a text, or a list of parts. The model reads texts only: of what
+// else a part has it is told in words, and those who would rather refuse it ask
+// for words.
 type content struct {
-	text  string
-	extra []unnoticed
+	text    string
+	foreign string // the type of the first part that is no text, or ""
+	at      int    // where that part stands
+	extra   []unnoticed
 }
 
 // part is one of a list: those of OpenAI's two APIs have the same fields.
 type part struct {
-	Type    string    `json:"type"`
-	Text    string    `json:"text"`
-	Refusal string    `json:"refusal"`
-	Extra   unnoticed `json:",embed"`
+	Type     string    `json:"type"`
+	Text     string    `json:"text"`
+	Refusal  string    `json:"refusal"`
+	Filename string    `json:"filename"`
+	Extra    unnoticed `json:",embed"`
 }
 
 func (c *content) UnmarshalJSONFrom(d *jsontext.Decoder) error {
@@ -33,22 +38,74 @@ func (c *content) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	if err := json.UnmarshalDecode(d, &parts); err != nil {
 		return err
 	}
-	var b strings.Builder
+	texts := make([]string, 0, len(parts))
 	for i, p := range parts {
 		switch p.Type {
 		case "text", "input_text", "output_text", "summary_text", "reasoning_text":
-			b.WriteString(p.Text)
+			texts = append(texts, p.Text)
 		case "refusal":
-			b.WriteString(p.Refusal)
+			texts = append(texts, p.Refusal)
 		default:
-			return fmt.Errorf("part %d: content of type %q is not supported, only text", i, shorten(p.Type))
+			told, ok := toldOf(p.Type, p.Filename)
+			if !ok {
+				return fmt.Errorf("part %d: content of type %q is not supported, only text", i, shorten(p.Type))
+			}
+			texts = append(texts, told)
+			if c.foreign == "" {
+				c.foreign, c.at = p.Type, i
+			}
+			continue
 		}
 		if len(p.Extra) > 0 && len(c.extra) < 10 {
 			c.extra = append(c.extra, p.Extra)
 		}
 	}
-	c.text = b.String()
+	c.text = joinParts(texts)
 	return nil
+}
+
+// words returns the text, or an error where there is anything else.
+func (c *content) words(field string) (string, error) {
+	if c.foreign != "" {
+		return "", badRequest(field, "%s: part %d: content of type %q is not supported, only text", field, c.at, c.foreign)
+	}
+	return c.text, nil
+}
+
+// toldOf puts into words that there is something that the model cannot see. It
+// tells whether clients send such things.
+func toldOf(kind, name string) (string, bool) {
+	what := map[string]string{
+		"image_url": "picture", "input_image": "picture", "image": "picture", "input_file": "file", "file": "file", "document": "file",
+		"input_audio": "sound", "audio": "sound", "input_video": "film", "video_url": "film",
+	}[kind]
+	if name != "" {
+		name = " " + name
+	}
+	return "(Here is a " + what + name + ". You can read text only and do not see it.)", what != ""
+}
+
+// joinParts makes one text of several. Where there is no blank between two of
+// them the second begins a line.
+func joinParts(texts []string) string {
+	const blank = " \t\r\n"
+	var b strings.Builder
+	for _, text := range texts {
+		before := b.String()
+		if before != "" && text != "" && !strings.ContainsRune(blank, rune(before[len(before)-1])) && !strings.ContainsRune(blank, rune(text[0])) {
+			b.WriteByte('\n')
+		}
+		b.WriteString(text)
+	}
+	return b.String()
+}
+
+// noticeForeign says in the log, once for each type, that the model does not see
+// what a client has sent.
+func (s *Server) noticeForeign(kind string) {
+	if kind != "" && s.noticed.first("content of type "+kind) {
+		s.Log.Info("the model is told of content that it cannot see", "type", kind)
+	}
 }
 
 // parseEffort reads the name of an effort, in place of which clients may have

@@ -83,9 +83,9 @@ func (s *Server) explain(err error) error {
 	case errors.As(err, &tooLarge):
 		return badRequest("", "the request has more than %d bytes", tooLarge.Limit).withStatus(http.StatusRequestEntityTooLarge)
 	case semantic != nil && where == "":
-		return badRequest("", "the request must be a JSON object, and not a %v", kindName(semantic.JSONKind))
+		return badRequest("", "the request must be a JSON object, and not %v", kindName(semantic.JSONKind))
 	case semantic != nil && semantic.JSONKind != 0:
-		return badRequest(where, "%s: cannot be a %s", where, kindName(semantic.JSONKind))
+		return badRequest(where, "%s: cannot be %s", where, kindName(semantic.JSONKind))
 	case semantic != nil:
 		return badRequest(where, "%s: %v", where, semantic.Err)
 	}
@@ -95,15 +95,15 @@ func (s *Server) explain(err error) error {
 func kindName(k jsontext.Kind) string {
 	switch k {
 	case '"':
-		return "string"
+		return "a string"
 	case '0':
-		return "number of this kind"
+		return "a number of this kind"
 	case 't', 'f':
-		return "truth value"
+		return "a truth value"
 	case '{':
-		return "object"
+		return "an object"
 	case '[':
-		return "list"
+		return "a list"
 	}
 	return k.String()
 }
@@ -170,13 +170,17 @@ func (n *seed) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	return nil
 }
 
-// stops is one string or a list of strings.
+// stops is one string or a list of strings. One that is empty asks for nothing.
 type stops []string
 
 func (s *stops) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	if d.PeekKind() == '"' {
-		*s = make(stops, 1)
-		return json.UnmarshalDecode(d, &(*s)[0])
+		var one string
+		err := json.UnmarshalDecode(d, &one)
+		if one != "" {
+			*s = stops{one}
+		}
+		return err
 	}
 	return json.UnmarshalDecode(d, (*[]string)(s))
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -61,14 +62,27 @@ func (b *blocks) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 
 // text returns the texts of blocks that are nothing else.
 func (b blocks) text(field string) (string, error) {
-	var all strings.Builder
+	texts := make([]string, len(b))
 	for i, one := range b {
 		if one.Type != "text" {
 			return "", badRequest(fmt.Sprintf("%s[%d]", field, i), "%s[%d]: content of type %q is not supported, only text", field, i, shorten(one.Type))
 		}
-		all.WriteString(one.Text)
+		texts[i] = one.Text
 	}
-	return all.String(), nil
+	return joinParts(texts), nil
+}
+
+// told is text for what a tool has found, of which the model is told in words
+// where it is no text.
+func (b blocks) told(s *Server, field string) (string, error) {
+	texts := slices.Clone(b)
+	for i, one := range b {
+		if told, ok := toldOf(one.Type, ""); ok {
+			s.noticeForeign(one.Type)
+			texts[i] = block{Type: "text", Text: told}
+		}
+	}
+	return texts.text(field)
 }
 
 type messagesTool struct {
@@ -210,7 +224,7 @@ func (q *messagesRequest) conversation(s *Server) (*conversation, error) {
 	c.instruct(system)
 	for i, m := range q.Messages {
 		s.notice("messages[]", m.Extra)
-		if err := m.addTo(c, fmt.Sprintf("messages[%d]", i)); err != nil {
+		if err := m.addTo(s, c, fmt.Sprintf("messages[%d]", i)); err != nil {
 			return nil, err
 		}
 	}
@@ -260,10 +274,10 @@ func (q *messagesRequest) setChoice(c *conversation) error {
 	return c.choose("tool_choice", mode)
 }
 
-func (m *blockMessage) addTo(c *conversation, field string) error {
+func (m *blockMessage) addTo(s *Server, c *conversation, field string) error {
 	switch m.Role {
 	case "user":
-		return m.addUser(c, field)
+		return m.addUser(s, c, field)
 	case "system":
 		text, err := m.Content.text(field + ".content")
 		c.instruct(text)
@@ -286,8 +300,11 @@ func (m *blockMessage) addTo(c *conversation, field string) error {
 			c.think(b.Thinking)
 		case "text":
 			c.say(b.Text, m.callsAfter(i))
-		case "redacted_thinking":
+		case "redacted_thinking", "server_tool_use":
 		default:
+			if strings.HasSuffix(b.Type, "_tool_result") {
+				continue // of a tool that another server has run, as its call
+			}
 			return badRequest(at, "%s: content of type %q is not supported", at, shorten(b.Type))
 		}
 	}
@@ -304,7 +321,7 @@ func (m *blockMessage) callsAfter(i int) bool {
 }
 
 // addUser adds results of calls and then what the user says.
-func (m *blockMessage) addUser(c *conversation, field string) error {
+func (m *blockMessage) addUser(s *Server, c *conversation, field string) error {
 	var said blocks
 	for i, b := range m.Content {
 		if b.Type != "tool_result" {
@@ -318,7 +335,7 @@ func (m *blockMessage) addUser(c *conversation, field string) error {
 				return badRequest(at+".content", "%s.content is neither a string nor a list of blocks", at)
 			}
 		}
-		text, err := inner.text(at + ".content")
+		text, err := inner.told(s, at+".content")
 		if err != nil {
 			return err
 		}

@@ -139,13 +139,21 @@ func (o *callOutput) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 
 // serveResponses answers POST /v1/responses.
 func (s *Server) serveResponses(w http.ResponseWriter, r *http.Request) {
-	if err := s.respond(w, r); err != nil {
+	if err := s.respond(w, r, false); err != nil {
 		writeError(w, openAIError, err)
 	}
 }
 
-// respond returns an error as long as nothing was written.
-func (s *Server) respond(w http.ResponseWriter, r *http.Request) error {
+// serveInputTokens answers POST /v1/responses/input_tokens.
+func (s *Server) serveInputTokens(w http.ResponseWriter, r *http.Request) {
+	if err := s.respond(w, r, true); err != nil {
+		writeError(w, openAIError, err)
+	}
+}
+
+// respond returns an error as long as nothing was written. It only counts the
+// tokens of the request if count is set.
+func (s *Server) respond(w http.ResponseWriter, r *http.Request, count bool) error {
 	var q responsesRequest
 	if s.Chat == nil {
 		return badRequest("", "the model %s has no chat format", s.Model)
@@ -172,6 +180,10 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request) error {
 	prompt, err := j.encode(ctx, "input", s.encodeConversation(c))
 	if err != nil {
 		return err
+	}
+	if count {
+		writeJSON(w, http.StatusOK, map[string]any{"object": "response.input_tokens", "input_tokens": len(prompt)})
+		return nil
 	}
 	room := j.engine.Context() - len(prompt)
 	most := min(int(or(q.MaxOutputTokens, integer(room))), room)

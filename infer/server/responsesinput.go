@@ -27,6 +27,8 @@ func (q *responsesRequest) conversation(s *Server) (*conversation, error) {
 		q.Input[i] = known
 	}
 	for i := range q.Input {
+		s.noticeForeign(q.Input[i].Content.foreign)
+		s.noticeForeign(q.Input[i].Output.foreign)
 		if err := q.Input[i].addTo(c, fmt.Sprintf("input[%d]", i), q.calledBefore(i)); err != nil {
 			return nil, err
 		}

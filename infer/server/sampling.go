@@ -32,7 +32,7 @@ func (p *sampling) check(vocab int) error {
 	}{
 		{"temperature", sample.Params{Temp: or(p.Temperature, 0)}},
 		{"top_p", sample.Params{TopP: or(p.TopP, 1)}},
-		{"top_k", sample.Params{TopK: int(or(p.TopK, 0))}},
+		{"top_k", sample.Params{TopK: p.topK()}},
 		{"min_p", sample.Params{MinP: or(p.MinP, 0)}},
 	} {
 		if err := field.alone.Check(); err != nil {
@@ -52,6 +52,15 @@ func (p *sampling) check(vocab int) error {
 	return nil
 }
 
+// topK is how many tokens are looked at; 0 is all of them, which some clients
+// write as -1.
+func (p *sampling) topK() int {
+	if k := or(p.TopK, 0); k != -1 {
+		return int(k)
+	}
+	return 0
+}
+
 // params returns the parameters for choosing tokens. The seed given is used
 // when the request has none. The token that makes up a probability of 0 is the
 // most probable one alone.
@@ -59,7 +68,7 @@ func (p *sampling) params(otherwise uint64) sample.Params {
 	s := sample.Params{
 		Temp: or(p.Temperature, 1),
 		TopP: or(p.TopP, 1),
-		TopK: int(or(p.TopK, 0)),
+		TopK: p.topK(),
 		MinP: or(p.MinP, 0),
 		Seed: uint64(or(p.Seed, seed(otherwise))),
 	}

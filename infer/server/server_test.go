@@ -145,7 +145,7 @@ func TestRefusals(t *testing.T) {
 		{"chat/completions", `null`, "messages", "messages is empty"},
 		{"chat/completions", chat(`"temperature": -1`), "temperature", "temperature -1"},
 		{"chat/completions", chat(`"top_p": 2`), "top_p", "from 0 to 1"},
-		{"chat/completions", chat(`"top_k": -1`), "top_k", "0 (off) or more"},
+		{"chat/completions", chat(`"top_k": -2`), "top_k", "0 (off) or more"},
 		{"chat/completions", chat(`"min_p": 2`), "min_p", "from 0 to 1"},
 		{"chat/completions", chat(`"temperature": "hot"`), "temperature", "cannot be a string"},
 		{"chat/completions", chat(`"seed": 1.5`), "seed", "whole number"},

@@ -151,6 +151,7 @@ test('Responses, whole and streamed', async () => {
   const stream = scripted.responses.stream({ model: 'x', input: 'think' });
   assert.equal((await stream.finalResponse()).output_text, '2 + 2 = 4.');
   await assert.rejects(scripted.responses.create({ model: 'x', input: 'x', previous_response_id: 'resp_1' }), (e) => e.status === 400);
+  assert.equal((await scripted.responses.inputTokens.count({ model: 'x', instructions: 'Be brief.', input: 'think' })).input_tokens, r.usage.input_tokens);
 });
 
 test('a tool loop of Responses', async () => {
