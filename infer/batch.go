@@ -1,6 +1,9 @@
 package infer
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // Piece is what a batch adds to one session.
 type Piece struct {
@@ -29,54 +32,58 @@ type positions struct {
 
 // batchMemory is what a batch works in outside of the blocks.
 type batchMemory struct {
-	x      buffer // [n][H], the residual stream
-	rows   []row
-	ids    []int      // by row
-	caches []*kvCache // of a layer, by piece
-	wanted []int      // the rows whose logits are wanted
+	x        buffer // [n][H], the residual stream
+	cos, sin buffer
+	rows     []row
+	ids      []int      // by row
+	caches   []*kvCache // of a layer, by piece
+	wanted   []int      // the rows whose logits are wanted
 }
 
 // fill lines up the tokens of all pieces.
-func (b *batchMemory) fill(pieces []Piece) {
-	b.rows, b.ids = b.rows[:0], b.ids[:0]
-	b.caches = resize(b.caches, len(pieces))
+func (m *batchMemory) fill(pieces []Piece) {
+	m.rows, m.ids = m.rows[:0], m.ids[:0]
+	m.caches = resize(m.caches, len(pieces))
 	for i, p := range pieces {
 		for t, id := range p.IDs {
-			b.rows, b.ids = append(b.rows, row{p.Session, i, p.Session.Len() + t}), append(b.ids, id)
+			m.rows, m.ids = append(m.rows, row{p.Session, i, p.Session.Len() + t}), append(m.ids, id)
 		}
 	}
 }
 
 // release forgets the sessions of the last batch, which may be large.
-func (b *batchMemory) release() {
-	clear(b.rows)
-	clear(b.caches)
+func (m *batchMemory) release() {
+	clear(m.rows)
+	clear(m.caches)
 }
 
 // cachesOf returns the caches of a layer, by piece, with room for the batch.
-func (b *batchMemory) cachesOf(layer int, pieces []Piece) []*kvCache {
+func (m *batchMemory) cachesOf(layer int, pieces []Piece) []*kvCache {
 	for i, p := range pieces {
-		b.caches[i] = p.Session.cache[layer]
-		b.caches[i].grow(p.Session.Len(), p.Session.Len()+len(p.IDs))
+		m.caches[i] = p.Session.cache[layer]
+		m.caches[i].grow(p.Session.Len(), p.Session.Len()+len(p.IDs))
 	}
-	return b.caches
+	return m.caches
 }
 
 // rowsWanted are the rows whose logits somebody wants.
-func (b *batchMemory) rowsWanted(pieces []Piece) []int {
-	b.wanted = b.wanted[:0]
-	for row, r := range b.rows {
+func (m *batchMemory) rowsWanted(pieces []Piece) []int {
+	m.wanted = m.wanted[:0]
+	for row, r := range m.rows {
 		p := &pieces[r.piece]
-		last := row+1 == len(b.rows) || b.rows[row+1].piece != r.piece
+		last := row+1 == len(m.rows) || m.rows[row+1].piece != r.piece
 		if p.Each != nil || p.Logits && last {
-			b.wanted = append(b.wanted, row)
+			m.wanted = append(m.wanted, row)
 		}
 	}
-	return b.wanted
+	return m.wanted
 }
 
 // checkPieces tells why pieces are no batch of e.
 func (e *Engine) checkPieces(pieces []Piece) error {
+	if len(pieces) == 0 {
+		return errors.New("the batch has no pieces")
+	}
 	for i, p := range pieces {
 		if p.Session.e != e {
 			return fmt.Errorf("piece %d of the batch is of another model's session", i)

@@ -65,7 +65,21 @@ func runInCompany(t *testing.T, r *rand.Rand, e *Engine, texts []*text) {
 			}
 			pieces, in = append(pieces, p), append(in, x)
 		}
-		require.NoError(t, e.Run(context.Background(), pieces...))
+		if len(pieces) == 0 {
+			continue
+		}
+		b, err := e.NewBatch(pieces...)
+		require.NoError(t, err)
+		for done := false; !done; { // left between layers, while another one is computed
+			done, err = b.Advance(context.Background(), func() bool { return r.IntN(2) == 0 })
+			require.NoError(t, err)
+			if !done && r.IntN(2) == 0 {
+				other := Piece{Session: e.NewSession(), IDs: randomIDs(r, 1+r.IntN(40), 131), Logits: true}
+				require.NoError(t, e.Run(context.Background(), other))
+			}
+		}
+		_, err = b.Advance(context.Background(), nil)
+		require.ErrorIs(t, err, errOver)
 		for i, x := range in {
 			if pieces[i].Logits {
 				requireBits(t, x.want[x.session.Len()-1], x.session.Logits())
@@ -195,7 +209,7 @@ func TestWhatIsNoBatchIsRefused(t *testing.T) {
 	e, other := open(t, tree, Options{Context: 10}), open(t, tree, Options{})
 	a, b := e.NewSession(), e.NewSession()
 	ctx := context.Background()
-	require.NoError(t, e.Run(ctx))
+	require.ErrorContains(t, e.Run(ctx), "no pieces")
 	require.ErrorContains(t, e.Run(ctx, Piece{Session: a, IDs: []int{1}}, Piece{Session: b}), "piece 1 of the batch has no tokens")
 	require.ErrorContains(t, e.Run(ctx, Piece{Session: a, IDs: []int{1}}, Piece{Session: a, IDs: []int{1}}), "pieces 0 and 1 of the batch are of one session")
 	require.ErrorContains(t, e.Run(ctx, Piece{Session: other.NewSession(), IDs: []int{1}}), "another model's session")

@@ -4,7 +4,8 @@
 // experts that are mapped. A Session is one text: the keys and values of the
 // tokens so far. Append runs the model over more tokens; Logits gives the
 // prediction after the last; Generate goes on by itself. Engine.Run adds tokens to
-// several sessions in one batch, so that weights are read once for all of them.
+// several sessions in one batch, so that weights are read once for all of them, and
+// a Batch can be left between two layers while another one is computed.
 //
 // # A token's way
 //

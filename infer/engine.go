@@ -29,8 +29,8 @@ type Engine struct {
 
 	published atomic.Pointer[Stats]
 
-	mu     sync.Mutex // held while a batch is computed; guards what follows, and what the blocks work in
-	batch  batchMemory
+	mu     sync.Mutex   // held while a batch is computed; guards what follows, and what the blocks work in
+	spare  *batchMemory // of no batch; nil: there is none
 	hooks  Hooks
 	stats  Stats
 	lost   bool // the folder was gone, and the weights are to be loaded again

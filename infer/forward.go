@@ -10,96 +10,157 @@ import (
 	"expertfs/infer/mapped"
 )
 
-// Run adds pieces to different sessions in one batch: each weight is read, and each
-// expert opened, once for all of them. What a session gets does not depend on its
-// company. The sessions are not to be used meanwhile. A batch needs memory for all
-// of its tokens at once (Options.Batch bounds that of Append only).
+// Batch is pieces of different sessions that go through the layers together: each
+// weight is read, and each expert opened, once for all of them. What a session gets
+// does not depend on its company. A batch needs memory for all of its tokens at once
+// (Options.Batch bounds that of Append only).
 //
-// When ctx ends Run returns its error, between two layers. After an error all
-// sessions hold the tokens that they had before, without Logits, and each piece may
-// be tried again, alone or in other company.
-func (e *Engine) Run(ctx context.Context, pieces ...Piece) error {
-	if len(pieces) == 0 {
-		return nil
+// A batch may be left between two layers and taken up again later. Other batches can
+// be computed meanwhile, but not of its sessions, which are not to be used until it
+// is done, has failed, or is given up. Giving up needs no call.
+type Batch struct {
+	e      *Engine
+	pieces []Piece
+	mem    *batchMemory // nil before the first layer
+	at     positions
+	x      vectors
+	next   int   // layer
+	over   error // errOver, or why the batch has failed; nil: not yet
+}
+
+// errOver answers calls on a batch that is done.
+var errOver = errors.New("the batch has been computed already")
+
+// NewBatch prepares a batch of pieces, which are not empty and of different sessions.
+func (e *Engine) NewBatch(pieces ...Piece) (*Batch, error) {
+	if err := e.checkPieces(pieces); err != nil {
+		return nil, err
 	}
+	return &Batch{e: e, pieces: pieces}, nil
+}
+
+// Run computes a batch of pieces at once.
+func (e *Engine) Run(ctx context.Context, pieces ...Piece) error {
 	if err := e.checkPieces(pieces); err != nil {
 		return err
 	}
-	return e.compute(ctx, pieces)
+	return e.run(ctx, pieces)
 }
 
-// compute runs forward when no other batch is computed.
-func (e *Engine) compute(ctx context.Context, pieces []Piece) (err error) {
+func (e *Engine) run(ctx context.Context, pieces []Piece) error {
+	b := &Batch{e: e, pieces: pieces}
+	_, err := b.Advance(ctx, nil)
+	return err
+}
+
+// Advance computes the next layer, and more of them as long as more, which is asked
+// between two, says so; nil takes all. It tells whether the batch is done: only then
+// have the sessions their new tokens, and the logits that were wanted. When ctx ends
+// it returns ctx's error, between two layers. After an error the batch is over. All
+// sessions hold the tokens that they had before, without Logits, and each piece may
+// be tried again, alone or in other company.
+func (b *Batch) Advance(ctx context.Context, more func() bool) (done bool, err error) {
+	e := b.e
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
-		return errClosed
+		return false, errClosed
+	}
+	if b.over != nil {
+		return false, b.over
 	}
 	defer e.publish()
 	defer e.machine.enter()()
-	for _, p := range pieces {
-		p.Session.logits = nil // of a token that is the last no longer, should the batch fail
-	}
-	began := time.Now()
-	done := false
-	e.batch.fill(pieces)
-	defer e.batch.release()
-	n := len(e.batch.rows)
-	if err := e.begin(ctx, n); err != nil {
-		return err
-	}
 	defer func() {
-		if !done {
-			e.lost = experts.Gone(err)
-			err = errors.Join(err, e.experts.Abandon())
+		if done || err != nil {
+			b.end(err)
 		}
 	}()
-	if err := e.forward(ctx, pieces); err != nil {
-		return err
+	began, first := time.Now(), b.next
+	if err := b.begin(ctx); err != nil {
+		return false, err
+	}
+	if done, err = b.layers(ctx, more); err != nil {
+		e.lost = experts.Gone(err)
+		return false, errors.Join(err, e.experts.Abandon())
 	}
 	took := time.Since(began)
-	for _, p := range pieces {
-		p.Session.add(p.IDs)
-	}
-	e.stats.Tokens += n
 	e.stats.Elapsed += took
-	done = true
-	return e.experts.End(took)
+	if done {
+		for _, p := range b.pieces {
+			p.Session.add(p.IDs)
+		}
+		e.stats.Tokens += len(b.mem.rows)
+	}
+	if !done || first > 0 {
+		took = 0 // tells nothing of a whole batch
+	}
+	return done, e.experts.End(took)
 }
 
-// forward runs the model over the tokens of a batch, which is filled, and computes
-// the logits that are wanted.
-func (e *Engine) forward(ctx context.Context, pieces []Piece) error {
-	b := &e.batch
-	x := b.x.take(len(b.rows), e.cfg.Hidden)
-	if err := embed(e.dense.embedding, x, b.ids); err != nil {
-		return err
+// begin begins some layers of the batch with the store of experts.
+func (b *Batch) begin(ctx context.Context) error {
+	e := b.e
+	if b.mem == nil {
+		if b.mem, e.spare = e.spare, nil; b.mem == nil {
+			b.mem = new(batchMemory)
+		}
+		b.mem.fill(b.pieces)
+		for _, p := range b.pieces {
+			p.Session.logits = nil // of a token that is the last no longer, should the batch fail
+		}
 	}
-	at := e.rope.positions(b.rows)
-	for n, l := range e.layers {
+	return e.begin(ctx, len(b.mem.rows))
+}
+
+// end gives the memory back.
+func (b *Batch) end(err error) {
+	if b.over = errOver; err != nil {
+		b.over = err
+	}
+	b.mem.release()
+	b.e.spare, b.mem = b.mem, nil
+}
+
+// layers takes the batch through the next layers, and through the head after the
+// last.
+func (b *Batch) layers(ctx context.Context, more func() bool) (done bool, err error) {
+	e := b.e
+	if b.next == 0 {
+		b.x = b.mem.x.take(len(b.mem.rows), e.cfg.Hidden)
+		if err := embed(e.dense.embedding, b.x, b.mem.ids); err != nil {
+			return false, err
+		}
+		b.at = e.rope.positions(b.mem)
+	}
+	for first := b.next; b.next < len(e.layers); b.next++ {
 		if err := ctx.Err(); err != nil {
-			return err
+			return false, err
 		}
-		if err := mapped.Guard(func() error { return l.forward(x, b.cachesOf(n, pieces), at) }); err != nil {
-			return fmt.Errorf("layer %d: %w", n, err)
+		if b.next > first && more != nil && !more() {
+			return false, nil
+		}
+		l, caches := e.layers[b.next], b.mem.cachesOf(b.next, b.pieces)
+		if err := mapped.Guard(func() error { return l.forward(b.x, caches, b.at) }); err != nil {
+			return false, fmt.Errorf("layer %d: %w", b.next, err)
 		}
 	}
-	return mapped.Guard(func() error {
-		e.logits(x, pieces)
+	return true, mapped.Guard(func() error {
+		b.logits()
 		return nil
 	})
 }
 
-// logits computes the scores of the rows of x whose logits somebody wants, those of
+// logits computes the scores of the rows whose logits somebody wants, those of
 // several pieces together.
-func (e *Engine) logits(x vectors, pieces []Piece) {
-	for wanted := e.batch.rowsWanted(pieces); len(wanted) > 0; {
+func (b *Batch) logits() {
+	for wanted := b.mem.rowsWanted(b.pieces); len(wanted) > 0; {
 		rows := wanted[:min(len(wanted), logitsTogether)]
 		wanted = wanted[len(rows):]
-		logits := e.head.forward(x, rows)
+		logits := b.e.head.forward(b.x, rows)
 		for i, row := range rows {
-			r := e.batch.rows[row]
-			p := &pieces[r.piece]
+			r := b.mem.rows[row]
+			p := &b.pieces[r.piece]
 			if p.Each != nil {
 				p.Each(r.position, logits.at(i))
 			}

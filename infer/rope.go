@@ -11,8 +11,6 @@ import (
 type rope struct {
 	frequency []float64 // [headDim/2], radians per position
 	scale     float64   // YaRN's concentration, on both sine and cosine
-
-	cos, sin buffer // of the present batch
 }
 
 func newRope(headDim int, c config.Rope) *rope {
@@ -43,12 +41,11 @@ func (r *rope) angles(cos, sin []float32, position int) {
 	}
 }
 
-// positions computes the rotations of the rows of a batch, once for all layers. They
-// are valid until the next call.
-func (r *rope) positions(rows []row) positions {
+// positions computes the rotations of the rows of a batch, once for all layers.
+func (r *rope) positions(m *batchMemory) positions {
 	half := len(r.frequency)
-	p := positions{rows, r.cos.take(len(rows), half), r.sin.take(len(rows), half)}
-	for t, at := range rows {
+	p := positions{m.rows, m.cos.take(len(m.rows), half), m.sin.take(len(m.rows), half)}
+	for t, at := range m.rows {
 		r.angles(p.cos.at(t), p.sin.at(t), at.position)
 	}
 	return p

@@ -100,7 +100,7 @@ func (s *Session) Append(ctx context.Context, ids []int, each func(position int,
 	}
 	for len(ids) > 0 {
 		n := min(len(ids), e.set.batch)
-		if err := e.compute(ctx, []Piece{{Session: s, IDs: ids[:n], Logits: n == len(ids), Each: each}}); err != nil {
+		if err := e.run(ctx, []Piece{{Session: s, IDs: ids[:n], Logits: n == len(ids), Each: each}}); err != nil {
 			return err
 		}
 		ids = ids[n:]

@@ -78,10 +78,10 @@ func (p *Predictor) begin(n int, short bool) {
 	p.hints.ForgetAhead()
 }
 
-// took records how long the batch took. Batches of a few texts count as one of one
+// took records how long the batch took, 0 if it was not a whole one. Batches of a few texts count as one of one
 // text does, by their time for each token.
 func (p *Predictor) took(d time.Duration) {
-	if p.on && p.mode == PrefetchAuto && p.n < largeBatch {
+	if p.on && p.mode == PrefetchAuto && p.n < largeBatch && d > 0 {
 		p.trial.took(d / time.Duration(p.n))
 	}
 }

@@ -219,7 +219,8 @@ func (s *Store[T]) Release(x *Expert[T]) {
 	s.shrink(s.quota.limit)
 }
 
-// End ends a batch, which took so long and was computed.
+// End ends a batch, which took so long and was computed; 0 stands for the time of
+// some layers of one.
 func (s *Store[T]) End(took time.Duration) error {
 	defer s.mu.Unlock()
 	s.Predictor.took(took)

@@ -1,0 +1,35 @@
+package infer
+
+// Fork returns a session with the text and the Logits of s. Each goes on by itself,
+// and they share the memory of what they have in common. It is nil unless the last
+// tokens of s were computed: a text that was cut or restored has no Logits either.
+func (s *Session) Fork() *Session {
+	f := s.e.NewSession()
+	if s.Len() == 0 {
+		return f
+	}
+	st := s.State(0, s.Len())
+	if s.logits == nil || st == nil {
+		return nil
+	}
+	if f.Restore(s.ids, []*State{st}) != nil {
+		return nil
+	}
+	f.logits = append([]float32(nil), s.logits...)
+	return f
+}
+
+// SessionBytes is about the most memory that the keys and values of a session of so
+// many tokens take, when no batch has more than batch of them.
+func (e *Engine) SessionBytes(tokens, batch int) int64 {
+	block := int64(2*e.cfg.KVHeads*e.set.kv.rowBytes(e.cfg.HeadDim)) * blockLen
+	var blocks int
+	for _, sliding := range e.cfg.Sliding {
+		kept := tokens
+		if sliding {
+			kept = min(tokens, e.cfg.Window+batch+blockLen)
+		}
+		blocks += (kept + blockLen - 1) / blockLen
+	}
+	return int64(blocks) * block
+}
