@@ -21,7 +21,7 @@ var mayImport = map[string][]string{
 	"policy":       {"policy"},
 	"tiers":        {"tiers", "checkpoint", "policy"},
 	"fsys":         {"fsys", "tiers", "checkpoint", "policy"},
-	"infer":        {"infer", "checkpoint/config", "checkpoint/safetensors", "checkpoint/mxfp4"},
+	"infer":        {"infer", "checkpoint/config", "checkpoint/safetensors", "checkpoint/mxfp4", "checkpoint/q8"},
 	"cmd/expertfs": {"cmd/expertfs", "checkpoint", "policy", "tiers", "fsys"},
 	"cmd/gptoss":   {"cmd/gptoss", "infer"},
 	"scripts":      {},

@@ -1,6 +1,10 @@
 package kernel
 
-import "golang.org/x/sys/cpu"
+import (
+	"golang.org/x/sys/cpu"
+
+	"expertfs/checkpoint/q8"
+)
 
 //go:noescape
 func bf16VecAVX2(dst *float32, w *byte, n int, x *float32)
@@ -23,9 +27,6 @@ func q8BatchSmallAVX2(dst *float32, stride int, data *int8, scales *uint16, nb i
 //go:noescape
 func mxfp4TileAVX2(data *int8, blocks *byte, nb int)
 
-//go:noescape
-func q8RowAVX2(data *int8, scales *uint16, row *byte, n int)
-
 // avx2 needs AVX2 and FMA. Matrices of odd shapes, which models do not have, it
 // leaves to the portable code.
 var avx2 = &isa{
@@ -38,7 +39,7 @@ var avx2 = &isa{
 	q8Vec:      avx2Q8Vec,
 	q8Batch:    avx2Q8Batch,
 	mxfp4Tile:  avx2MXFP4Tile,
-	q8Row:      avx2Q8Row,
+	q8Row:      q8.Row,
 	split:      avx2Split,
 	quantize:   avx2Quantize,
 
@@ -120,15 +121,5 @@ func avx2MXFP4Tile(data []int8, tileScales []uint16, blocks, scales []byte) {
 		for b, s := range scales[r*nb : (r+1)*nb] {
 			tileScales[b*tileRows+r] = halfScales[s]
 		}
-	}
-}
-
-func avx2Q8Row(data []int8, scales []uint16, row []byte) {
-	whole := len(row) / (2 * blockLen)
-	if whole > 0 {
-		q8RowAVX2(&data[0], &scales[0], &row[0], whole)
-	}
-	if len(row) > whole*2*blockLen {
-		q8RowGeneric(data[whole*tileBlock:], scales[whole*tileRows:], row[whole*2*blockLen:])
 	}
 }

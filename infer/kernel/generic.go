@@ -1,6 +1,10 @@
 package kernel
 
-import "math"
+import (
+	"math"
+
+	"expertfs/checkpoint/q8"
+)
 
 // The portable implementation. It follows the orders of the package comment to
 // the letter; the other levels are tested against it.
@@ -14,7 +18,7 @@ var generic = &isa{
 	mxfp4Float: mxfp4FloatGeneric,
 	mxfp4Int8:  mxfp4Int8Generic,
 	q8Vec:      q8VecGeneric,
-	q8Row:      q8RowGeneric,
+	q8Row:      q8.RowGeneric,
 	split:      splitGeneric,
 	quantize:   quantizeGeneric,
 
@@ -158,20 +162,6 @@ func q8VecGeneric(dst *[tileRows]float32, data []int8, scales []uint16, x *int8R
 	}
 }
 
-func q8RowGeneric(data []int8, scales []uint16, row []byte) {
-	for b := 0; len(row) > 0; b++ {
-		var in [2 * blockLen]byte
-		row = row[copy(in[:], row):]
-		scale, inverse := q8Scale(&in)
-		scales[b*tileRows] = scale
-		for k := range blockLen {
-			c := k%halfBlock*2 + k/halfBlock
-			v := fromBF16(uint16(in[2*c]) | uint16(in[2*c+1])<<8)
-			data[b*tileBlock+k/4*tileRows*4+k%4] = roundToInt8(float32(v * inverse))
-		}
-	}
-}
-
 func splitGeneric(dst, x []float32, round bool) {
 	for at := 0; at < len(dst); at += blockLen {
 		splitBlock(dst[at:at+blockLen], x[at:])
@@ -221,4 +211,14 @@ func int8Scale(largest uint32) (scale, inverse float32) {
 		return 0, 0
 	}
 	return f / 127, 127 / f
+}
+
+// smallest is the magnitude below which a whole block counts as zeros; it keeps
+// scales and their inverses away from the denormal numbers.
+const smallest = 0x1p-100
+
+// roundToInt8 rounds to the nearest integer, ties to even. |f| is below 2^22.
+func roundToInt8(f float32) int8 {
+	const shift = 3 << 22 // has the integers as its last bits
+	return int8(math.Float32bits(f + shift))
 }

@@ -1,24 +1,22 @@
 package kernel
 
 import (
-	"math"
+	"errors"
+	"fmt"
 	"runtime"
 	"unsafe"
+
+	"expertfs/checkpoint/q8"
 )
 
 const (
-	tileRows  = 16                  // rows that are interleaved
-	tileBlock = tileRows * blockLen // bytes of one block of a tile
+	tileRows  = q8.TileRows  // rows that are interleaved
+	tileBlock = q8.TileBlock // bytes of one block of a tile
 )
 
 // Q8 is a matrix of 8-bit integers with a bfloat16 scale for every 32 columns
-// of a row: 1.0625 bytes a weight. It is made in memory, in a layout that is
-// read from front to back.
-//
-// Rows are grouped in tiles of 16, and the tile's 32 columns of a block stand
-// together, as 8 groups of 64 bytes: group k has, for each of the 16 rows, the
-// elements 4k to 4k+3 of the block's 16 even, then 16 odd columns. That is the
-// order in which dot-product and matrix instructions want one operand.
+// of a row, in tiles of 16 rows: package q8 has the order and the rounding. It is
+// made in memory, or lies in a file.
 type Q8 struct {
 	rows, cols int
 	blocks     int      // blocks of a row
@@ -35,11 +33,23 @@ func NewQ8(rows, cols int) *Q8 {
 	return q
 }
 
+// MapQ8 returns the matrix whose data and scales are these bytes, which it reads
+// in place and which may be read-only. They begin at a multiple of 64 bytes, and
+// have the lengths that the shape gives.
+func MapQ8(rows, cols int, data, scales []byte) (*Q8, error) {
+	m := &Q8{rows: rows, cols: cols, blocks: q8.Blocks(cols), data: q8.Int8s(data), scales: q8.BF16s(scales)}
+	n := q8.Tiles(rows) * m.blocks
+	if len(data) != n*tileBlock || len(scales) != n*tileRows*2 {
+		return nil, fmt.Errorf("%d and %d bytes are no matrix of %d rows and %d columns", len(data), len(scales), rows, cols)
+	}
+	if uintptr(unsafe.Pointer(unsafe.SliceData(data)))%cacheLine != 0 || uintptr(unsafe.Pointer(unsafe.SliceData(scales)))%2 != 0 {
+		return nil, errors.New("the matrix does not begin on a cache line")
+	}
+	return m, nil
+}
+
 // SetRows rounds whole rows of bfloat16 numbers, beginning with row lo, to 8
-// bits. A block's scale is its largest magnitude over 127, rounded up to a
-// bfloat16; a block with an infinity or a NaN gets the scale NaN, so that it
-// shows in every product. Different rows may be set concurrently, and are best
-// cut at multiples of 16.
+// bits. Different rows may be set concurrently, and are best cut at multiples of 16.
 func (m *Q8) SetRows(lo int, data []byte) {
 	defer runtime.KeepAlive(m)
 	for size := 2 * m.cols; len(data) > 0; lo++ {
@@ -52,38 +62,8 @@ func (m *Q8) SetRows(lo int, data []byte) {
 func (m *Q8) Bytes() int { return len(m.data) + 2*len(m.scales) }
 
 func (m *Q8) setRow(r int, row []byte) {
-	tile, lane := r/tileRows, r%tileRows
-	active.q8Row(m.data[tile*m.blocks*tileBlock+4*lane:], m.scales[tile*m.blocks*tileRows+lane:], row)
-}
-
-// q8Scale returns the scale of a block of bfloat16 numbers, and the factor that
-// takes the numbers to integers.
-func q8Scale(block *[2 * blockLen]byte) (scale uint16, inverse float32) {
-	var largest uint16
-	for i := 0; i < len(block); i += 2 {
-		if u := uint16(block[i]) | uint16(block[i+1]&0x7f)<<8; u > largest {
-			largest = u
-		}
-	}
-	if largest >= 0x7f80 {
-		return 0x7fc0, 0
-	}
-	if fromBF16(largest) < smallest {
-		return 0, 0
-	}
-	bits := math.Float32bits(fromBF16(largest) / 127)
-	scale = uint16((bits + 0xffff) >> 16)
-	return scale, 1 / fromBF16(scale)
-}
-
-// smallest is the magnitude below which a whole block counts as zeros; it keeps
-// scales and their inverses away from the denormal numbers.
-const smallest = 0x1p-100
-
-// roundToInt8 rounds to the nearest integer, ties to even. |f| is below 2^22.
-func roundToInt8(f float32) int8 {
-	const shift = 3 << 22 // has the integers as its last bits
-	return int8(math.Float32bits(f + shift))
+	data, scales := m.place(r)
+	active.q8Row(data, scales, row)
 }
 
 // MulVec sets dst[r] to row r times x, for lo <= r < hi. Rows may be split over
@@ -141,10 +121,12 @@ func (m *Q8) eachTile(lo, hi int, f func(r, skip, n int, data []int8, scales []u
 	}
 }
 
+// cacheLine is its size in bytes.
+const cacheLine = 64
+
 // alignedInt8 returns n bytes that begin at a cache line.
 func alignedInt8(n int) []int8 {
-	const line = 64
-	s := make([]int8, n+line)
-	skip := -uintptr(unsafe.Pointer(unsafe.SliceData(s))) % line
+	s := make([]int8, n+cacheLine)
+	skip := -uintptr(unsafe.Pointer(unsafe.SliceData(s))) % cacheLine
 	return s[skip:][:n:n]
 }

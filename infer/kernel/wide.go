@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"math"
 	"sync"
+
+	"expertfs/checkpoint/q8"
 )
 
 // WideKind is how a Wide matrix keeps its numbers.
@@ -115,50 +117,16 @@ func (m *Wide) block(dst []float32, r, at int) {
 }
 
 // FromF16 returns the value of a float16.
-func FromF16(h uint16) float32 {
-	// The exponent and fraction, moved to where a float32 has them, are the
-	// value times 2^-112: the product is exact, for denormals too.
-	v := math.Float32frombits(uint32(h&0x7FFF)<<13) * 0x1p112
-	bits := math.Float32bits(v)
-	if h&0x7C00 == 0x7C00 { // an infinity or a NaN
-		bits = 0xFF<<23 | uint32(h&0x3FF)<<13
-	}
-	return math.Float32frombits(bits | uint32(h>>15)<<31)
-}
+func FromF16(h uint16) float32 { return q8.FromF16(h) }
 
 // SetFloats rounds whole rows of float32 numbers, beginning with row lo, as
 // SetRows does: for numbers that are bfloat16 it is the same.
 func (m *Q8) SetFloats(lo int, rows []float32) {
 	for ; len(rows) > 0; lo++ {
-		row := rows[:m.cols]
-		rows = rows[m.cols:]
 		data, scales := m.place(lo)
-		for b := range m.blocks {
-			block := row[min(b*blockLen, m.cols):min((b+1)*blockLen, m.cols)]
-			scale, inverse := q8FloatScale(block)
-			scales[b*tileRows] = scale
-			for c, v := range block {
-				data[b*tileBlock+q8Index(c)] = roundToInt8(float32(v * inverse))
-			}
-		}
+		q8.Floats(data, scales, rows[:m.cols])
+		rows = rows[m.cols:]
 	}
-}
-
-// q8FloatScale is q8Scale of float32 numbers.
-func q8FloatScale(block []float32) (scale uint16, inverse float32) {
-	var largest uint32
-	for _, v := range block {
-		largest = max(largest, math.Float32bits(v)&0x7FFFFFFF)
-	}
-	if largest >= 0x7F800000 {
-		return 0x7FC0, 0
-	}
-	if math.Float32frombits(largest) < smallest {
-		return 0, 0
-	}
-	bits := math.Float32bits(math.Float32frombits(largest) / 127)
-	scale = uint16((bits + 0xFFFF) >> 16)
-	return scale, 1 / fromBF16(scale)
 }
 
 // SetQ8_0 sets whole rows, beginning with row lo, to the integers of Q8_0, with
@@ -166,12 +134,7 @@ func q8FloatScale(block []float32) (scale uint16, inverse float32) {
 func (m *Q8) SetQ8_0(lo int, ints, scales []byte) {
 	for ; len(ints) > 0; lo++ {
 		data, to := m.place(lo)
-		for b := range m.blocks {
-			to[b*tileRows] = uint16(math.Float32bits(roundBF16(FromF16(binary.LittleEndian.Uint16(scales[2*b:])))) >> 16)
-			for c, q := range ints[b*blockLen : (b+1)*blockLen] {
-				data[b*tileBlock+q8Index(c)] = int8(q)
-			}
-		}
+		q8.Q8_0(data, to, ints[:m.cols], scales[:2*m.blocks])
 		ints, scales = ints[m.cols:], scales[2*m.blocks:]
 	}
 }
@@ -180,10 +143,4 @@ func (m *Q8) SetQ8_0(lo int, ints, scales []byte) {
 func (m *Q8) place(row int) (data []int8, scales []uint16) {
 	tile, lane := row/tileRows, row%tileRows
 	return m.data[tile*m.blocks*tileBlock+4*lane:], m.scales[tile*m.blocks*tileRows+lane:]
-}
-
-// q8Index is where column c of a block stands, from where its row begins.
-func q8Index(c int) int {
-	k := c%2*halfBlock + c/2
-	return k/4*tileRows*4 + k%4
 }

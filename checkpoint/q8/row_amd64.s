@@ -6,9 +6,9 @@ DATA packed<>+16(SB)/8, $0x0000000600000002
 DATA packed<>+24(SB)/8, $0x0000000700000003
 GLOBL packed<>(SB), RODATA|NOPTR, $32
 
-// func q8RowAVX2(data *int8, scales *uint16, row *byte, n int)
-// Quantizes n blocks of bfloat16 numbers to the places of a row in a tile of Q8.
-TEXT ·q8RowAVX2(SB), NOSPLIT, $0-32
+// func rowAVX2(data *int8, scales *uint16, row *byte, n int)
+// Quantizes n blocks of bfloat16 numbers to the places of a row in a tile.
+TEXT ·rowAVX2(SB), NOSPLIT, $0-32
 	MOVQ     data+0(FP), DI
 	MOVQ     scales+8(FP), R8
 	MOVQ     row+16(FP), SI
