@@ -113,7 +113,9 @@ type CacheStats struct {
 	HeldBytes     int64 `json:"held_bytes"`   // residents that are open
 	MappedBytes   int64 `json:"mapped_bytes"` // residents that are closed and still mapped
 	DenseFiles    int   `json:"dense_files"`
-	DenseBytes    int64 `json:"dense_bytes"` // outside the budget
+	DenseBytes    int64 `json:"dense_bytes"`   // outside the budget
+	RoundedFiles  int   `json:"rounded_files"` // of the dense files, those of RoundedDir
+	RoundedBytes  int64 `json:"rounded_bytes"`
 
 	Uses
 	Loads     int64 `json:"loads"` // finished, dense files included

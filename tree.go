@@ -14,12 +14,15 @@ import (
 //	layers/LL/dense.safetensors            what a layer has beside its experts
 //	layers/LL/experts/EE.safetensors       one expert
 //	.expertfs/                             control files; not listed, and not in a copy
+//	.expertfs/rounded/LL.safetensors       a layer's dense file with its matrices rounded to 8 bits
+//	.expertfs/rounded/unembedding.safetensors
 const (
 	DenseDir    = "dense"
 	LayersDir   = "layers"
 	ExpertsDir  = "experts" // in each layer's folder
 	ControlDir  = ".expertfs"
 	ResidentDir = "resident" // in ControlDir: a symlink to each expert in RAM
+	RoundedDir  = "rounded"  // in ControlDir: dense files, rounded; opening one fails with ENOMEM when there is no room for it
 
 	Suffix      = ".safetensors" // of every file with tensors
 	Embedding   = "embedding" + Suffix
@@ -45,6 +48,9 @@ const (
 	EmbeddingPath   = DenseDir + "/" + Embedding
 	UnembeddingPath = DenseDir + "/" + Unembedding
 )
+
+// RoundedUnembeddingPath is the path of the unembedding, rounded.
+const RoundedUnembeddingPath = ControlDir + "/" + RoundedDir + "/" + Unembedding
 
 // ControlPath is the path of a control file.
 func ControlPath(name string) string { return ControlDir + "/" + name }
@@ -76,6 +82,13 @@ func (n Names) LayerDir(layer int) string { return LayersDir + "/" + n.Layer(lay
 
 // DensePath is the path of what a layer has beside its experts.
 func (n Names) DensePath(layer int) string { return n.LayerDir(layer) + "/" + LayerDense }
+
+// RoundedPath is the path of the same with its matrices rounded to 8 bits. A mount
+// has such a file, a copy of one does not.
+func (n Names) RoundedPath(layer int) string { return ControlPath(RoundedDir + "/" + n.Rounded(layer)) }
+
+// Rounded is the name of that file in RoundedDir.
+func (n Names) Rounded(layer int) string { return n.Layer(layer) + Suffix }
 
 // ExpertPath is the path of an expert.
 func (n Names) ExpertPath(k Key) string {

@@ -7,6 +7,7 @@ import (
 
 	"expertfs"
 	"expertfs/checkpoint/format"
+	"expertfs/checkpoint/q8"
 	"expertfs/checkpoint/source"
 	"expertfs/checkpoint/view"
 )
@@ -111,6 +112,17 @@ func (c *Checkpoint) Dense(layer int) *View {
 	b := view.NewBuilder(map[string]string{"format": viewFormat, "layer": strconv.Itoa(layer)})
 	c.Model.Dense(b, layer)
 	return b.View()
+}
+
+// DenseRounded returns the view of Dense with the matrices of attention rounded to
+// 8 bits, in the order in which they are multiplied: see package q8.
+func (c *Checkpoint) DenseRounded(layer int) *View {
+	return q8.View(c.Dense(layer), "attn.qkv.weight", "attn.out.weight")
+}
+
+// UnembeddingRounded returns the view of Unembedding with its matrix rounded so.
+func (c *Checkpoint) UnembeddingRounded() *View {
+	return q8.View(c.Unembedding(), "unembedding.weight")
 }
 
 // Embedding returns the view of the embedding.

@@ -41,3 +41,19 @@ func (f *FS) openDense(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOu
 		}
 	}
 }
+
+// openRounded opens a dense file with rounded matrices. It is in RAM or not to be
+// had: who maps it would make it anew with every page that is read.
+func (f *FS) openRounded(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut, d tiers.Dense) fuse.Status {
+	ctx := newFatalContext(cancel, in.Pid)
+	h, err := f.cache.OpenDense(ctx, d)
+	ctx.stop()
+	switch {
+	case errors.Is(err, tiers.ErrCrowded):
+		return fuse.Status(unix.ENOMEM)
+	case err != nil:
+		return f.status(err)
+	}
+	f.openSlot(h, nodeID(in.NodeId), out)
+	return fuse.OK
+}

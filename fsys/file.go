@@ -47,6 +47,10 @@ func (f *FS) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fu
 		return f.openDense(cancel, in, out, tiers.Unembedding)
 	case kindEmbedding:
 		return f.openDense(cancel, in, out, tiers.Embedding)
+	case kindRounded:
+		return f.openRounded(cancel, in, out, tiers.DenseLayer(id.layer()).Rounded())
+	case kindRoundedHead:
+		return f.openRounded(cancel, in, out, tiers.Unembedding.Rounded())
 	case kindSmall:
 		small := f.tree.small[id.index()]
 		out.Fh = f.handles.add(readerFile{source.Reader(small), small.Size()})

@@ -26,6 +26,9 @@ const (
 	kindResidentDir                 // .expertfs/resident/
 	kindResident                    // a symlink in it; index is the expert
 	kindSocket                      // .expertfs/socket; a symlink
+	kindRoundedDir                  // .expertfs/rounded/
+	kindRounded                     // .expertfs/rounded/LL.safetensors
+	kindRoundedHead                 // .expertfs/rounded/unembedding.safetensors
 	kindEnd
 )
 
@@ -49,7 +52,7 @@ func (id nodeID) key() expertfs.Key {
 // isDir tells whether nodes of this kind are directories.
 func (k nodeKind) isDir() bool {
 	switch k {
-	case kindRoot, kindDense, kindLayers, kindLayer, kindExperts, kindControlDir, kindResidentDir:
+	case kindRoot, kindDense, kindLayers, kindLayer, kindExperts, kindControlDir, kindResidentDir, kindRoundedDir:
 		return true
 	}
 	return false

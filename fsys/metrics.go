@@ -80,6 +80,8 @@ func metrics(s expertfs.Stats) []metric {
 		one("expert_slot_bytes", c.SlotBytes, "The slot of one expert."),
 		one("dense_files", c.DenseFiles, "Dense files in RAM."),
 		one("dense_bytes", c.DenseBytes, "What they take, beside the budget."),
+		one("rounded_files", c.RoundedFiles, "Dense files in RAM whose matrices are rounded to 8 bits."),
+		one("rounded_bytes", c.RoundedBytes, "What they take of that."),
 		one("hits_total", c.Hits, "Uses of experts that were in RAM."),
 		one("misses_total", c.Misses, "Uses of experts that had to be read from the drive."),
 		one("joins_total", c.Joins, "Uses of experts that were being read already for another use."),

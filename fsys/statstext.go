@@ -40,8 +40,9 @@ func summary(b *bytes.Buffer, s expertfs.Stats) {
 	fmt.Fprintf(b, "# RAM tier: %s%s\n", c.Mechanism, reason(c.Why))
 	fmt.Fprintf(b, "# NVMe tier: %s\n", c.Drive)
 	fmt.Fprintf(b, "# policy: %s\n", c.Policy)
-	fmt.Fprintf(b, "# RAM: %s of %s, %d experts; dense files %s beside\n",
-		humanize.IBytes(uint64(c.Used)), humanize.IBytes(uint64(c.Budget)), c.Resident, humanize.IBytes(uint64(c.DenseBytes)))
+	fmt.Fprintf(b, "# RAM: %s of %s, %d experts; dense files %s beside, %s of it rounded\n",
+		humanize.IBytes(uint64(c.Used)), humanize.IBytes(uint64(c.Budget)), c.Resident,
+		humanize.IBytes(uint64(c.DenseBytes)), humanize.IBytes(uint64(c.RoundedBytes)))
 	if c.Uses.Total() > 0 {
 		fmt.Fprintf(b, "# hit rate: %.1f%% of %d expert accesses\n", 100*c.HitRate(), c.Uses.Total())
 	}

@@ -21,6 +21,7 @@ type tree struct {
 	denseSizes  []int64 // by layer
 	embedding   int64
 	unembedding int64
+	rounded     []int64 // by layer, then the unembedding
 	controls    []control
 	socket      string         // where readers get descriptors; "" for nowhere
 	shown       []atomic.Int64 // size of what each control file showed last
@@ -50,7 +51,9 @@ func newTree(ck *checkpoint.Checkpoint) *tree {
 	}
 	for l := range cfg.Layers {
 		t.denseSizes = append(t.denseSizes, ck.Dense(l).Size())
+		t.rounded = append(t.rounded, ck.DenseRounded(l).Size())
 	}
+	t.rounded = append(t.rounded, ck.UnembeddingRounded().Size())
 	return t
 }
 
@@ -65,7 +68,7 @@ func (t *tree) exists(id nodeID) bool {
 		return l == 0 && i < len(t.small)
 	case kindControl:
 		return l == 0 && i < len(t.controls)
-	case kindLayer, kindLayerDense, kindExperts:
+	case kindLayer, kindLayerDense, kindExperts, kindRounded:
 		return l < t.Layers && i == 0
 	case kindExpert, kindResident:
 		return l < t.Layers && i < t.Experts
@@ -142,8 +145,17 @@ func (t *tree) fixedEntries(dir nodeID) []entry {
 			{expertfs.LayerDense, newID(kindLayerDense, l, 0)},
 			{expertfs.ExpertsDir, newID(kindExperts, l, 0)},
 		}
+	case kindRoundedDir:
+		list := make([]entry, 0, t.Layers+1)
+		for l := range t.Layers {
+			list = append(list, entry{t.Rounded(l), newID(kindRounded, l, 0)})
+		}
+		return append(list, entry{expertfs.Unembedding, newID(kindRoundedHead, 0, 0)})
 	case kindControlDir:
-		list := []entry{{expertfs.ResidentDir, newID(kindResidentDir, 0, 0)}}
+		list := []entry{
+			{expertfs.ResidentDir, newID(kindResidentDir, 0, 0)},
+			{expertfs.RoundedDir, newID(kindRoundedDir, 0, 0)},
+		}
 		for i, c := range t.controls {
 			list = append(list, entry{c.name, newID(kindControl, 0, i)})
 		}
@@ -162,7 +174,7 @@ func (t *tree) parent(dir nodeID) nodeID {
 		return newID(kindLayers, 0, 0)
 	case kindExperts:
 		return newID(kindLayer, dir.layer(), 0)
-	case kindResidentDir:
+	case kindResidentDir, kindRoundedDir:
 		return newID(kindControlDir, 0, 0)
 	}
 	return rootID
@@ -179,6 +191,10 @@ func (t *tree) size(id nodeID) int64 {
 		return t.unembedding
 	case kindLayerDense:
 		return t.denseSizes[id.layer()]
+	case kindRounded:
+		return t.rounded[id.layer()]
+	case kindRoundedHead:
+		return t.rounded[t.Layers]
 	case kindExpert:
 		return t.expertSize
 	case kindControl:

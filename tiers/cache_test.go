@@ -96,7 +96,12 @@ func TestDenseFilesStayInRAM(t *testing.T) {
 	ck := tiny(t)
 	c := newCache(t, ck, 4, Options{})
 	for range 2 {
-		for d, view := range denseViews(ck) {
+		views := denseViews(ck)
+		views[Unembedding.Rounded()] = ck.UnembeddingRounded()
+		for layer := range ck.Config().Layers {
+			views[DenseLayer(layer).Rounded()] = ck.DenseRounded(layer)
+		}
+		for d, view := range views {
 			h, err := c.OpenDense(context.Background(), d)
 			require.NoError(t, err)
 			require.Equal(t, bytesOf(t, ck, view), h.Bytes())
@@ -104,9 +109,13 @@ func TestDenseFilesStayInRAM(t *testing.T) {
 			require.True(t, c.DenseInRAM(d))
 		}
 	}
-	require.Equal(t, 6, c.Stats().DenseFiles)
-	require.EqualValues(t, 6, c.Stats().Loads)
-	for _, d := range []Dense{DenseLayer(4), -3} {
+	s := c.Stats()
+	require.Equal(t, 11, s.DenseFiles)
+	require.Equal(t, 5, s.RoundedFiles)
+	require.Positive(t, s.RoundedBytes)
+	require.Less(t, s.RoundedBytes, s.DenseBytes)
+	require.EqualValues(t, 11, s.Loads)
+	for _, d := range []Dense{DenseLayer(4), -3, DenseLayer(4).Rounded(), Embedding.Rounded()} {
 		_, err := c.OpenDense(context.Background(), d)
 		require.ErrorIs(t, err, ErrRange)
 	}

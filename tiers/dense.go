@@ -11,16 +11,22 @@ import (
 	"expertfs/tiers/ram"
 )
 
-// Dense names a dense file: that of a layer, the Unembedding or the Embedding.
+// Dense names a dense file: that of a layer, the Unembedding, the Embedding, or
+// one of them with its matrices rounded.
 type Dense int
 
 const (
-	Unembedding Dense = -1 // with the last norm
-	Embedding   Dense = -2
+	Unembedding Dense = 1<<16 + iota // with the last norm
+	Embedding
+	rounded Dense = 1 << 17
 )
 
 // DenseLayer names the tensors of a layer outside its experts.
 func DenseLayer(layer int) Dense { return Dense(layer) }
+
+// Rounded names the same file with its matrices rounded to 8 bits. The embedding
+// has none.
+func (d Dense) Rounded() Dense { return d | rounded }
 
 // OpenDense returns the bytes of a dense file, as Open does. They stay in RAM
 // while anybody has them open or mapped, and some time longer. It fails with
@@ -59,16 +65,20 @@ func (c *Cache) OpenDense(ctx context.Context, d Dense) (*Handle, error) {
 
 // denseEntry returns the entry of a dense file.
 func (c *Cache) denseEntry(d Dense) (*entry, error) {
-	layers := len(c.table.experts)
+	layers := Dense(len(c.table.experts))
+	i := d &^ rounded
 	switch {
-	case d == Unembedding:
-		return c.table.dense[layers], nil
+	case i == Unembedding:
+		i = layers
 	case d == Embedding:
-		return c.table.dense[layers+1], nil
-	case d >= 0 && int(d) < layers:
-		return c.table.dense[d], nil
+		i = layers + 1
+	case i < 0 || i >= layers:
+		return nil, fmt.Errorf("%w: layer %d dense", ErrRange, i)
 	}
-	return nil, fmt.Errorf("%w: layer %d dense", ErrRange, d)
+	if d&rounded != 0 {
+		i += layers + 2
+	}
+	return c.table.dense[i], nil
 }
 
 // denseRoom finds room for a dense file within Options.DenseBytes: it takes idle

@@ -13,10 +13,12 @@ import (
 
 // entry is a file whose bytes can be in RAM.
 type entry struct {
-	key   expertfs.Key // of an expert
-	dense bool
-	name  string // for people: "layer 3 expert 7"
-	view  func() *checkpoint.View
+	key  expertfs.Key // of an expert
+	name string       // for people: "layer 3 expert 7"
+	view func() *checkpoint.View
+
+	dense   bool
+	rounded bool // of a dense file: to 8 bits
 
 	// GUARDED BY guard.
 	slot  *ram.Slot // of a resident

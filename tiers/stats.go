@@ -41,6 +41,10 @@ func (c *Cache) Stats() expertfs.CacheStats {
 		if e.slot != nil {
 			stats.DenseFiles++
 			stats.DenseBytes += e.slot.Allocated()
+			if e.rounded {
+				stats.RoundedFiles++
+				stats.RoundedBytes += e.slot.Allocated()
+			}
 		}
 	}
 	return stats

@@ -15,7 +15,7 @@ import (
 // each was used.
 type table struct {
 	experts [][]*entry // by layer and expert
-	dense   []*entry   // by layer, then the unembedding and the embedding
+	dense   []*entry   // by layer, then the unembedding and the embedding; then the first two rounded
 
 	// GUARDED BY guard.
 	residents int // experts in RAM
@@ -46,6 +46,14 @@ func newTable(ck *checkpoint.Checkpoint) *table {
 	t.dense = append(t.dense,
 		&entry{dense: true, name: "unembedding", view: ck.Unembedding},
 		&entry{dense: true, name: "embedding", view: ck.Embedding})
+	for layer := range config.Layers {
+		t.dense = append(t.dense, &entry{
+			dense: true, rounded: true,
+			name: fmt.Sprintf("layer %d dense, rounded", layer),
+			view: func() *checkpoint.View { return ck.DenseRounded(layer) },
+		})
+	}
+	t.dense = append(t.dense, &entry{dense: true, rounded: true, name: "unembedding, rounded", view: ck.UnembeddingRounded})
 	return t
 }
 

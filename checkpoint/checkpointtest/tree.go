@@ -25,12 +25,9 @@ func Files(ck *checkpoint.Checkpoint) (map[string][]byte, error) {
 			views[names.ExpertPath(expertfs.NewKey(l, e))] = ck.Expert(expertfs.NewKey(l, e))
 		}
 	}
-	files := make(map[string][]byte)
-	var err error
-	for path, v := range views {
-		if files[path], err = ck.ReadAll(v); err != nil {
-			return nil, err
-		}
+	files, err := readAll(ck, views)
+	if err != nil {
+		return nil, err
 	}
 	for _, f := range ck.Small() {
 		if files[f.Name()], err = io.ReadAll(source.Section(f)); err != nil {
@@ -40,15 +37,43 @@ func Files(ck *checkpoint.Checkpoint) (map[string][]byte, error) {
 	return files, nil
 }
 
+// Rounded returns the content of the files of rounded matrices that a mount of the
+// checkpoint has, by their paths.
+func Rounded(ck *checkpoint.Checkpoint) (map[string][]byte, error) {
+	names := expertfs.Names{Layers: ck.Config().Layers, Experts: ck.Config().Experts}
+	views := map[string]*checkpoint.View{expertfs.RoundedUnembeddingPath: ck.UnembeddingRounded()}
+	for l := range names.Layers {
+		views[names.RoundedPath(l)] = ck.DenseRounded(l)
+	}
+	return readAll(ck, views)
+}
+
+// readAll reads views by the paths of their files.
+func readAll(ck *checkpoint.Checkpoint, views map[string]*checkpoint.View) (files map[string][]byte, err error) {
+	files = make(map[string][]byte)
+	for path, v := range views {
+		if files[path], err = ck.ReadAll(v); err != nil {
+			return nil, err
+		}
+	}
+	return files, nil
+}
+
 // WriteTree writes the files that a mount of the checkpoint named so shows into
 // dir, as a copy of that mount would have them.
-func WriteTree(dir, name string) error {
+func WriteTree(dir, name string) error { return write(dir, name, Files) }
+
+// WriteRounded writes the files of rounded matrices into dir, as the mount itself
+// has them.
+func WriteRounded(dir, name string) error { return write(dir, name, Rounded) }
+
+func write(dir, name string, all func(*checkpoint.Checkpoint) (map[string][]byte, error)) error {
 	ck, err := checkpoint.Open(name)
 	if err != nil {
 		return err
 	}
 	defer ck.Close()
-	files, err := Files(ck)
+	files, err := all(ck)
 	if err != nil {
 		return err
 	}

@@ -85,7 +85,9 @@ func TestExpertsAreThoseOfTheCheckpoint(t *testing.T) {
 				if form.Dense == gguftest.BF16 {
 					for l := range want.Layers {
 						require.True(t, bytes.Equal(read(t, from, from.Dense(l)), read(t, got, got.Dense(l))), "layer %d", l)
+						require.True(t, bytes.Equal(read(t, from, from.DenseRounded(l)), read(t, got, got.DenseRounded(l))), "layer %d", l)
 					}
+					require.True(t, bytes.Equal(read(t, from, from.UnembeddingRounded()), read(t, got, got.UnembeddingRounded())))
 					require.True(t, bytes.Equal(read(t, from, from.Embedding()), read(t, got, got.Embedding())))
 					require.True(t, bytes.Equal(read(t, from, from.Unembedding()), read(t, got, got.Unembedding())))
 				}
