@@ -85,6 +85,11 @@ func (e *Engine) load(o Options) (err error) {
 	if err != nil {
 		return err
 	}
+	if o.Progress != nil {
+		if err := watchLoad(e.folder, o.Progress); err != nil {
+			return err
+		}
+	}
 	e.dense, err = loadDense(e.folder, e.set.dense)
 	return err
 }

@@ -2,6 +2,7 @@ package infer
 
 import (
 	"errors"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -43,6 +44,23 @@ func loadDense(folder *weights.Folder, p weights.Precision) (*denseWeights, erro
 		})
 	}
 	return d, g.Wait()
+}
+
+// watchLoad has tell hear how much is loaded.
+func watchLoad(folder *weights.Folder, tell func(loaded, total int64)) error {
+	total, err := folder.DenseSize()
+	if err != nil {
+		return err
+	}
+	var mu sync.Mutex
+	var loaded int64
+	folder.OnLoad(func(bytes int64) {
+		mu.Lock()
+		defer mu.Unlock()
+		loaded += bytes
+		tell(loaded, total)
+	})
+	return nil
 }
 
 func (d *denseWeights) free() error {

@@ -25,6 +25,11 @@ type Options struct {
 	MapBytes int64  // experts kept mapped between uses, in bytes; or MapAuto, MapNone
 	Prefetch string // "auto", "on" or "off": hints about the next layers; "" is "auto"
 
+	// Progress, when set, is told how many bytes of the dense weights are loaded,
+	// of all; several goroutines call it, one at a time, and the last call may
+	// come short of the total.
+	Progress func(loaded, total int64)
+
 	openExpert func(expertfs.Key) (*expertfs.ExpertFile, error) // of tests; nil: by the best way
 }
 

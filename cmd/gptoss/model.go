@@ -5,6 +5,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -77,5 +78,10 @@ func (f *modelFlags) open() (*infer.Engine, error) {
 	raiseFileLimit()
 	runtime.GOMAXPROCS(max(processors, o.Threads) + waiting)
 	debug.SetGCPercent(gcPercent)
+	if screen := terminal(os.Stderr); screen != nil {
+		p := &loadProgress{out: screen, began: time.Now()}
+		o.Progress = p.tell
+		defer p.clear()
+	}
 	return infer.Open(f.dir, o)
 }

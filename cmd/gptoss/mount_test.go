@@ -122,6 +122,10 @@ func testUses(t *testing.T, program string) {
 		require.NoError(t, json.Unmarshal([]byte(out), &figures))
 		after, err := readDriveStats(dir)
 		require.NoError(t, err)
+		stats, err := expertfs.ReadStats(dir)
+		require.NoError(t, err)
+		require.Equal(t, stats.Layers+1, stats.Cache.RoundedFiles, "dense weights are the mount's")
+		require.Equal(t, stats.Cache.RoundedBytes, stats.Cache.DenseBytes)
 		used := after.sub(before)
 		require.EqualValues(t, figures.ExpertsUsed, used.uses.Total(), "--ram %s", ram)
 	}

@@ -58,7 +58,7 @@ type Head struct {
 // Layer loads the dense part of one layer.
 func (f *Folder) Layer(n int, p Precision) (*Layer, error) {
 	l := &Layer{}
-	c, err := f.collect(f.path(f.names.DensePath(n)), p, &l.closers)
+	c, err := f.collect(f.names.DensePath(n), f.names.RoundedPath(n), p, &l.closers)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +83,7 @@ func (f *Folder) Layer(n int, p Precision) (*Layer, error) {
 // Head loads the final norm and the unembedding.
 func (f *Folder) Head(p Precision) (*Head, error) {
 	h := &Head{}
-	c, err := f.collect(f.path(expertfs.UnembeddingPath), p, &h.closers)
+	c, err := f.collect(expertfs.UnembeddingPath, expertfs.RoundedUnembeddingPath, p, &h.closers)
 	if err != nil {
 		return nil, err
 	}
@@ -122,21 +122,36 @@ type denseFile interface {
 // collector takes the tensors of one dense file, keeping the first error.
 type collector struct {
 	denseFile
-	precision Precision
-	closers   *[]func() error
-	err       error
+	mapped  bool // matrices lie in the file
+	closers *[]func() error
+	err     error
 }
 
-// collect opens a dense file: mapped where its matrices are used in place.
-func (f *Folder) collect(path string, p Precision, closers *[]func() error) (*collector, error) {
-	c := &collector{precision: p, closers: closers}
-	var err error
-	if p == Int8 {
-		c.denseFile, err = openStream(path)
+// collect opens a dense file, or the one beside it in which matrices are rounded:
+// mapped where its matrices are used in place. Rounded ones are made here of what is
+// read where the folder has none, as plain folders, or has no room for them.
+func (f *Folder) collect(path, rounded string, p Precision, closers *[]func() error) (c *collector, err error) {
+	c = &collector{mapped: true, closers: closers}
+	if p != Int8 {
+		c.denseFile, err = f.openFile(f.path(path))
 	} else {
-		c.denseFile, err = f.openFile(path)
+		c.denseFile, err = f.openRounded(f.path(rounded))
 	}
-	return c, err
+	if err != nil {
+		return nil, err
+	}
+	if c.denseFile != nil {
+		f.loadAll(path)
+		return c, nil
+	}
+	c.mapped = false
+	s, err := openStream(f.path(path))
+	if err != nil {
+		return nil, err
+	}
+	s.load = f.load
+	c.denseFile = s
+	return c, nil
 }
 
 // vector returns a tensor of n elements as float32.
@@ -198,7 +213,7 @@ func (c *collector) matrix(name string, rows, cols int) Matrix {
 
 // finish keeps the file open where matrices lie in it.
 func (c *collector) finish() error {
-	if c.err == nil && c.precision == BF16 {
+	if c.err == nil && c.mapped {
 		*c.closers = append(*c.closers, c.close)
 		return nil
 	}

@@ -21,6 +21,7 @@ type stream struct {
 	f      *os.File
 	size   int64
 	header *safetensors.Header
+	load   func(bytes int64) // is told what of a matrix is rounded; nil for nobody
 }
 
 const (
@@ -140,6 +141,9 @@ func (s *stream) matrix(name string, rows, cols int) (Matrix, error) {
 			}
 			if err != nil {
 				return s.failed(name, err)
+			}
+			if s.load != nil {
+				s.load(int64(n))
 			}
 			return nil
 		})

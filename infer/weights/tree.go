@@ -24,6 +24,7 @@ type Folder struct {
 	arena   *mapped.Arena
 	headers headerCache
 	checked checkedExperts
+	loaded  func(bytes int64) // nil, or what OnLoad was given
 }
 
 // Open reads the folder's config and checks that dir has the form of a tree.
@@ -45,6 +46,40 @@ func Open(dir string) (*Folder, error) {
 	f := &Folder{dir: dir, names: expertfs.Names{Layers: cfg.Layers, Experts: cfg.Experts}, cfg: cfg, arena: mapped.NewArena()}
 	f.checked.init(cfg.Layers, cfg.Experts)
 	return f, nil
+}
+
+// OnLoad has f told, as dense weights are loaded, how many bytes more of the dense
+// files are. It is called from several goroutines at a time. Set it before loading.
+func (f *Folder) OnLoad(tell func(bytes int64)) { f.loaded = tell }
+
+// load tells that bytes of a dense file were loaded.
+func (f *Folder) load(bytes int64) {
+	if f.loaded != nil {
+		f.loaded(bytes)
+	}
+}
+
+// loadAll tells that all of a dense file was loaded.
+func (f *Folder) loadAll(path string) {
+	if st, err := os.Stat(f.path(path)); err == nil {
+		f.load(st.Size())
+	}
+}
+
+// DenseSize is the length of the dense files, in bytes, without the embedding.
+func (f *Folder) DenseSize() (size int64, err error) {
+	paths := []string{expertfs.UnembeddingPath}
+	for n := range f.cfg.Layers {
+		paths = append(paths, f.names.DensePath(n))
+	}
+	for _, path := range paths {
+		st, err := os.Stat(f.path(path))
+		if err != nil {
+			return 0, err
+		}
+		size += st.Size()
+	}
+	return size, nil
 }
 
 // Close gives back the address space that experts and dense weights were mapped

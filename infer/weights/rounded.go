@@ -1,0 +1,50 @@
+package weights
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"golang.org/x/sys/unix"
+
+	"expertfs/checkpoint/q8"
+	"expertfs/infer/kernel"
+)
+
+// roundedFile is a mapped file whose matrices a mount has rounded to 8 bits, once
+// for all of its readers, in the order in which kernels want them.
+type roundedFile struct{ *file }
+
+// openRounded maps a rounded file; nil, without an error, when the folder has none
+// that is of use here.
+func (f *Folder) openRounded(path string) (denseFile, error) {
+	x, err := f.openFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENOTDIR): // no mount
+		return nil, nil
+	case errors.Is(err, unix.ENOMEM): // the mount has no room for it
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case x.header.Metadata[q8.LayoutKey] != q8.Layout: // of another version of expertfs
+		return nil, x.close()
+	}
+	return roundedFile{x}, nil
+}
+
+// matrix returns a matrix in place.
+func (f roundedFile) matrix(name string, rows, cols int) (Matrix, error) {
+	data, _, err := f.tensor(name+q8.DataSuffix, []string{"I8"}, q8.DataShape(rows, cols)...)
+	if err != nil {
+		return nil, err
+	}
+	scales, _, err := f.tensor(name+q8.ScalesSuffix, []string{"BF16"}, q8.ScalesShape(rows, cols)...)
+	if err != nil {
+		return nil, err
+	}
+	m, err := kernel.MapQ8(rows, cols, data, scales)
+	if err != nil {
+		return nil, fmt.Errorf("%s: tensor %s: %w", f.Path, name, err)
+	}
+	return m, nil
+}
