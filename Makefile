@@ -1,5 +1,5 @@
 # expertfs: `make demo` shows it, `make test` tests it, `make check` is what CI runs.
-.PHONY: build install demo test test-clients test-agents check format vet lint test-race test-one-processor test-bare test-plain fuzz soak soak-short bench clean needs needs-build needs-mount
+.PHONY: build install uninstall packages test-packages demo test test-clients test-agents check format vet lint test-race test-one-processor test-bare test-plain fuzz soak soak-short bench clean needs needs-build needs-mount
 
 GO     ?= go
 PREFIX ?= /usr/local
@@ -26,12 +26,18 @@ endif
 build: needs-build
 	$(GO) build -o $(BIN)/ ./cmd/...
 
-install: build
-	install -D -m 0755 $(BIN)/expertfs $(DESTDIR)$(PREFIX)/bin/expertfs
-	install -D -m 0755 $(BIN)/gptoss $(DESTDIR)$(PREFIX)/bin/gptoss
-	install -d $(DESTDIR)$(HELPERS)
-	ln -sf $(PREFIX)/bin/expertfs $(DESTDIR)$(HELPERS)/mount.expertfs
-	ln -sf $(PREFIX)/bin/expertfs $(DESTDIR)$(HELPERS)/mount.fuse.expertfs
+# Programs, manual pages, completions, the systemd unit and mount.expertfs; DESTDIR is
+# honoured. Uninstall takes away what install puts.
+install uninstall: build
+	@DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" HELPERS="$(HELPERS)" BIN="$(BIN)" scripts/install.sh $@
+
+# A deb and an rpm; VERSION and GOARCH choose release and processors.
+packages:
+	@GO="$(GO)" VERSION="$(VERSION)" scripts/packages.sh $(BIN)/packages
+
+# Installs, starts, upgrades and removes the deb, in a throw-away view of this machine.
+test-packages:
+	@GO="$(GO)" scripts/test-packages.sh
 
 # Says what is missing on this machine, and how to get it, before anything fails
 # obscurely; of the tests, which ones skip for it.

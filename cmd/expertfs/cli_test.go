@@ -159,7 +159,7 @@ func TestUsageErrors(t *testing.T) {
 
 func TestUsageIsShown(t *testing.T) {
 	r := run(t, "mount", "a")
-	require.Equal(t, "expertfs: accepts 2 arg(s), received 1; usage: expertfs mount CHECKPOINT|embed:tiny MOUNTPOINT\n", r.errors)
+	require.Equal(t, "expertfs: no mountpoint is given; usage: expertfs mount CHECKPOINT MOUNTPOINT, or --config FILE with lines \"checkpoint = ...\" and \"mountpoint = ...\"\n", r.errors)
 }
 
 func TestHelp(t *testing.T) {

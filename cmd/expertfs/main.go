@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 
+	"expertfs/cmd/internal/manual"
 	"expertfs/tiers/ram"
 
 	"github.com/spf13/cobra"
@@ -65,6 +66,7 @@ func commands() []*cobra.Command {
 		newBenchCommand(),
 		newVersionCommand(),
 		newExitCodesCommand(),
+		manual.Command(),
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 type mountConfig struct {
 	checkpoint string
 	point      string
+	config     string // file with options; "" for none
 
 	ram     string // size, as budget.Parse reads it
 	dense   string // size, or denseAuto
@@ -50,7 +51,7 @@ func newMountCommand() *cobra.Command {
 	var c mountConfig
 	options := c.declare()
 	cmd := &cobra.Command{
-		Use:   "mount CHECKPOINT|embed:tiny MOUNTPOINT",
+		Use:   "mount [CHECKPOINT|embed:tiny MOUNTPOINT]",
 		Short: "Mount a checkpoint: every expert is a file",
 		Long: `Mount a GPT-OSS checkpoint on an empty directory: a folder in OpenAI's or
 Hugging Face's layout, a GGUF file or a folder with one, or a model of Ollama's
@@ -69,9 +70,12 @@ Options of -o are written as in /etc/fstab:
 		Example: `  expertfs mount --ram 6GiB ~/gpt-oss-20b /mnt/model
   expertfs mount -f --policy lfu embed:tiny /mnt/tiny
   /etc/fstab:  /data/gpt-oss-20b  /mnt/model  expertfs  ram=6GiB,nofail  0 0`,
-		Args: cobra.ExactArgs(2),
+		Args: cobra.MaximumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c.checkpoint, c.point = args[0], args[1]
+			options.given = given(cmd.Flags())
+			if err := c.locate(options, args); err != nil {
+				return withCode(exitUsage, err)
+			}
 			for _, list := range options.lists {
 				if err := options.set(list); err != nil {
 					return withCode(exitUsage, err)

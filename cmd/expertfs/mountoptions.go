@@ -16,9 +16,10 @@ import (
 // An option is a flag, an option of -o, or both; its value is the field of a
 // mountConfig that it was declared with.
 type mountOptions struct {
-	flags  *pflag.FlagSet // of the command line
-	listed *pflag.FlagSet // of -o and /etc/fstab
-	lists  []string       // what -o was given
+	flags  *pflag.FlagSet  // of the command line
+	listed *pflag.FlagSet  // of -o and /etc/fstab
+	lists  []string        // what -o was given
+	given  map[string]bool // the flags on the command line
 }
 
 // declare makes the options that fill c, and sets c to their defaults.
@@ -49,6 +50,7 @@ func (c *mountConfig) declare() *mountOptions {
 	f = &alone // --name, not in -o
 	f.BoolVarP(&c.foreground, "foreground", "f", false, "stay in the foreground, log to stderr")
 	f.StringArrayVarP(&o.lists, "options", "o", nil, "mount `options`, as in /etc/fstab: allow_other, ro, ram=SIZE, ...")
+	f.StringVar(&c.config, "config", "", "read options from `FILE`: lines \"name = value\" with the names of -o, and checkpoint and mountpoint; flags and -o outrank it")
 	f.StringVar(&c.mechanism, "mechanism", "", "force a mechanism: direct, cached")
 	f.BoolVar(&c.memfd, "memfd", false, "keep slots in memfds")
 	f.BoolVar(&c.noHuge, "no-huge", false, "do without huge pages")
@@ -75,24 +77,39 @@ func (o *mountOptions) set(list string) error {
 		if strings.HasPrefix(name, "x-") || strings.HasPrefix(name, "X-") || ignoredOptions[name] {
 			continue
 		}
-		flag := o.listed.Lookup(name)
-		switch {
-		case name == "remount":
-			return errors.New("option remount: a mount keeps its options; .expertfs/ram and .expertfs/policy change those two, umount and mount the rest")
-		case flag == nil:
-			return fmt.Errorf("unknown mount option %q", option)
-		case isSwitch(flag) && hasValue:
-			return fmt.Errorf("option %s: takes no value", name)
-		case isSwitch(flag):
-			value = flag.NoOptDefVal
-		case value == "":
-			return fmt.Errorf("option %s: wants a value", name)
-		}
-		if err := flag.Value.Set(value); err != nil {
-			return fmt.Errorf("option %s: %w", name, err)
+		if err := o.setOne(name, value, hasValue); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// setOne sets an option by its name in -o.
+func (o *mountOptions) setOne(name, value string, hasValue bool) error {
+	flag := o.listed.Lookup(name)
+	switch {
+	case name == "remount":
+		return errors.New("option remount: a mount keeps its options; .expertfs/ram and .expertfs/policy change those two, umount and mount the rest")
+	case flag == nil:
+		return fmt.Errorf("unknown mount option %q", strings.TrimSuffix(name+"="+value, "="))
+	case isSwitch(flag) && hasValue:
+		return fmt.Errorf("option %s: takes no value", name)
+	case isSwitch(flag):
+		value = flag.NoOptDefVal
+	case value == "":
+		return fmt.Errorf("option %s: wants a value", name)
+	}
+	if err := flag.Value.Set(value); err != nil {
+		return fmt.Errorf("option %s: %w", name, err)
+	}
+	return nil
+}
+
+// given returns the names of the flags that the command line has set.
+func given(flags *pflag.FlagSet) map[string]bool {
+	names := make(map[string]bool)
+	flags.Visit(func(f *pflag.Flag) { names[f.Name] = true })
+	return names
 }
 
 // isSwitch tells whether a flag stands without a value.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"expertfs/cmd/internal/manual"
 	"expertfs/infer/kernel"
 )
 
@@ -76,5 +77,6 @@ func commands() []*cobra.Command {
 		newTokenizeCommand(),
 		newVersionCommand(),
 		newExitCodesCommand(),
+		manual.Command(),
 	}
 }

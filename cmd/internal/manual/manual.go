@@ -1,0 +1,57 @@
+// Package manual writes the manual pages of a program from its commands, so that
+// they say what its help says.
+package manual
+
+import (
+	"os"
+	"runtime/debug"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/cobra/doc"
+)
+
+// Command returns the hidden command "man DIR", which writes a page in section 1 for
+// the program and for each of its commands. The pages' date is that of the commit
+// that the program was built from, so that equal builds write equal pages.
+func Command() *cobra.Command {
+	return &cobra.Command{
+		Use:    "man DIR",
+		Short:  "Write the manual pages into a folder",
+		Hidden: true,
+		Args:   cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return Write(cmd.Root(), args[0], commitTime())
+		},
+	}
+}
+
+// Write writes the pages of root and of all commands below it into dir. The scripts
+// of completion have no page: their help says how a shell takes them.
+func Write(root *cobra.Command, dir string, date time.Time) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	root.DisableAutoGenTag = true
+	for _, c := range root.Commands() {
+		if c.Name() == "completion" {
+			c.Hidden = true
+		}
+	}
+	header := &doc.GenManHeader{Section: "1", Source: root.Name(), Manual: "expertfs", Date: &date}
+	return doc.GenManTree(root, header, dir)
+}
+
+func commitTime() time.Time {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key != "vcs.time" {
+				continue
+			}
+			if at, err := time.Parse(time.RFC3339, s.Value); err == nil {
+				return at
+			}
+		}
+	}
+	return time.Now()
+}
