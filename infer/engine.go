@@ -140,6 +140,9 @@ func (e *Engine) Shape() *Shape {
 	return &Shape{Sliding: e.cfg.Sliding, Window: e.cfg.Window, Heads: e.cfg.KVHeads, HeadDim: e.cfg.HeadDim, KV: e.set.kv}
 }
 
+// KV is how keys and values are kept: "f32" or "bf16".
+func (e *Engine) KV() string { return e.set.kv.String() }
+
 // SetHooks replaces the engine's hooks.
 func (e *Engine) SetHooks(h Hooks) {
 	e.mu.Lock()

@@ -2,6 +2,7 @@ package prefix
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -17,7 +18,14 @@ import (
 	"expertfs/infer"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain has fewer random checks made than rapid does by itself: each of them
+// computes. -rapid.checks asks for more.
+func TestMain(m *testing.M) {
+	if err := flag.Set("rapid.checks", "20"); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // testShape has windows of 8 positions, and is small.
 var testShape = &infer.Shape{Sliding: []bool{true, false, true}, Window: 8, Heads: 2, HeadDim: 4, KV: infer.KVBF16}
