@@ -76,6 +76,9 @@ func (h *header) encode() []byte {
 	return b
 }
 
+// anyParts is for those who do not know the model.
+const anyParts = -1
+
 // readHeader reads the header of a file of so many parts.
 func readHeader(f io.ReaderAt, parts int) (*header, error) {
 	b := make([]byte, 4096)
@@ -92,6 +95,9 @@ func readHeader(f io.ReaderAt, parts int) (*header, error) {
 	}
 	h := &header{key: id(b[16:]), id: id(b[32:]), parent: id(b[48:]), from: word(64), to: word(68)}
 	tokens, size := h.to-h.from, word(12)
+	if parts == anyParts {
+		parts = min(word(72), 1<<16)
+	}
 	if tokens <= 0 || tokens > 1<<24 || word(72) != parts || size != fixedHeader+4*tokens+4*parts+4 {
 		return nil, fmt.Errorf("%w: the header's lengths", errTorn)
 	}
