@@ -1,5 +1,7 @@
 package kernel
 
+import "expertfs/checkpoint/q8"
+
 //go:noescape
 func bf16VecNEON(dst *float32, w *byte, n int, x *float32)
 
@@ -21,9 +23,6 @@ func q8BatchSmallNEON(dst *float32, stride int, data *int8, scales *uint16, nb i
 //go:noescape
 func mxfp4TileNEON(data *int8, blocks *byte, nb int, values *[16]int8)
 
-//go:noescape
-func q8RowNEON(data *int8, scales *uint16, row *byte, n int)
-
 // neon is what every arm64 processor has. Matrices of odd shapes, which models do
 // not have, it leaves to the portable code.
 var neon = &isa{
@@ -36,7 +35,7 @@ var neon = &isa{
 	q8Vec:      neonQ8Vec,
 	q8Batch:    neonQ8Batch,
 	mxfp4Tile:  neonMXFP4Tile,
-	q8Row:      neonQ8Row,
+	q8Row:      q8.Row,
 	split:      neonSplit,
 	quantize:   neonQuantize,
 
@@ -128,15 +127,5 @@ func neonMXFP4Tile(data []int8, tileScales []uint16, blocks, scales []byte) {
 		for b, s := range scales[r*nb : (r+1)*nb] {
 			tileScales[b*tileRows+r] = halfScales[s]
 		}
-	}
-}
-
-func neonQ8Row(data []int8, scales []uint16, row []byte) {
-	whole := len(row) / (2 * blockLen)
-	if whole > 0 {
-		q8RowNEON(&data[0], &scales[0], &row[0], whole)
-	}
-	if len(row) > whole*2*blockLen {
-		q8RowGeneric(data[whole*tileBlock:], scales[whole*tileRows:], row[whole*2*blockLen:])
 	}
 }

@@ -27,7 +27,6 @@
 #define LARGEST 20
 #define INVERSE 21
 #define NUMBER127 22
-#define NUMBER1 23
 #define SIGN 24
 #define UPPER 25
 
@@ -95,8 +94,7 @@
 #define NUMBERS \
 	ONES(SIGN)                            \
 	SHL4S(SIGN, SIGN, 31)                 \
-	FMOVS $127.0, F(NUMBER127)            \
-	FMOVS $1.0, F(NUMBER1)
+	FMOVS $127.0, F(NUMBER127)
 
 #define INFINITY 0x7f800000
 #define SMALLEST 0x0d800000 // 2^-100
@@ -164,83 +162,6 @@ nothing:
 	STP  (ZR, ZR), 0(R(DST))
 	STP  (ZR, ZR), 16(R(DST))
 	B    next
-
-// Stores 16 bytes as four times 4, 64 bytes apart.
-#define SCATTER(t) \
-	ST1S(t, 0, DST)   \
-	ADD $64, R(DST)   \
-	ST1S(t, 1, DST)   \
-	ADD $64, R(DST)   \
-	ST1S(t, 2, DST)   \
-	ADD $64, R(DST)   \
-	ST1S(t, 3, DST)   \
-	ADD $64, R(DST)
-
-// 8 bfloat16 numbers in t: the even ones to e, the odd ones to o.
-#define WIDE(t, e, o) \
-	SHL4S(e, t, 16)    \
-	AND16B(o, t, UPPER)
-
-// func q8RowNEON(data *int8, scales *uint16, row *byte, n int)
-// Quantizes n blocks of bfloat16 numbers to the places of a row in a tile of Q8.
-TEXT ·q8RowNEON(SB), NOSPLIT, $0-32
-	MOVD data+0(FP), R(DST)
-	MOVD scales+8(FP), R(SCALE)
-	MOVD row+16(FP), R(SRC)
-	MOVD n+24(FP), R(N)
-	NUMBERS
-	ONES(UPPER)
-	SHL4S(UPPER, UPPER, 16)
-
-loop:
-	LDPQ(T0, T1, SRC, 0)
-	LDPQ(T2, T3, SRC, 32)
-	WIDE(T0, E0, O0)
-	WIDE(T1, E1, O1)
-	WIDE(T2, E2, O2)
-	WIDE(T3, E3, O3)
-	MAGNITUDE
-	MOVD $INFINITY, R(TMP)
-	CMPW R(TMP), R(BITS)
-	BHS  poison
-	MOVD $SMALLEST, R(TMP)
-	CMPW R(TMP), R(BITS)
-	BLO  zero
-
-	// The scale, rounded up.
-	FDIVS F(NUMBER127), F(LARGEST), F(T0)
-	FMOVS F(T0), R(BITS)
-	MOVD  $0xffff, R(TMP)
-	ADDW  R(TMP), R(BITS)
-	LSRW  $16, R(BITS)
-	MOVH  R(BITS), 0(R(SCALE))
-	LSLW  $16, R(BITS)
-	FMOVS R(BITS), F(T0)
-	FDIVS F(T0), F(NUMBER1), F(INVERSE)
-	INTEGERS
-	NARROW
-
-store:
-	SCATTER(E0)
-	SCATTER(O0)
-	ADD  $32, R(SCALE)
-	ADD  $64, R(SRC)
-	SUBS $1, R(N)
-	BNE  loop
-	RET
-
-poison:
-	MOVD $0x7fc0, R(TMP)
-	MOVH R(TMP), 0(R(SCALE))
-	B    nothing
-
-zero:
-	MOVH ZR, 0(R(SCALE))
-
-nothing:
-	ZERO(E0)
-	ZERO(O0)
-	B store
 
 #define NAN 26
 #define ISNUMBER 27
