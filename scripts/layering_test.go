@@ -22,8 +22,9 @@ var mayImport = map[string][]string{
 	"tiers":        {"tiers", "checkpoint", "policy"},
 	"fsys":         {"fsys", "tiers", "checkpoint", "policy"},
 	"infer":        {"infer", "checkpoint/config", "checkpoint/safetensors", "checkpoint/mxfp4", "checkpoint/q8"},
-	"cmd/expertfs": {"cmd/expertfs", "checkpoint", "policy", "tiers", "fsys"},
-	"cmd/gptoss":   {"cmd/gptoss", "infer"},
+	"cmd/expertfs": {"cmd/expertfs", "cmd/internal", "checkpoint", "policy", "tiers", "fsys"},
+	"cmd/gptoss":   {"cmd/gptoss", "cmd/internal", "infer"},
+	"cmd/internal": {}, // what any program with commands needs
 	"scripts":      {},
 
 	// What fetches experts knows files and no arithmetic.
