@@ -126,7 +126,10 @@ type CacheStats struct {
 
 	// SlotWait is how long loads that readers wait for have stood without a slot,
 	// all together.
-	SlotWait  time.Duration `json:"slot_wait_ns"`
+	SlotWait time.Duration `json:"slot_wait_ns"`
+	// OpenWait is how long opens of experts have waited for their bytes, all
+	// together: the time that readers stood still.
+	OpenWait  time.Duration `json:"open_wait_ns"`
 	BytesRead int64         `json:"bytes_read"` // from the drive
 
 	Errors   map[string]int64 `json:"errors"` // failed reads by errno

@@ -40,6 +40,7 @@ const (
 	PolicyFile    = "policy"      // of eviction; can be written
 	RAMFile       = "ram"         // the budget; can be written
 	HintsFile     = "hints"       // can only be written
+	LiveFile      = "live"        // where each expert is, for watchers; see Live
 	ShareFile     = "share"       // bytes of experts that the process that opened it may keep mapped, as of each read
 )
 

@@ -41,6 +41,7 @@ func controls() []control {
 		{name: expertfs.RAMFile, read: (*FS).readRAM, write: (*FS).writeRAM},
 		{name: expertfs.HintsFile, forReader: (*FS).writeHints},
 		{name: expertfs.ShareFile, ofReader: share},
+		{name: expertfs.LiveFile, read: (*FS).liveText},
 	}
 }
 

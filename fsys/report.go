@@ -49,4 +49,12 @@ func (f *FS) statsJSON() ([]byte, error) {
 	return append(text, '\n'), err
 }
 
+// Live tells where each expert is now, and how it has been used.
+func (f *FS) Live() *expertfs.Live { return f.cache.Live() }
+
+func (f *FS) liveText() ([]byte, error) {
+	l := f.Live()
+	return l.AppendText(make([]byte, 0, 8*len(l.All)))
+}
+
 func (f *FS) statsText() ([]byte, error) { return statsText(f.Stats()), nil }

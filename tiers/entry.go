@@ -29,6 +29,7 @@ type entry struct {
 	hits, loads int64
 	last        time.Time // of use
 	used        int64     // rank of the last use among all
+	uses        int64     // of any kind
 }
 
 // load is the loading of one file, for all who wait for it.

@@ -32,6 +32,7 @@ type counters struct {
 	loads, evictions int64
 	busy, crowded    int64 // opens
 	slotWait         time.Duration
+	openWait         time.Duration
 	prefetch         expertfs.PrefetchStats
 
 	errors  map[string]int64

@@ -121,7 +121,11 @@ func (c *Cache) handle(ctx context.Context, s *stream, e *entry, slot *ram.Slot,
 	if l == nil {
 		return newHandle(c, s, e, slot), nil
 	}
+	began := time.Now()
 	err := c.await(ctx, l, patience)
+	if s != nil {
+		c.waited(time.Since(began))
+	}
 	switch {
 	case err == nil:
 		return newHandle(c, s, e, l.slot), nil
@@ -129,6 +133,13 @@ func (c *Cache) handle(ctx context.Context, s *stream, e *entry, slot *ram.Slot,
 		return nil, c.refuse(s, e.key)
 	}
 	return nil, err
+}
+
+// waited counts the time that an open of an expert took.
+func (c *Cache) waited(took time.Duration) {
+	c.guard.Lock()
+	defer c.guard.Unlock()
+	c.observer.openWait += took
 }
 
 // await waits for the end of a load, and returns its error.

@@ -30,7 +30,7 @@ func (c *Cache) Stats() expertfs.CacheStats {
 		FreeBytes:    int64(len(s.free)) * s.bytes, HeldBytes: int64(c.table.pinned) * s.bytes,
 		MappedBytes: int64(mapped) * s.bytes,
 		Uses:        n.uses, Loads: n.loads,
-		Evictions: n.evictions, Busy: n.busy, Crowded: n.crowded, SlotWait: n.slotWait, Waiting: len(c.loader.queue),
+		Evictions: n.evictions, Busy: n.busy, Crowded: n.crowded, SlotWait: n.slotWait, OpenWait: n.openWait, Waiting: len(c.loader.queue),
 		BytesRead: c.loader.fill.drive.BytesRead(),
 		Errors:    maps.Clone(n.errors), Latency: n.latency,
 		Prefetch: n.prefetch, Shadows: shadows,

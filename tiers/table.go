@@ -70,6 +70,7 @@ func (t *table) use(e *entry) {
 	e.last = time.Now()
 	t.uses++
 	e.used = t.uses
+	e.uses++
 }
 
 // settle makes a file resident in a slot, pinned n times.
