@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"expertfs"
+	"expertfs/fsys/metrics"
 
 	"github.com/dustin/go-humanize"
 )
@@ -16,10 +17,7 @@ import (
 func statsText(s expertfs.Stats) []byte {
 	var b bytes.Buffer
 	summary(&b, s)
-	for _, m := range metrics(s) {
-		m.write(&b)
-	}
-	latencies(&b, s.Cache.Latency)
+	metrics.Text(&b, &s)
 	return b.Bytes()
 }
 
