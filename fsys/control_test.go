@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"expertfs"
+
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
@@ -225,4 +227,29 @@ func TestControlFilesAreSnapshots(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, first, again)
 	require.False(t, bytes.HasPrefix([]byte(s.read("experts.tsv")), first))
+}
+
+func TestLiveFile(t *testing.T) {
+	s := mount(t, serverConfig{})
+	before, err := expertfs.ReadLive(s.path())
+	require.NoError(t, err)
+	require.Equal(t, expertfs.LiveExpert{Place: expertfs.OnDrive}, *before.At(expertfs.NewKey(1, 2)))
+	for range 3 {
+		_, err := os.ReadFile(s.expert(1, 2))
+		require.NoError(t, err)
+	}
+	require.NoError(t, s.write("hints", "step 1/2 1/3\ntouch 1/2\n"))
+	now, err := expertfs.ReadLive(s.path())
+	require.NoError(t, err)
+	e := now.At(expertfs.NewKey(1, 2))
+	require.Equal(t, expertfs.InRAM, e.Place)
+	require.EqualValues(t, 4, e.Uses)
+	require.Positive(t, e.Heat)
+	require.Zero(t, now.At(expertfs.NewKey(1, 3)).Uses, "chosen, and not read")
+	*e, now.At(expertfs.NewKey(1, 3)).Heat = *before.At(expertfs.NewKey(1, 2)), 0
+	for i := range now.All {
+		now.All[i].Heat = 0 // a step is one of all experts of its layer
+	}
+	require.Equal(t, before, now)
+	require.Positive(t, s.report().Cache.OpenWait)
 }

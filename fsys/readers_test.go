@@ -217,7 +217,7 @@ func TestNoReaderIsRefusedBecauseOfAnother(t *testing.T) {
 
 func TestControlFilesShowTheSizeOfWhatTheyShow(t *testing.T) {
 	s := mount(t, serverConfig{Slots: 8})
-	for _, name := range []string{"stats", "stats.json", "experts.tsv", "heatmap", "version", "policy", "ram", "share"} {
+	for _, name := range []string{"stats", "stats.json", "experts.tsv", "heatmap", "live", "version", "policy", "ram", "share"} {
 		f, err := os.Open(s.control(name))
 		require.NoError(t, err)
 		st, err := f.Stat()
