@@ -3,6 +3,7 @@ package fsys
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 
 	"expertfs"
@@ -104,6 +105,23 @@ func (f *FS) openControl(id nodeID, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Sta
 	out.Fh = f.handles.add(c)
 	out.OpenFlags = fuse.FOPEN_DIRECT_IO | fuse.FOPEN_NOFLUSH
 	return fuse.OK
+}
+
+// Set carries out what a write to a control file of the whole mount would, for
+// whoever is in this process: PolicyFile or RAMFile.
+func (f *FS) Set(file, text string) error {
+	at := slices.IndexFunc(f.tree.controls, func(c control) bool { return c.name == file && c.write != nil })
+	switch {
+	case at < 0:
+		return fmt.Errorf("%s is not a control file that can be written", file)
+	case f.options.ReadOnly:
+		return fmt.Errorf("%s: the mount is read-only", file)
+	}
+	err := f.tree.controls[at].write(f, bytes.TrimSpace([]byte(text)))
+	if err != nil {
+		f.refuse(file, err)
+	}
+	return err
 }
 
 // Write carries out what is written to a control file. Offsets mean nothing:

@@ -35,6 +35,7 @@ const (
 	exitSmallBudget  = 33
 	exitNoOverwrite  = 34
 	exitLargeBudget  = 35
+	exitNoListener   = 36
 )
 
 // exitMeanings documents every code, in the order that help shows.
@@ -62,6 +63,7 @@ var exitMeanings = []struct {
 	{exitSmallBudget, "the RAM budget is too small to work with"},
 	{exitNoOverwrite, "--trace or --heat names a file that is not expertfs's to replace"},
 	{exitLargeBudget, "the RAM budget is more than the control group of this process may use"},
+	{exitNoListener, "the address of --http cannot be listened on"},
 }
 
 // newExitCodesCommand makes the help topic that lists the exit codes.

@@ -60,6 +60,7 @@ func commands() []*cobra.Command {
 		newMountCommand(),
 		newUmountCommand(),
 		newStatusCommand(),
+		newWebCommand(),
 		newCheckCommand(),
 		newSynthCommand(),
 		newReplayCommand(),

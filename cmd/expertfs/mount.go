@@ -29,6 +29,9 @@ type mountConfig struct {
 	high, low float64       // watermarks, as shares of the budget; low 0 is the same as high
 	maxWait   time.Duration // how long an open waits for a slot
 
+	http    string // address of the page; "" for none
+	httpKey string // file with its key; "" for none
+
 	allowOther    bool
 	readOnly      bool
 	noPassthrough bool
@@ -69,6 +72,7 @@ Options of -o are written as in /etc/fstab:
 ` + options.help(),
 		Example: `  expertfs mount --ram 6GiB ~/gpt-oss-20b /mnt/model
   expertfs mount -f --policy lfu embed:tiny /mnt/tiny
+  expertfs mount --http 127.0.0.1:9464 ~/gpt-oss-20b /mnt/model
   /etc/fstab:  /data/gpt-oss-20b  /mnt/model  expertfs  ram=6GiB,nofail  0 0`,
 		Args: cobra.MaximumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -99,6 +103,7 @@ Options of -o are written as in /etc/fstab:
 type ready struct {
 	Point    string   `json:"point"`
 	Reads    string   `json:"reads"` // how they are answered
+	Page     string   `json:"page,omitempty"`
 	Warnings []string `json:"warnings,omitempty"`
 }
 
@@ -110,5 +115,8 @@ func announce(r ready) error {
 	fmt.Println(r.Point)
 	fmt.Println(r.Point + "/" + expertfs.ControlDir)
 	fmt.Println("reads:", r.Reads)
+	if r.Page != "" {
+		fmt.Println("page:", r.Page)
+	}
 	return nil
 }

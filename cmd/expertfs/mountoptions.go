@@ -38,6 +38,8 @@ func (c *mountConfig) declare() *mountOptions {
 	f.DurationVar(&c.maxWait, "max-wait", tiers.DefaultMaxWait, "how long an open waits while readers hold all RAM, before it fails with EBUSY")
 	f.BoolVar(&c.noForesight, "no-foresight", false, "do not read ahead what the policy expects in the next layers")
 	f.BoolVar(&c.noPassthrough, "no-passthrough", false, "answer every read in the daemon")
+	f.StringVar(&c.http, "http", "", "show the mount while it works, and /metrics for Prometheus, at this `address`: 127.0.0.1:9464")
+	f.StringVar(&c.httpKey, "http-key-file", "", "let those see and change it who have the key in `FILE`")
 	f.StringVar(&c.logLevel, "log-level", "info", "`level` of what is logged: debug, info, warn or error")
 	f.StringVar(&c.logFile, "log-file", "", "append the log to `FILE` (default: stderr in the foreground, else syslog)")
 

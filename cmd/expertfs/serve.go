@@ -89,13 +89,20 @@ func (c *mountConfig) serveCheckpoint(ck *checkpoint.Checkpoint, log *slog.Logge
 	}
 	mounted = true
 	warnings := doubts(demand, others(c.point), cache.Stats().SlotBytes, shape.Layers, shape.TopK)
-	for _, w := range []string{few, learned.warning, c.unlogged} {
+	page, err := c.openPage(fs, log)
+	if err != nil {
+		takeDown(fs, c.point, log)
+		fs.Wait()
+		return err
+	}
+	defer func() { err = errors.Join(err, page.Close()) }()
+	for _, w := range []string{few, learned.warning, c.unlogged, page.Warning()} {
 		if w != "" {
 			warnings = append(warnings, w)
 		}
 	}
 	stats := fs.Stats()
-	if err := announce(ready{c.point, readPath(&stats), warnings}); err != nil {
+	if err := announce(ready{c.point, readPath(&stats), page.URL(), warnings}); err != nil {
 		// Nobody knows of the mount. Who has found it nevertheless is served.
 		takeDown(fs, c.point, log)
 		fs.Wait() // the cache is closed on return
