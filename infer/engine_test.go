@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"expertfs/checkpoint/config"
+	"expertfs/infer/mapped/mappedtest"
 )
 
 // smallConfig is a model that computes quickly and uses every feature.
@@ -213,6 +214,7 @@ func spoilScale(t *testing.T, path string) {
 // A file that shrinks while it is mapped is an error, not a crash, and when it is
 // whole again the text goes on.
 func TestFileCutWhileMapped(t *testing.T) {
+	mappedtest.NeedFaults(t)
 	for _, dense := range []string{"int8", "bf16"} {
 		_, tree := randomModel(t, smallConfig(), 3)
 		e := open(t, tree, Options{Threads: 2, Dense: dense})

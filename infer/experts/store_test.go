@@ -15,6 +15,7 @@ import (
 
 	"expertfs"
 	"expertfs/infer/mapped"
+	"expertfs/infer/mapped/mappedtest"
 )
 
 var names = expertfs.Names{Layers: 2, Experts: 8}
@@ -150,6 +151,7 @@ func TestMountIsToldWhatIsUsed(t *testing.T) {
 // While a plain folder's pages are taken away, mapped experts are brought back
 // before they are used, and those that cannot be are an error.
 func TestMappedExpertsAreBroughtBack(t *testing.T) {
+	mappedtest.NeedFaults(t)
 	dir := makeTree(t)
 	s := open(t, Options{Dir: dir})
 	require.NoError(t, use(t, s, 1, 0, 1))
@@ -181,6 +183,7 @@ func TestAbandonGivesBack(t *testing.T) {
 // What decode says is what the user hears, a fault in it too, and nothing stays
 // mapped.
 func TestDecodeThatFails(t *testing.T) {
+	mappedtest.NeedFaults(t)
 	dir := makeTree(t)
 	arena := mapped.NewArena()
 	strange := errors.New("a strange file")

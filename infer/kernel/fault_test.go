@@ -8,12 +8,15 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"expertfs/infer/mapped/mappedtest"
 )
 
 // Weights in a file that was cut short, or whose mount died, cannot be read any
 // more. In a kernel that is the same panic as anywhere else, and the next
 // product is right.
 func TestFaultsArePanics(t *testing.T) {
+	mappedtest.NeedFaults(t)
 	const rows, cols = 64, 2880
 	size := rows * cols * 2
 	path := filepath.Join(t.TempDir(), "weights")
