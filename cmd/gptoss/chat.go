@@ -51,7 +51,7 @@ an answer, a second one the program.`,
 		if c.sampler, err = c.sampling.sampler(); err != nil {
 			return err
 		}
-		m, err := openChatModel(model, format)
+		m, err := openChatModel(model, format, quietLog(cmd))
 		if err != nil {
 			return err
 		}

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
 
 	"expertfs/infer"
+	"expertfs/infer/prefix"
 	"expertfs/infer/tokenizer"
 )
 
@@ -23,19 +25,15 @@ type chatModel struct {
 	engine  *infer.Engine
 	folder  os.FileInfo // what was the model's folder when it was loaded
 	most    int         // texts that are kept
+	log     *slog.Logger
+	store   *prefix.Store // of what was computed
 
-	texts []*keptText // the one in use comes first
-}
-
-// keptText is a text whose keys and values are there.
-type keptText struct {
-	session *infer.Session
-	ids     []int // the tokens in session
+	texts []*prefix.Text // the one in use comes first
 }
 
 // openChatModel loads what the flags name, the weights last: they take longest.
-func openChatModel(f *modelFlags, c *conversationFlags) (*chatModel, error) {
-	m, err := prepareChatModel(f, c)
+func openChatModel(f *modelFlags, c *conversationFlags, log *slog.Logger) (*chatModel, error) {
+	m, err := prepareChatModel(f, c, log)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +41,7 @@ func openChatModel(f *modelFlags, c *conversationFlags) (*chatModel, error) {
 }
 
 // prepareChatModel does what comes before load.
-func prepareChatModel(f *modelFlags, c *conversationFlags) (*chatModel, error) {
+func prepareChatModel(f *modelFlags, c *conversationFlags, log *slog.Logger) (*chatModel, error) {
 	if err := checkFolder(f.dir); err != nil {
 		return nil, err
 	}
@@ -55,7 +53,7 @@ func prepareChatModel(f *modelFlags, c *conversationFlags) (*chatModel, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &chatModel{name: f.dir, flags: f, tokens: tokens, opening: opening, most: 1}, nil
+	return &chatModel{name: f.dir, flags: f, tokens: tokens, opening: opening, most: 1, log: log}, nil
 }
 
 // load loads the weights.
@@ -66,15 +64,24 @@ func (m *chatModel) load() (err error) {
 	if m.engine, err = m.flags.open(); err != nil {
 		return err
 	}
-	m.texts = []*keptText{{session: m.engine.NewSession()}}
+	start, ok := m.tokens.Special("<|start|>")
+	if !ok {
+		start = -1
+	}
+	if m.store, err = m.flags.prefix.open(m.engine, baseName(m.name), start, m.log); err != nil {
+		return errors.Join(err, m.engine.Close())
+	}
+	m.texts = []*prefix.Text{m.newText()}
 	return nil
 }
+
+func (m *chatModel) newText() *prefix.Text { return prefix.NewText(m.store, m.engine.NewSession()) }
 
 func (m *chatModel) close() error {
 	if m.engine == nil {
 		return nil
 	}
-	return m.engine.Close()
+	return errors.Join(closePrefixes(m.store), m.engine.Close())
 }
 
 // Vocab is how many ids the model takes.
@@ -85,47 +92,40 @@ func (m *chatModel) Context() int { return m.engine.Context() }
 
 // Prompt makes prompt the text, as server.Engine wants it.
 func (m *chatModel) Prompt(ctx context.Context, prompt []int, each func(int, []float32)) (int, error) {
-	t, same := m.take(prompt)
+	t := m.take(prompt)
+	most := len(prompt) - 1 // the logits after the last one are needed
 	if each != nil {
-		same = 0
+		most = 0
 	}
-	if !t.session.Truncate(same) {
-		t.session.Reset()
-		same = 0
-	}
-	err := t.session.Append(ctx, prompt[same:], each)
-	t.ids = append([]int(nil), prompt[:t.session.Len()]...)
-	return same, err
+	same := t.Begin(prompt, most)
+	return same, t.Session().Append(ctx, prompt[same:], each)
 }
 
-// take brings a text to the front that begins like prompt, and tells how many of
-// its tokens are of use. Where only a small part of the text that is most alike
-// would be left of it, the one not used for longest is given up in its place:
-// a short question must not cost a long conversation.
-func (m *chatModel) take(prompt []int) (*keptText, int) {
+// take brings a text to the front that begins like prompt. Where only a small part
+// of the text that is most alike would be left of it, the one not used for longest is
+// given up in its place: a short question must not cost a long conversation.
+func (m *chatModel) take(prompt []int) *prefix.Text {
 	best, same := 0, -1
 	for i, t := range m.texts {
-		if n := t.common(prompt); n > same {
+		if n := common(t.Session().IDs(), prompt); n > same {
 			best, same = i, n
 		}
 	}
-	if same*2 < len(m.texts[best].ids) {
+	if same*2 < m.texts[best].Session().Len() {
 		if len(m.texts) < m.most {
-			m.texts = append(m.texts, &keptText{session: m.engine.NewSession()})
+			m.texts = append(m.texts, m.newText())
 		}
 		best = len(m.texts) - 1
-		same = m.texts[best].common(prompt)
 	}
 	t := m.texts[best]
 	m.texts = slices.Insert(slices.Delete(m.texts, best, best+1), 0, t)
-	return t, same
+	return t
 }
 
-// common is how many tokens of prompt need not be computed. The last one always
-// is, because its logits are needed.
-func (t *keptText) common(prompt []int) int {
+// common is how many tokens a and b have in common at their beginning.
+func common(a, b []int) int {
 	n := 0
-	for n < len(prompt)-1 && n < len(t.ids) && prompt[n] == t.ids[n] {
+	for n < len(a) && n < len(b) && a[n] == b[n] {
 		n++
 	}
 	return n
@@ -133,15 +133,14 @@ func (t *keptText) common(prompt []int) int {
 
 // Append adds ids to the text.
 func (m *chatModel) Append(ctx context.Context, ids []int) error {
-	t := m.texts[0]
-	before := t.session.Len()
-	err := t.session.Append(ctx, ids, nil)
-	t.ids = append(t.ids, ids[:t.session.Len()-before]...)
-	return err
+	return m.texts[0].Session().Append(ctx, ids, nil)
 }
 
 // Logits are the scores of the next token.
-func (m *chatModel) Logits() []float32 { return m.texts[0].session.Logits() }
+func (m *chatModel) Logits() []float32 { return m.texts[0].Session().Logits() }
+
+// Keep stores the text: it is complete.
+func (m *chatModel) Keep() { m.texts[0].Keep() }
 
 // complete continues prompt, which is not empty, as Session.Generate does.
 func (m *chatModel) complete(ctx context.Context, prompt []int, g infer.Generation) ([]int, infer.Finish, error) {
@@ -151,10 +150,8 @@ func (m *chatModel) complete(ctx context.Context, prompt []int, g infer.Generati
 		}
 		return nil, "", err
 	}
-	t := m.texts[0]
-	ids, finish, err := t.session.Generate(ctx, g)
-	t.ids = append(t.ids, ids...)[:t.session.Len()]
-	return ids, finish, err
+	defer m.Keep()
+	return m.texts[0].Session().Generate(ctx, g)
 }
 
 // reopened closes m, whose weights are of no use any more, and returns the same
@@ -173,7 +170,7 @@ func (m *chatModel) reopened() (*chatModel, error) {
 	if err := m.close(); err != nil {
 		return nil, err
 	}
-	fresh := &chatModel{name: m.name, flags: m.flags, tokens: m.tokens, opening: m.opening, most: m.most}
+	fresh := &chatModel{name: m.name, flags: m.flags, tokens: m.tokens, opening: m.opening, most: m.most, log: m.log}
 	return fresh, fresh.load()
 }
 

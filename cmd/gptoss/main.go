@@ -74,6 +74,7 @@ func commands() []*cobra.Command {
 		newScoreCommand(),
 		newChatCommand(),
 		newServeCommand(),
+		newPrefixCommand(),
 		newTokenizeCommand(),
 		newVersionCommand(),
 		newExitCodesCommand(),

@@ -19,6 +19,7 @@ type modelFlags struct {
 	dir      string
 	mapBytes string
 	options  infer.Options
+	prefix   prefixFlags
 }
 
 // addModelFlags declares the flags on cmd.
@@ -26,6 +27,7 @@ func addModelFlags(cmd *cobra.Command) *modelFlags {
 	f := addCommonFlags(cmd)
 	cmd.Flags().IntVarP(&f.options.Threads, "threads", "t", 0, "threads that compute (default: all processors)")
 	cmd.Flags().IntVarP(&f.options.Batch, "batch-size", "b", infer.DefaultBatch, "most prompt tokens computed together")
+	addPrefixFlags(cmd, &f.prefix)
 	return f
 }
 

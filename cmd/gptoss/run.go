@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"expertfs/infer"
+	"expertfs/infer/prefix"
 	"expertfs/infer/sample"
 	"expertfs/infer/tokenizer"
 )
@@ -70,7 +71,10 @@ the context ends the generation.`,
 			return err
 		}
 		r.loaded = time.Since(began)
-		defer func() { err = errors.Join(err, r.engine.Close()) }()
+		defer func() { err = errors.Join(err, closePrefixes(r.store), r.engine.Close()) }()
+		if r.store, err = model.prefix.open(r.engine, baseName(r.dir), -1, quietLog(cmd)); err != nil {
+			return err
+		}
 		return r.run(cmd.Context())
 	}
 	return cmd
@@ -105,6 +109,7 @@ type runner struct {
 	runOptions
 	dir     string // of the model
 	engine  *infer.Engine
+	store   *prefix.Store // of what was computed; may be nil
 	in      io.Reader
 	out     io.Writer
 	log     io.Writer
@@ -176,8 +181,12 @@ func (r *runner) run(ctx context.Context) error {
 		return err
 	}
 	s := r.engine.NewSession()
-	t := timings{loaded: r.loaded, promptTokens: len(r.input), began: time.Now()}
-	if err := s.Append(ctx, r.input, nil); err != nil {
+	t := timings{loaded: r.loaded, began: time.Now()}
+	known := prefix.NewText(r.store, s)
+	defer known.Keep()
+	t.reused = known.Begin(r.input, len(r.input)-1)
+	t.promptTokens = len(r.input) - t.reused
+	if err := s.Append(ctx, r.input[t.reused:], nil); err != nil {
 		if ctx.Err() != nil {
 			return fmt.Errorf("%w while reading the prompt", errInterrupted)
 		}

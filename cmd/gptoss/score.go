@@ -14,22 +14,26 @@ import (
 
 	"expertfs"
 	"expertfs/infer"
+	"expertfs/infer/prefix"
 )
 
 func newScoreCommand() *cobra.Command {
 	var idsPath, logitsPath, expertsPath string
+	var from int
 	cmd := &cobra.Command{
 		Use:   "score --model DIR --ids FILE",
 		Short: "Print how probable the model finds each token of a text",
 		Long: `Score runs the model over a text given as token ids and prints one JSON object
 per position: the token, its log-probability given the ones before it (null for
-the first), and what the model would have put after it.`,
+the first), and what the model would have put after it. With --from it begins at a
+later position, and computes of those before only what is not stored already.`,
 		Args: noArgs,
 	}
 	model := addModelFlags(cmd)
 	cmd.Flags().StringVar(&idsPath, "ids", "", "file of token ids separated by blanks, commas or newlines, or a JSON array of them; - is standard input (required)")
 	cmd.Flags().StringVar(&logitsPath, "logits", "", "write all logits to this .npy file, float32 [positions, vocabulary]")
 	cmd.Flags().StringVar(&expertsPath, "experts", "", "write the chosen experts to this CSV file: position,layer,e0,e1,..., best first")
+	cmd.Flags().IntVar(&from, "from", 0, "first position to print; positions begin at 0")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
 		if idsPath == "" {
 			return usageErrorf("no text given: use --ids FILE")
@@ -38,18 +42,25 @@ the first), and what the model would have put after it.`,
 		if err != nil {
 			return err
 		}
+		if from < 0 || from > 0 && from >= len(ids) {
+			return usageErrorf("--from %d: the text has positions 0 to %d", from, len(ids)-1)
+		}
 		e, err := model.open()
 		if err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, e.Close()) }()
-		s := &scorer{ids: ids, out: bufio.NewWriter(cmd.OutOrStdout())}
+		var store *prefix.Store
+		defer func() { err = errors.Join(err, closePrefixes(store), e.Close()) }()
+		if store, err = model.prefix.open(e, baseName(model.dir), -1, quietLog(cmd)); err != nil {
+			return err
+		}
+		s := &scorer{ids: ids, from: from, out: bufio.NewWriter(cmd.OutOrStdout())}
 		if err := s.create(logitsPath, expertsPath, e); err != nil {
 			return errors.Join(err, s.close())
 		}
 		ctx, stop := interruptible(cmd.Context())
 		defer stop()
-		return errors.Join(s.run(ctx, e.NewSession()), s.close())
+		return errors.Join(s.run(ctx, prefix.NewText(store, e.NewSession())), s.close())
 	}
 	return cmd
 }
@@ -57,6 +68,7 @@ the first), and what the model would have put after it.`,
 // scorer writes what is known of each position as the model gets there.
 type scorer struct {
 	ids     []int
+	from    int // first position that is written
 	out     *bufio.Writer
 	logits  *npyWriter    // nil: not wanted
 	experts *bufio.Writer // nil: not wanted
@@ -69,12 +81,18 @@ type scorer struct {
 	abandon func() // ends the computation, which is of no use after err
 }
 
-// run computes all positions.
-func (s *scorer) run(ctx context.Context, session *infer.Session) error {
+// run computes all positions that text does not have already.
+func (s *scorer) run(ctx context.Context, text *prefix.Text) error {
 	computing, abandon := context.WithCancel(ctx)
 	defer abandon()
 	s.abandon = abandon
-	err := session.Append(computing, s.ids, s.position)
+	// The position before the first one tells how probable that is.
+	before := max(0, s.from-1)
+	err := text.Session().Append(computing, s.ids[text.Begin(s.ids, before):before], nil)
+	if err == nil {
+		err = text.Session().Append(computing, s.ids[before:], s.position)
+	}
+	text.Keep()
 	switch {
 	case s.err != nil:
 		return s.err
@@ -92,7 +110,7 @@ func (s *scorer) create(logitsPath, expertsPath string, e *infer.Engine) error {
 			return err
 		}
 		s.files = append(s.files, f)
-		if s.logits, err = newNpyWriter(f, len(s.ids), e.Config().Vocab); err != nil {
+		if s.logits, err = newNpyWriter(f, len(s.ids)-s.from, e.Config().Vocab); err != nil {
 			return err
 		}
 	}
@@ -148,6 +166,10 @@ func (s *scorer) position(p int, logits []float32) {
 	line.Next, line.NextProb = best, float64(logits[best])-norm
 	if p+1 < len(s.ids) {
 		s.before = float64(logits[s.ids[p+1]]) - norm
+	}
+	if p < s.from {
+		delete(s.routed, p)
+		return
 	}
 	if s.err = s.write(line, logits); s.err != nil {
 		s.abandon()

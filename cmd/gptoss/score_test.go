@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"expertfs/infer"
+	"expertfs/infer/prefix"
 )
 
 func TestScore(t *testing.T) {
@@ -86,6 +87,6 @@ func TestScoreEndsWhenItCannotWrite(t *testing.T) {
 	require.NoError(t, err)
 	defer func() { require.NoError(t, e.Close()) }()
 	s := &scorer{ids: make([]int, 500), out: bufio.NewWriterSize(brokenPipe{}, 16)}
-	require.ErrorIs(t, s.run(t.Context(), e.NewSession()), io.ErrClosedPipe)
+	require.ErrorIs(t, s.run(t.Context(), prefix.NewText(nil, e.NewSession())), io.ErrClosedPipe)
 	require.Equal(t, 1, e.Stats().Tokens)
 }

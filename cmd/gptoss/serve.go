@@ -70,7 +70,8 @@ The first Ctrl-C lets requests under way finish, for --grace at most.`,
 		if err := o.check(); err != nil {
 			return err
 		}
-		m, err := prepareChatModel(model, o.messages)
+		log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
+		m, err := prepareChatModel(model, o.messages, log)
 		if err != nil {
 			return err
 		}
@@ -80,7 +81,6 @@ The first Ctrl-C lets requests under way finish, for --grace at most.`,
 				return err
 			}
 		}
-		log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
 		ctx, stop := interruptible(cmd.Context())
 		defer stop()
 		return o.run(ctx, m, log)

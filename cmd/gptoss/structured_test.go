@@ -32,7 +32,7 @@ func TestStructuredOutput(t *testing.T) {
 	}
 	// One thread does not wait for another on a busy machine.
 	m, err := openChatModel(&modelFlags{dir: tinyTree(t), mapBytes: "auto", options: infer.Options{Threads: 1}},
-		&conversationFlags{systemMessage: "off", date: "none"})
+		&conversationFlags{systemMessage: "off", date: "none"}, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	defer func() { require.NoError(t, m.close()) }()
 	chat, err := harmony.NewEncoding(m.tokens)

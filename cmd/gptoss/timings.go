@@ -15,7 +15,8 @@ import (
 // timings are the moments of one run.
 type timings struct {
 	loaded                  time.Duration
-	promptTokens, generated int
+	reused                  int // tokens of the prompt that were known
+	promptTokens, generated int // that were computed
 	began, promptDone, done time.Time
 	atPrompt, atEnd         infer.Stats
 	drive                   driveStats // between began and done
@@ -24,6 +25,8 @@ type timings struct {
 // timingFigures are the speeds that follow from them, in the JSON of run.
 type timingFigures struct {
 	LoadMS       float64 `json:"load_ms"`
+	Reused       int     `json:"cache_n"`  // tokens of the prompt that were known
+	Read         int     `json:"prompt_n"` // the others
 	PromptMS     float64 `json:"prompt_ms"`
 	PromptPerS   float64 `json:"prompt_per_second"`
 	Decoded      int     `json:"predicted_n"` // tokens that predicted_ms was spent on
@@ -41,6 +44,8 @@ type timingFigures struct {
 func (t *timings) figures() *timingFigures {
 	f := &timingFigures{
 		LoadMS:       ms(t.loaded),
+		Reused:       t.reused,
+		Read:         t.promptTokens,
 		PromptMS:     ms(t.promptDone.Sub(t.began)),
 		PromptPerS:   perSecond(t.promptTokens, t.promptDone.Sub(t.began)),
 		Decoded:      t.decoded(),
@@ -65,7 +70,11 @@ func (t *timings) decoded() int { return t.atEnd.Tokens - t.atPrompt.Tokens }
 func (t *timings) summary(w io.Writer, notes ...string) {
 	f := t.figures()
 	fmt.Fprintf(w, "\nload    %8.0f ms\n", f.LoadMS)
-	fmt.Fprintf(w, "prompt  %8.0f ms  %5d tokens  %8.2f tokens/s\n", f.PromptMS, t.promptTokens, f.PromptPerS)
+	fmt.Fprintf(w, "prompt  %8.0f ms  %5d tokens  %8.2f tokens/s", f.PromptMS, t.promptTokens, f.PromptPerS)
+	if t.reused > 0 {
+		fmt.Fprintf(w, "  (%d more were known)", t.reused)
+	}
+	fmt.Fprintln(w)
 	fmt.Fprintf(w, "decode  %8.0f ms  %5d tokens", f.DecodeMS, f.Decoded)
 	if f.Decoded > 0 {
 		fmt.Fprintf(w, "  %8.2f tokens/s", f.DecodePerS)

@@ -41,6 +41,9 @@ type text struct {
 	each func(position int, logits []float32)
 }
 
+// keeper is an Engine that wants to know when a text has come to its end.
+type keeper interface{ Keep() }
+
 // outcome is what came of a text.
 type outcome struct {
 	reused    int // tokens of the prompt that were not computed
@@ -60,6 +63,9 @@ func generate(ctx context.Context, e Engine, t *text) (o outcome, err error) {
 	o.reading = read.Sub(began)
 	if err == nil {
 		o.generated, o.why, err = t.generate(ctx, e)
+	}
+	if k, ok := e.(keeper); ok {
+		k.Keep()
 	}
 	o.writing = time.Since(read)
 	return o, err
