@@ -18,10 +18,12 @@ type Stats struct {
 	Experts    int    `json:"experts"`     // of each layer
 	ExpertSize int64  `json:"expert_size"` // length of an expert file in bytes
 
-	Mechanism Mechanism `json:"mechanism"`
-	Why       string    `json:"why"`       // not a better mechanism; "" for the best
-	NoSocket  string    `json:"no_socket"` // why there is no SocketFile; "" if there is one
-	Seconds   float64   `json:"seconds"`
+	Mechanism  Mechanism `json:"mechanism"`
+	Why        string    `json:"why"`         // not a better mechanism; "" for the best
+	NoSocket   string    `json:"no_socket"`   // why there is no SocketFile; "" if there is one
+	AutoBudget bool      `json:"auto_budget"` // the budget follows the memory that others leave
+
+	Seconds float64 `json:"seconds"`
 
 	LastRefused *Refusal `json:"last_refused,omitempty"` // write to a control file
 

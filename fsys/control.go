@@ -165,6 +165,11 @@ func (f *FS) readRAM() ([]byte, error) {
 }
 
 func (f *FS) writeRAM(data []byte) error {
+	governor := f.options.Governor
+	if string(data) == budget.Auto && governor != nil {
+		governor.Pause(false)
+		return nil
+	}
 	n, err := budget.Parse(string(data))
 	if err != nil {
 		return err
@@ -176,6 +181,9 @@ func (f *FS) writeRAM(data []byte) error {
 	}
 	if err := demand.Refuse(); err != nil {
 		return err
+	}
+	if governor != nil && governor.Active() {
+		governor.Pause(true) // what is set by hand stays
 	}
 	if err := f.cache.SetBudget(n); err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 
 	"expertfs"
 	"expertfs/checkpoint"
+	"expertfs/fsys/budget"
 	"expertfs/fsys/handout"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -26,6 +27,9 @@ type Options struct {
 
 	// Mechanism is the one to use instead of the best there is.
 	Mechanism expertfs.Mechanism
+
+	// Governor moves the budget while nobody has set it by hand; nil for none.
+	Governor *budget.Governor
 
 	Source  string // how the checkpoint was named, shown in .expertfs/stats.json
 	Version string // shown in .expertfs/version

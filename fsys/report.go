@@ -36,6 +36,7 @@ func (f *FS) Stats() expertfs.Stats {
 		Readers: f.cache.Readers(),
 	}
 	s.NoSocket = f.noSocket
+	s.AutoBudget = f.options.Governor != nil && f.options.Governor.Active()
 	if f.handout != nil {
 		s.Requests.Descriptors = f.handout.Opens()
 	}

@@ -21,6 +21,14 @@ func statsText(s expertfs.Stats) []byte {
 	return b.Bytes()
 }
 
+// follows says so when the budget is not the user's.
+func follows(s expertfs.Stats) string {
+	if s.AutoBudget {
+		return " (auto)"
+	}
+	return ""
+}
+
 // summary writes what cannot be a number, and the figures that are looked for
 // first.
 func summary(b *bytes.Buffer, s expertfs.Stats) {
@@ -38,8 +46,8 @@ func summary(b *bytes.Buffer, s expertfs.Stats) {
 	fmt.Fprintf(b, "# RAM tier: %s%s\n", c.Mechanism, reason(c.Why))
 	fmt.Fprintf(b, "# NVMe tier: %s\n", c.Drive)
 	fmt.Fprintf(b, "# policy: %s\n", c.Policy)
-	fmt.Fprintf(b, "# RAM: %s of %s, %d experts; dense files %s beside, %s of it rounded\n",
-		humanize.IBytes(uint64(c.Used)), humanize.IBytes(uint64(c.Budget)), c.Resident,
+	fmt.Fprintf(b, "# RAM: %s of %s%s, %d experts; dense files %s beside, %s of it rounded\n",
+		humanize.IBytes(uint64(c.Used)), humanize.IBytes(uint64(c.Budget)), follows(s), c.Resident,
 		humanize.IBytes(uint64(c.DenseBytes)), humanize.IBytes(uint64(c.RoundedBytes)))
 	if c.Uses.Total() > 0 {
 		fmt.Fprintf(b, "# hit rate: %.1f%% of %d expert accesses\n", 100*c.HitRate(), c.Uses.Total())

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"expertfs"
+	"expertfs/fsys/budget"
 	"expertfs/policy"
 
 	"github.com/spf13/cobra"
@@ -18,7 +19,7 @@ type mountConfig struct {
 	point      string
 	config     string // file with options; "" for none
 
-	ram     string // size, as budget.Parse reads it
+	ram     string // size, as budget.Parse or budget.ParseAuto reads it
 	dense   string // size, or denseAuto
 	policy  string
 	seed    uint64
@@ -47,8 +48,8 @@ type mountConfig struct {
 	noHuge    bool
 }
 
-// defaultRAM leaves room for the dense part of the model and its reader.
-const defaultRAM = "40%"
+// defaultRAM is what nobody needs to think about.
+const defaultRAM = budget.Auto
 
 func newMountCommand() *cobra.Command {
 	var c mountConfig
@@ -63,7 +64,9 @@ or says why it does not.
 
 The RAM budget bounds the bytes of experts in memory: resident, loading, and
 evicted but still mapped by a reader. A percentage is of the memory that this
-process may use, control groups included. K, M, G and KB, MB, GB are powers of
+process may use, control groups included. The default, auto, begins with what
+is free now, less what dense weights and a reader need, and follows: it gives
+memory back at once when others need it, and takes it again slowly. K, M, G and KB, MB, GB are powers of
 1000, KiB, MiB, GiB powers of 1024.
 
 Policies: ` + strings.Join(policy.Names(), ", ") + `; default is ` + policy.Default + `.

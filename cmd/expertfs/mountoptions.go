@@ -26,7 +26,7 @@ type mountOptions struct {
 func (c *mountConfig) declare() *mountOptions {
 	var both, alone, listed pflag.FlagSet
 	f := &both // --name VALUE, and name=VALUE in -o
-	f.StringVar(&c.ram, "ram", defaultRAM, "RAM `budget` for experts: 6GiB, 40%, ...")
+	f.StringVar(&c.ram, "ram", defaultRAM, "RAM `budget` for experts: 6GiB, 40%, ...; auto, or auto:MIN-MAX, follows the memory that others leave")
 	f.StringVar(&c.dense, "dense", denseAuto, "`bound` on dense files in RAM, beside the budget: 2GiB, 10%, ...; auto is what experts and server leave of the memory. Others are read from the drive")
 	f.StringVar(&c.policy, "policy", policy.Default, "eviction `policy`: NAME[:key=value,...]")
 	f.Uint64Var(&c.seed, "seed", 1, "seed of policies that draw lots, a `number`")

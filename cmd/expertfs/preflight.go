@@ -17,7 +17,9 @@ import (
 // validate finds what is wrong with the command line, before anything is begun,
 // and makes paths absolute, as the background process leaves its folder.
 func (c *mountConfig) validate() error {
-	if _, err := budget.Parse(c.ram); err != nil {
+	if _, auto, err := budget.ParseAuto(c.ram); err != nil {
+		return withCode(exitUsage, fmt.Errorf("--ram: %w", err))
+	} else if _, err := budget.Parse(c.ram); err != nil && !auto {
 		return withCode(exitUsage, fmt.Errorf("--ram: %w", err))
 	}
 	if _, err := budget.Parse(c.dense); err != nil && c.dense != denseAuto {

@@ -15,23 +15,57 @@ import (
 // demand tells what the mount may come to hold in RAM, and the bound on dense files
 // in it. What of them has no room is read from the drive.
 func (c *mountConfig) demand(ck *checkpoint.Checkpoint) (d budget.Demand, dense int64, err error) {
-	if d.Budget, err = budget.Parse(c.ram); err != nil {
-		return d, 0, err
-	}
 	m := ck.Config()
 	d.Experts = int64(m.Layers) * int64(m.Experts) * ck.ExpertSize()
+	all := ck.Unembedding().Size()
+	for layer := range m.Layers {
+		all += ck.Dense(layer).Size()
+	}
+	bounds, auto, err := c.bounds(ck)
+	if err != nil {
+		return d, 0, err
+	}
+	if auto {
+		// The mount keeps dense files once, and a reader what it rounds them to.
+		d.Budget, err = bounds.Start(2 * all)
+	} else {
+		d.Budget, err = budget.Parse(c.ram)
+	}
+	if err != nil {
+		return d, 0, err
+	}
 	if c.dense == denseAuto {
 		dense, err = d.Left()
 	} else {
 		dense, err = budget.Parse(c.dense)
 	}
 	dense = max(dense, 1) // 0 is no bound
-	all := ck.Unembedding().Size()
-	for layer := range m.Layers {
-		all += ck.Dense(layer).Size()
-	}
 	d.Dense = min(all, dense)
 	return d, dense, err
+}
+
+// bounds tells within which bounds a budget follows the memory, and whether it was
+// asked to: from two layers' experts of a token to all experts there are, where the
+// user names no others.
+func (c *mountConfig) bounds(ck *checkpoint.Checkpoint) (b budget.Bounds, auto bool, err error) {
+	m := ck.Config()
+	if b, auto, err = budget.ParseAuto(c.ram); err != nil {
+		return b, auto, err
+	}
+	all := int64(m.Layers) * int64(m.Experts) * slotBytes(ck)
+	if b.Max == 0 {
+		b.Max = all
+	}
+	b.Max = min(b.Max, all)
+	b.Min = max(b.Min, 2*int64(m.TopK)*slotBytes(ck))
+	b.Max = max(b.Max, b.Min)
+	return b, auto, nil
+}
+
+// slotBytes is what an expert takes in RAM: whole pages.
+func slotBytes(ck *checkpoint.Checkpoint) int64 {
+	page := int64(unix.Getpagesize())
+	return (ck.ExpertSize() + page - 1) / page * page
 }
 
 // denseAuto, as --dense, stands for the memory that is left.

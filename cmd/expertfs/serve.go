@@ -13,6 +13,7 @@ import (
 	"expertfs"
 	"expertfs/checkpoint"
 	"expertfs/fsys"
+	"expertfs/fsys/budget"
 	"expertfs/fsys/mountpoint"
 	"expertfs/tiers"
 
@@ -83,7 +84,13 @@ func (c *mountConfig) serveCheckpoint(ck *checkpoint.Checkpoint, log *slog.Logge
 			err = errors.Join(err, learned.save(cache.Heat()))
 		}
 	}()
-	fs, err := fsys.Mount(c.point, cache, ck, c.fsOptions(log))
+	bounds, auto, err := c.bounds(ck)
+	if err != nil {
+		return err
+	}
+	governor := budget.NewGovernor(cache, bounds, log)
+	governor.Pause(!auto)
+	fs, err := fsys.Mount(c.point, cache, ck, c.fsOptions(log, governor))
 	if err != nil {
 		return c.mountError(err)
 	}
@@ -110,13 +117,14 @@ func (c *mountConfig) serveCheckpoint(ck *checkpoint.Checkpoint, log *slog.Logge
 	}
 	notify(log, sd.SdNotifyReady)
 	done := make(chan struct{})
-	var saver sync.WaitGroup
-	saver.Go(func() { learned.saveEvery(heatInterval, cache.Heat, done) })
+	var beside sync.WaitGroup
+	beside.Go(func() { learned.saveEvery(heatInterval, cache.Heat, done) })
+	beside.Go(func() { governor.Run(done) })
 	waitUnmounted(fs, c.point, signals, log, func() error {
 		return errors.Join(steps.close(true), learned.save(cache.Heat()))
 	})
 	close(done)
-	saver.Wait()
+	beside.Wait()
 	log.Info("unmounted", "point", c.point, "figures", summary(fs.Stats()))
 	notify(log, sd.SdNotifyStopping)
 	return nil
@@ -135,13 +143,14 @@ func (c *mountConfig) openCache(ck *checkpoint.Checkpoint, o tiers.Options) (*fs
 	return cache, err
 }
 
-func (c *mountConfig) fsOptions(log *slog.Logger) fsys.Options {
+func (c *mountConfig) fsOptions(log *slog.Logger, governor *budget.Governor) fsys.Options {
 	o := fsys.Options{
 		AllowOther: c.allowOther,
 		ReadOnly:   c.readOnly,
 		Mechanism:  expertfs.Mechanism(c.mechanism),
 		Source:     c.checkpoint,
 		Version:    version(),
+		Governor:   governor,
 		Log:        log,
 	}
 	if c.noPassthrough && o.Mechanism == "" {
