@@ -94,7 +94,6 @@ type chatChoice struct {
 	index  int
 	turn   *turn
 	why    finish
-	begun  bool
 	said   bool // a text before this one
 	calls  int
 	probs  bool // are wanted
@@ -121,6 +120,9 @@ func (a *chatAnswer) serve(ctx context.Context, w http.ResponseWriter, j *job, t
 	if a.streamed {
 		a.stream = a.s.openStream(w)
 		defer a.stream.close()
+		for _, c := range a.choices {
+			_ = c.open() // a client that has gone is noticed soon enough
+		}
 	}
 	err := j.run(ctx, texts, func(i int, o outcome) error { return a.choices[i].finish(o.why) })
 	if a.stream == nil {
@@ -183,16 +185,16 @@ func (c *chatChoice) whole() chatChoiceOut {
 	return out
 }
 
-// event sends an event of the choice, after one that names the role.
+// open sends the event that names the role. It comes before the prompt is read, so
+// that a client sees at once that there will be an answer.
+func (c *chatChoice) open() error {
+	return c.event(&chatDelta{Role: "assistant", Content: jsontext.Value("null")}, nil, nil)
+}
+
+// event sends an event of the choice.
 func (c *chatChoice) event(d *chatDelta, probs []tokenProb, why *finish) error {
 	if c.a.stream == nil {
 		return nil
-	}
-	if !c.begun {
-		c.begun = true
-		if err := c.event(&chatDelta{Role: "assistant", Content: jsontext.Value("null")}, nil, nil); err != nil {
-			return err
-		}
 	}
 	e := c.a.head
 	out := chatChoiceOut{Index: c.index, Delta: d, Finish: why}
