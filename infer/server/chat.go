@@ -14,7 +14,7 @@ type chatRequest struct {
 	lengths
 	Model             string             `json:"model"`
 	Messages          []chatMessage      `json:"messages"`
-	Stop              stops              `json:"stop"`
+	Stop              words              `json:"stop"`
 	Stream            bool               `json:"stream"`
 	StreamOptions     *streamOptions     `json:"stream_options"`
 	N                 *integer           `json:"n"`
@@ -31,7 +31,7 @@ type chatRequest struct {
 	TemplateKwargs    *chatTemplateKwarg `json:"chat_template_kwargs"`
 
 	// Refused unless they ask for nothing.
-	Modalities []string       `json:"modalities"`
+	Modalities words          `json:"modalities"`
 	Audio      jsontext.Value `json:"audio"`
 	Functions  jsontext.Value `json:"functions"`
 

@@ -18,7 +18,7 @@ type completionRequest struct {
 	lengths
 	Model         string         `json:"model"`
 	Prompt        prompts        `json:"prompt"`
-	Stop          stops          `json:"stop"`
+	Stop          words          `json:"stop"`
 	Stream        bool           `json:"stream"`
 	StreamOptions *streamOptions `json:"stream_options"`
 	N             *integer       `json:"n"`
@@ -37,53 +37,58 @@ type prompts []prompt
 type prompt struct {
 	text string
 	ids  []int // nil: the text is meant
+	bare bool  // the ids stand for themselves, and not in a list of prompts
 }
 
 func (p *prompts) UnmarshalJSONFrom(d *jsontext.Decoder) error {
-	value, err := d.ReadValue()
-	if err != nil || value.Kind() == 'n' {
-		return err
+	switch d.PeekKind() {
+	case 'n':
+		return d.SkipValue()
+	case '"':
+		*p = make(prompts, 1)
+		return json.UnmarshalDecode(d, &(*p)[0].text)
+	case '[':
+		// One prompt of ids, as soon as there is a number; else a list of prompts.
+		return readList(d, mostTokenized, func() error {
+			if d.PeekKind() == '0' && (len(*p) == 0 || (*p)[0].bare) {
+				if len(*p) == 0 {
+					*p = prompts{{bare: true}}
+				}
+				return (*p)[0].readID(d)
+			}
+			if len(*p) == mostPrompts {
+				return badRequest("prompt", "prompt has more than %d entries", mostPrompts)
+			}
+			if len(*p) > 0 && (*p)[0].bare {
+				return badRequest("prompt", "prompt[%d] is not a token id, as those before it are", len((*p)[0].ids))
+			}
+			*p = append(*p, prompt{})
+			return (*p)[len(*p)-1].read(d, len(*p)-1)
+		})
 	}
-	if one, err := readPrompt(value); err == nil {
-		*p = prompts{one}
-		return nil
-	}
-	var many []jsontext.Value
-	if value.Kind() == '[' {
-		err = json.Unmarshal(value, &many, decoding)
-	}
-	if err != nil || value.Kind() != '[' {
-		return badRequest("prompt", "prompt is neither a string, nor a list of token ids, nor a list of these")
-	}
-	if len(many) > mostPrompts {
-		return badRequest("prompt", "prompt has more than %d entries", mostPrompts)
-	}
-	for i, v := range many {
-		one, err := readPrompt(v)
-		if err != nil {
-			return badRequest("prompt", "prompt[%d] is neither a string nor a list of token ids", i)
-		}
-		*p = append(*p, one)
-	}
-	return nil
+	return badRequest("prompt", "prompt is neither a string, nor a list of token ids, nor a list of these")
 }
 
-// readPrompt reads one text or a list of ids that is not empty.
-func readPrompt(value jsontext.Value) (p prompt, err error) {
-	if value.Kind() == '"' {
-		return p, json.Unmarshal(value, &p.text, decoding)
+// read reads a text or a list of ids that is not empty: entry i of a list.
+func (p *prompt) read(d *jsontext.Decoder, i int) error {
+	switch d.PeekKind() {
+	case '"':
+		return json.UnmarshalDecode(d, &p.text)
+	case '[':
+		err := readList(d, mostTokenized, func() error { return p.readID(d) })
+		if err == nil && len(p.ids) == 0 {
+			err = badRequest("prompt", "prompt[%d] is empty", i)
+		}
+		return err
 	}
-	var ids []integer
-	if err := json.Unmarshal(value, &ids, decoding); err != nil {
-		return p, err
-	}
-	if len(ids) == 0 || value.Kind() != '[' {
-		return p, badRequest("prompt", "prompt is empty")
-	}
-	for _, id := range ids {
-		p.ids = append(p.ids, int(id))
-	}
-	return p, nil
+	return badRequest("prompt", "prompt[%d] is neither a string nor a list of token ids", i)
+}
+
+func (p *prompt) readID(d *jsontext.Decoder) error {
+	var id integer
+	err := json.UnmarshalDecode(d, &id)
+	p.ids = append(p.ids, int(id))
+	return err
 }
 
 // defaultMaxTokens is what the API documents for requests without max_tokens.

@@ -43,7 +43,7 @@ func (s *Server) decode(w http.ResponseWriter, r *http.Request, v any) error {
 	}
 	body := http.MaxBytesReader(w, r.Body, maxBody)
 	d := jsontext.NewDecoder(body, decoding)
-	err := json.UnmarshalDecode(d, v, decoding)
+	err := json.UnmarshalDecode(d, v, decoding, counting())
 	if err == nil {
 		if _, more := d.ReadToken(); !errors.Is(more, io.EOF) {
 			err = more
@@ -170,19 +170,60 @@ func (n *seed) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	return nil
 }
 
-// stops is one string or a list of strings. One that is empty asks for nothing.
-type stops []string
+// words is one string or a short list of strings. One that is empty asks for
+// nothing.
+type words []string
 
-func (s *stops) UnmarshalJSONFrom(d *jsontext.Decoder) error {
-	if d.PeekKind() == '"' {
-		var one string
+func (s *words) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	var one string
+	switch d.PeekKind() {
+	case '"':
 		err := json.UnmarshalDecode(d, &one)
 		if one != "" {
-			*s = stops{one}
+			*s = words{one}
 		}
 		return err
+	case '[':
+		return readList(d, mostWords, func() error {
+			err := json.UnmarshalDecode(d, &one)
+			*s = append(*s, one)
+			return err
+		})
 	}
 	return json.UnmarshalDecode(d, (*[]string)(s))
+}
+
+// integers is a list of ids.
+type integers []integer
+
+func (n *integers) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	if d.PeekKind() != '[' {
+		return json.UnmarshalDecode(d, (*[]integer)(n))
+	}
+	return readList(d, mostTokenized, func() error {
+		var id integer
+		err := json.UnmarshalDecode(d, &id)
+		*n = append(*n, id)
+		return err
+	})
+}
+
+// readList reads a list, whose elements one reads, and no further than most of
+// them: a long list takes much more memory than its text.
+func readList(d *jsontext.Decoder, most int, one func() error) error {
+	if _, err := d.ReadToken(); err != nil {
+		return err
+	}
+	for n := 0; d.PeekKind() != ']'; n++ {
+		if n == most {
+			return badRequest("", "the list has more than %d entries", most)
+		}
+		if err := one(); err != nil {
+			return err
+		}
+	}
+	_, err := d.ReadToken()
+	return err
 }
 
 // shorten bounds what an error repeats of a request.

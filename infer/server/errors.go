@@ -94,19 +94,6 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	_, _ = w.Write(append(text, '\n'))
 }
 
-// memberNames returns the names of a JSON object.
-func memberNames(object jsontext.Value) []string {
-	var members map[string]jsontext.Value
-	if json.Unmarshal(object, &members, decoding) != nil {
-		return nil
-	}
-	names := make([]string, 0, len(members))
-	for name := range members {
-		names = append(names, name)
-	}
-	return names
-}
-
 // mustJSON is the JSON of a value of ours.
 func mustJSON(v any) jsontext.Value {
 	text, err := json.Marshal(v, encoding)

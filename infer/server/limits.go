@@ -1,10 +1,18 @@
 package server
 
+import (
+	"errors"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
 // Bounds of what one request may ask for.
 const (
 	mostChoices  = 128
 	mostPrompts  = 2048
-	mostStops    = 256
+	mostWords    = 256
+	mostBiases   = 1 << 16
 	longestStop  = 4096
 	mostLogprobs = 20
 )
@@ -39,10 +47,7 @@ func (l *lengths) max(room, otherwise, least int) (int, error) {
 }
 
 // check refuses stops that cannot be.
-func (s stops) check(field string) error {
-	if len(s) > mostStops {
-		return badRequest(field, "%s has more than %d strings", field, mostStops)
-	}
+func (s words) check(field string) error {
 	for _, text := range s {
 		if text == "" || len(text) > longestStop {
 			return badRequest(field, "%s has an empty string, or one of more than %d bytes", field, longestStop)
@@ -57,4 +62,27 @@ func counted(n *integer) (int, error) {
 		return int(v), nil
 	}
 	return 0, badRequest("n", "n %d: must be from 1 to %d", *n, mostChoices)
+}
+
+// mostEntries bounds the messages, parts of contents, calls and tools of a request
+// together. Each takes much more memory than its text: two bytes can be a message.
+const mostEntries = 1 << 15
+
+// counting returns the option of decoding that refuses requests with more.
+func counting() json.Options {
+	left := mostEntries
+	return json.WithUnmarshalers(json.JoinUnmarshalers(
+		entry[chatMessage](&left), entry[chatCall](&left), entry[chatTool](&left), entry[part](&left),
+		entry[inputItem](&left), entry[responsesTool](&left),
+		entry[blockMessage](&left), entry[block](&left), entry[messagesTool](&left)))
+}
+
+// entry counts values of a type, and leaves the reading of them to others.
+func entry[T any](left *int) *json.Unmarshalers {
+	return json.UnmarshalFromFunc(func(*jsontext.Decoder, *T) error {
+		if *left--; *left < 0 {
+			return badRequest("", "the request has more than %d messages, parts, calls and tools", mostEntries)
+		}
+		return errors.ErrUnsupported
+	})
 }

@@ -17,7 +17,7 @@ type messagesRequest struct {
 	MaxTokens     *integer        `json:"max_tokens"`
 	Messages      []blockMessage  `json:"messages"`
 	System        blocks          `json:"system"`
-	StopSequences stops           `json:"stop_sequences"`
+	StopSequences words           `json:"stop_sequences"`
 	Stream        bool            `json:"stream"`
 	Temperature   *float64        `json:"temperature"`
 	TopP          *float64        `json:"top_p"`
@@ -331,7 +331,7 @@ func (m *blockMessage) addUser(s *Server, c *conversation, field string) error {
 		at := fmt.Sprintf("%s.content[%d]", field, i)
 		var inner blocks
 		if !isNeutral(b.Content) {
-			if err := json.Unmarshal(b.Content, &inner, decoding); err != nil {
+			if err := json.Unmarshal(b.Content, &inner, decoding, counting()); err != nil {
 				return badRequest(at+".content", "%s.content is neither a string nor a list of blocks", at)
 			}
 		}

@@ -1,8 +1,11 @@
 package server
 
 import (
+	"bytes"
 	"strings"
 	"sync"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // noticer names fields without effect in the log, each once.
@@ -41,4 +44,23 @@ func (n *noticer) first(name string) bool {
 	}
 	n.seen[name] = true
 	return true
+}
+
+// memberNames returns the names of a JSON object, the first ones of many.
+func memberNames(object jsontext.Value) (names []string) {
+	d := jsontext.NewDecoder(bytes.NewReader(object), decoding)
+	if _, err := d.ReadToken(); err != nil {
+		return nil
+	}
+	for d.PeekKind() == '"' && len(names) < mostNoticed {
+		name, err := d.ReadToken()
+		if err != nil {
+			return names
+		}
+		names = append(names, name.String())
+		if d.SkipValue() != nil {
+			return names
+		}
+	}
+	return names
 }

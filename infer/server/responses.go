@@ -17,7 +17,7 @@ type responsesRequest struct {
 	Instructions      content             `json:"instructions"`
 	MaxOutputTokens   *integer            `json:"max_output_tokens"`
 	MaxToolCalls      *integer            `json:"max_tool_calls"`
-	Stop              stops               `json:"stop"` // beyond OpenAI's API
+	Stop              words               `json:"stop"` // beyond OpenAI's API
 	Stream            bool                `json:"stream"`
 	Tools             []responsesTool     `json:"tools"`
 	ToolChoice        jsontext.Value      `json:"tool_choice"`
@@ -25,7 +25,7 @@ type responsesRequest struct {
 	Text              *responsesText      `json:"text"`
 	Reasoning         *responsesReasoning `json:"reasoning"`
 	TopLogprobs       *integer            `json:"top_logprobs"`
-	Include           []string            `json:"include"`
+	Include           words               `json:"include"`
 
 	// Given back as they came.
 	Metadata         jsontext.Value `json:"metadata"`

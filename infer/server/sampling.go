@@ -83,33 +83,36 @@ func (p *sampling) params(otherwise uint64) sample.Params {
 type biases map[int]float64
 
 func (b *biases) UnmarshalJSONFrom(d *jsontext.Decoder) error {
-	value, err := d.ReadValue()
-	if err != nil || value.Kind() == 'n' {
-		return err
-	}
 	*b = make(biases)
-	if value.Kind() == '{' {
-		var members map[string]float64
-		if err := json.Unmarshal(value, &members, decoding); err != nil {
+	switch d.PeekKind() {
+	case 'n':
+		*b = nil
+		return d.SkipValue()
+	case '{':
+		if _, err := d.ReadToken(); err != nil {
 			return err
 		}
-		for text, bias := range members {
-			id, err := strconv.Atoi(text)
+		for d.PeekKind() != '}' {
+			name, err := d.ReadToken()
 			if err != nil {
-				return fmt.Errorf("%q is not a token id", shorten(text))
+				return err
 			}
-			(*b)[id] = bias
+			text := name.String()
+			var bias float64
+			if err := json.UnmarshalDecode(d, &bias); err != nil {
+				return err
+			}
+			if err := b.add(text, bias); err != nil {
+				return err
+			}
 		}
-		return b.check()
-	}
-	var pairs [][2]jsontext.Value
-	if err := json.Unmarshal(value, &pairs, decoding); err != nil {
+		_, err := d.ReadToken()
 		return err
 	}
-	for _, pair := range pairs {
-		id, err := strconv.Atoi(string(pair[0]))
-		if err != nil {
-			return fmt.Errorf("%s is not a token id", shorten(string(pair[0])))
+	return readList(d, mostBiases, func() error {
+		var pair [2]jsontext.Value
+		if err := json.UnmarshalDecode(d, &pair); err != nil {
+			return err
 		}
 		bias, err := strconv.ParseFloat(string(pair[1]), 64)
 		if pair[1].Kind() == 'f' {
@@ -118,16 +121,21 @@ func (b *biases) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 		if err != nil {
 			return fmt.Errorf("%s is not a number", shorten(string(pair[1])))
 		}
-		(*b)[id] = bias
-	}
-	return b.check()
+		return b.add(string(pair[0]), bias)
+	})
 }
 
-func (b *biases) check() error {
-	for id, bias := range *b {
-		if !(math.Abs(bias) <= 100) {
-			return fmt.Errorf("the bias %v of token %d is not from -100 to 100", bias, id)
-		}
+// add adds the bias of a token, whose id is a text.
+func (b *biases) add(text string, bias float64) error {
+	id, err := strconv.Atoi(text)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%q is not a token id", shorten(text))
+	case !(math.Abs(bias) <= 100):
+		return fmt.Errorf("the bias %v of token %d is not from -100 to 100", bias, id)
+	case len(*b) == mostBiases:
+		return fmt.Errorf("there are more than %d biases", mostBiases)
 	}
+	(*b)[id] = bias
 	return nil
 }

@@ -36,7 +36,7 @@ func (s *Server) openStream(w http.ResponseWriter) *stream {
 }
 
 func (s *stream) keepAlive(every time.Duration) {
-	tick := time.NewTicker(max(every/2, time.Millisecond))
+	tick := time.NewTicker(max(every/5, time.Millisecond))
 	defer tick.Stop()
 	for {
 		select {
@@ -44,7 +44,7 @@ func (s *stream) keepAlive(every time.Duration) {
 			return
 		case <-tick.C:
 			s.mu.Lock()
-			if time.Since(s.last) >= every/2 {
+			if time.Since(s.last) >= every/3 { // early: on a busy machine ticks come late
 				s.write(": waiting\n\n")
 			}
 			s.mu.Unlock()

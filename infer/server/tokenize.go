@@ -82,7 +82,7 @@ const mostTokenized = 1 << 20
 // serveDetokenize answers POST /detokenize, as llama-server does.
 func (s *Server) serveDetokenize(w http.ResponseWriter, r *http.Request) {
 	var q struct {
-		Tokens []integer `json:"tokens"`
+		Tokens integers  `json:"tokens"`
 		Extra  unnoticed `json:",embed"`
 	}
 	if err := s.decode(w, r, &q); err != nil {

@@ -1,0 +1,58 @@
+package server
+
+import (
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Requests of millions of small entries are refused before they take memory: two
+// bytes can be a message.
+func TestManyEntriesCostLittle(t *testing.T) {
+	server, _ := start(t, &model{says: "<|channel|>final<|message|>ok<|return|>"})
+	many := func(head, entry, tail string) string {
+		return head + strings.Repeat(entry+",", (4<<20)/(len(entry)+1)) + entry + tail
+	}
+	const user = `{"messages": [{"role": "user", "content": "x"}], `
+	for _, c := range []struct{ path, body, want string }{
+		{"chat/completions", many(`{"messages": [`, `{}`, `]}`), "more than 32768 messages"},
+		{"chat/completions", many(`{"messages": [`, `null`, `]}`), "more than 32768 messages"},
+		{"chat/completions", many(`{"messages": [`, `{"role": "user", "content": "a"}`, `]}`), "more than 32768 messages"},
+		{"chat/completions", many(`{"messages": [{"role": "user", "content": [`, `{"type": "text"}`, `]}]}`), "more than 32768 messages"},
+		{"chat/completions", many(`{"messages": [{"role": "assistant", "tool_calls": [`, `{}`, `]}]}`), "more than 32768 messages"},
+		{"chat/completions", many(user+`"tools": [`, `{}`, `]}`), "more than 32768 messages"},
+		{"chat/completions", many(user+`"stop": [`, `""`, `]}`), "more than 256 entries"},
+		{"chat/completions", many(user+`"modalities": [`, `""`, `]}`), "more than 256 entries"},
+		{"chat/completions", many(user+`"logit_bias": [`, `[1,1]`, `]}`), "more than 65536 entries"},
+		{"completions", many(`{"prompt": [`, `""`, `]}`), "more than 2048 entries"},
+		{"completions", many(`{"prompt": [`, `1`, `]}`), "more than 1048576 entries"},
+		{"responses", many(`{"input": [`, `{}`, `]}`), "more than 32768 messages"},
+		{"responses", many(`{"input": "x", "tools": [`, `{}`, `]}`), "more than 32768 messages"},
+		{"responses", many(`{"input": "x", "include": [`, `""`, `]}`), "more than 256 entries"},
+		{"messages", many(`{"max_tokens": 1, "messages": [`, `{}`, `]}`), "more than 32768 messages"},
+		{"messages", many(`{"max_tokens": 1, "messages": [{"role": "user", "content": [`, `{}`, `]}]}`), "more than 32768 messages"},
+		{"messages", many(`{"max_tokens": 1, "messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "f"}]},
+			{"role": "user", "content": [{"type": "tool_result", "tool_use_id": "a", "content": [`, `{}`, `]}]}]}`), "list of blocks"},
+		{"detokenize", many(`{"tokens": [`, `1`, `]}`), "more than 1048576 entries"},
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		status, answer := post(t, server, "/v1/"+c.path, c.body)
+		runtime.ReadMemStats(&after)
+		require.Equal(t, 400, status, c.body[:80])
+		require.Contains(t, answer, c.want, c.body[:80])
+		require.Less(t, (after.TotalAlloc-before.TotalAlloc)>>20, uint64(150), c.body[:80])
+	}
+}
+
+// A long conversation is no such request.
+func TestLongConversations(t *testing.T) {
+	m := &model{says: "<|channel|>final<|message|>ok<|return|>"}
+	server, _ := start(t, m)
+	m.Room = 131072
+	body := `{"messages": [` + strings.Repeat(`{"role": "user", "content": [{"type": "text", "text": "a"}]}, `, 10000) + `{"role": "user", "content": "x"}]}`
+	status, answer := post(t, server, "/v1/chat/completions", body)
+	require.Equal(t, 200, status, answer)
+}
