@@ -155,6 +155,9 @@ func (c *conversation) setFormat(field, kind string, schema *schemaFormat) error
 		if schema == nil || schema.Schema.Kind() != '{' && schema.Schema.Kind() != 't' {
 			return badRequest(field, "%s of type json_schema has no schema", field)
 		}
+		if len(schema.Schema) > mostSchemas {
+			return badRequest(field, "%s: the schema has more than %d bytes", field, mostSchemas)
+		}
 		c.format = format{kind: formatSchema, name: schema.Name, description: schema.Description, source: schema.Schema}
 		if c.format.name == "" {
 			c.format.name = "answer"

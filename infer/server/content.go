@@ -130,8 +130,12 @@ func (c *conversation) setEffort(field, name string) error {
 // toolName is what names of tools may be like.
 var toolName = regexp.MustCompile(`^[A-Za-z0-9_.:/-]{1,128}$`)
 
-// mostTools bounds the tools of a request.
-const mostTools = 1024
+// mostTools bounds the tools of a request, mostSchemas the bytes of the schemas of
+// all tools, or of an answer.
+const (
+	mostTools   = 1024
+	mostSchemas = 2 << 20
+)
 
 // addTool offers a tool. Parameters may be left out.
 func (c *conversation) addTool(field, name, description string, parameters jsontext.Value, strict bool) error {
@@ -142,6 +146,9 @@ func (c *conversation) addTool(field, name, description string, parameters jsont
 		return badRequest(field, "%s: the parameters of %s are not a JSON schema", field, name)
 	case len(c.tools) == mostTools:
 		return badRequest("tools", "tools has more than %d entries", mostTools)
+	}
+	if c.schemas += len(parameters); c.schemas > mostSchemas {
+		return badRequest(field, "%s: the parameters of all tools have more than %d bytes", field, mostSchemas)
 	}
 	c.tools = append(c.tools, tool{harmony.Function{Name: name, Description: description, Parameters: parameters}, strict})
 	return nil

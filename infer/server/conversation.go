@@ -17,6 +17,7 @@ type conversation struct {
 	messages     []harmony.Message
 	calls        map[string]int // by the client's id: where the call stands in messages
 	tools        []tool
+	schemas      int // bytes of the tools' parameters
 	choice       choice
 	parallel     bool // several calls in one answer are welcome
 	format       format

@@ -89,7 +89,7 @@ func (s *Server) explain(err error) error {
 	case semantic != nil:
 		return badRequest(where, "%s: %v", where, semantic.Err)
 	}
-	return badRequest("", "the request is not valid JSON: %v", err)
+	return badRequest("", "the request is not valid JSON: %s", clip(err.Error(), 200))
 }
 
 func kindName(k jsontext.Kind) string {
@@ -227,8 +227,9 @@ func readList(d *jsontext.Decoder, most int, one func() error) error {
 }
 
 // shorten bounds what an error repeats of a request.
-func shorten(text string) string {
-	const most = 60
+func shorten(text string) string { return clip(text, 60) }
+
+func clip(text string, most int) string {
 	if len(text) <= most {
 		return text
 	}

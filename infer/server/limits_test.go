@@ -35,6 +35,9 @@ func TestManyEntriesCostLittle(t *testing.T) {
 		{"messages", many(`{"max_tokens": 1, "messages": [{"role": "user", "content": [`, `{}`, `]}]}`), "more than 32768 messages"},
 		{"messages", many(`{"max_tokens": 1, "messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "f"}]},
 			{"role": "user", "content": [{"type": "tool_result", "tool_use_id": "a", "content": [`, `{}`, `]}]}]}`), "list of blocks"},
+		{"chat/completions", many(user+`"tools": [{"function": {"name": "f", "parameters": {"x": [`, `1`, `]}}}]}`), "more than 2097152 bytes"},
+		{"chat/completions", many(user+`"response_format": {"type": "json_schema", "json_schema": {"schema": {"x": [`, `1`, `]}}}}`), "more than 2097152 bytes"},
+		{"chat/completions", `{"metadata": ` + strings.Repeat("[", 100000), "not valid JSON"},
 		{"detokenize", many(`{"tokens": [`, `1`, `]}`), "more than 1048576 entries"},
 	} {
 		var before, after runtime.MemStats
@@ -43,6 +46,7 @@ func TestManyEntriesCostLittle(t *testing.T) {
 		runtime.ReadMemStats(&after)
 		require.Equal(t, 400, status, c.body[:80])
 		require.Contains(t, answer, c.want, c.body[:80])
+		require.Less(t, len(answer), 1000)
 		require.Less(t, (after.TotalAlloc-before.TotalAlloc)>>20, uint64(150), c.body[:80])
 	}
 }
