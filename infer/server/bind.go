@@ -153,10 +153,10 @@ func (g *grammars) answer(ctx context.Context, s *Server, f format) (*grammar.Au
 		return g.get(ctx, s, "object", anyObject)
 	case formatGrammar:
 		a, err := g.get(ctx, s, "grammar "+string(f.source), func() (*grammar.Grammar, error) { return grammar.GBNF(string(f.source)) })
-		return a, asBad("grammar", err)
+		return a, asBad(f.field, err)
 	}
 	a, err := g.schema(ctx, s, f.source)
-	return a, asBad("response_format", err)
+	return a, asBad(f.field, err)
 }
 
 // noParameters is the schema of a tool that was offered without one.
@@ -172,7 +172,7 @@ func (g *grammars) tool(ctx context.Context, s *Server, t tool) (*grammar.Automa
 	if err != nil && !t.strict && ctx.Err() == nil {
 		return g.get(ctx, s, "object", anyObject)
 	}
-	return a, asBad("tools", err)
+	return a, asBad(t.field, err)
 }
 
 func (g *grammars) schema(ctx context.Context, s *Server, source []byte) (*grammar.Automaton, error) {

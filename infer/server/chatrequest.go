@@ -126,10 +126,11 @@ func (q *chatRequest) setFormat(c *conversation) error {
 	if schema == nil && !isNeutral(f.Schema) {
 		schema = &schemaFormat{Schema: f.Schema}
 	}
+	field := "response_format"
 	if schema == nil && !isNeutral(q.JSONSchema) {
-		schema, f.Type = &schemaFormat{Schema: q.JSONSchema}, "json_schema"
+		schema, f.Type, field = &schemaFormat{Schema: q.JSONSchema}, "json_schema", "json_schema"
 	}
-	if err := c.setFormat("response_format", f.Type, schema); err != nil {
+	if err := c.setFormat(field, f.Type, schema); err != nil {
 		return err
 	}
 	if q.Grammar == "" {
@@ -138,7 +139,7 @@ func (q *chatRequest) setFormat(c *conversation) error {
 	if c.format.kind != formatText {
 		return badRequest("grammar", "grammar and response_format exclude each other")
 	}
-	c.format = format{kind: formatGrammar, source: []byte(q.Grammar)}
+	c.format = format{field: "grammar", kind: formatGrammar, source: []byte(q.Grammar)}
 	return nil
 }
 
@@ -147,9 +148,9 @@ func (c *conversation) setFormat(field, kind string, schema *schemaFormat) error
 	switch kind {
 	case "", "text":
 	case "json_object":
-		c.format = format{kind: formatObject}
+		c.format = format{field: field, kind: formatObject}
 		if schema != nil {
-			c.format = format{kind: formatSchema, name: "answer", source: schema.Schema}
+			c.format = format{field: field, kind: formatSchema, name: "answer", source: schema.Schema}
 		}
 	case "json_schema":
 		if schema == nil || schema.Schema.Kind() != '{' && schema.Schema.Kind() != 't' {
@@ -158,7 +159,7 @@ func (c *conversation) setFormat(field, kind string, schema *schemaFormat) error
 		if len(schema.Schema) > mostSchemas {
 			return badRequest(field, "%s: the schema has more than %d bytes", field, mostSchemas)
 		}
-		c.format = format{kind: formatSchema, name: schema.Name, description: schema.Description, source: schema.Schema}
+		c.format = format{field: field, kind: formatSchema, name: schema.Name, description: schema.Description, source: schema.Schema}
 		if c.format.name == "" {
 			c.format.name = "answer"
 		}

@@ -171,9 +171,9 @@ func (q *completionRequest) check(s *Server) error {
 func (q *completionRequest) format() format {
 	switch {
 	case q.Grammar != "":
-		return format{kind: formatGrammar, source: []byte(q.Grammar)}
+		return format{field: "grammar", kind: formatGrammar, source: []byte(q.Grammar)}
 	case !isNeutral(q.JSONSchema):
-		return format{kind: formatSchema, source: q.JSONSchema}
+		return format{field: "json_schema", kind: formatSchema, source: q.JSONSchema}
 	}
 	return format{}
 }

@@ -150,7 +150,7 @@ func (c *conversation) addTool(field, name, description string, parameters jsont
 	if c.schemas += len(parameters); c.schemas > mostSchemas {
 		return badRequest(field, "%s: the parameters of all tools have more than %d bytes", field, mostSchemas)
 	}
-	c.tools = append(c.tools, tool{harmony.Function{Name: name, Description: description, Parameters: parameters}, strict})
+	c.tools = append(c.tools, tool{harmony.Function{Name: name, Description: description, Parameters: parameters}, field, strict})
 	return nil
 }
 

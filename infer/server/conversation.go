@@ -26,7 +26,8 @@ type conversation struct {
 // tool is a function that the model may call.
 type tool struct {
 	harmony.Function
-	strict bool // its arguments must follow the schema
+	field  string // of the request, where it stands
+	strict bool   // its arguments must follow the schema
 }
 
 // choice says what the model is to do with the tools.
@@ -45,6 +46,7 @@ const (
 
 // format is the form that the answer must have.
 type format struct {
+	field       string // of the request, that asks for it
 	kind        formatKind
 	name        string
 	description string

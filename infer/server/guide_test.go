@@ -74,9 +74,10 @@ func TestGrammars(t *testing.T) {
 	require.Contains(t, []string{"yes", "no"}, text.Choices[0].Text)
 	require.Equal(t, finishStop, *text.Choices[0].Finish)
 	for fields, want := range map[string]string{
-		`"grammar": "root ::= ("`: "grammar", `"grammar": "x ::= y"`: "grammar",
-		`"response_format": {"type": "json_schema", "json_schema": {"schema": {"not": {}}}}`:                                      `not`,
-		`"tools": [{"type": "function", "function": {"name": "f", "strict": true, "parameters": {"type": "object", "not": {}}}}]`: "not",
+		`"grammar": "root ::= ("`: `"param":"grammar"`, `"grammar": "x ::= y"`: `"param":"grammar"`,
+		`"response_format": {"type": "json_schema", "json_schema": {"schema": {"not": {}}}}`: `"message":"response_format: schema at #: not: `,
+		`"json_schema": {"not": {}}`: `"message":"json_schema: schema at #: not: `,
+		`"tools": [{"type": "x"}, {"type": "function", "function": {"name": "f", "strict": true, "parameters": {"type": "object", "not": {}}}}]`: `"message":"tools[1].function: schema at #: not: `,
 	} {
 		status, answer := post(t, server, "/v1/chat/completions", `{"messages": [{"role": "user", "content": "x"}], `+fields+`}`)
 		require.Equal(t, 400, status, fields)
