@@ -1,0 +1,40 @@
+// Package batch computes several texts with one model at a time.
+//
+// A Scheduler has one goroutine that computes. Whoever goes on with a text calls
+// Append from a goroutine of its own, and chooses the next token there when Append
+// has returned: no lock is held, and texts are sampled in parallel.
+//
+// # What is computed when
+//
+// What is asked for with few tokens is a step: mostly the one token that a text has
+// chosen. All steps that are asked for are computed in one batch, in which each
+// weight is read and each expert opened once. After a batch its texts are expected
+// back, and the next one waits for them, at most an eighth of the last step's time
+// from when the first is back. Who comes later is in the batch after that.
+//
+// What is asked for with many tokens is a prompt. It is cut into chunks, and a chunk
+// goes through the layers in turn with steps: as many layers as take the time of a
+// step, one at least, then the steps that are due, and so on. So a prompt keeps about
+// half of the machine, whatever it is made of, at the speed that large batches have.
+// The texts that run keep the other half: between two tokens of one is its own step,
+// and the layers of a chunk. Prompts that wait together share the chunks evenly, so
+// that a short one does not wait for the end of a long one.
+//
+// Tokens of prompts do not ride in the batches of steps: a few of them use as many
+// experts as a whole chunk does, and those would be read for each batch again.
+//
+// # Errors
+//
+// A batch of several texts that fails is computed again text by text, so that an
+// expert that cannot be read ends only the requests that need it. When the context
+// of an Append ends, what waits is given up at once, a chunk between two layers, and a
+// step when all of its texts are given up, or at its end.
+//
+// # Memory
+//
+// Texts holds the sessions: those of requests, and idle ones whose beginnings are of
+// use to later prompts. It counts the memory of their keys and values. A prompt waits
+// until there is room for it, in order of arrival, and idle sessions are dropped for
+// it. A text that cannot grow gives its memory up, waits, and is computed anew, while
+// the others go on.
+package batch

@@ -1,0 +1,354 @@
+package batch
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"expertfs/infer"
+)
+
+// Part is a batch that is computed some layers at a time; infer.Batch is one.
+type Part interface {
+	Advance(ctx context.Context, more func() bool) (done bool, err error)
+}
+
+// Begin makes a batch of pieces, as infer.Engine.NewBatch does.
+type Begin func(pieces []infer.Piece) (Part, error)
+
+// Options bound how many tokens of prompts are computed together.
+type Options struct {
+	Chunk int // while other texts wait for tokens; 0: DefaultChunk
+	Whole int // while nobody does; 0: infer.DefaultBatch
+}
+
+// DefaultChunk is such that one layer of a chunk takes about as long as a step.
+const DefaultChunk = 256
+
+// stepTokens is the most tokens of a step. Some are forced on a text together.
+const stepTokens = 8
+
+// Scheduler computes what is asked of it by Append. Close ends it.
+type Scheduler struct {
+	begin Begin
+	o     Options
+	wake  chan struct{} // something has changed
+	ended chan struct{} // the goroutine has
+	now   func() time.Time
+
+	due atomic.Int64 // steps that wait
+
+	mu       sync.Mutex
+	closed   bool
+	steps    []*request // of the next batch, in order of arrival
+	prompts  []*request // with tokens left, in order of arrival
+	chunk    *chunk     // under way; nil: none
+	running  *stepping  // the batch of steps under way; nil: none
+	away     map[*infer.Session]struct{}
+	back     time.Time     // when the first step came after the last batch
+	lastStep time.Duration // of a batch of steps
+	stats    Stats
+}
+
+// Stats counts batches.
+type Stats struct {
+	Steps     int64 // batches of steps
+	StepTexts int64 // texts in them
+	Chunks    int64 // of prompts
+}
+
+// request is one Append.
+type request struct {
+	session *infer.Session
+	ids     []int // still to be computed
+	each    func(int, []float32)
+	done    chan error // has room for one
+	gone    bool       // its context has ended
+	alone   bool       // company has failed
+}
+
+// stepping is a batch of steps under way.
+type stepping struct {
+	requests []*request
+	cancel   func()
+}
+
+// ErrClosed answers calls on a Scheduler that was closed.
+var ErrClosed = errors.New("the model is closed")
+
+// New starts a scheduler.
+func New(begin Begin, o Options) *Scheduler {
+	s := prepare(begin, o)
+	go s.loop()
+	return s
+}
+
+func prepare(begin Begin, o Options) *Scheduler {
+	if o.Chunk == 0 {
+		o.Chunk = DefaultChunk
+	}
+	if o.Whole == 0 {
+		o.Whole = infer.DefaultBatch
+	}
+	s := &Scheduler{
+		begin: begin, o: o, wake: make(chan struct{}, 1), ended: make(chan struct{}), now: time.Now,
+		away: make(map[*infer.Session]struct{}),
+	}
+	return s
+}
+
+// Append computes ids, the next tokens of session, in company of what others ask
+// for. It is as Session.Append, but several goroutines may call it, each with a
+// session of its own. The session must not be used meanwhile.
+func (s *Scheduler) Append(ctx context.Context, session *infer.Session, ids []int, each func(int, []float32)) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	if err := ctx.Err(); err != nil {
+		s.Leave(session)
+		return err
+	}
+	r := &request{session: session, ids: ids, each: each, done: make(chan error, 1)}
+	s.enter(r)
+	select {
+	case err := <-r.done:
+		return err
+	case <-ctx.Done():
+		s.cancel(r)
+		if <-r.done != nil {
+			return ctx.Err()
+		}
+		return nil
+	}
+}
+
+// Leave says that session has all its tokens, so that nobody waits for it.
+func (s *Scheduler) Leave(session *infer.Session) {
+	s.mu.Lock()
+	delete(s.away, session)
+	s.mu.Unlock()
+	s.changed()
+}
+
+// Stats returns what was counted so far.
+func (s *Scheduler) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stats
+}
+
+// Close ends all that is under way with ErrClosed, and the goroutine that computes.
+func (s *Scheduler) Close() {
+	s.mu.Lock()
+	s.closed = true
+	if s.running != nil {
+		s.running.cancel()
+	}
+	if s.chunk != nil {
+		s.chunk.cancel()
+	}
+	s.mu.Unlock()
+	s.changed()
+	<-s.ended
+}
+
+func (s *Scheduler) changed() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (s *Scheduler) enter(r *request) {
+	s.mu.Lock()
+	defer s.changed()
+	defer s.mu.Unlock()
+	delete(s.away, r.session)
+	switch {
+	case s.closed:
+		r.done <- ErrClosed
+	case len(r.ids) > stepTokens:
+		s.prompts = append(s.prompts, r)
+	default:
+		if len(s.steps) == 0 {
+			s.back = s.now()
+		}
+		s.steps = append(s.steps, r)
+		s.due.Add(1)
+	}
+}
+
+// cancel gives a request up. What is computed of it now ends between two layers, if
+// nobody else wants it.
+func (s *Scheduler) cancel(r *request) {
+	s.mu.Lock()
+	defer s.changed()
+	defer s.mu.Unlock()
+	r.gone = true
+	if remove(&s.steps, r) {
+		s.due.Add(-1)
+		r.done <- context.Canceled
+		return
+	}
+	if b := s.running; b != nil && all(b.requests, (*request).isGone) {
+		b.cancel()
+	}
+	if s.chunk != nil && s.chunk.has(r) {
+		s.chunk.cancel()
+	} else if remove(&s.prompts, r) {
+		r.done <- context.Canceled
+	}
+}
+
+func (r *request) isGone() bool { return r.gone }
+
+// loop computes until the scheduler is closed.
+func (s *Scheduler) loop() {
+	defer close(s.ended)
+	for {
+		steps, ok := s.next()
+		if !ok {
+			return
+		}
+		if len(steps) > 0 {
+			s.step(steps)
+		}
+		s.advance()
+	}
+}
+
+// next waits until there is something to compute, and returns the steps of the next
+// batch; there are none while only prompts wait.
+func (s *Scheduler) next() (steps []*request, ok bool) {
+	for {
+		s.mu.Lock()
+		wait := s.patience()
+		if s.closed {
+			s.refuseAll()
+			s.mu.Unlock()
+			return nil, false
+		}
+		if wait == 0 {
+			if steps, s.steps = s.steps, nil; len(steps) > 0 {
+				s.due.Store(0)
+				clear(s.away) // who is late is not waited for
+			}
+			s.mu.Unlock()
+			return steps, true
+		}
+		s.mu.Unlock()
+		select {
+		case <-s.wake:
+		case <-time.After(wait):
+		}
+	}
+}
+
+// forever is longer than anybody waits.
+const forever = time.Hour
+
+// patience is how long the next batch may still wait for company.
+func (s *Scheduler) patience() time.Duration {
+	switch {
+	case s.chunk != nil || len(s.prompts) > 0:
+		return 0
+	case len(s.steps) == 0:
+		return forever
+	case len(s.away) == 0:
+		return 0
+	}
+	return max(0, s.lastStep/8-s.now().Sub(s.back))
+}
+
+// refuseAll ends what waits.
+func (s *Scheduler) refuseAll() {
+	for _, r := range append(s.steps, s.prompts...) {
+		r.done <- ErrClosed
+	}
+	s.steps, s.prompts, s.chunk = nil, nil, nil
+}
+
+// step computes a batch of steps, and what has failed text by text.
+func (s *Scheduler) step(requests []*request) {
+	began := s.now()
+	err := s.stepTogether(requests)
+	took := s.now().Sub(began)
+	if err != nil && len(requests) > 1 {
+		for _, r := range requests {
+			s.finish(r, s.stepTogether([]*request{r}))
+		}
+		return
+	}
+	s.mu.Lock()
+	s.lastStep = took
+	s.stats.Steps++
+	s.stats.StepTexts += int64(len(requests))
+	for _, r := range requests {
+		s.end(r, err)
+	}
+	s.mu.Unlock()
+}
+
+func (s *Scheduler) stepTogether(requests []*request) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	pieces := make([]infer.Piece, len(requests))
+	for i, r := range requests {
+		pieces[i] = infer.Piece{Session: r.session, IDs: r.ids, Logits: true, Each: r.each}
+	}
+	s.mu.Lock()
+	s.running = &stepping{requests, cancel}
+	if s.closed || all(requests, (*request).isGone) {
+		cancel()
+	}
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		s.running = nil
+		s.mu.Unlock()
+	}()
+	part, err := s.begin(pieces)
+	if err == nil {
+		_, err = part.Advance(ctx, nil)
+	}
+	return err
+}
+
+// finish ends a request.
+func (s *Scheduler) finish(r *request, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.end(r, err)
+}
+
+// end ends a request with the lock held. Its text is expected back if all went well.
+func (s *Scheduler) end(r *request, err error) {
+	if err == nil && !r.gone {
+		s.away[r.session] = struct{}{}
+	}
+	if err != nil && s.closed {
+		err = ErrClosed
+	}
+	r.done <- err
+}
+
+// remove takes r out of a list, and tells whether it was there.
+func remove(list *[]*request, r *request) bool {
+	i := slices.Index(*list, r)
+	if i >= 0 {
+		*list = slices.Delete(*list, i, i+1)
+	}
+	return i >= 0
+}
+
+func all(list []*request, f func(*request) bool) bool {
+	for _, r := range list {
+		if !f(r) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,455 @@
+package batch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"expertfs/infer"
+)
+
+// hang is longer than any test takes.
+const hang = 2 * time.Minute
+
+// script is an engine that computes nothing. It records the batches, and what a
+// test says goes through the layers.
+type script struct {
+	t      *testing.T
+	layers int
+	layer  func(ctx context.Context, p *scriptPart) error // called for each layer; may be nil
+
+	mu    sync.Mutex
+	begun []*scriptPart
+	order []string               // of layers: "N" of which part
+	have  map[*infer.Session]int // tokens
+	busy  map[*infer.Session]bool
+}
+
+type scriptPart struct {
+	s      *script
+	number int
+	pieces []infer.Piece
+	next   int
+}
+
+func newScript(t *testing.T, layers int) *script {
+	return &script{t: t, layers: layers, have: map[*infer.Session]int{}, busy: map[*infer.Session]bool{}}
+}
+
+func (s *script) begin(pieces []infer.Piece) (Part, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := &scriptPart{s: s, number: len(s.begun), pieces: pieces}
+	s.begun = append(s.begun, p)
+	return p, nil
+}
+
+func (s *script) batches() []*scriptPart {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]*scriptPart(nil), s.begun...)
+}
+
+func (p *scriptPart) rows() (n int) {
+	for _, x := range p.pieces {
+		n += len(x.IDs)
+	}
+	return n
+}
+
+func (p *scriptPart) has(session *infer.Session) bool {
+	for _, x := range p.pieces {
+		if x.Session == session {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *scriptPart) Advance(ctx context.Context, more func() bool) (bool, error) {
+	for first := p.next; p.next < p.s.layers; p.next++ {
+		if ctx.Err() != nil {
+			return false, ctx.Err()
+		}
+		if p.next > first && more != nil && !more() {
+			return false, nil
+		}
+		if p.s.layer != nil {
+			if err := p.s.layer(ctx, p); err != nil {
+				return false, err
+			}
+		}
+		p.s.mu.Lock()
+		p.s.order = append(p.s.order, fmt.Sprint(p.number))
+		p.s.mu.Unlock()
+	}
+	p.s.mu.Lock()
+	defer p.s.mu.Unlock()
+	for _, x := range p.pieces {
+		p.s.have[x.Session] += len(x.IDs)
+	}
+	return true, nil
+}
+
+func newTestScheduler(t *testing.T, s *script, o Options) *Scheduler {
+	x := New(s.begin, o)
+	t.Cleanup(x.Close)
+	return x
+}
+
+func within(t *testing.T, what string, f func()) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() { defer close(done); f() }()
+	select {
+	case <-done:
+	case <-time.After(hang):
+		t.Fatal("hangs: " + what)
+	}
+}
+
+// Texts that are decoded together are in one batch, step by step.
+func TestStepsShareBatches(t *testing.T) {
+	e := newScript(t, 3)
+	// No time passes on the test's clock while a batch waits for company.
+	var clock atomic.Int64
+	e.layer = func(context.Context, *scriptPart) error { clock.Add(int64(30 * time.Millisecond)); return nil }
+	s := prepare(e.begin, Options{})
+	s.now = func() time.Time { return time.Unix(0, clock.Load()) }
+	go s.loop()
+	t.Cleanup(s.Close)
+	const texts, steps = 4, 10
+	var wg sync.WaitGroup
+	for range texts {
+		wg.Go(func() {
+			session := new(infer.Session)
+			for range steps {
+				require.NoError(t, s.Append(context.Background(), session, []int{1}, nil))
+			}
+			s.Leave(session)
+		})
+	}
+	within(t, "steps", wg.Wait)
+	require.LessOrEqual(t, len(e.batches()), steps+texts)
+	st := s.Stats()
+	require.EqualValues(t, texts*steps, st.StepTexts)
+	require.EqualValues(t, len(e.batches()), st.Steps)
+}
+
+// A text that is away for long holds up nobody.
+func TestLateTextsAreNotWaitedFor(t *testing.T) {
+	e := newScript(t, 1)
+	s := newTestScheduler(t, e, Options{})
+	slow, fast := new(infer.Session), new(infer.Session)
+	require.NoError(t, s.Append(context.Background(), slow, []int{1}, nil)) // and never again
+	within(t, "the other text", func() {
+		for range 5 {
+			require.NoError(t, s.Append(context.Background(), fast, []int{1}, nil))
+		}
+	})
+}
+
+// While a text is decoded a prompt goes through the layers between its steps. A
+// layer of a step takes 1 ms on the test's clock, and one of a chunk 2 or 20 ms: as
+// many of these as a step takes, one at least, are between two steps.
+func TestPromptEntersBetweenSteps(t *testing.T) {
+	const layers, prompt = 6, 1000
+	for took, most := range map[time.Duration]int{20 * time.Millisecond: 1, 2 * time.Millisecond: 3} {
+		e := newScript(t, layers)
+		s := prepare(e.begin, Options{Chunk: 100, Whole: 500})
+		var clock atomic.Int64
+		s.now = func() time.Time { return time.Unix(0, clock.Load()) }
+		go s.loop()
+		t.Cleanup(s.Close)
+		text, long := new(infer.Session), new(infer.Session)
+		e.layer = func(_ context.Context, p *scriptPart) error {
+			if !p.has(long) {
+				clock.Add(int64(time.Millisecond))
+				return nil
+			}
+			for s.due.Load() == 0 { // until the text is due again, so that the order is certain
+				time.Sleep(50 * time.Microsecond)
+			}
+			clock.Add(int64(took))
+			return nil
+		}
+		require.NoError(t, s.Append(context.Background(), text, []int{1}, nil))
+		entered := make(chan error, 1)
+		go func() { entered <- s.Append(context.Background(), long, make([]int, prompt), nil) }()
+		within(t, "prompt", func() {
+			for {
+				require.NoError(t, s.Append(context.Background(), text, []int{1}, nil))
+				select {
+				case err := <-entered:
+					require.NoError(t, err)
+					return
+				default:
+				}
+			}
+		})
+		chunks := map[string]bool{} // by number
+		for _, p := range e.batches() {
+			require.False(t, p.has(text) && p.has(long))
+			if p.has(long) {
+				chunks[fmt.Sprint(p.number)] = true
+				require.Equal(t, 100, p.rows())
+			}
+		}
+		require.Len(t, chunks, prompt/100)
+		row := 0
+		for _, number := range e.order {
+			if row++; !chunks[number] {
+				row = 0
+			}
+			require.LessOrEqual(t, row, most, "layers of chunks between two steps")
+		}
+	}
+}
+
+// Alone, a prompt is computed in the largest batches, without a stop.
+func TestPromptAlone(t *testing.T) {
+	e := newScript(t, 4)
+	s := newTestScheduler(t, e, Options{Chunk: 100, Whole: 500})
+	require.NoError(t, s.Append(context.Background(), new(infer.Session), make([]int, 1200), nil))
+	var rows []int
+	for _, p := range e.batches() {
+		rows = append(rows, p.rows())
+	}
+	require.Equal(t, []int{500, 500, 200}, rows)
+}
+
+// deal gives every prompt a part, and what short ones do not need to the others.
+func TestDeal(t *testing.T) {
+	for _, x := range []struct {
+		prompts []int
+		room    int
+		want    map[int]int // by prompt
+	}{
+		{[]int{1000}, 256, map[int]int{0: 256}},
+		{[]int{1000, 20}, 256, map[int]int{0: 236, 1: 20}},
+		{[]int{1000, 300, 900, 10}, 256, map[int]int{0: 82, 1: 82, 2: 82, 3: 10}},
+		{[]int{20, 30}, 256, map[int]int{0: 20, 1: 30}},
+		{[]int{9, 9, 9}, 2, map[int]int{1: 1, 2: 1}},
+	} {
+		var all []*request
+		for _, n := range x.prompts {
+			all = append(all, &request{ids: make([]int, n)})
+		}
+		got := map[int]int{}
+		for _, p := range deal(all, x.room) {
+			for i, r := range all {
+				if r == p.request {
+					got[i] = p.n
+				}
+			}
+		}
+		require.Len(t, got, len(x.want), "%v", x)
+		sum := 0
+		for i, n := range got {
+			require.InDelta(t, x.want[i], n, 1, "%v: prompt %d", x, i)
+			sum += n
+		}
+		require.LessOrEqual(t, sum, x.room)
+	}
+}
+
+var errBroken = errors.New("an expert cannot be read")
+
+// Only those fail that need what is broken, steps and prompts.
+func TestErrorsStayWithTheirTexts(t *testing.T) {
+	for _, n := range []int{1, 50} {
+		e := newScript(t, 3)
+		s := newTestScheduler(t, e, Options{})
+		bad := new(infer.Session)
+		together := make(chan struct{})
+		e.layer = func(_ context.Context, p *scriptPart) error {
+			if p.number == 0 {
+				<-together
+			}
+			if p.has(bad) && p.next == 1 {
+				return errBroken
+			}
+			return nil
+		}
+		var wg sync.WaitGroup
+		// The first batch holds the engine until all others wait.
+		wg.Go(func() { require.NoError(t, s.Append(context.Background(), new(infer.Session), []int{1}, nil)) })
+		for len(e.batches()) == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		for i := range 5 {
+			session, want := new(infer.Session), error(nil)
+			if i == 2 {
+				session, want = bad, errBroken
+			}
+			wg.Go(func() { require.Equal(t, want, s.Append(context.Background(), session, make([]int, n), nil)) })
+		}
+		for waits := 0; waits < 5; time.Sleep(time.Millisecond) {
+			s.mu.Lock()
+			waits = len(s.steps) + len(s.prompts)
+			s.mu.Unlock()
+		}
+		close(together)
+		within(t, "all", wg.Wait)
+		require.Len(t, e.batches()[1].pieces, 5)
+	}
+}
+
+// What waits is given up at once, and what is computed between two layers.
+func TestCancelling(t *testing.T) {
+	for _, n := range []int{1, 50} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			e := newScript(t, 1000)
+			s := newTestScheduler(t, e, Options{})
+			layer := make(chan struct{})
+			e.layer = func(ctx context.Context, _ *scriptPart) error {
+				select {
+				case layer <- struct{}{}:
+				case <-ctx.Done():
+				}
+				return nil
+			}
+			running, cancelRunning := context.WithCancel(context.Background())
+			waiting, cancelWaiting := context.WithCancel(context.Background())
+			first, second := make(chan error, 1), make(chan error, 1)
+			go func() { first <- s.Append(running, new(infer.Session), make([]int, n), nil) }()
+			<-layer
+			go func() { second <- s.Append(waiting, new(infer.Session), make([]int, n), nil) }()
+			for waits := 0; waits == 0; time.Sleep(time.Millisecond) {
+				s.mu.Lock()
+				waits = len(s.steps) + len(s.prompts)
+				if n > stepTokens {
+					waits-- // the one under way
+				}
+				s.mu.Unlock()
+			}
+			cancelWaiting()
+			within(t, "the one that waits", func() { require.ErrorIs(t, <-second, context.Canceled) })
+			cancelRunning()
+			within(t, "the one that is computed", func() { require.ErrorIs(t, <-first, context.Canceled) })
+			go func() {
+				for range 1000 {
+					<-layer
+				}
+			}()
+			within(t, "another", func() {
+				require.NoError(t, s.Append(context.Background(), new(infer.Session), make([]int, n), nil))
+			})
+		})
+	}
+}
+
+// A prompt that shared a chunk with one that was given up is computed all the same.
+func TestCancelledCompany(t *testing.T) {
+	e := newScript(t, 1000)
+	s := newTestScheduler(t, e, Options{})
+	gate := make(chan struct{})
+	e.layer = func(context.Context, *scriptPart) error { <-gate; return nil }
+	hold := new(infer.Session)
+	ctx, cancel := context.WithCancel(context.Background())
+	results := make(chan error, 3)
+	other := new(infer.Session)
+	go func() { results <- s.Append(context.Background(), hold, []int{1}, nil) }()
+	for len(e.batches()) == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	given := make(chan error, 1)
+	go func() { given <- s.Append(ctx, new(infer.Session), make([]int, 40), nil) }()
+	go func() { results <- s.Append(context.Background(), other, make([]int, 30), nil) }()
+	for waits := 0; waits < 2; time.Sleep(time.Millisecond) {
+		s.mu.Lock()
+		waits = len(s.prompts)
+		s.mu.Unlock()
+	}
+	for range 1000 + 5 { // the step, and some layers of the chunk
+		gate <- struct{}{}
+	}
+	cancel()
+	go func() {
+		for {
+			select {
+			case gate <- struct{}{}:
+			case <-s.ended:
+				return
+			}
+		}
+	}()
+	within(t, "the one given up", func() { require.ErrorIs(t, <-given, context.Canceled) })
+	within(t, "the other", func() {
+		require.NoError(t, <-results)
+		require.NoError(t, <-results)
+	})
+	require.Equal(t, 30, e.have[other])
+}
+
+func TestCloseEndsAll(t *testing.T) {
+	e := newScript(t, 1000)
+	s := New(e.begin, Options{})
+	e.layer = func(ctx context.Context, _ *scriptPart) error { <-ctx.Done(); return ctx.Err() }
+	results := make(chan error, 4)
+	for _, n := range []int{1, 50, 60, 1} {
+		go func() { results <- s.Append(context.Background(), new(infer.Session), make([]int, n), nil) }()
+	}
+	for len(e.batches()) == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	within(t, "close", s.Close)
+	for range 4 {
+		require.ErrorIs(t, <-results, ErrClosed)
+	}
+	require.ErrorIs(t, s.Append(context.Background(), new(infer.Session), []int{1}, nil), ErrClosed)
+}
+
+// Whatever comes, each text gets its tokens once, in order, and nobody hangs.
+func TestRandomTraffic(t *testing.T) {
+	e := newScript(t, 5)
+	r := rand.New(rand.NewPCG(1, 2))
+	e.layer = func(_ context.Context, p *scriptPart) error {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if r.IntN(400) == 0 {
+			return errBroken
+		}
+		return nil
+	}
+	s := newTestScheduler(t, e, Options{Chunk: 60, Whole: 100})
+	var wg sync.WaitGroup
+	for i := range 30 {
+		wg.Go(func() {
+			r := rand.New(rand.NewPCG(uint64(i), 3))
+			session, want := new(infer.Session), 0
+			defer s.Leave(session)
+			for range 40 {
+				n := 1
+				if r.IntN(6) == 0 {
+					n = 1 + r.IntN(300)
+				}
+				ctx, cancel := context.WithCancel(context.Background())
+				if r.IntN(10) == 0 {
+					time.AfterFunc(time.Duration(r.IntN(300))*time.Microsecond, cancel)
+				}
+				err := s.Append(ctx, session, make([]int, n), nil)
+				cancel()
+				if err != nil { // a part of a long one may have been computed
+					e.mu.Lock()
+					require.LessOrEqual(t, e.have[session], want+n)
+					want = e.have[session]
+					e.mu.Unlock()
+					continue
+				}
+				want += n
+				e.mu.Lock()
+				require.Equal(t, want, e.have[session])
+				e.mu.Unlock()
+			}
+		})
+	}
+	within(t, "traffic", wg.Wait)
+}
