@@ -48,7 +48,7 @@ type Scheduler struct {
 	chunk    *chunk     // under way; nil: none
 	running  *stepping  // the batch of steps under way; nil: none
 	away     map[*infer.Session]struct{}
-	back     time.Time     // when the first step came after the last batch
+	back     time.Time     // since when a step waits for company: its arrival, or the end of the last batch
 	lastStep time.Duration // of a batch of steps
 	stats    Stats
 }
@@ -283,7 +283,7 @@ func (s *Scheduler) step(requests []*request) {
 		return
 	}
 	s.mu.Lock()
-	s.lastStep = took
+	s.lastStep, s.back = took, s.now()
 	s.stats.Steps++
 	s.stats.StepTexts += int64(len(requests))
 	for _, r := range requests {

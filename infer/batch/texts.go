@@ -6,38 +6,50 @@ import (
 	"sync"
 
 	"expertfs/infer"
+	"expertfs/infer/prefix"
 )
 
 // Texts are the sessions of an engine: those in use, and idle ones whose beginnings
 // may be of use. Its methods may be called by several goroutines.
 type Texts struct {
 	engine *infer.Engine
+	store  *prefix.Store // nil: there is none
 	steps  *Scheduler
 	keep   int // idle sessions, at most
 
-	mu   sync.Mutex // guards what follows
-	room room
-	idle []*held // most recently used first
+	mu     sync.Mutex // guards what follows
+	room   room
+	idle   []*held // most recently used first
+	spares []*Text // that wait for their first Append
 }
 
 // held is a session and the memory that is set aside for it.
 type held struct {
-	*infer.Session
+	*prefix.Text
 	bytes int64
 }
 
+func (t *Texts) newHeld(bytes int64) *held {
+	return &held{prefix.NewText(t.store, t.engine.NewSession()), bytes}
+}
+
 // Text is a text in use. It is used by one goroutine at a time, until Close.
+//
+// While it waits for its first Append it is a spare: its memory may be taken, and it
+// is computed anew then.
 type Text struct {
-	t *Texts
-	h *held // nil: given up, or closed
+	t      *Texts
+	h      *held     // nil: given up, or closed
+	ids    []int     // of a text that was given up
+	logits []float32 // of a spare
 }
 
 // NewTexts returns texts of an engine whose keys and values take at most so many
-// bytes. At most keep of them are kept when nobody uses them. Close ends them, not
-// the engine.
-func NewTexts(engine *infer.Engine, bytes int64, keep int) *Texts {
-	t := &Texts{engine: engine, keep: keep}
-	t.room = room{most: bytes, reclaim: t.dropOldest}
+// bytes. At most keep of them are kept when nobody uses them, beside what the store
+// has, which may be nil. Close ends them, not the engine and the store.
+func NewTexts(engine *infer.Engine, store *prefix.Store, bytes int64, keep int) *Texts {
+	t := &Texts{engine: engine, store: store, keep: keep}
+	t.room = room{most: bytes, reclaim: t.reclaim}
 	t.steps = New(func(pieces []infer.Piece) (Part, error) { return engine.NewBatch(pieces...) }, Options{})
 	return t
 }
@@ -78,71 +90,68 @@ func Bytes(engine *infer.Engine, tokens int) int64 {
 }
 
 // Prompt makes a text of ids, which are not empty, and tells how many of its first
-// tokens did not have to be computed. Boundaries are the positions at which messages
-// begin, ascending: where other texts will probably part from this one. With each,
-// which sees the logits after every token in order and must not keep them, all are
-// computed. It waits until there is room. Close must follow, but after an error.
-func (t *Texts) Prompt(ctx context.Context, ids, boundaries []int, each func(int, []float32)) (*Text, int, error) {
+// tokens did not have to be computed. With each, which sees the logits after every
+// token in order and must not keep them, all are computed. It waits until there is
+// room. Close must follow, but after an error.
+func (t *Texts) Prompt(ctx context.Context, ids []int, each func(int, []float32)) (*Text, int, error) {
+	most := len(ids) - 1 // the last one always is computed, because its logits are needed
+	if each != nil {
+		most = 0
+	}
 	x := &Text{t: t}
-	same, err := x.begin(ctx, ids, each == nil)
-	if err != nil {
+	if err := x.open(ctx, ids); err != nil {
 		return nil, 0, err
 	}
-	if err := t.steps.Append(ctx, x.h.Session, ids[same:], each); err != nil {
+	same := x.h.Begin(ids, most)
+	if err := t.steps.Append(ctx, x.h.Session(), ids[same:], each); err != nil {
 		x.Close()
 		return nil, 0, err
 	}
 	return x, same, nil
 }
 
-// begin finds a session for ids, which begins like them if reuse is set and there is
-// such a one, and makes room for them.
-func (x *Text) begin(ctx context.Context, ids []int, reuse bool) (same int, err error) {
+// open finds a session for a text of ids, and makes room for it.
+func (x *Text) open(ctx context.Context, ids []int) error {
 	t := x.t
 	need := Bytes(t.engine, len(ids))
-	if h, n := t.take(ids); h != nil {
-		if reuse && n > 0 && h.Truncate(n) && t.grow(h, need) {
+	if h := t.take(ids); h != nil {
+		if t.grow(h, need) {
 			x.h = h
-			return n, nil
+			return nil
 		}
-		t.drop(h)
+		t.drop(h.bytes)
 	}
 	if err := t.reserve(ctx, need); err != nil {
-		return 0, err
+		return err
 	}
-	x.h = &held{t.engine.NewSession(), need}
-	return 0, nil
+	x.h = t.newHeld(need)
+	return nil
 }
 
-// take returns the idle session that is most alike, and tells how many of its tokens
-// are of use. Where only a small part of it would be left a new session is the better
-// choice: a short question must not cost a long conversation. It is nil then.
-func (t *Texts) take(ids []int) (*held, int) {
+// take returns the idle session that is most alike. Where only a small part of it
+// would be left a new session is the better choice: a short question must not cost a
+// long conversation. It is nil then.
+func (t *Texts) take(ids []int) *held {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	best, same := -1, 0
 	for i, h := range t.idle {
-		if n := common(h.IDs(), ids); n > same {
+		if n := common(h.Session().IDs(), ids); n > same {
 			best, same = i, n
 		}
 	}
-	if best < 0 || same*2 < t.idle[best].Len() && len(t.idle) < t.keep {
-		return nil, 0
-	}
-	if same*2 < t.idle[best].Len() { // one has to go: the one not used for longest
-		best = len(t.idle) - 1
-		same = common(t.idle[best].IDs(), ids)
+	if best < 0 || same*2 < t.idle[best].Session().Len() {
+		return nil
 	}
 	h := t.idle[best]
 	t.idle = slices.Delete(t.idle, best, best+1)
-	return h, same
+	return h
 }
 
-// common is how many tokens of prompt need not be computed. The last one always is,
-// because its logits are needed.
-func common(have, prompt []int) int {
+// common is how many tokens two texts have in common at their beginning.
+func common(a, b []int) int {
 	n := 0
-	for n < len(prompt)-1 && n < len(have) && prompt[n] == have[n] {
+	for n < len(a) && n < len(b) && a[n] == b[n] {
 		n++
 	}
 	return n
@@ -162,78 +171,122 @@ func (t *Texts) grow(h *held, need int64) bool {
 	return true
 }
 
-// drop gives up the memory of a session that nobody uses.
-func (t *Texts) drop(h *held) {
+// drop gives back what was set aside.
+func (t *Texts) drop(bytes int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.room.free(h.bytes)
+	t.room.free(bytes)
 }
 
-// dropOldest drops the idle session that was not used for longest, with the lock
-// held.
-func (t *Texts) dropOldest() bool {
-	n := len(t.idle)
-	if n == 0 {
-		return false
+// reclaim makes memory free with the lock held: the idle session that was not used
+// for longest, or a spare's.
+func (t *Texts) reclaim() bool {
+	if n := len(t.idle); n > 0 {
+		t.room.used -= t.idle[n-1].bytes
+		t.idle = t.idle[:n-1]
+		return true
 	}
-	t.room.used -= t.idle[n-1].bytes
-	t.idle = t.idle[:n-1]
-	return true
+	if n := len(t.spares); n > 0 {
+		t.room.used -= t.spares[n-1].giveUp()
+		t.spares = t.spares[:n-1]
+		return true
+	}
+	return false
+}
+
+// giveUp forgets the session of a text, and returns what was set aside for it.
+func (x *Text) giveUp() int64 {
+	h := x.h
+	x.h, x.ids = nil, slices.Clone(h.Session().IDs())
+	return h.bytes
 }
 
 // Logits are the scores of the token after the text. They are not to be changed, and
 // hold until the text does.
-func (x *Text) Logits() []float32 { return x.h.Logits() }
+func (x *Text) Logits() []float32 {
+	if x.logits != nil {
+		return x.logits
+	}
+	return x.h.Session().Logits()
+}
 
 // Append adds ids to the text. If there is no room for them the text gives its own
 // up and is computed anew when there is.
 func (x *Text) Append(ctx context.Context, ids []int) error {
 	t := x.t
-	if need := Bytes(t.engine, x.h.Len()+len(ids)); !t.grow(x.h, need) {
-		ids = append(slices.Clone(x.h.IDs()), ids...)
-		t.steps.Leave(x.h.Session)
-		t.drop(x.h)
-		x.h = nil
-		if err := t.reserve(ctx, need); err != nil {
+	x.claim()
+	if x.h != nil && !t.grow(x.h, Bytes(t.engine, x.h.Session().Len()+len(ids))) {
+		t.steps.Leave(x.h.Session())
+		t.drop(x.giveUp())
+	}
+	if x.h == nil {
+		all := append(slices.Clone(x.ids), ids...)
+		if err := x.open(ctx, all); err != nil {
 			return err
 		}
-		x.h = &held{t.engine.NewSession(), need}
+		x.ids = nil
+		ids = all[x.h.Begin(all, len(all)-1):]
 	}
-	return t.steps.Append(ctx, x.h.Session, ids, nil)
+	return t.steps.Append(ctx, x.h.Session(), ids, nil)
+}
+
+// claim makes a spare an ordinary text.
+func (x *Text) claim() {
+	if x.logits == nil {
+		return
+	}
+	t := x.t
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	x.logits = nil
+	if i := slices.Index(t.spares, x); i >= 0 {
+		t.spares = slices.Delete(t.spares, i, i+1)
+	}
 }
 
 // Fork returns another text that goes on from where this one is; nil if there is no
 // room for it, or the last tokens of this one were not computed.
 func (x *Text) Fork() *Text {
-	t := x.t
-	h := &held{}
+	t, bytes := x.t, x.h.bytes
 	t.mu.Lock()
-	ok := len(t.room.waiting) == 0 && t.room.fit(x.h.bytes)
+	ok := len(t.room.waiting) == 0 && t.room.used+bytes <= t.room.most
+	if ok {
+		t.room.used += bytes
+	}
 	t.mu.Unlock()
 	if !ok {
 		return nil
 	}
-	h.bytes = x.h.bytes
-	if h.Session = x.h.Fork(); h.Session == nil {
-		t.drop(h)
+	session := x.h.Session().Fork()
+	if session == nil {
+		t.drop(bytes)
 		return nil
 	}
-	return &Text{t, h}
+	f := &Text{t: t, h: &held{prefix.NewText(t.store, session), bytes}, logits: session.Logits()}
+	f.h.Begin(session.IDs(), session.Len()) // it is there already
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.spares = append(t.spares, f)
+	t.room.serve()
+	return f
 }
 
 // Close ends the use of the text. Its session is kept for a while.
 func (x *Text) Close() {
-	if x.h == nil {
+	t := x.t
+	x.claim()
+	h := x.h
+	if h == nil {
 		return
 	}
-	t, h := x.t, x.h
 	x.h = nil
-	t.steps.Leave(h.Session)
+	t.steps.Leave(h.Session())
+	h.Keep()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.idle = slices.Insert(t.idle, 0, h)
-	for len(t.idle) > t.keep {
-		t.dropOldest()
+	if len(t.idle) > t.keep {
+		t.reclaim()
 	}
 	t.room.serve()
 }

@@ -68,7 +68,7 @@ func bits(logits []float32) []uint32 {
 func TestTextsInCompany(t *testing.T) {
 	for _, act := range []string{"f32", "bf16", "int8"} {
 		e, alone := openSmall(t, infer.Options{Act: act, Threads: 1})
-		texts := NewTexts(e, 3*Bytes(e, 250), 2)
+		texts := NewTexts(e, nil, 3*Bytes(e, 250), 2)
 		t.Cleanup(texts.Close)
 		r := rand.New(rand.NewPCG(5, 5))
 		preambles := [][]int{randomIDs(r, 40), randomIDs(r, 150)}
@@ -101,7 +101,7 @@ func ask(t *testing.T, texts *Texts, alone *reference, ids []int, r *rand.Rand) 
 	if r.IntN(4) == 0 {
 		time.AfterFunc(time.Duration(r.IntN(20))*time.Millisecond, cancel)
 	}
-	x, reused, err := texts.Prompt(ctx, ids, nil, nil)
+	x, reused, err := texts.Prompt(ctx, ids, nil)
 	if err != nil {
 		require.ErrorIs(t, err, context.Canceled)
 		return
@@ -144,7 +144,7 @@ func randomIDs(r *rand.Rand, n int) []int {
 // Two texts of which only one fits to its end both come to theirs.
 func TestTextsThatOutgrowTheMemory(t *testing.T) {
 	e, alone := openSmall(t, infer.Options{Threads: 1})
-	texts := NewTexts(e, Bytes(e, 1500), 2)
+	texts := NewTexts(e, nil, Bytes(e, 1500), 2)
 	t.Cleanup(texts.Close)
 	require.Less(t, texts.Context(), e.Context())
 	require.GreaterOrEqual(t, texts.Context(), 1500)
@@ -153,7 +153,7 @@ func TestTextsThatOutgrowTheMemory(t *testing.T) {
 		wg.Go(func() {
 			r := rand.New(rand.NewPCG(uint64(i), 1))
 			ids := randomIDs(r, 300)
-			x, _, err := texts.Prompt(context.Background(), ids, nil, nil)
+			x, _, err := texts.Prompt(context.Background(), ids, nil)
 			require.NoError(t, err)
 			for len(ids) < 1200 {
 				next := randomIDs(r, 50)
@@ -172,11 +172,11 @@ func TestTextsThatOutgrowTheMemory(t *testing.T) {
 // not cost a long conversation.
 func TestIdleTextsAreOfUse(t *testing.T) {
 	e, _ := openSmall(t, infer.Options{Threads: 1})
-	texts := NewTexts(e, 100*Bytes(e, 500), 2)
+	texts := NewTexts(e, nil, 100*Bytes(e, 500), 2)
 	t.Cleanup(texts.Close)
 	r := rand.New(rand.NewPCG(1, 1))
 	ask := func(ids []int) int {
-		x, reused, err := texts.Prompt(context.Background(), ids, nil, nil)
+		x, reused, err := texts.Prompt(context.Background(), ids, nil)
 		require.NoError(t, err)
 		x.Close()
 		return reused
@@ -186,7 +186,7 @@ func TestIdleTextsAreOfUse(t *testing.T) {
 	require.Zero(t, ask(short))
 	require.Equal(t, 200, ask(append(long[:200:200], 7)))
 	require.Equal(t, 4, ask(short))
-	x, reused, err := texts.Prompt(context.Background(), long, nil, func(int, []float32) {})
+	x, reused, err := texts.Prompt(context.Background(), long, func(int, []float32) {})
 	require.NoError(t, err)
 	require.Zero(t, reused, "all logits are wanted")
 	x.Close()
@@ -195,15 +195,15 @@ func TestIdleTextsAreOfUse(t *testing.T) {
 // Who waits for memory does so in order, and is given up when its client is gone.
 func TestWaitingForMemory(t *testing.T) {
 	e, _ := openSmall(t, infer.Options{Threads: 1})
-	texts := NewTexts(e, Bytes(e, 1000), 2)
+	texts := NewTexts(e, nil, Bytes(e, 1000), 2)
 	t.Cleanup(texts.Close)
 	r := rand.New(rand.NewPCG(1, 1))
-	first, _, err := texts.Prompt(context.Background(), randomIDs(r, 900), nil, nil)
+	first, _, err := texts.Prompt(context.Background(), randomIDs(r, 900), nil)
 	require.NoError(t, err)
 	require.Nil(t, first.Fork())
 	ctx, cancel := context.WithCancel(context.Background())
 	result := make(chan error, 1)
-	go func() { _, _, err := texts.Prompt(ctx, randomIDs(r, 900), nil, nil); result <- err }()
+	go func() { _, _, err := texts.Prompt(ctx, randomIDs(r, 900), nil); result <- err }()
 	for waits := 0; waits == 0; time.Sleep(time.Millisecond) {
 		texts.mu.Lock()
 		waits = len(texts.room.waiting)
@@ -212,7 +212,7 @@ func TestWaitingForMemory(t *testing.T) {
 	cancel()
 	within(t, "the one given up", func() { require.ErrorIs(t, <-result, context.Canceled) })
 	go func() {
-		x, _, err := texts.Prompt(context.Background(), make([]int, 900), nil, nil)
+		x, _, err := texts.Prompt(context.Background(), make([]int, 900), nil)
 		if err == nil {
 			x.Close()
 		}
