@@ -247,26 +247,6 @@ func TestPromptsShareTheirBeginning(t *testing.T) {
 	require.Equal(t, answer(openTiny(t, dir), text[:20]), answer(kept, text[:20]))
 }
 
-// A short question between two turns of a long conversation does not cost it.
-func TestConversationsAreKept(t *testing.T) {
-	m := openTiny(t, tinyTree(t))
-	m.most = 2
-	long := m.tokens.Encode(strings.Repeat("In the beginning of the war the whale was white. ", 8))
-	title := append(long[:5:5], m.tokens.Encode("A title?")...)
-	reused := func(prompt []int) int {
-		n, err := m.Prompt(t.Context(), prompt, nil)
-		require.NoError(t, err)
-		return n
-	}
-	require.Equal(t, 0, reused(long[:80]))
-	require.Equal(t, 0, reused(title))
-	require.Equal(t, 80, reused(long[:90]))
-	require.Equal(t, len(title)-1, reused(title))
-	require.Equal(t, 90, reused(long))
-	require.Equal(t, 0, reused(m.tokens.Encode("Something else.")), "takes the place of the title")
-	require.Equal(t, len(long)-1, reused(long))
-}
-
 // A mass of 0 is made up by the most probable token alone.
 func TestTopPOfZero(t *testing.T) {
 	for seed := range int64(20) {

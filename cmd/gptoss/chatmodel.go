@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"expertfs/infer"
 	"expertfs/infer/prefix"
@@ -15,8 +14,7 @@ import (
 )
 
 // chatModel is a model with its tokenizer. It answers one prompt after the other,
-// and computes of each only what differs from those before. It is a
-// server.Engine.
+// and computes of each only what differs from those before.
 type chatModel struct {
 	name    string
 	flags   *modelFlags
@@ -24,11 +22,10 @@ type chatModel struct {
 	opening opening
 	engine  *infer.Engine
 	folder  os.FileInfo // what was the model's folder when it was loaded
-	most    int         // texts that are kept
 	log     *slog.Logger
 	store   *prefix.Store // of what was computed
 
-	texts []*prefix.Text // the one in use comes first
+	text *prefix.Text // of the last prompt
 }
 
 // openChatModel loads what the flags name, the weights last: they take longest.
@@ -53,7 +50,7 @@ func prepareChatModel(f *modelFlags, c *conversationFlags, log *slog.Logger) (*c
 	if err != nil {
 		return nil, err
 	}
-	return &chatModel{name: f.dir, flags: f, tokens: tokens, opening: opening, most: 1, log: log}, nil
+	return &chatModel{name: f.dir, flags: f, tokens: tokens, opening: opening, log: log}, nil
 }
 
 // load loads the weights.
@@ -71,11 +68,9 @@ func (m *chatModel) load() (err error) {
 	if m.store, err = m.flags.prefix.open(m.engine, baseName(m.name), start, m.log); err != nil {
 		return errors.Join(err, m.engine.Close())
 	}
-	m.texts = []*prefix.Text{m.newText()}
+	m.text = prefix.NewText(m.store, m.engine.NewSession())
 	return nil
 }
-
-func (m *chatModel) newText() *prefix.Text { return prefix.NewText(m.store, m.engine.NewSession()) }
 
 func (m *chatModel) close() error {
 	if m.engine == nil {
@@ -90,73 +85,23 @@ func (m *chatModel) Vocab() int { return m.engine.Config().Vocab }
 // Context is the most tokens of a text.
 func (m *chatModel) Context() int { return m.engine.Context() }
 
-// Prompt makes prompt the text, as server.Engine wants it.
-func (m *chatModel) Prompt(ctx context.Context, prompt []int, each func(int, []float32)) (int, error) {
-	t := m.take(prompt)
-	most := len(prompt) - 1 // the logits after the last one are needed
-	if each != nil {
-		most = 0
-	}
-	same := t.Begin(prompt, most)
-	return same, t.Session().Append(ctx, prompt[same:], each)
-}
-
-// take brings a text to the front that begins like prompt. Where only a small part
-// of the text that is most alike would be left of it, the one not used for longest is
-// given up in its place: a short question must not cost a long conversation.
-func (m *chatModel) take(prompt []int) *prefix.Text {
-	best, same := 0, -1
-	for i, t := range m.texts {
-		if n := common(t.Session().IDs(), prompt); n > same {
-			best, same = i, n
-		}
-	}
-	if same*2 < m.texts[best].Session().Len() {
-		if len(m.texts) < m.most {
-			m.texts = append(m.texts, m.newText())
-		}
-		best = len(m.texts) - 1
-	}
-	t := m.texts[best]
-	m.texts = slices.Insert(slices.Delete(m.texts, best, best+1), 0, t)
-	return t
-}
-
-// common is how many tokens a and b have in common at their beginning.
-func common(a, b []int) int {
-	n := 0
-	for n < len(a) && n < len(b) && a[n] == b[n] {
-		n++
-	}
-	return n
-}
-
-// Append adds ids to the text.
-func (m *chatModel) Append(ctx context.Context, ids []int) error {
-	return m.texts[0].Session().Append(ctx, ids, nil)
-}
-
-// Logits are the scores of the next token.
-func (m *chatModel) Logits() []float32 { return m.texts[0].Session().Logits() }
-
-// Keep stores the text: it is complete.
-func (m *chatModel) Keep() { m.texts[0].Keep() }
-
 // complete continues prompt, which is not empty, as Session.Generate does.
 func (m *chatModel) complete(ctx context.Context, prompt []int, g infer.Generation) ([]int, infer.Finish, error) {
-	if _, err := m.Prompt(ctx, prompt, nil); err != nil {
+	session := m.text.Session()
+	known := m.text.Begin(prompt, len(prompt)-1) // the logits after the last one are needed
+	if err := session.Append(ctx, prompt[known:], nil); err != nil {
 		if ctx.Err() != nil {
 			return nil, infer.FinishCancelled, nil
 		}
 		return nil, "", err
 	}
-	defer m.Keep()
-	return m.texts[0].Session().Generate(ctx, g)
+	defer m.text.Keep()
+	return session.Generate(ctx, g)
 }
 
-// reopened closes m, whose weights are of no use any more, and returns the same
-// model loaded from what its folder is now.
-func (m *chatModel) reopened() (*chatModel, error) {
+// renewed closes m, whose weights are of no use any more, and returns the same
+// model, still to be loaded from what its folder is now.
+func (m *chatModel) renewed(close func() error) (*chatModel, error) {
 	if err := m.checkFiles(); err != nil && !errors.Is(err, errRemounted) {
 		return nil, err
 	}
@@ -167,11 +112,10 @@ func (m *chatModel) reopened() (*chatModel, error) {
 	if tokens.Size() != m.tokens.Size() {
 		return nil, fmt.Errorf("%s holds another model now: start anew", m.name)
 	}
-	if err := m.close(); err != nil {
+	if err := close(); err != nil {
 		return nil, err
 	}
-	fresh := &chatModel{name: m.name, flags: m.flags, tokens: m.tokens, opening: m.opening, most: m.most, log: m.log}
-	return fresh, fresh.load()
+	return &chatModel{name: m.name, flags: m.flags, tokens: m.tokens, opening: m.opening, log: m.log}, nil
 }
 
 // errRemounted says that the weights belong to a mount that is no more.

@@ -27,7 +27,7 @@ type serveOptions struct {
 	alias    string
 	strict   bool
 	waiting  int
-	texts    int
+	share    shareFlags
 	grace    time.Duration // that requests have at the end
 	guard    server.Guard
 	keyFile  string
@@ -43,7 +43,8 @@ func newServeCommand() *cobra.Command {
 		Short: "Answer requests over HTTP as OpenAI's and Anthropic's APIs do",
 		Long: `Serve answers /v1/chat/completions, /v1/responses, /v1/completions and
 /v1/messages, whole or streamed, with tools and structured output; docs/api.md
-lists all of it. It computes one request at a time and the others wait.
+lists all of it. Several requests are computed at a time, --parallel says how many,
+and the others wait. None changes what another gets.
 
 The port opens at once; /health says when the model is loaded. Only this
 machine reaches the server, unless --host says otherwise: then give an --api-key.
@@ -58,7 +59,9 @@ The first Ctrl-C lets requests under way finish, for --grace at most.`,
 	flags.StringVar(&o.alias, "alias", "", "name of the model for clients (default: that of its folder)")
 	flags.BoolVar(&o.strict, "strict", false, "refuse requests for models of other names")
 	flags.IntVar(&o.waiting, "max-waiting", 64, "most requests that wait for their turn; more are refused")
-	flags.IntVar(&o.texts, "conversations", 2, "conversations that are kept, so that their next turn is computed alone")
+	flags.IntVar(&o.share.parallel, "parallel", 0, "texts that are computed at a time (default: 4, or fewer where memory is short)")
+	flags.StringVar(&o.share.kvRAM, "kv-ram", "auto", "most bytes of keys and values, as a size (auto: half of the free memory)")
+	flags.IntVar(&o.share.keep, "conversations", 2, "conversations that are kept, so that their next turn is computed alone")
 	flags.DurationVar(&o.grace, "grace", 10*time.Second, "time that requests under way have to finish when the server ends")
 	flags.StringArrayVar(&o.guard.Keys, "api-key", nil, "key that clients must send; may be given several times")
 	flags.StringVar(&o.keyFile, "api-key-file", "", "file with such keys, one a line")
@@ -75,7 +78,6 @@ The first Ctrl-C lets requests under way finish, for --grace at most.`,
 		if err != nil {
 			return err
 		}
-		m.most = o.texts
 		if o.alias == "" {
 			if o.alias, err = folderName(model.dir); err != nil {
 				return err
@@ -97,10 +99,11 @@ func (o *serveOptions) check() error {
 	switch {
 	case o.waiting < 0:
 		return usageErrorf("--max-waiting %d: must be 0 or more", o.waiting)
-	case o.texts < 1:
-		return usageErrorf("--conversations %d: must be 1 or more", o.texts)
 	case (o.cert == "") != (o.certKey == ""):
 		return usageErrorf("--tls-cert and --tls-key need each other")
+	}
+	if err := o.share.check(); err != nil {
+		return err
 	}
 	for _, key := range o.guard.Keys {
 		if key == "" {
@@ -135,7 +138,8 @@ const (
 )
 
 // run serves m, which is still to be loaded, until ctx ends.
-func (o *serveOptions) run(ctx context.Context, m *chatModel, log *slog.Logger) error {
+func (o *serveOptions) run(ctx context.Context, model *chatModel, log *slog.Logger) error {
+	m := &servedModel{chatModel: model, share: &o.share}
 	chat, err := harmony.NewEncoding(m.tokens)
 	if err != nil {
 		log.Warn("chats will be refused", "err", err)

@@ -31,9 +31,11 @@ func TestStructuredOutput(t *testing.T) {
 		n = v
 	}
 	// One thread does not wait for another on a busy machine.
-	m, err := openChatModel(&modelFlags{dir: tinyTree(t), mapBytes: "auto", options: infer.Options{Threads: 1}},
+	chats, err := prepareChatModel(&modelFlags{dir: tinyTree(t), mapBytes: "auto", options: infer.Options{Threads: 1}},
 		&conversationFlags{systemMessage: "off", date: "none"}, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
+	m := &servedModel{chatModel: chats, share: &shareFlags{parallel: 2, kvRAM: "auto", keep: 1}}
+	require.NoError(t, m.load())
 	defer func() { require.NoError(t, m.close()) }()
 	chat, err := harmony.NewEncoding(m.tokens)
 	require.NoError(t, err)

@@ -155,6 +155,7 @@ func (s *Server) chat(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
+	shareOrigin(texts)
 	return a.serve(ctx, w, j, texts)
 }
 

@@ -138,6 +138,7 @@ func (s *Server) complete(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		a.prompts += len(ids)
+		first := len(texts)
 		for i := range n {
 			t, err := s.completionText(ctx, &q, a, ids, most, i)
 			if err != nil {
@@ -145,6 +146,7 @@ func (s *Server) complete(w http.ResponseWriter, r *http.Request) error {
 			}
 			texts = append(texts, t)
 		}
+		shareOrigin(texts[first:])
 	}
 	return a.serve(ctx, w, j, texts)
 }

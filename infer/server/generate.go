@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -33,7 +34,8 @@ type reader interface {
 // text is what a job asks an engine for.
 type text struct {
 	prompt   []int
-	max      int // tokens to generate
+	origin   *origin // what it shares with other texts of the same prompt; nil: nothing
+	max      int     // tokens to generate
 	chooser  *chooser
 	logprobs int // how many alternatives of each token are wanted; negative: not even its own probability
 	reader   reader
@@ -41,11 +43,9 @@ type text struct {
 	each func(position int, logits []float32)
 }
 
-// keeper is an Engine that wants to know when a text has come to its end.
-type keeper interface{ Keep() }
-
 // outcome is what came of a text.
 type outcome struct {
+	prompt    int // tokens of the prompt, if this text has asked for it
 	reused    int // tokens of the prompt that were not computed
 	generated int
 	why       finish
@@ -53,29 +53,62 @@ type outcome struct {
 	writing   time.Duration // of the answer
 }
 
-// generate continues a text with the engine, whose turn it is.
-func generate(ctx context.Context, e Engine, t *text) (o outcome, err error) {
+// generate has a text computed whose turn it is.
+func (j *job) generate(ctx context.Context, e Engine, t *text) (o outcome, err error) {
 	began := time.Now()
+	var x Text
 	if t.max > 0 || t.each != nil {
-		o.reused, err = e.Prompt(ctx, t.prompt, t.each)
+		x, err = j.begin(ctx, e, t, &o)
 	}
 	read := time.Now()
 	o.reading = read.Sub(began)
-	if err == nil {
-		o.generated, o.why, err = t.generate(ctx, e)
+	if x != nil {
+		defer x.Close()
 	}
-	if k, ok := e.(keeper); ok {
-		k.Keep()
+	if err == nil {
+		o.generated, o.why, err = t.generate(ctx, x, &j.mu)
 	}
 	o.writing = time.Since(read)
 	return o, err
 }
 
-func (t *text) generate(ctx context.Context, e Engine) (n int, why finish, err error) {
+// begin returns the text of a prompt: that of another choice, if that has left one.
+func (j *job) begin(ctx context.Context, e Engine, t *text, o *outcome) (Text, error) {
+	if x := t.origin.take(); x != nil {
+		return x, nil
+	}
+	o.prompt = len(t.prompt)
+	texts, reused, err := e.Prompt(ctx, t.prompt, t.origin.wanted(), t.guarded(&j.mu))
+	o.reused = reused
+	if err != nil {
+		t.origin.leave(nil)
+		return nil, err
+	}
+	t.origin.leave(texts[1:])
+	return texts[0], nil
+}
+
+// guarded is each, with the lock of the job's readers held.
+func (t *text) guarded(mu *sync.Mutex) func(int, []float32) {
+	if t.each == nil {
+		return nil
+	}
+	return func(position int, logits []float32) {
+		mu.Lock()
+		defer mu.Unlock()
+		t.each(position, logits)
+	}
+}
+
+// generate goes on from x, which is nil if there is nothing to go on from. The lock is
+// that of the job's readers: tokens of several texts are chosen at the same time.
+func (t *text) generate(ctx context.Context, x Text, mu *sync.Mutex) (n int, why finish, err error) {
 	var pending []int // tokens of the answer that the engine does not have yet
 	take := func(p tokenProb) (more bool, err error) {
 		n++
 		t.chooser.took(p.id)
+		mu.Lock()
+		defer mu.Unlock()
 		id, more, err := t.reader.push(p)
 		pending = append(pending, id)
 		return more, err
@@ -100,12 +133,12 @@ func (t *text) generate(ctx context.Context, e Engine) (n int, why finish, err e
 			continue
 		}
 		if len(pending) > 0 {
-			if err := e.Append(ctx, pending); err != nil {
+			if err := x.Append(ctx, pending); err != nil {
 				return n, "", err
 			}
 			pending = pending[:0]
 		}
-		logits := e.Logits()
+		logits := x.Logits()
 		id, err := t.chooser.choose(logits, mask)
 		if err != nil {
 			return n, "", err

@@ -126,3 +126,9 @@ func events[T any](t *testing.T, server *httptest.Server, path, body string) (al
 	require.NoError(t, lines.Err())
 	return all, last
 }
+
+// count is how many requests have a place.
+func (q *queue) count() int {
+	places, _ := q.state()
+	return places
+}

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"expertfs/infer/tokenizer"
 )
@@ -14,7 +17,9 @@ type job struct {
 	s      *Server
 	engine Engine
 	began  time.Time
-	prompt int // tokens of all prompts
+
+	mu     sync.Mutex // held while a reader of the job is at work; guards what follows
+	prompt int        // tokens of all prompts
 	total  outcome
 }
 
@@ -59,51 +64,86 @@ func (j *job) encode(ctx context.Context, field string, tokens func(context.Cont
 	return ids, nil
 }
 
-// run computes texts in turn, after those that came before. Between texts, and
-// when one is done, it tells done, which may be nil. The turn is over when run
-// returns: nobody waits for a client that reads slowly, unless the answer is a
-// stream.
+// run computes texts, as many at a time as there are turns for, after those that came
+// before. When one is done it tells done, which may be nil. The readers of the texts
+// and done are called by one goroutine at a time. When run returns the turns are over:
+// nobody waits for a client that reads slowly, unless the answer is a stream.
 func (j *job) run(ctx context.Context, texts []*text, done func(i int, o outcome) error) error {
 	s := j.s
-	if err := s.queue.enter(ctx); err != nil {
+	group, within := errgroup.WithContext(ctx)
+	var began time.Time
+	err := func() error {
+		for i, t := range texts {
+			if err := t.origin.wait(within); err != nil {
+				return err
+			}
+			if err := s.queue.enter(within); err != nil {
+				return err
+			}
+			if i == 0 {
+				began = time.Now()
+				s.queue.run(1)
+				defer s.queue.run(-1)
+			}
+			group.Go(func() error {
+				defer s.queue.leave()
+				return j.compute(within, i, t, done)
+			})
+		}
+		return group.Wait()
+	}()
+	if first := group.Wait(); first != nil {
+		err = first // of which the other is a consequence
+	}
+	for _, t := range texts {
+		t.origin.close()
+	}
+	switch {
+	case err == nil:
+	case ctx.Err() != nil || errors.Is(err, errGone) || errors.Is(err, errCancelled):
+		if began.IsZero() { // it has waited only
+			return err
+		}
+		s.Log.Info("request cancelled", "prompt", j.prompt, "generated", j.total.generated)
+		return errCancelled
+	default:
+		s.Log.Error("request failed", "err", err)
 		return err
 	}
-	defer s.queue.leave()
+	s.Log.Info("request done", "prompt", j.prompt, "reused", j.total.reused, "generated", j.total.generated,
+		"waited", began.Sub(j.began).Round(time.Millisecond), "time", time.Since(began).Round(time.Millisecond))
+	return nil
+}
+
+// compute computes a text, whose turn it is.
+func (j *job) compute(ctx context.Context, i int, t *text, done func(i int, o outcome) error) error {
+	s := j.s
 	// The model may have been opened anew meanwhile.
 	engine, err := s.life.wait(ctx)
 	if err != nil {
 		return err
 	}
-	began := time.Now()
-	for i, t := range texts {
-		o, err := generate(ctx, engine, t)
-		j.prompt += len(t.prompt)
-		j.total.add(o)
-		s.meters.text(len(t.prompt), o)
-		if err == nil {
-			o.why, err = t.reader.end(o.why)
-			j.total.why = o.why
-		}
+	o, err := j.generate(ctx, engine, t)
+	j.mu.Lock()
+	j.prompt += o.prompt
+	j.total.add(o)
+	j.mu.Unlock()
+	s.meters.text(o)
+	if err == nil {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		o.why, err = t.reader.end(o.why)
+		j.total.why = o.why
 		if err == nil && done != nil {
 			err = done(i, o)
 		}
-		if err == nil {
-			continue
-		}
-		if ctx.Err() != nil || errors.Is(err, errGone) {
-			s.Log.Info("request cancelled", "prompt", j.prompt, "generated", j.total.generated)
-			return errCancelled
-		}
-		s.Log.Error("request failed", "err", err)
-		if api := (*apiError)(nil); errors.As(err, &api) {
-			return err
-		}
-		s.life.suspect(engine, err)
-		return serverError(http.StatusInternalServerError, err.Error())
+		return err
 	}
-	s.Log.Info("request done", "prompt", j.prompt, "reused", j.total.reused, "generated", j.total.generated,
-		"waited", began.Sub(j.began).Round(time.Millisecond), "time", time.Since(began).Round(time.Millisecond))
-	return nil
+	if api := (*apiError)(nil); ctx.Err() != nil || errors.Is(err, errGone) || errors.As(err, &api) {
+		return err
+	}
+	s.life.suspect(engine, err)
+	return serverError(http.StatusInternalServerError, err.Error())
 }
 
 // errGone says that the client no longer reads its answer.

@@ -41,13 +41,19 @@ func (l *life) change(f func()) {
 }
 
 // Ready makes the server use an engine, and Handler's requests that wait for it.
-func (s *Server) Ready(e Engine) { s.life.change(func() { s.life.engine, s.life.err = e, nil }) }
+func (s *Server) Ready(e Engine) {
+	s.queue.resize(e.Slots())
+	s.life.change(func() { s.life.engine, s.life.err = e, nil })
+}
 
 // Drain makes the server refuse new requests. Those that it has go on.
 func (s *Server) Drain() { s.life.change(func() { s.life.drained = true }) }
 
 // Busy tells whether there are requests that wait or are computed.
-func (s *Server) Busy() bool { return len(s.queue.places) > 0 }
+func (s *Server) Busy() bool {
+	places, _ := s.queue.state()
+	return places > 0
+}
 
 func (l *life) state() (string, error) {
 	l.mu.Lock()
@@ -135,13 +141,13 @@ func (l *life) fail(engine Engine, err error) {
 	}
 }
 
-// reopen tries until the engine is back, or the server ends. It takes the turn,
+// reopen tries until the engine is back, or the server ends. It takes all turns,
 // so that nobody uses the engine meanwhile.
 func (l *life) reopen(old Engine) {
-	if l.s.queue.enter(l.s.Base) != nil {
+	if l.s.queue.enterAlone(l.s.Base) != nil {
 		return
 	}
-	defer l.s.queue.leave()
+	defer l.s.queue.leaveAlone()
 	defer l.change(func() { l.opening = false })
 	for {
 		fresh, err := l.s.Reopen(l.s.Base, old)

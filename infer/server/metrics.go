@@ -41,12 +41,13 @@ func newMeters(s *Server) *meters {
 		prompt:  counter("prompt_tokens_total", "Tokens of prompts, computed or reused."),
 		reused:  counter("prompt_tokens_reused_total", "Tokens of prompts that did not have to be computed."),
 		answer:  counter("generated_tokens_total", "Tokens of answers."),
-		reading: counter("prompt_seconds_total", "Time spent on prompts."),
-		writing: counter("generated_seconds_total", "Time spent on answers."),
+		reading: counter("prompt_seconds_total", "Time spent on prompts, added up over those computed at the same time."),
+		writing: counter("generated_seconds_total", "Time spent on answers, added up over those computed at the same time."),
 	}
 	m.registry.MustRegister(m.requests, m.seconds, m.prompt, m.reused, m.answer, m.reading, m.writing,
-		gauge("requests_running", "Requests that are computed.", func() float64 { return float64(s.queue.running()) }),
-		gauge("requests_waiting", "Requests that wait for their turn.", func() float64 { return float64(s.queue.waiting()) }),
+		gauge("slots", "Texts that can be computed at a time.", func() float64 { return float64(s.queue.size()) }),
+		gauge("requests_running", "Requests that are computed.", func() float64 { _, n := s.queue.state(); return float64(n) }),
+		gauge("requests_waiting", "Requests that wait for their turn.", func() float64 { all, n := s.queue.state(); return float64(all - n) }),
 		gauge("ready", "1 while requests are computed, 0 while the model loads, has failed or the server ends.", func() float64 {
 			if state, _ := s.life.state(); state == ready {
 				return 1
@@ -59,8 +60,8 @@ func newMeters(s *Server) *meters {
 }
 
 // text counts a text.
-func (m *meters) text(prompt int, o outcome) {
-	m.prompt.Add(float64(prompt))
+func (m *meters) text(o outcome) {
+	m.prompt.Add(float64(o.prompt))
 	m.reused.Add(float64(o.reused))
 	m.answer.Add(float64(o.generated))
 	m.reading.Add(o.reading.Seconds())

@@ -79,7 +79,7 @@ func TestStalledClients(t *testing.T) {
 		if name != "stream" { // it may fail with its headers, before its turn
 			require.Equal(t, c.runs, !sameSlice(before, m.LastPrompt()), name)
 		}
-		soon(t, func() bool { return len(s.queue.places) == 0 })
+		soon(t, func() bool { return s.queue.count() == 0 })
 		require.NoError(t, client.Close())
 	}
 	require.NoError(t, server.Close())

@@ -260,7 +260,7 @@ func TestOneRequestAtATime(t *testing.T) {
 			answers <- resp.StatusCode
 		}()
 	}
-	soon(t, func() bool { return len(s.queue.places) == clients })
+	soon(t, func() bool { return s.queue.count() == clients })
 	status, answer := post(t, server, "/v1/completions", `{"prompt": "x"}`)
 	require.Equal(t, http.StatusServiceUnavailable, status)
 	require.Contains(t, answer, "overloaded")
@@ -291,8 +291,8 @@ func TestDisconnectCancels(t *testing.T) {
 		}
 		waiting <- err
 	}()
-	soon(t, func() bool { return len(s.queue.places) == 2 })
+	soon(t, func() bool { return s.queue.count() == 2 })
 	cancel()
 	require.ErrorIs(t, <-waiting, context.Canceled)
-	soon(t, func() bool { return len(s.queue.places) == 0 && !m.Busy() })
+	soon(t, func() bool { return s.queue.count() == 0 && !m.Busy() })
 }

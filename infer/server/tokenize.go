@@ -142,7 +142,7 @@ func (s *Server) serveProps(w http.ResponseWriter, _ *http.Request) {
 			"n_ctx":  context,
 			"params": map[string]any{"temperature": 1.0, "top_p": 1.0, "top_k": 0, "min_p": 0.0, "n_predict": -1, "stream": false},
 		},
-		"total_slots": 1, "model_alias": s.Model, "model_path": s.Path, "chat_template": "harmony",
+		"total_slots": s.queue.size(), "model_alias": s.Model, "model_path": s.Path, "chat_template": "harmony",
 		"modalities": map[string]bool{"vision": false, "audio": false},
 		"build_info": "gptoss", "state": state, "bos_token": "", "eos_token": "<|return|>",
 	})

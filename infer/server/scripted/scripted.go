@@ -22,25 +22,43 @@ type Engine struct {
 	Tokens *tokenizer.Tokenizer
 	// Say returns what follows a prompt, with the names of special tokens for these
 	// tokens.
-	Say    func(prompt []int) string
-	Before func(context.Context) error // called before each token that is appended; may be nil
-	Room   int                         // the context, in tokens
-	Err    error                       // in place of the token after the script
+	Say      func(prompt []int) string
+	Before   func(context.Context) error // called before each token that is appended; may be nil
+	Room     int                         // the context, in tokens
+	Err      error                       // in place of the token after the script
+	Parallel int                         // texts at a time; 0: one
 
-	busy   atomic.Bool
-	mu     sync.Mutex
-	prompt []int
-	text   []int // what was appended to the prompt
-	script []int
-	logits []float32
-	high   int // index of the one logit that is not 0
+	texts   atomic.Int64 // in use
+	prompts atomic.Int64 // asked for
+	mu      sync.Mutex
+	prompt  []int
+}
+
+// Text is a text of the engine, as package server has it.
+type Text = interface {
+	Append(ctx context.Context, ids []int) error
+	Logits() []float32
+	Close()
+}
+
+// text is a text in use.
+type text struct {
+	e       *Engine
+	busy    atomic.Bool
+	waiting bool // for its first Append
+	script  []int
+	logits  []float32
+	high    int // index of the one logit that is not 0
 }
 
 // Says returns a script that is the same for all prompts.
 func Says(text string) func([]int) string { return func([]int) string { return text } }
 
-// errBusy says that the engine was used by two goroutines.
-var errBusy = errors.New("two requests at a time")
+// What an engine says that is not used as it must be.
+var (
+	errBusy = errors.New("a text is used by two goroutines")
+	errMany = errors.New("more texts at a time than there are slots")
+)
 
 // Vocab is the size of the vocabulary.
 func (e *Engine) Vocab() int { return e.Tokens.Size() }
@@ -48,106 +66,131 @@ func (e *Engine) Vocab() int { return e.Tokens.Size() }
 // Context is the most tokens of a text.
 func (e *Engine) Context() int { return e.Room }
 
+// Slots is how many texts there may be at a time.
+func (e *Engine) Slots() int { return max(e.Parallel, 1) }
+
 // Prompt begins the script.
-func (e *Engine) Prompt(ctx context.Context, ids []int, each func(int, []float32)) (int, error) {
-	if !e.busy.CompareAndSwap(false, true) {
-		return 0, errBusy
+func (e *Engine) Prompt(ctx context.Context, ids []int, most int, each func(int, []float32)) ([]Text, int, error) {
+	if e.texts.Add(1) > int64(e.Slots()) {
+		e.texts.Add(-1)
+		return nil, 0, errMany
 	}
-	defer e.busy.Store(false)
+	e.prompts.Add(1)
 	e.mu.Lock()
 	reused := 0
 	for reused < len(ids)-1 && reused < len(e.prompt) && ids[reused] == e.prompt[reused] {
 		reused++
 	}
-	e.prompt, e.text = slices.Clone(ids), nil
+	e.prompt = slices.Clone(ids)
+	script := e.Tokens.EncodeSpecial(e.Say(ids))
 	e.mu.Unlock()
-	e.script = e.Tokens.EncodeSpecial(e.Say(ids))
+	t := &text{e: e, script: script}
 	if each != nil {
 		reused = 0
 		for i := range ids {
-			e.expect(append(ids[i+1:len(ids):len(ids)], e.script...))
-			each(i, e.logits)
+			t.expect(append(ids[i+1:len(ids):len(ids)], t.script...))
+			each(i, t.logits)
 		}
 	}
-	return reused, e.next(ctx)
+	if err := t.next(ctx); err != nil {
+		t.Close()
+		return nil, 0, err
+	}
+	texts := []Text{t}
+	for len(texts) < most {
+		other := &text{e: e, script: slices.Clone(script), waiting: true}
+		other.expect(script)
+		texts = append(texts, other)
+	}
+	return texts, reused, nil
+}
+
+// Close ends the use of the text.
+func (t *text) Close() {
+	if !t.waiting {
+		t.e.texts.Add(-1)
+	}
 }
 
 // Append goes on in the script when it is given what the script says, and leaves
 // it where it is otherwise.
-func (e *Engine) Append(ctx context.Context, ids []int) error {
-	if !e.busy.CompareAndSwap(false, true) {
+func (t *text) Append(ctx context.Context, ids []int) error {
+	if !t.busy.CompareAndSwap(false, true) {
 		return errBusy
 	}
-	defer e.busy.Store(false)
-	for _, id := range ids {
-		e.follow(id)
+	defer t.busy.Store(false)
+	if t.waiting {
+		if t.waiting = false; t.e.texts.Add(1) > int64(t.e.Slots()) {
+			return errMany
+		}
 	}
-	e.mu.Lock()
-	e.text = append(e.text, ids...)
-	e.mu.Unlock()
-	return e.next(ctx)
+	for _, id := range ids {
+		t.follow(id)
+	}
+	return t.next(ctx)
 }
 
 // follow goes on in the script by one token. A token that is the script's text cut
 // otherwise counts too: what is forced on a model need not be cut as it would.
-func (e *Engine) follow(id int) {
-	if len(e.script) == 0 {
+func (t *text) follow(id int) {
+	tokens := t.e.Tokens
+	if len(t.script) == 0 {
 		return
 	}
-	if e.script[0] == id {
-		e.script = e.script[1:]
+	if t.script[0] == id {
+		t.script = t.script[1:]
 		return
 	}
-	if _, special := e.Tokens.SpecialName(id); special {
+	if _, special := tokens.SpecialName(id); special {
 		return
 	}
-	text, given := "", e.Tokens.Bytes(id)
-	for n, next := range e.script {
-		if _, special := e.Tokens.SpecialName(next); special {
+	said, given := "", tokens.Bytes(id)
+	for n, next := range t.script {
+		if _, special := tokens.SpecialName(next); special {
 			return
 		}
-		text += e.Tokens.Bytes(next)
-		if rest, ok := strings.CutPrefix(text, given); ok {
-			e.script = append(e.Tokens.Encode(rest), e.script[n+1:]...)
+		said += tokens.Bytes(next)
+		if rest, ok := strings.CutPrefix(said, given); ok {
+			t.script = append(tokens.Encode(rest), t.script[n+1:]...)
 			return
 		}
-		if !strings.HasPrefix(given, text) {
+		if !strings.HasPrefix(given, said) {
 			return
 		}
 	}
 }
 
-func (e *Engine) next(ctx context.Context) error {
-	if e.Before != nil {
-		if err := e.Before(ctx); err != nil {
+func (t *text) next(ctx context.Context) error {
+	if t.e.Before != nil {
+		if err := t.e.Before(ctx); err != nil {
 			return err
 		}
 	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if len(e.script) == 0 && e.Err != nil {
-		return e.Err
+	if len(t.script) == 0 && t.e.Err != nil {
+		return t.e.Err
 	}
-	e.expect(e.script)
+	t.expect(t.script)
 	return nil
 }
 
 // expect makes the first of ids, or the end of a text, the most probable token.
-func (e *Engine) expect(ids []int) {
-	if e.logits == nil {
-		e.logits = make([]float32, e.Vocab())
+func (t *text) expect(ids []int) {
+	if t.logits == nil {
+		t.logits = make([]float32, t.e.Vocab())
 	}
-	e.logits[e.high] = 0
-	e.high = e.Tokens.StopIDs()[0]
+	t.logits[t.high] = 0
+	t.high = t.e.Tokens.StopIDs()[0]
 	if len(ids) > 0 {
-		e.high = ids[0]
+		t.high = ids[0]
 	}
-	e.logits[e.high] = certainty
+	t.logits[t.high] = certainty
 }
 
 // Logits are those of the script's next token.
-func (e *Engine) Logits() []float32 { return e.logits }
+func (t *text) Logits() []float32 { return t.logits }
 
 // LastPrompt returns the tokens of the last prompt.
 func (e *Engine) LastPrompt() []int {
@@ -156,5 +199,8 @@ func (e *Engine) LastPrompt() []int {
 	return e.prompt
 }
 
-// Busy tells whether the engine is computing.
-func (e *Engine) Busy() bool { return e.busy.Load() }
+// Prompts is how many prompts were asked for.
+func (e *Engine) Prompts() int { return int(e.prompts.Load()) }
+
+// Busy tells whether there are texts in use.
+func (e *Engine) Busy() bool { return e.texts.Load() > 0 }
