@@ -118,14 +118,20 @@ func within(t *testing.T, what string, f func()) {
 // Texts that are decoded together are in one batch, step by step.
 func TestStepsShareBatches(t *testing.T) {
 	e := newScript(t, 3)
+	const texts, steps = 4, 10
 	// No time passes on the test's clock while a batch waits for company.
 	var clock atomic.Int64
-	e.layer = func(context.Context, *scriptPart) error { clock.Add(int64(30 * time.Millisecond)); return nil }
 	s := prepare(e.begin, Options{})
 	s.now = func() time.Time { return time.Unix(0, clock.Load()) }
+	e.layer = func(_ context.Context, p *scriptPart) error {
+		for p.number == 0 && s.due.Load() < texts-1 { // until all are there
+			time.Sleep(50 * time.Microsecond)
+		}
+		clock.Add(int64(30 * time.Millisecond))
+		return nil
+	}
 	go s.loop()
 	t.Cleanup(s.Close)
-	const texts, steps = 4, 10
 	var wg sync.WaitGroup
 	for range texts {
 		wg.Go(func() {
