@@ -62,6 +62,7 @@ func commands() []*cobra.Command {
 		newStatusCommand(),
 		newWebCommand(),
 		newCheckCommand(),
+		newPlanCommand(),
 		newSynthCommand(),
 		newReplayCommand(),
 		newBenchCommand(),

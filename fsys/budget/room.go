@@ -3,6 +3,7 @@ package budget
 import (
 	"io/fs"
 	"math"
+	"os"
 	"path"
 	"strconv"
 	"strings"
@@ -22,6 +23,9 @@ type Room struct {
 	// tasks waited for memory.
 	Shortages int64
 }
+
+// ReadRoom tells what memory is left for this process.
+func ReadRoom() (Room, error) { return readRoom(os.DirFS("/")) }
 
 // readRoom reads the tree root, which has proc and sys/fs/cgroup.
 func readRoom(root fs.FS) (Room, error) {
