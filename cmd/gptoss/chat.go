@@ -21,12 +21,14 @@ import (
 func newChatCommand() *cobra.Command {
 	c := &chat{}
 	var effort string
+	var again bool
 	cmd := &cobra.Command{
 		Use:   "chat --model DIR",
 		Short: "Talk with the model",
 		Long: `Chat asks for messages and shows the model's answers; /? in a chat lists its
 commands. If standard input is not a terminal, all of it is one message, and
-the answer goes to standard output.
+the answer goes to standard output. --continue goes on with the conversation that
+was answered last.
 
 The model's reasoning is hidden unless --show-thinking is given. Ctrl-C stops
 an answer, a second one the program.`,
@@ -39,6 +41,7 @@ an answer, a second one the program.`,
 	flags.StringVar(&c.system, "system", "", "instructions that the model is to follow")
 	flags.StringVar(&effort, "reasoning-effort", string(harmony.Medium), "how much the model reasons: low, medium or high")
 	flags.BoolVar(&c.showThinking, "show-thinking", false, "show the model's reasoning")
+	flags.BoolVar(&again, "continue", false, "go on with the conversation that was answered last, with its instructions and effort")
 	flags.BoolVarP(&c.verbose, "verbose", "v", false, "show the speed after each answer")
 	flags.IntVarP(&c.max, "predict", "n", -1, "most tokens of an answer (-1: as many as the context holds)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
@@ -50,6 +53,18 @@ an answer, a second one the program.`,
 		}
 		if c.sampler, err = c.sampling.sampler(); err != nil {
 			return err
+		}
+		if again {
+			system, chosen := c.system, c.effort
+			if err := c.load(lastChat); err != nil {
+				return err
+			}
+			if flags.Changed("system") {
+				c.system = system
+			}
+			if flags.Changed("reasoning-effort") {
+				c.effort = chosen
+			}
 		}
 		m, err := openChatModel(model, format, quietLog(cmd))
 		if err != nil {
@@ -83,6 +98,7 @@ type chat struct {
 	max          int
 
 	history    []harmony.Message
+	warned     bool      // that conversations cannot be saved
 	out, notes io.Writer // answers; everything else
 }
 
@@ -124,6 +140,7 @@ func (c *chat) say(ctx context.Context, text string) error {
 		return err
 	}
 	c.history = append(asked, said(a.parser.Messages())...)
+	c.remember()
 	if c.verbose && len(ids) > 0 {
 		used := c.model.engine.Stats().Sub(before)
 		then := ""

@@ -14,10 +14,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestMain keeps the tests' prefixes out of the user's folder. Those that want some
-// name a folder.
+// TestMain keeps the tests' prefixes and chats out of the user's folders. Those that
+// want some name a folder.
 func TestMain(m *testing.M) {
 	os.Setenv(prefixVariable, "none")
+	os.Setenv(chatVariable, "none")
 	os.Exit(m.Run())
 }
 

@@ -118,6 +118,8 @@ const chatHelp = `/set parameter NAME VALUE  temperature, top_k, top_p, min_p, s
 /set verbose on|off        show the speed after each answer, or not
 /show                      show the settings
 /clear                     forget the conversation
+/save NAME                 save the conversation
+/load NAME                 go on with a saved one; last is the one that was answered last
 /bye, /exit or /quit       leave, as does Ctrl-D
 """                        begins and ends a message of several lines
 `
@@ -133,6 +135,10 @@ func (c *chat) command(line string) error {
 	case "/clear":
 		c.history = nil
 		return nil
+	case "/save":
+		return c.save(rest)
+	case "/load":
+		return c.load(rest)
 	case "/show":
 		return c.showSettings()
 	case "/set":

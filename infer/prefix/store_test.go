@@ -21,6 +21,9 @@ import (
 // TestMain has fewer random checks made than rapid does by itself: each of them
 // computes. -rapid.checks asks for more.
 func TestMain(m *testing.M) {
+	if dir := os.Getenv(childVariable); dir != "" {
+		writeForever(dir)
+	}
 	if err := flag.Set("rapid.checks", "20"); err != nil {
 		panic(err)
 	}
