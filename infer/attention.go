@@ -28,11 +28,17 @@ type attention struct {
 // attentionMemory is what attention works in. The layers share it, since they run
 // one after another: nothing in it outlives a forward.
 type attentionMemory struct {
-	normed buffer      // [n][H]
-	qkv    buffer      // [n][(Q+2K)*D]
-	mixed  buffer      // [n][Q*D], the values that the heads gathered
-	out    buffer      // [n][H]
-	scores [][]float32 // by thread, of the heads of a group
+	normed buffer        // [n][H]
+	qkv    buffer        // [n][(Q+2K)*D]
+	mixed  buffer        // [n][Q*D], the values that the heads gathered
+	out    buffer        // [n][H]
+	space  []attendSpace // by thread
+}
+
+// attendSpace is one thread's memory for a group of heads.
+type attendSpace struct {
+	scores []float32
+	rows   rowSpace
 }
 
 func newAttention(m *machine, c *config.Config, l *weights.Layer, s settings, mem *attentionMemory) *attention {
@@ -59,8 +65,7 @@ func (a *attention) forward(x vectors, caches []*kvCache, at positions) {
 	mixed := a.mem.mixed.take(n, a.heads*a.headDim)
 	a.m.run(n*a.kvHeads, func(thread, task int) {
 		t, group := task/a.kvHeads, task%a.kvHeads
-		scores := &a.mem.scores[thread]
-		a.attend(mixed.at(t), qkv.at(t), group, caches[at.rows[t].piece], at.rows[t].position, scores)
+		a.attend(mixed.at(t), qkv.at(t), group, caches[at.rows[t].piece], at.rows[t].position, &a.mem.space[thread])
 	})
 	a.out.addTo(a.m, x, a.mem.out.take(n, x.width), mixed)
 }
@@ -79,17 +84,18 @@ func (a *attention) rotate(qkv, cos, sin []float32) (keys, values []float32) {
 // gather for the token at position. Blocks of keys and values are outside and heads
 // inside: a block is read from memory once for all heads, and the order of each
 // head's sums is that of the positions either way.
-func (a *attention) attend(mixed, queries []float32, group int, cache *kvCache, position int, space *[]float32) {
+func (a *attention) attend(mixed, queries []float32, group int, cache *kvCache, position int, space *attendSpace) {
 	d, share := a.headDim, a.heads/a.kvHeads
 	first, head := cache.start(position), group*share
 	q := vectors{share, d, queries[head*d : (head+share)*d]}
 	out := vectors{share, d, mixed[head*d : (head+share)*d]}
-	*space = resize(*space, share*(position+1-first))
-	scores := vectors{share, position + 1 - first, *space}
+	space.scores = resize(space.scores, share*(position+1-first))
+	scores := vectors{share, position + 1 - first, space.scores}
 	scale := float32(1 / math.Sqrt(float64(d)))
 	cache.each(first, position+1, func(at, n int, b *kvBlock, offset int) {
+		keys := b.k.open(&space.rows, group*blockLen+offset, n)
 		for i := range share {
-			b.k.dots(scores.at(i)[at-first:at-first+n], q.at(i), group*blockLen+offset, scale)
+			keys.dots(scores.at(i)[at-first:at-first+n], q.at(i), scale)
 		}
 	})
 	for i := range share {
@@ -97,8 +103,9 @@ func (a *attention) attend(mixed, queries []float32, group int, cache *kvCache, 
 	}
 	clear(out.data)
 	cache.each(first, position+1, func(at, n int, b *kvBlock, offset int) {
+		values := b.v.open(&space.rows, group*blockLen+offset, n)
 		for i := range share {
-			b.v.mix(out.at(i), scores.at(i)[at-first:at-first+n], group*blockLen+offset)
+			values.mix(out.at(i), scores.at(i)[at-first:at-first+n])
 		}
 	})
 }

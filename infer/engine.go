@@ -100,7 +100,7 @@ func (e *Engine) build() {
 	e.layers = nil
 	ahead := &lookahead{m: e.machine, predictor: e.experts.Predictor, space: make([]lookSpace, threads)}
 	mlp := newMLP(e.machine, c, e.set.act)
-	mem := &attentionMemory{scores: make([][]float32, threads)}
+	mem := &attentionMemory{space: make([]attendSpace, threads)}
 	mixed := &mixtureMemory{}
 	for n, w := range e.dense.layers {
 		l := &layer{
@@ -140,7 +140,7 @@ func (e *Engine) Shape() *Shape {
 	return &Shape{Sliding: e.cfg.Sliding, Window: e.cfg.Window, Heads: e.cfg.KVHeads, HeadDim: e.cfg.HeadDim, KV: e.set.kv}
 }
 
-// KV is how keys and values are kept: "f32" or "bf16".
+// KV is how keys and values are kept: "f32", "bf16" or "q8".
 func (e *Engine) KV() string { return e.set.kv.String() }
 
 // SetHooks replaces the engine's hooks.

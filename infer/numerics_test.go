@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"expertfs/checkpoint/checkpointtest/reference"
@@ -35,6 +36,9 @@ var numericsBounds = map[string]numerics{
 	"f32 int8":  {mean: 0.063, p99: 0.39, worst: 2, agreement: 0.975, nats: 2e-3, routing: 0.945},
 	"bf16 int8": {mean: 0.063, p99: 0.39, worst: 2, agreement: 0.975, nats: 2e-3, routing: 0.945},
 	"int8 int8": {mean: 0.063, p99: 0.39, worst: 2, agreement: 0.975, nats: 2e-3, routing: 0.945},
+
+	"f32 bf16 q8":  {mean: 0.063, p99: 0.39, worst: 2, agreement: 0.975, nats: 2e-3, routing: 0.945},
+	"int8 int8 q8": {mean: 0.063, p99: 0.39, worst: 2, agreement: 0.975, nats: 2e-3, routing: 0.945},
 }
 
 // TestNumerics measures every choice of precisions and holds it to its bounds;
@@ -59,10 +63,11 @@ func TestNumerics(t *testing.T) {
 	}
 	text := heldOut(t, windows)
 	var base float64
-	t.Logf("act  dense |   mean      p99     worst  argmax |  nats/token  routing")
+	t.Logf("act  dense kv |   mean      p99     worst  argmax |  nats/token  routing")
 	choices := []Options{
 		{Act: "f32", Dense: "bf16"}, {Act: "int8", Dense: "int8"},
 		{Act: "bf16", Dense: "bf16"}, {Act: "int8", Dense: "bf16"}, {Act: "f32", Dense: "int8"}, {Act: "bf16", Dense: "int8"},
+		{Act: "f32", Dense: "bf16", KV: "q8"}, {Act: "int8", Dense: "int8", KV: "q8"},
 	}
 	if testing.Short() {
 		choices = choices[:2]
@@ -70,12 +75,12 @@ func TestNumerics(t *testing.T) {
 	for _, choice := range choices {
 		n := differences(t, cases, trees, choice)
 		n.nats, n.routing = perplexity(t, trees["embed:tiny"], text, choice)
-		t.Logf("%-4s %-5s | %8.2g %8.2g %8.2g %6.1f%% | %8.4f %8.2f%%",
-			choice.Act, choice.Dense, n.mean, n.p99, n.worst, 100*n.agreement, n.nats, 100*n.routing)
+		t.Logf("%-4s %-5s %-2s | %8.2g %8.2g %8.2g %6.1f%% | %8.4f %8.2f%%",
+			choice.Act, choice.Dense, choice.KV, n.mean, n.p99, n.worst, 100*n.agreement, n.nats, 100*n.routing)
 		if base == 0 {
 			base = n.nats
 		}
-		bound := numericsBounds[choice.Act+" "+choice.Dense]
+		bound := numericsBounds[strings.TrimSpace(choice.Act+" "+choice.Dense+" "+choice.KV)]
 		require.LessOrEqual(t, n.mean, bound.mean, choice)
 		require.LessOrEqual(t, n.p99, bound.p99, choice)
 		require.LessOrEqual(t, n.worst, bound.worst, choice)

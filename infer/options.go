@@ -17,7 +17,7 @@ import (
 type Options struct {
 	Act      string // activations: "f32", "bf16" or "int8"; "" is DefaultAct
 	Dense    string // attention and unembedding: "bf16" or "int8"; "" goes with Act
-	KV       string // keys and values: "f32" or "bf16"; "" goes with Act
+	KV       string // keys and values: "f32", "bf16" or "q8"; "" goes with Act
 	Threads  int    // 0: GOMAXPROCS, which had better be raised by a few for goroutines that open experts
 	AnyCPU   bool   // do not bind threads to CPUs, should there be as many of both; for CPUs of unequal speed
 	Context  int    // most tokens in a session; 0: as many as the model allows
@@ -49,7 +49,7 @@ const (
 var (
 	acts       = map[string]kernel.Act{"f32": kernel.F32, "bf16": kernel.BF16Act, "int8": kernel.Int8}
 	prefetches = map[string]experts.Prefetch{"auto": experts.PrefetchAuto, "on": experts.PrefetchOn, "off": experts.PrefetchOff}
-	kvKinds    = map[string]KVKind{KVF32.String(): KVF32, KVBF16.String(): KVBF16}
+	kvKinds    = map[string]KVKind{KVF32.String(): KVF32, KVBF16.String(): KVBF16, KVQ8.String(): KVQ8}
 	precisions = map[string]weights.Precision{"bf16": weights.BF16, "int8": weights.Int8}
 )
 

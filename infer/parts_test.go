@@ -136,7 +136,8 @@ func TestKVCacheSpansBlocks(t *testing.T) {
 		c.put(p, []float32{float32(p), 0}, []float32{0, float32(p)})
 		scores := make([]float32, p+1-c.start(p))
 		c.each(c.start(p), p+1, func(at, n int, b *kvBlock, offset int) {
-			b.k.dots(scores[at-c.start(p):][:n], []float32{1, 0}, offset, 1)
+			keys := b.k.open(&rowSpace{}, offset, n)
+			keys.dots(scores[at-c.start(p):][:n], []float32{1, 0}, 1)
 		})
 		for i, v := range scores {
 			require.Equal(t, float32(c.start(p)+i), v)

@@ -32,7 +32,7 @@ func TestStatesGoOnAsIfComputed(t *testing.T) {
 			c.Window, c.Sliding = 20, []bool{false, false, false}
 		}
 		_, tree := randomModel(t, c, 3)
-		for _, o := range []Options{{Act: "f32"}, {Act: "bf16"}, {Act: "int8"}} {
+		for _, o := range []Options{{Act: "f32"}, {Act: "bf16"}, {Act: "int8"}, {KV: "q8"}} {
 			r := rand.New(rand.NewPCG(uint64(window), 1))
 			o.Batch, o.Threads = 1+r.IntN(90), 2
 			k := &knownText{t: t, e: open(t, tree, o), r: r, ids: randomIDs(r, 400, c.Vocab)}

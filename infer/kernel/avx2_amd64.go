@@ -52,6 +52,7 @@ var avx2 = &isa{
 	dotsBF16:        avx2DotsBF16,
 	addWeightedF32:  avx2AddWeightedF32,
 	addWeightedBF16: avx2AddWeightedBF16,
+	widenInt8:       avx2WidenInt8,
 	sum64:           avx2Sum64,
 }
 

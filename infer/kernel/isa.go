@@ -65,6 +65,9 @@ type isa struct {
 	addWeightedF32  func(dst, w, values []float32)
 	addWeightedBF16 func(dst, w []float32, values []uint16)
 	sum64           func(b []byte) uint64
+
+	// widenInt8 is as the exported function of its name. A level may lack it.
+	widenInt8 func(dst []float32, src []int8)
 }
 
 // registered are the levels that the program was built with, in no order.

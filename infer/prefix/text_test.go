@@ -56,8 +56,8 @@ func openModel(t *testing.T, dir string, o infer.Options) *infer.Engine {
 // processes, and compares each with a plain computation.
 func TestTextsAreAsIfComputed(t *testing.T) {
 	for name, dir := range models(t) {
-		for _, o := range []infer.Options{{Act: "f32"}, {Act: "bf16"}, {Act: "int8"}} {
-			t.Run(name+"-"+o.Act, func(t *testing.T) {
+		for _, o := range []infer.Options{{Act: "f32"}, {Act: "bf16"}, {Act: "int8"}, {Act: "int8", KV: "q8"}} {
+			t.Run(name+"-"+o.Act+o.KV, func(t *testing.T) {
 				o.Threads, o.Batch = 2, 100
 				e := openModel(t, dir, o)
 				rapid.Check(t, func(rt *rapid.T) {
