@@ -29,6 +29,7 @@ type Stats struct {
 
 	Requests Requests      `json:"requests"`
 	Cache    CacheStats    `json:"cache"`
+	Source   *SourceStats  `json:"source,omitempty"` // of a checkpoint on a network
 	Readers  []ReaderStats `json:"readers,omitempty"`
 }
 
@@ -156,6 +157,42 @@ type ShadowStats struct {
 	Accesses int64   `json:"accesses"`
 	HitRate  float64 `json:"hit_rate"` // as Uses has it
 }
+
+// SourceStats are figures of a place on a network, and of its cache on a drive.
+type SourceStats struct {
+	Place    string `json:"place"`    // as it was named
+	Requests int64  `json:"requests"` // failed ones and redirections included
+	Bytes    int64  `json:"bytes"`    // fetched, of files
+	Retries  int64  `json:"retries"`
+	Errors   int64  `json:"errors"` // requests that were given up
+
+	CacheDir    string `json:"cache_dir"`    // of this place; "" for none
+	CachedBytes int64  `json:"cached_bytes"` // of files
+	CacheLimit  int64  `json:"cache_limit"`  // 0 for none
+	Complete    bool   `json:"complete"`     // all of the checkpoint is in the cache
+	NotKept     string `json:"not_kept"`     // why what is fetched is not kept; "" while it is
+}
+
+// Warming is the content of WarmFile: how far the filling of the cache has come.
+// Writing paths of the tree, separated by blanks, begins one; "." is all of the
+// checkpoint, and layers may be given as layers/00-05. Writing WarmStop ends it.
+type Warming struct {
+	State string `json:"state"`
+	Done  int64  `json:"done"` // bytes that are in the cache
+	Total int64  `json:"total"`
+	Error string `json:"error,omitempty"` // of one that has failed
+}
+
+// WarmStop is what ends a filling, and the states of one follow.
+const (
+	WarmStop = "stop"
+
+	WarmIdle    = "idle" // none was begun
+	WarmRunning = "running"
+	WarmDone    = "done"
+	WarmStopped = "stopped"
+	WarmFailed  = "failed"
+)
 
 // ReaderStats are figures of one reader: a process that opens experts or holds
 // HintsFile. Readers that the server cannot tell apart, as those in a pid

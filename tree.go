@@ -41,6 +41,7 @@ const (
 	RAMFile       = "ram"         // the budget; can be written
 	HintsFile     = "hints"       // can only be written
 	LiveFile      = "live"        // where each expert is, for watchers; see Live
+	WarmFile      = "warm"        // fills the cache of a place on a network; can be written
 	ShareFile     = "share"       // bytes of experts that the process that opened it may keep mapped, as of each read
 )
 

@@ -9,6 +9,7 @@ import (
 	"expertfs/checkpoint/format"
 	"expertfs/checkpoint/q8"
 	"expertfs/checkpoint/source"
+	"expertfs/checkpoint/source/remote"
 	"expertfs/checkpoint/view"
 )
 
@@ -38,11 +39,22 @@ type Checkpoint struct {
 }
 
 // Open opens the checkpoint in a folder, in its original/ sub-folder, in a
-// folder of Hugging Face's cache, or inside the program ("embed:tiny"). It reads
-// headers, no tensor data. When the checkpoint is damaged or incomplete the
-// error is a [*ProblemsError].
-func Open(where string) (*Checkpoint, error) {
-	places, err := resolve(where)
+// folder of Hugging Face's cache, inside the program ("embed:tiny"), or in a place
+// on a network ("s3://bucket/prefix"). It reads headers, no tensor data. When the
+// checkpoint is damaged or incomplete the error is a [*ProblemsError].
+func Open(where string) (*Checkpoint, error) { return OpenWith(where, Options{}) }
+
+// Options of OpenWith.
+type Options struct {
+	// Cache, when set, puts a cache around a place on a network.
+	Cache func(*remote.Folder) (source.Folder, error)
+	// PlainHTTP allows addresses that begin with http:// to leave this machine.
+	PlainHTTP bool
+}
+
+// OpenWith is Open with options.
+func OpenWith(where string, o Options) (*Checkpoint, error) {
+	places, err := resolve(where, o)
 	if err != nil {
 		return nil, err
 	}

@@ -87,8 +87,12 @@ func openFirst(places []*format.Place) (*Checkpoint, error) {
 // filePlace is one file, which is named after the model.
 func filePlace(path string) *format.Place {
 	file := filepath.Base(path)
-	name := shardNumber.ReplaceAllString(strings.TrimSuffix(file, filepath.Ext(file)), "")
-	return &format.Place{Folder: source.Dir(filepath.Dir(path)), File: file, Name: name}
+	return &format.Place{Folder: source.Dir(filepath.Dir(path)), File: file, Name: modelName(file)}
+}
+
+// modelName is what a file with weights calls its model.
+func modelName(file string) string {
+	return shardNumber.ReplaceAllString(strings.TrimSuffix(file, filepath.Ext(file)), "")
 }
 
 // shardNumber ends the names of files that are one of several.
@@ -117,11 +121,11 @@ func nothing(p *format.Place) error {
 	if p.File != "" {
 		return fmt.Errorf("%s: is no GGUF file; of safetensors give the folder that holds the checkpoint", here)
 	}
-	if source.Has(p.Folder, expertfs.ControlDir) {
-		return fmt.Errorf("%s: is a mount already: gptoss runs it as it is", here)
-	}
 	if _, err := p.Folder.List(); err != nil {
 		return err
+	}
+	if source.Has(p.Folder, expertfs.ControlDir) {
+		return fmt.Errorf("%s: is a mount already: gptoss runs it as it is", here)
 	}
 	return fmt.Errorf("%s: no *.safetensors files here or in %s/, and no *.gguf: not a checkpoint", here, originalDir)
 }

@@ -242,7 +242,7 @@ func TestOpenRefusesWhatIsNoCheckpoint(t *testing.T) {
 		"embed:huge":    "embed:huge: unknown; give a folder, a GGUF file, or a name like embed:tiny",
 		"embed:":        "embed:: unknown",
 		"hf:openai/oss": "hf:openai/oss: unknown; give a folder",
-		"s3://bucket/x": "unknown; give a folder",
+		"gs://bucket/x": "unknown; give a folder",
 		"":              "not a checkpoint",
 	} {
 		_, err := Open(path)

@@ -49,7 +49,7 @@ var (
 func ollamaExamples() []string { return []string{"ollama:gpt-oss:20b"} }
 
 // openOllama finds the weights of [HOST/][NAMESPACE/]MODEL[:TAG].
-func openOllama(name string) ([]*format.Place, error) {
+func openOllama(name string, _ Options) ([]*format.Place, error) {
 	parts := strings.Split(name, "/")
 	model, tag, tagged := strings.Cut(parts[len(parts)-1], ":")
 	if !tagged {

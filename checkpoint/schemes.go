@@ -19,7 +19,7 @@ import (
 type scheme struct {
 	// open finds the places that the rest of the name may mean, the best one
 	// first; none when it means nothing, so that it may be a path.
-	open func(rest string) ([]*format.Place, error)
+	open func(rest string, o Options) ([]*format.Place, error)
 	// examples are what users are told to give.
 	examples func() []string
 }
@@ -28,6 +28,7 @@ type scheme struct {
 var schemes = map[string]scheme{
 	"embed":  {openEmbedded, Embedded},
 	"ollama": {openOllama, ollamaExamples},
+	"s3":     {openS3, func() []string { return []string{"s3://bucket/prefix"} }},
 }
 
 // prefix matches what stands before the colon in "embed:tiny". Names of files
@@ -35,10 +36,10 @@ var schemes = map[string]scheme{
 var prefix = regexp.MustCompile(`^[a-z][a-z0-9+.-]*:`)
 
 // resolve finds the places that the user may have meant, the best one first.
-func resolve(where string) ([]*format.Place, error) {
+func resolve(where string, o Options) ([]*format.Place, error) {
 	if p := prefix.FindString(where); p != "" {
 		if s, ok := schemes[strings.TrimSuffix(p, ":")]; ok {
-			if places, err := s.open(where[len(p):]); len(places) > 0 || err != nil {
+			if places, err := s.open(where[len(p):], o); len(places) > 0 || err != nil {
 				return places, err
 			}
 		}
@@ -87,7 +88,7 @@ func Embedded() []string {
 }
 
 // openEmbedded opens a model inside the program.
-func openEmbedded(rest string) ([]*format.Place, error) {
+func openEmbedded(rest string, _ Options) ([]*format.Place, error) {
 	folder, ok := embedded[rest]
 	if !ok {
 		return nil, nil

@@ -40,6 +40,7 @@ func controls() []control {
 		{name: expertfs.VersionFile, read: (*FS).versionText},
 		{name: expertfs.PolicyFile, read: (*FS).readPolicy, write: (*FS).writePolicy},
 		{name: expertfs.RAMFile, read: (*FS).readRAM, write: (*FS).writeRAM},
+		{name: expertfs.WarmFile, read: (*FS).readWarm, write: (*FS).writeWarm},
 		{name: expertfs.HintsFile, forReader: (*FS).writeHints},
 		{name: expertfs.ShareFile, ofReader: share},
 		{name: expertfs.LiveFile, read: (*FS).liveText},

@@ -33,6 +33,7 @@ func (f *FS) Stats() expertfs.Stats {
 			OpenHandles: f.handles.count(),
 		},
 		Cache:   f.cache.Stats(),
+		Source:  f.sourceStats(),
 		Readers: f.cache.Readers(),
 	}
 	s.NoSocket = f.noSocket

@@ -45,6 +45,10 @@ func summary(b *bytes.Buffer, s expertfs.Stats) {
 	fmt.Fprintf(b, "# opens: %d by the socket, %d of files\n", s.Requests.Descriptors, s.Requests.Opens)
 	fmt.Fprintf(b, "# RAM tier: %s%s\n", c.Mechanism, reason(c.Why))
 	fmt.Fprintf(b, "# NVMe tier: %s\n", c.Drive)
+	if r := s.Source; r != nil {
+		fmt.Fprintf(b, "# source: %s, %d requests, %s; in the cache %s%s\n", r.Place, r.Requests,
+			humanize.IBytes(uint64(r.Bytes)), humanize.IBytes(uint64(r.CachedBytes)), reason(r.NotKept))
+	}
 	fmt.Fprintf(b, "# policy: %s\n", c.Policy)
 	fmt.Fprintf(b, "# RAM: %s of %s%s, %d experts; dense files %s beside, %s of it rounded\n",
 		humanize.IBytes(uint64(c.Used)), humanize.IBytes(uint64(c.Budget)), follows(s), c.Resident,

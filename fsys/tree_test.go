@@ -88,7 +88,7 @@ func TestControlDirectoryIsHidden(t *testing.T) {
 	for _, e := range entries {
 		names = append(names, e.Name())
 	}
-	require.Equal(t, []string{"experts.tsv", "heatmap", "hints", "live", "policy", "ram", "resident", "rounded", "share", "socket", "stats", "stats.json", "version"}, names)
+	require.Equal(t, []string{"experts.tsv", "heatmap", "hints", "live", "policy", "ram", "resident", "rounded", "share", "socket", "stats", "stats.json", "version", "warm"}, names)
 }
 
 func TestNamesThatDoNotExist(t *testing.T) {

@@ -34,13 +34,13 @@ func (l *local) Bulk() (Source, error) {
 		return &bufferedFile{bulk{l, fd}}, nil
 	}
 	d := &directFile{bulk: bulk{l, fd}}
-	d.offset, d.memory = directAlign(fd)
+	d.offset, d.memory = DirectAlign(fd)
 	return d, nil
 }
 
-// directAlign returns the alignment that O_DIRECT asks for. Offsets in whole
+// DirectAlign returns the alignment that O_DIRECT asks of reads of a descriptor. Offsets in whole
 // pages are never worse than in sectors, so that is the least.
-func directAlign(fd int) (offset, memory int64) {
+func DirectAlign(fd int) (offset, memory int64) {
 	var st unix.Statx_t
 	err := unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_DIOALIGN, &st)
 	if err != nil || st.Mask&unix.STATX_DIOALIGN == 0 || st.Dio_mem_align == 0 {

@@ -64,7 +64,7 @@ func (d dir) Open(name string) (Source, error) {
 	if info, err := d.Stat(name); err != nil {
 		return nil, err
 	} else if !info.Regular {
-		return nil, fmt.Errorf("%s: %w", d.Describe(name), errNotRegular)
+		return nil, fmt.Errorf("%s: %w", d.Describe(name), ErrNotRegular)
 	}
 	path := filepath.Join(string(d), name)
 	f, err := os.Open(path)
@@ -73,7 +73,7 @@ func (d dir) Open(name string) (Source, error) {
 	}
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s: %w", d.Describe(name), errNotRegular)
+		err = fmt.Errorf("%s: %w", d.Describe(name), ErrNotRegular)
 	}
 	if err != nil {
 		f.Close()

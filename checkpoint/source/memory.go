@@ -56,7 +56,7 @@ func (e *embedded) Open(name string) (Source, error) {
 	}
 	info, err := file.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s: %w", e.Describe(name), errNotRegular)
+		err = fmt.Errorf("%s: %w", e.Describe(name), ErrNotRegular)
 	}
 	r, ok := file.(io.ReaderAt)
 	if err == nil && !ok {

@@ -62,9 +62,11 @@ type pooled struct {
 
 func (f *pooled) Name() string                    { return f.path }
 func (f *pooled) Path() string                    { return Path(f.first) }
+func (f *pooled) Unwrap() Source                  { return f.first }
 func (f *pooled) Size() int64                     { return f.first.Size() }
 func (f *pooled) Identity() Identity              { return f.first.Identity() }
 func (f *pooled) Check(ctx context.Context) error { return f.first.Check(ctx) }
+func (f *pooled) Near(off, n int64) bool          { return Near(f.first, off, n) } // true for files
 
 func (f *pooled) Align() (offset, memory int64) {
 	if f.bulk {

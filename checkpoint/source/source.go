@@ -104,11 +104,40 @@ func (r reader) ReadAt(p []byte, off int64) (n int, err error) {
 	return n, nil
 }
 
+// far is implemented by sources that may have to ask a network. Reads of what is
+// not near take long, and need no alignment.
+type far interface {
+	Near(off, n int64) bool
+}
+
+// Near tells whether a range of a source can be read without a network.
+func Near(s Source, off, n int64) bool {
+	f, ok := s.(far)
+	return !ok || f.Near(off, n)
+}
+
+// MayBeFar tells whether Near ever says no.
+func MayBeFar(s Source) bool {
+	_, ok := s.(far)
+	return ok
+}
+
+// Unwrap returns the source that others are around.
+func Unwrap(s Source) Source {
+	for {
+		w, ok := s.(interface{ Unwrap() Source })
+		if !ok {
+			return s
+		}
+		s = w.Unwrap()
+	}
+}
+
 // Has tells whether a file or directory of that name is in a folder.
 func Has(f Folder, name string) bool {
 	_, err := f.Stat(name)
 	return err == nil
 }
 
-// errNotRegular is wrapped in the error of opening a directory or a device.
-var errNotRegular = errors.New("expected a regular file")
+// ErrNotRegular is wrapped in the error of opening a directory or a device.
+var ErrNotRegular = errors.New("expected a regular file")

@@ -42,7 +42,7 @@ func TestFolders(t *testing.T) {
 			_, err = f.Open("nothing")
 			require.ErrorIs(t, err, fs.ErrNotExist)
 			_, err = f.Open("sub")
-			require.ErrorIs(t, err, errNotRegular)
+			require.ErrorIs(t, err, ErrNotRegular)
 
 			s, err := f.Open("b.txt")
 			require.NoError(t, err)
@@ -80,7 +80,7 @@ func TestAPipeIsNotWaitedFor(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, unix.Mkfifo(filepath.Join(dir, "config.json"), 0o600))
 	_, err := Dir(dir).Open("config.json")
-	require.ErrorIs(t, err, errNotRegular)
+	require.ErrorIs(t, err, ErrNotRegular)
 }
 
 func TestBytes(t *testing.T) {

@@ -27,6 +27,10 @@ type mountConfig struct {
 	trace   string   // file that steps are recorded in; "" for none
 	heat    string   // file that what is learned is kept in; "" for none
 
+	cacheDir  string // of what is fetched over a network; "" for the default, cacheNone
+	cacheSize string // bound on it, a size; "" for none
+	plainHTTP bool   // also to other machines
+
 	high, low float64       // watermarks, as shares of the budget; low 0 is the same as high
 	maxWait   time.Duration // how long an open waits for a slot
 
@@ -59,8 +63,10 @@ func newMountCommand() *cobra.Command {
 		Short: "Mount a checkpoint: every expert is a file",
 		Long: `Mount a GPT-OSS checkpoint on an empty directory: a folder in OpenAI's or
 Hugging Face's layout, a GGUF file or a folder with one, or a model of Ollama's
-(ollama:gpt-oss:20b); of files in shards any one. Returns when the mount serves,
-or says why it does not.
+(ollama:gpt-oss:20b); of files in shards any one. Or the same in a place on a
+network, s3://bucket/prefix; experts
+are fetched when they are first used, and kept in the cache folder. Returns when the
+mount serves, or says why it does not.
 
 The RAM budget bounds the bytes of experts in memory: resident, loading, and
 evicted but still mapped by a reader. A percentage is of the memory that this
@@ -74,6 +80,7 @@ Policies: ` + strings.Join(policy.Names(), ", ") + `; default is ` + policy.Defa
 Options of -o are written as in /etc/fstab:
 ` + options.help(),
 		Example: `  expertfs mount --ram 6GiB ~/gpt-oss-20b /mnt/model
+  expertfs mount --ram 6GiB --cache-dir /nvme s3://models/gpt-oss-20b /mnt/model
   expertfs mount -f --policy lfu embed:tiny /mnt/tiny
   expertfs mount --http 127.0.0.1:9464 ~/gpt-oss-20b /mnt/model
   /etc/fstab:  /data/gpt-oss-20b  /mnt/model  expertfs  ram=6GiB,nofail  0 0`,

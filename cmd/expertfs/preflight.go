@@ -25,6 +25,9 @@ func (c *mountConfig) validate() error {
 	if _, err := budget.Parse(c.dense); err != nil && c.dense != denseAuto {
 		return withCode(exitUsage, fmt.Errorf("--dense: %w", err))
 	}
+	if _, err := expertfs.ParseSize(c.cacheSize); err != nil && c.cacheSize != "" {
+		return withCode(exitUsage, fmt.Errorf("--cache-size: %w", err))
+	}
 	for _, spec := range append([]string{c.policy}, c.shadows...) {
 		// The shape does not matter for what names and parameters may be.
 		if _, err := policy.New(spec, expertfs.Shape{Layers: 1, Experts: 1, TopK: 1, ExpertBytes: 1, Budget: 1}, c.seed); err != nil {
@@ -46,8 +49,8 @@ func (c *mountConfig) validate() error {
 	if c.checkpoint, err = checkpoint.Absolute(c.checkpoint); err != nil {
 		return err
 	}
-	for _, path := range []*string{&c.point, &c.logFile, &c.trace, &c.heat} {
-		if *path == "" {
+	for _, path := range []*string{&c.point, &c.logFile, &c.trace, &c.heat, &c.cacheDir} {
+		if *path == "" || path == &c.cacheDir && *path == cacheNone {
 			continue
 		}
 		if *path, err = filepath.Abs(*path); err != nil {

@@ -32,19 +32,19 @@ func serve(c *mountConfig, announce func(ready) error) (err error) {
 		return err
 	}
 	defer release()
-	ck, err := checkpoint.Open(c.checkpoint)
+	ck, place, err := c.openCheckpoint(log)
 	if err != nil {
 		return checkpointError(c.checkpoint, err)
 	}
-	defer func() { err = errors.Join(err, ck.Close()) }()
-	return c.serveCheckpoint(ck, log, func(r ready) error {
+	defer func() { err = errors.Join(err, ck.Close(), place.close()) }()
+	return c.serveCheckpoint(ck, place, log, func(r ready) error {
 		release() // it can be seen in the mount table now
 		return announce(r)
 	})
 }
 
 // serveCheckpoint is the part of serve that has a checkpoint.
-func (c *mountConfig) serveCheckpoint(ck *checkpoint.Checkpoint, log *slog.Logger, announce func(ready) error) (err error) {
+func (c *mountConfig) serveCheckpoint(ck *checkpoint.Checkpoint, place *place, log *slog.Logger, announce func(ready) error) (err error) {
 	mounted := false
 	defer func() {
 		if err != nil && mounted && !c.foreground {
@@ -90,7 +90,8 @@ func (c *mountConfig) serveCheckpoint(ck *checkpoint.Checkpoint, log *slog.Logge
 	}
 	governor := budget.NewGovernor(cache, bounds, log)
 	governor.Pause(!auto)
-	fs, err := fsys.Mount(c.point, cache, ck, c.fsOptions(log, governor))
+	place.evictBy(ck, cache)
+	fs, err := fsys.Mount(c.point, cache, ck, c.fsOptions(place, log, governor))
 	if err != nil {
 		return c.mountError(err)
 	}
@@ -103,7 +104,7 @@ func (c *mountConfig) serveCheckpoint(ck *checkpoint.Checkpoint, log *slog.Logge
 		return err
 	}
 	defer func() { err = errors.Join(err, page.Close()) }()
-	for _, w := range []string{few, learned.warning, c.unlogged, page.Warning()} {
+	for _, w := range append([]string{few, learned.warning, c.unlogged, page.Warning()}, place.warnings()...) {
 		if w != "" {
 			warnings = append(warnings, w)
 		}
@@ -143,7 +144,7 @@ func (c *mountConfig) openCache(ck *checkpoint.Checkpoint, o tiers.Options) (*fs
 	return cache, err
 }
 
-func (c *mountConfig) fsOptions(log *slog.Logger, governor *budget.Governor) fsys.Options {
+func (c *mountConfig) fsOptions(p *place, log *slog.Logger, governor *budget.Governor) fsys.Options {
 	o := fsys.Options{
 		AllowOther: c.allowOther,
 		ReadOnly:   c.readOnly,
@@ -152,6 +153,9 @@ func (c *mountConfig) fsOptions(log *slog.Logger, governor *budget.Governor) fsy
 		Version:    version(),
 		Governor:   governor,
 		Log:        log,
+	}
+	if p != nil {
+		o.Remote = p
 	}
 	if c.noPassthrough && o.Mechanism == "" {
 		o.Mechanism = expertfs.Direct

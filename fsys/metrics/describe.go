@@ -44,7 +44,7 @@ func one[T int | int64 | float64](name string, value func(s *expertfs.Stats) T, 
 
 // all lists the metrics but the histogram: those of the whole mount, then those
 // with a series for each of something.
-var all = slices.Concat(ofMount, ofCache, ofLabels)
+var all = slices.Concat(ofMount, ofCache, ofSource, ofLabels)
 
 var ofMount = []metric{
 	{"mount_info", "What is mounted, where, and how; the value is 1.", []string{"mountpoint", "model", "policy", "mechanism", "version"},
@@ -106,6 +106,32 @@ var ofCache = []metric{
 
 func tier[T int | int64 | float64](name string, value func(c *expertfs.CacheStats) T, help string) metric {
 	return one(name, func(s *expertfs.Stats) T { return value(&s.Cache) }, help)
+}
+
+// ofSource are of the place on a network that the checkpoint is in; of one on this
+// machine there is no series.
+var ofSource = []metric{
+	place("source_requests_total", func(p *expertfs.SourceStats) int64 { return p.Requests }, "Requests to where the checkpoint is."),
+	place("source_bytes_total", func(p *expertfs.SourceStats) int64 { return p.Bytes }, "Bytes of files fetched from there."),
+	place("source_retries_total", func(p *expertfs.SourceStats) int64 { return p.Retries }, "Requests that were made again."),
+	place("source_errors_total", func(p *expertfs.SourceStats) int64 { return p.Errors }, "Requests that were given up."),
+	place("source_cached_bytes", func(p *expertfs.SourceStats) int64 { return p.CachedBytes }, "What of the files is in the cache on a drive."),
+	place("source_cache_limit_bytes", func(p *expertfs.SourceStats) int64 { return p.CacheLimit }, "What of the files may be in the cache, 0 for no limit."),
+	place("source_complete", func(p *expertfs.SourceStats) int64 {
+		if p.Complete {
+			return 1
+		}
+		return 0
+	}, "1 when all of the checkpoint is in the cache, else 0."),
+}
+
+func place(name string, value func(*expertfs.SourceStats) int64, help string) metric {
+	return metric{name: name, help: help, series: func(s *expertfs.Stats) []series {
+		if s.Source == nil {
+			return nil
+		}
+		return []series{{value: float64(value(s.Source))}}
+	}}
 }
 
 // errnos are those of failed loads that have a series from the mount on.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"unsafe"
 
+	"expertfs/checkpoint/source"
 	"expertfs/checkpoint/view"
 )
 
@@ -30,9 +31,9 @@ type Job struct {
 
 	// Guarded by r.mu until done is closed.
 	class  Class
-	due    int64   // of a prefetch: those due earlier are read first
-	pieces []piece // those not begun
-	flying int     // pieces being read
+	due    int64          // of a prefetch: those due earlier are read first
+	pieces [lanes][]piece // those not begun
+	flying int            // pieces being read
 	err    error
 	files  []int // the files it reads
 }
@@ -46,6 +47,7 @@ type piece struct {
 	straight bool  // aligned, so that it can be read into dst itself
 	ahead    bool  // read for a prefetch
 	made     *made // nil for a copy
+	lane     lane
 }
 
 // Start queues the reading of the len(dst) bytes of v that begin at off.
@@ -69,18 +71,35 @@ func (r *Reader) start(j *Job, v *view.View, dst []byte, off int64) *Job {
 	case r.closed:
 		j.err = ErrClosed
 		close(j.done)
-	case len(j.pieces) == 0:
+	case !j.pending():
 		close(j.done)
 	default:
-		queue := r.queues[j.class]
+		r.enqueue(j)
+	}
+	return j
+}
+
+// enqueue puts a job into the queues of the lanes that it has pieces for. r.mu is
+// held.
+func (r *Reader) enqueue(j *Job) {
+	for l := range r.lanes {
+		if len(j.pieces[l]) == 0 {
+			continue
+		}
+		queue := r.lanes[l].queues[j.class]
 		at := len(queue)
 		for at > 0 && j.class == Prefetch && queue[at-1].due > j.due {
 			at--
 		}
-		r.queues[j.class] = slices.Insert(queue, at, j)
-		r.wake.Broadcast()
+		r.lanes[l].queues[j.class] = slices.Insert(queue, at, j)
+		r.lanes[l].wake.Broadcast()
 	}
-	return j
+}
+
+// pending tells whether there are pieces not begun. r.mu is held, or the job is
+// nobody's yet.
+func (j *Job) pending() bool {
+	return slices.ContainsFunc(j.pieces[:], func(p []piece) bool { return len(p) > 0 })
 }
 
 // cut copies what dst has of the header and makes pieces of the rest.
@@ -110,6 +129,10 @@ const minStraight = 64 << 10
 // cutExtent makes pieces of one extent.
 func (j *Job) cutExtent(e view.Extent, dst []byte) {
 	j.uses(e.File)
+	if !source.Near(j.r.sources[e.File], e.Off, e.Len) {
+		j.sliceFar(e, dst)
+		return
+	}
 	align, memory := j.r.sources[e.File].Align()
 	head := roundUp(e.Off, align) - e.Off
 	tail := e.Len - (e.Off+e.Len)%align
@@ -148,7 +171,7 @@ func (j *Job) slice(e view.Extent, dst []byte, align int64, straight bool) {
 				continue
 			}
 		}
-		j.pieces = append(j.pieces, piece{file: e.File, off: e.Off + from, dst: dst[from:to], straight: straight})
+		j.pieces[driveLane] = append(j.pieces[driveLane], piece{file: e.File, off: e.Off + from, dst: dst[from:to], straight: straight})
 		from = to
 	}
 }
@@ -166,11 +189,11 @@ func (j *Job) Promote() {
 	if j.class == Demand {
 		return
 	}
-	if j.unqueue() {
-		j.r.queues[Demand] = append(j.r.queues[Demand], j)
-		j.r.wake.Broadcast() // those that take no more prefetches
-	}
+	queued := j.unqueue()
 	j.class = Demand
+	if queued {
+		j.r.enqueue(j) // and wakes those that take no more prefetches
+	}
 }
 
 // Drop ends a prefetch with ErrDropped, unless the last piece of it is being
@@ -194,22 +217,23 @@ func (j *Job) cancel(err error) {
 	}
 }
 
-// unqueue takes the job off its queue; false when it is not queued any more.
+// unqueue takes the job off its queues; false when it is not queued any more.
 // r.mu is held.
-func (j *Job) unqueue() bool {
-	queue := j.r.queues[j.class]
-	i := slices.Index(queue, j)
-	if i < 0 {
-		return false
+func (j *Job) unqueue() (was bool) {
+	for l := range j.r.lanes {
+		queues := &j.r.lanes[l].queues
+		if i := slices.Index(queues[j.class], j); i >= 0 {
+			queues[j.class] = slices.Delete(queues[j.class], i, i+1)
+			was = true
+		}
 	}
-	j.r.queues[j.class] = slices.Delete(queue, i, i+1)
-	return true
+	return was
 }
 
-// abandon gives up the pieces not begun of a job that is off its queue. r.mu
+// abandon gives up the pieces not begun of a job that is off its queues. r.mu
 // is held.
 func (j *Job) abandon(err error) {
-	j.pieces = nil
+	j.pieces = [lanes][]piece{}
 	if j.err == nil {
 		j.err = err
 	}
@@ -218,31 +242,32 @@ func (j *Job) abandon(err error) {
 	}
 }
 
-// take waits for a piece to read: ok is false when the reader is closed.
-func (r *Reader) take() (j *Job, p piece, ok bool) {
+// take waits for a piece of a lane: ok is false when the reader is closed.
+func (r *Reader) take(at lane) (j *Job, p piece, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	l := &r.lanes[at]
 	for {
 		if r.closed {
 			return nil, piece{}, false
 		}
-		for class := range r.queues {
-			if len(r.queues[class]) == 0 || class == int(Prefetch) && r.speculating == r.speculative {
+		for class := range l.queues {
+			if len(l.queues[class]) == 0 || class == int(Prefetch) && l.speculating == l.speculative {
 				continue
 			}
-			j = r.queues[class][0]
-			p, j.pieces = j.pieces[0], j.pieces[1:]
-			p.ahead = class == int(Prefetch)
+			j = l.queues[class][0]
+			p, j.pieces[at] = j.pieces[at][0], j.pieces[at][1:]
+			p.lane, p.ahead = at, class == int(Prefetch)
 			if p.ahead {
-				r.speculating++
+				l.speculating++
 			}
 			j.flying++
-			if len(j.pieces) == 0 {
-				r.queues[class] = slices.Delete(r.queues[class], 0, 1)
+			if len(j.pieces[at]) == 0 {
+				l.queues[class] = slices.Delete(l.queues[class], 0, 1)
 			}
 			return j, p, true
 		}
-		r.wake.Wait()
+		l.wake.Wait()
 	}
 }
 
@@ -251,16 +276,16 @@ func (r *Reader) take() (j *Job, p piece, ok bool) {
 func (r *Reader) finish(j *Job, p piece, err error) {
 	r.mu.Lock()
 	if p.ahead {
-		r.speculating--
+		r.lanes[p.lane].speculating--
 	}
 	if err != nil {
 		if j.err == nil {
 			j.err = err
 		}
 		j.unqueue()
-		j.pieces = nil
+		j.pieces = [lanes][]piece{}
 	}
-	last := j.flying == 1 && len(j.pieces) == 0
+	last := j.flying == 1 && !j.pending()
 	if !last {
 		j.flying--
 	}

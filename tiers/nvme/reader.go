@@ -27,8 +27,11 @@ const hugePage = 2 << 20
 
 // Options of a Reader. The zero value is the default.
 type Options struct {
-	Workers int // reads in flight
+	Workers int // reads of the drive in flight
 	Chunk   int // bytes of the largest read, about
+
+	FarWorkers int // the same of a network
+	FarChunk   int
 
 	// Wrap, when set, replaces each source by what it returns.
 	Wrap func(Source) Source
@@ -44,13 +47,30 @@ type Reader struct {
 	reading context.Context
 	stop    context.CancelFunc
 
+	farChunk int64
+
 	bytes   atomic.Int64 // read from the sources
 	workers sync.WaitGroup
 
 	mu     sync.Mutex
+	lanes  [lanes]queues
+	closed bool
+}
+
+// lane is a way that pieces take: each has workers of its own, so that the drive
+// never waits for a network.
+type lane int
+
+const (
+	driveLane   lane = iota
+	networkLane      // what is not near, see far.go
+	lanes
+)
+
+// queues are what the workers of a lane have to do.
+type queues struct {
 	wake   sync.Cond // a queue has work, or closed
 	queues [classes][]*Job
-	closed bool
 
 	// Prefetches leave some workers free, so that a reader who comes to wait
 	// need not wait for the reads of prefetches first.
@@ -67,8 +87,17 @@ func Open(files []Source, o Options) (*Reader, error) {
 	if o.Chunk <= 0 {
 		o.Chunk = DefaultChunk
 	}
-	r := &Reader{chunk: int64(o.Chunk), speculative: max(1, o.Workers*2/3)}
-	r.wake.L = &r.mu
+	if o.FarWorkers <= 0 {
+		o.FarWorkers = DefaultFarWorkers
+	}
+	if o.FarChunk <= 0 {
+		o.FarChunk = DefaultFarChunk
+	}
+	r := &Reader{chunk: int64(o.Chunk), farChunk: int64(o.FarChunk)}
+	for l, workers := range [lanes]int{o.Workers, o.FarWorkers} {
+		r.lanes[l].wake.L = &r.mu
+		r.lanes[l].speculative = max(1, workers*2/3)
+	}
 	r.reading, r.stop = context.WithCancel(context.Background())
 	align := int64(1)
 	for _, f := range files {
@@ -100,8 +129,9 @@ func Open(files []Source, o Options) (*Reader, error) {
 	_ = unix.Madvise(arena, unix.MADV_HUGEPAGE)
 	for i := range o.Workers {
 		buf := arena[i*size : (i+1)*size : (i+1)*size]
-		r.workers.Go(func() { r.work(buf) })
+		r.workers.Go(func() { r.work(driveLane, buf) })
 	}
+	r.startFar(o.FarWorkers)
 	return r, nil
 }
 
@@ -115,7 +145,7 @@ func (r *Reader) Mechanism() string {
 	return strings.Join(slices.Compact(how), " and ")
 }
 
-// BytesRead returns the bytes read from the files so far, those around the
+// BytesRead returns the bytes read from the drive so far, those around the
 // ones asked for included.
 func (r *Reader) BytesRead() int64 { return r.bytes.Load() }
 
@@ -124,14 +154,18 @@ func (r *Reader) BytesRead() int64 { return r.bytes.Load() }
 func (r *Reader) Close() error {
 	r.mu.Lock()
 	r.closed = true
-	for class := range r.queues {
-		for _, j := range r.queues[class] {
-			j.abandon(ErrClosed)
+	for l := range r.lanes {
+		for _, queue := range r.lanes[l].queues {
+			for _, j := range slices.Clone(queue) {
+				j.unqueue() // off the other lane as well
+				j.abandon(ErrClosed)
+			}
 		}
-		r.queues[class] = nil
 	}
 	r.mu.Unlock()
-	r.wake.Broadcast()
+	for l := range r.lanes {
+		r.lanes[l].wake.Broadcast()
+	}
 	r.stop()
 	r.workers.Wait()
 	var errs []error
@@ -176,10 +210,10 @@ func (r *Reader) ReadAt(ctx context.Context, v *view.View, p []byte, off int64) 
 	return len(p), nil
 }
 
-// work reads pieces until the reader is closed.
-func (r *Reader) work(buf []byte) {
+// work reads pieces of a lane until the reader is closed.
+func (r *Reader) work(at lane, buf []byte) {
 	for {
-		j, p, ok := r.take()
+		j, p, ok := r.take(at)
 		if !ok {
 			return
 		}
@@ -189,6 +223,9 @@ func (r *Reader) work(buf []byte) {
 
 // read fetches one piece, straight into its place or by way of buf.
 func (r *Reader) read(buf []byte, p piece) error {
+	if p.lane == networkLane {
+		return r.readFar(p)
+	}
 	if p.made != nil {
 		return r.transform(buf, p.made, p.dst)
 	}
@@ -222,10 +259,15 @@ func (r *Reader) superset(buf []byte, e view.Extent) (got, rest []byte, err erro
 	return buf[skip : skip+e.Len], buf[min(roundUp(to-from, sector), int64(len(buf))):], nil
 }
 
-// fetch reads at least need of the bytes of dst.
+// fetch reads at least need of the bytes of dst from the drive.
 func (r *Reader) fetch(s Source, dst []byte, off int64, need int) error {
 	n, err := s.ReadAt(r.reading, dst, off)
 	r.bytes.Add(int64(n))
+	return readError(s, dst, off, n, need, err)
+}
+
+// readError is what a read has come to that got n bytes for dst.
+func readError(s Source, dst []byte, off int64, n, need int, err error) error {
 	if err == nil && n < need {
 		err = fmt.Errorf("%w: got %d bytes", io.ErrUnexpectedEOF, n)
 	}

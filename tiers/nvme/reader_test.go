@@ -272,7 +272,7 @@ func TestACallerThatGivesUpGetsItsMemoryBack(t *testing.T) {
 	cancel()
 	for queued := true; queued; runtime.Gosched() { // until the rest is given up
 		r.mu.Lock()
-		queued = len(r.queues[Demand]) > 0
+		queued = len(r.lanes[driveLane].queues[Demand]) > 0
 		r.mu.Unlock()
 	}
 	s.goOn <- struct{}{} // the read under way must end first

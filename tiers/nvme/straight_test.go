@@ -132,7 +132,7 @@ func TestTheDriveReadsStraightIntoASlot(t *testing.T) {
 	j := &Job{r: r}
 	j.cut(v, got, 0)
 	var straight int
-	for _, p := range j.pieces {
+	for _, p := range j.pieces[driveLane] {
 		if p.straight {
 			straight += len(p.dst)
 		}

@@ -3,6 +3,7 @@ package nvme
 import (
 	"unsafe"
 
+	"expertfs/checkpoint/source"
 	"expertfs/checkpoint/view"
 )
 
@@ -24,15 +25,19 @@ func (j *Job) cutMade(p *view.Part, dst []byte, off int64) {
 	if first == last {
 		return
 	}
+	lane, chunk := driveLane, j.r.chunk
 	for _, e := range p.From {
 		j.uses(e.File)
+		if !source.Near(j.r.sources[e.File], e.Off, e.Len) {
+			lane, chunk = networkLane, j.r.farChunk
+		}
 	}
 	units := last - first
-	most := max(1, j.r.chunk/p.Transform.UnitBytes()) // in a piece
+	most := max(1, chunk/p.Transform.UnitBytes()) // in a piece
 	count := (units + most - 1) / most
 	for i := range count {
 		sub := p.Sub(first+units*i/count, first+units*(i+1)/count)
-		j.pieces = append(j.pieces, piece{dst: dst, made: &made{sub, off}})
+		j.pieces[lane] = append(j.pieces[lane], piece{dst: dst, made: &made{sub, off}})
 	}
 }
 

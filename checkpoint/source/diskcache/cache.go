@@ -1,0 +1,322 @@
+package diskcache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+
+	"expertfs/checkpoint/source"
+	"expertfs/checkpoint/source/remote"
+
+	"golang.org/x/sys/unix"
+)
+
+// Options of Open.
+type Options struct {
+	Dir   string // of all caches; made when it is not there
+	Limit int64  // bytes that this place may take, 0 for no limit
+	Log   *slog.Logger
+}
+
+// Cache is the cache of one place. It is a source.Folder.
+type Cache struct {
+	upstream *remote.Folder
+	listing  *remote.Listing
+	dir      string // of this place
+	limit    int64
+	log      *slog.Logger
+
+	lock   *os.File
+	writes bool // this is the mount that writes
+
+	used     atomic.Int64                 // bytes of all files that are there
+	stopped  atomic.Pointer[string]       // why nothing more is kept; nil while it is
+	complete atomic.Bool                  // all that the checkpoint needs is there
+	uses     atomic.Pointer[func() []Use] // what may be evicted, and its heat
+
+	keeper keeper
+
+	mu sync.Mutex
+	// GUARDED BY mu.
+	files  map[string]*file // those that were asked for, or of which there is something
+	wanted []string         // the checkpoint's own; nil before they are known
+}
+
+// Open opens the cache of a place, which it makes when there is none. The place is
+// asked for its listing unless the cache is complete. Warnings are what the user
+// should know. Close must be called.
+func Open(upstream *remote.Folder, o Options) (c *Cache, warnings []string, err error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	c = &Cache{
+		upstream: upstream, limit: o.Limit, log: o.Log, files: map[string]*file{},
+		dir: filepath.Join(o.Dir, folderName(upstream.Store())),
+	}
+	c.keeper.init(c)
+	if warning := c.claim(); warning != "" {
+		warnings = append(warnings, warning)
+	}
+	more, err := c.load()
+	if err != nil {
+		return nil, warnings, errors.Join(err, c.release())
+	}
+	warnings = append(warnings, more...)
+	for _, w := range warnings {
+		c.log.Warn(w)
+	}
+	if c.writes {
+		c.keeper.start()
+	}
+	return c, warnings, nil
+}
+
+func (c *Cache) control(name string) string { return filepath.Join(c.dir, controlDir, name) }
+
+// claim makes this mount the one that writes, if there is none yet. Without a
+// cache that can be written the checkpoint can be mounted all the same.
+func (c *Cache) claim() (warning string) {
+	err := os.MkdirAll(filepath.Join(c.dir, controlDir), 0o700)
+	if err == nil {
+		c.lock, err = os.OpenFile(c.control(lockName), os.O_RDWR|os.O_CREATE|unix.O_CLOEXEC, 0o600)
+	}
+	if err != nil {
+		return c.stop(fmt.Sprintf("nothing is kept on a drive: %v", source.OneLine(err)))
+	}
+	if unix.Flock(int(c.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
+		c.writes = true
+		return ""
+	}
+	if unix.Flock(int(c.lock.Fd()), unix.LOCK_SH|unix.LOCK_NB) == nil {
+		return "" // of a cache that is complete
+	}
+	return c.stop(fmt.Sprintf("another mount fills the cache %s: this one keeps nothing", c.dir))
+}
+
+// stop notes why nothing more is kept, the first time.
+func (c *Cache) stop(why string) string {
+	c.stopped.CompareAndSwap(nil, &why)
+	return why
+}
+
+// load learns what is in the place and what of it is here.
+func (c *Cache) load() (warnings []string, err error) {
+	var m *manifest
+	if c.stopped.Load() == nil {
+		if m, err = readManifest(c.control(manifestName)); err != nil {
+			return nil, err
+		}
+	}
+	if m == nil {
+		return nil, c.begin()
+	}
+	records, good, err := readJournal(c.control(journalName))
+	if err != nil {
+		warnings = append(warnings, fmt.Sprintf("the journal of the cache %s is damaged, what it says is not used: %v", c.dir, err))
+		records, good = nil, 0
+	}
+	have := replay(records)
+	for _, info := range m.Listing.Files {
+		c.take(info, have[info.Name])
+	}
+	c.wanted = m.Wanted
+	c.complete.Store(c.hasWanted())
+	if !c.complete.Load() {
+		warning, err := c.compare(m)
+		if err != nil {
+			return warnings, err
+		} else if warning != "" {
+			warnings = append(warnings, warning)
+		}
+	}
+	c.listing = m.Listing
+	c.upstream.Use(m.Listing)
+	if !c.writes {
+		return warnings, nil
+	}
+	if c.complete.Load() {
+		c.share()
+	}
+	if len(records) > 1000 && len(records) > 4*count(have) {
+		if good, err = rewriteJournal(c.control(journalName), have); err != nil {
+			return warnings, err
+		}
+	}
+	c.keeper.journal, err = openJournal(c.control(journalName), good)
+	return warnings, err
+}
+
+func count(have map[string]extents) (n int) {
+	for _, s := range have {
+		n += len(s)
+	}
+	return n
+}
+
+// begin asks the place what it holds and begins a cache of that.
+func (c *Cache) begin() (err error) {
+	if c.listing, err = c.upstream.Listing(context.Background()); err != nil || !c.writes {
+		return err
+	}
+	err = c.saveManifest()
+	if err == nil {
+		// What an earlier cache has left is of no known content.
+		c.keeper.journal, err = openJournal(c.control(journalName), 0)
+	}
+	if err != nil {
+		c.writes = false
+		c.log.Warn(c.stop(fmt.Sprintf("nothing is kept on a drive: %v", source.OneLine(err))))
+	}
+	return nil
+}
+
+func (c *Cache) saveManifest() error {
+	s := c.upstream.Store()
+	m := manifest{Version: manifestVersion, Place: s.Name(), Key: s.Key(), Wanted: c.wanted, Listing: c.listing}
+	return m.write(c.control(manifestName))
+}
+
+// compare asks a place whether it still holds what the cache is of. Files of which
+// nothing is here may have changed. A place that is out of reach is taken to be the
+// same: each request says what it wants.
+func (c *Cache) compare(m *manifest) (warning string, err error) {
+	if m.Listing.Revision != "" {
+		return "", nil // which stays what it is
+	}
+	now, err := c.upstream.Ask(context.Background())
+	if err != nil && remote.Unreachable(err) {
+		return fmt.Sprintf("offline, what the cache lacks cannot be read: %v", err), nil
+	} else if err != nil {
+		return "", err
+	}
+	for _, old := range m.Listing.Files {
+		is := now.Find(old.Name)
+		if is != nil && is.Same(old) {
+			continue
+		}
+		if c.files[old.Name] == nil {
+			continue
+		}
+		return "", fmt.Errorf("%s: %w, and the cache holds some of the old one: remove %s to fetch it anew",
+			c.upstream.Describe(old.Name), remote.ErrChanged, c.dir)
+	}
+	// Files that are here go on to be known by the entry that they were taken with.
+	for i, is := range now.Files {
+		if f := c.files[is.Name]; f != nil {
+			now.Files[i] = f.info
+		}
+	}
+	m.Listing = now
+	if !c.writes {
+		return "", nil
+	}
+	return "", m.write(c.control(manifestName))
+}
+
+// take makes a file of which something may be here.
+func (c *Cache) take(info *remote.File, have extents) {
+	f := newFile(c, info)
+	whole := extent{0, info.Size}
+	if s, err := os.Stat(f.path()); err == nil && s.Mode().IsRegular() && s.Size() == info.Size {
+		f.whole = true
+		f.have.add(whole)
+	} else if s, err := os.Stat(f.path() + partSuffix); err == nil && s.Size() == info.Size && len(have) > 0 {
+		for _, e := range have {
+			if e.hi <= info.Size {
+				f.have.add(e)
+			}
+		}
+	} else {
+		return
+	}
+	c.used.Add(f.have.total())
+	c.files[info.Name] = f
+}
+
+// file returns the file of this name.
+func (c *Cache) file(info *remote.File) *file {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f := c.files[info.Name]
+	if f == nil {
+		f = newFile(c, info)
+		c.files[info.Name] = f
+	}
+	return f
+}
+
+// Dir is where the cache lies.
+func (c *Cache) Dir() string { return c.dir }
+
+// Describe implements source.Folder.
+func (c *Cache) Describe(name string) string { return c.upstream.Describe(name) }
+
+// List implements source.Folder.
+func (c *Cache) List() ([]string, error) { return c.listing.Names(""), nil }
+
+// Listed returns the listing that the cache is of.
+func (c *Cache) Listed() (*remote.Listing, error) { return c.listing, nil }
+
+// Stat implements source.Folder.
+func (c *Cache) Stat(name string) (source.Info, error) {
+	info, err := c.listing.Stat(name)
+	if err != nil {
+		return info, &fs.PathError{Op: "stat", Path: c.Describe(name), Err: err}
+	}
+	return info, nil
+}
+
+// Open implements source.Folder.
+func (c *Cache) Open(name string) (source.Source, error) {
+	info, err := c.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Regular {
+		return nil, fmt.Errorf("%s: %w", c.Describe(name), source.ErrNotRegular)
+	}
+	f := c.file(c.listing.Find(path.Clean(name)))
+	f.mu.Lock()
+	f.opened++
+	f.mu.Unlock()
+	return source.Ahead(&handle{file: f}), nil
+}
+
+// Close writes down what is there and ends. The sources must not be read any more.
+func (c *Cache) Close() error { return c.release() }
+
+// release gives back what there is, also after half an Open.
+func (c *Cache) release() error {
+	err := c.keeper.close()
+	for _, f := range c.files {
+		err = errors.Join(err, f.close())
+	}
+	if c.lock != nil {
+		err = errors.Join(err, c.lock.Close())
+	}
+	return err
+}
+
+// Figures are what a cache holds. Bytes are those of the files.
+type Figures struct {
+	Cached   int64
+	Limit    int64 // 0 for none
+	Complete bool
+	Stopped  string // why nothing more is kept, "" while it is
+}
+
+// Figures returns the figures of now.
+func (c *Cache) Figures() Figures {
+	f := Figures{Cached: c.used.Load(), Limit: c.limit, Complete: c.complete.Load()}
+	if why := c.stopped.Load(); why != nil {
+		f.Stopped = *why
+	}
+	return f
+}

@@ -1,0 +1,298 @@
+package diskcache
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"expertfs/checkpoint/source"
+	"expertfs/checkpoint/source/remote"
+
+	"golang.org/x/sys/unix"
+)
+
+// file is one file of the place, and what of it is here.
+type file struct {
+	c    *Cache
+	info *remote.File
+
+	gate sync.RWMutex // held for reading while bytes are read from the drive
+
+	mu sync.Mutex
+	// GUARDED BY mu.
+	have    extents   // what can be read here
+	fresh   []extent  // of that, what the journal does not know yet
+	flights []*flight // ranges that are being fetched or evicted
+	whole   bool      // under its own name: all of it is there, and was verified
+	opened  int       // sources of it that are not closed
+	data    *os.File  // nil before it is needed
+}
+
+// flight is a range that nobody else fetches or evicts.
+type flight struct {
+	extent
+	done chan struct{}
+}
+
+func newFile(c *Cache, info *remote.File) *file { return &file{c: c, info: info} }
+
+// path is where the file lies when it is whole.
+func (f *file) path() string { return filepath.Join(f.c.dir, filepath.FromSlash(f.info.Name)) }
+
+// open returns the file on the drive, for reading and writing, and makes it when
+// there is none. f.mu is held.
+func (f *file) open() (*os.File, error) {
+	if f.data != nil {
+		return f.data, nil
+	}
+	name, flags := f.path(), os.O_RDONLY
+	if !f.whole {
+		name += partSuffix
+	}
+	if !f.whole && f.c.writes {
+		flags = os.O_RDWR | os.O_CREATE
+		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+			return nil, err
+		}
+	}
+	d, err := os.OpenFile(name, flags, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if flags&os.O_CREATE != 0 {
+		if err := d.Truncate(f.info.Size); err != nil {
+			d.Close()
+			return nil, err
+		}
+	}
+	f.data = d
+	return d, nil
+}
+
+func (f *file) close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.data == nil {
+		return nil
+	}
+	return f.data.Close()
+}
+
+// has tells whether a range can be read here.
+func (f *file) has(e extent) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.have.covers(e)
+}
+
+// read reads len(p) bytes, all of which are in the file. local reads what is here.
+func (f *file) read(ctx context.Context, p []byte, off int64, local func() (int, error)) (int, error) {
+	want := extent{off, min(off+int64(len(p)), f.info.Size)}
+	if want.len() <= 0 {
+		return 0, nil
+	}
+	for {
+		f.gate.RLock()
+		if f.has(want) {
+			n, err := local()
+			f.gate.RUnlock()
+			if err == nil && int64(n) < want.len() {
+				err = io.ErrUnexpectedEOF
+			}
+			if err == nil {
+				return n, nil
+			}
+			// The place still has what the drive lost.
+			f.c.log.Error("cannot read the cache", "file", f.info.Name, "offset", off, "err", err)
+			p = p[:want.len()]
+			return len(p), f.c.upstream.Fetch(ctx, f.info, off, p)
+		}
+		f.gate.RUnlock()
+		if again, err := f.fetch(ctx, want, p); err != nil {
+			return 0, err
+		} else if !again {
+			return int(want.len()), nil
+		}
+	}
+}
+
+// fetch gets a range of which some is not here. again says that somebody else was
+// about to, so that it may be here now.
+func (f *file) fetch(ctx context.Context, want extent, p []byte) (again bool, err error) {
+	around := want.outside(f.info.Size)
+	mine, other := f.depart(around)
+	if other != nil {
+		select {
+		case <-other.done:
+			return true, nil
+		case <-ctx.Done():
+			return false, context.Cause(ctx)
+		}
+	}
+	defer f.land(mine)
+	f.mu.Lock()
+	gaps := f.have.gaps(around)
+	f.mu.Unlock()
+	at := want.lo
+	for _, g := range gaps {
+		if g.lo > at {
+			if err := f.readHere(p[at-want.lo:min(g.lo, want.hi)-want.lo], at); err != nil {
+				return false, err
+			}
+		}
+		if err := f.fetchGap(ctx, g, want, p); err != nil {
+			return false, err
+		}
+		at = max(at, g.hi)
+	}
+	if at < want.hi {
+		return false, f.readHere(p[at-want.lo:want.len()], at)
+	}
+	return false, nil
+}
+
+// readHere reads what is here. A flight around it keeps it there.
+func (f *file) readHere(p []byte, off int64) error {
+	f.gate.RLock()
+	defer f.gate.RUnlock()
+	f.mu.Lock()
+	d, err := f.open()
+	f.mu.Unlock()
+	if err == nil {
+		_, err = d.ReadAt(p, off)
+	}
+	return err
+}
+
+// fetchGap fetches a gap: what p wants of it into p, and all of it into the file.
+func (f *file) fetchGap(ctx context.Context, g, want extent, p []byte) error {
+	var parts [][]byte
+	if n := min(want.lo, g.hi) - g.lo; n > 0 {
+		parts = append(parts, make([]byte, n))
+	}
+	if lo, hi := max(g.lo, want.lo), min(g.hi, want.hi); lo < hi {
+		parts = append(parts, p[lo-want.lo:hi-want.lo])
+	}
+	if n := g.hi - max(want.hi, g.lo); n > 0 {
+		parts = append(parts, make([]byte, n))
+	}
+	if err := f.c.upstream.Fetch(ctx, f.info, g.lo, slices.Clone(parts)...); err != nil {
+		return err
+	}
+	f.keep(g, parts)
+	return nil
+}
+
+// keep writes what was fetched. That it cannot be kept is no error: it was read.
+func (f *file) keep(g extent, parts [][]byte) {
+	c := f.c
+	if !c.writes || c.stopped.Load() != nil || !c.reserve(g.len()) {
+		c.keeper.kick() // which may make room
+		return
+	}
+	f.mu.Lock()
+	d, err := f.open()
+	f.mu.Unlock()
+	at := g.lo
+	for _, p := range parts {
+		if err == nil {
+			_, err = d.WriteAt(p, at)
+			at += int64(len(p))
+		}
+	}
+	if err != nil {
+		c.used.Add(-g.len())
+		c.fail(f.info.Name, err)
+		return
+	}
+	f.mu.Lock()
+	c.used.Add(f.have.add(g) - g.len())
+	f.fresh = append(f.fresh, g)
+	f.mu.Unlock()
+	c.keeper.kick()
+}
+
+// reserve takes n bytes of the limit.
+func (c *Cache) reserve(n int64) bool {
+	if c.used.Add(n) > c.limit && c.limit > 0 {
+		c.used.Add(-n)
+		return false
+	}
+	return true
+}
+
+// fail goes on without keeping what is fetched, and says so.
+func (c *Cache) fail(name string, err error) {
+	why := "cannot write to the cache, what is fetched from now on is not kept: "
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		why = "the drive of the cache is full, what is fetched from now on is not kept: "
+	}
+	why += source.OneLine(err).Error()
+	if c.stopped.CompareAndSwap(nil, &why) {
+		c.log.Warn(why, "file", name, "cache", c.dir)
+	}
+}
+
+// depart makes a range a flight, or returns one that is in its way.
+func (f *file) depart(e extent) (mine, other *flight) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, o := range f.flights {
+		if o.overlaps(e) {
+			return nil, o
+		}
+	}
+	mine = &flight{e, make(chan struct{})}
+	f.flights = append(f.flights, mine)
+	return mine, nil
+}
+
+// land ends a flight.
+func (f *file) land(mine *flight) {
+	f.mu.Lock()
+	f.flights = slices.Delete(f.flights, slices.Index(f.flights, mine), slices.Index(f.flights, mine)+1)
+	f.mu.Unlock()
+	close(mine.done)
+}
+
+// handle is an open file, read through the page cache.
+type handle struct{ file *file }
+
+func (h *handle) Name() string { return path.Base(h.file.info.Name) }
+func (h *handle) Size() int64  { return h.file.info.Size }
+func (h *handle) Identity() source.Identity {
+	i := h.file.info
+	return source.Identity{ModTime: i.ModTime, ETag: i.ETag, SHA256: i.SHA256}
+}
+func (h *handle) Align() (offset, memory int64) { return 1, 1 }
+func (h *handle) Mechanism() string             { return "network, kept on a drive" }
+func (h *handle) Check(context.Context) error   { return nil } // each request is for the content listed
+func (h *handle) Near(off, n int64) bool        { return h.file.has(extent{off, off + n}) }
+
+func (h *handle) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
+	return h.file.read(ctx, p, off, func() (int, error) {
+		h.file.mu.Lock()
+		d, err := h.file.open()
+		h.file.mu.Unlock()
+		if err != nil {
+			return 0, err
+		}
+		n, err := d.ReadAt(p, off)
+		if err == io.EOF {
+			err = nil
+		}
+		return n, err
+	})
+}
+
+func (h *handle) Close() error {
+	h.file.mu.Lock()
+	h.file.opened--
+	h.file.mu.Unlock()
+	return nil
+}

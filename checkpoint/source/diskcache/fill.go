@@ -1,0 +1,129 @@
+package diskcache
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"expertfs/checkpoint/source"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// How Fill fetches: many requests, as nobody waits for one of them, of a size of
+// which the memory for all is little.
+const (
+	fillWorkers = 32
+	fillPart    = 1 << 20
+)
+
+// Own notes that the checkpoint is open, so that its files are known: those that
+// are open now, and small ones that were read as a whole. small are those beside the
+// weights, which are fetched.
+func (c *Cache) Own(ctx context.Context, small []source.Source) error {
+	var ranges []Range
+	for _, s := range small {
+		if f := fileOf(s); f != nil {
+			ranges = append(ranges, Range{f, extent{0, f.info.Size}})
+		}
+	}
+	if err := c.Fill(ctx, ranges, nil); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	var wanted []string
+	for _, name := range slices.Sorted(maps.Keys(c.files)) {
+		f := c.files[name]
+		f.mu.Lock()
+		if f.opened > 0 || f.whole || f.have.covers(extent{0, f.info.Size}) {
+			wanted = append(wanted, name)
+		}
+		f.mu.Unlock()
+	}
+	same := slices.Equal(wanted, c.wanted)
+	c.wanted = wanted
+	c.mu.Unlock()
+	if !c.writes || same {
+		return nil
+	}
+	if err := c.saveManifest(); err != nil {
+		c.fail(manifestName, err)
+	}
+	c.complete.Store(c.hasWanted())
+	c.keeper.kick()
+	return nil
+}
+
+// All returns all ranges of the checkpoint's files.
+func (c *Cache) All() (rs []Range) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, name := range c.wanted {
+		f := c.files[name]
+		rs = append(rs, Range{f, extent{0, f.info.Size}})
+	}
+	return rs
+}
+
+// Bytes is the length of ranges.
+func Bytes(rs []Range) (n int64) {
+	for _, r := range rs {
+		n += r.len()
+	}
+	return n
+}
+
+// Fill fetches what is not here of ranges, in about their order. Progress, which may
+// be nil, is told of bytes that are here, each once. It is called concurrently.
+func (c *Cache) Fill(ctx context.Context, rs []Range, progress func(n int64)) error {
+	g, ctx := errgroup.WithContext(ctx)
+	parts := make(chan Range)
+	g.Go(func() error {
+		defer close(parts)
+		for _, r := range rs {
+			for at := r.lo; at < r.hi; at += fillPart {
+				select {
+				case parts <- Range{r.file, extent{at, min(at+fillPart, r.hi)}}:
+				case <-ctx.Done():
+					return context.Cause(ctx)
+				}
+			}
+		}
+		return nil
+	})
+	for range min(fillWorkers, Bytes(rs)/fillPart+1) {
+		g.Go(func() error {
+			var buf []byte
+			for p := range parts {
+				if !p.file.has(p.extent) {
+					if buf == nil {
+						buf = make([]byte, fillPart)
+					}
+					if err := c.fillPart(ctx, p, buf); err != nil {
+						return err
+					}
+				}
+				if progress != nil {
+					progress(p.len())
+				}
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+// fillPart fetches one part, in which buf has room.
+func (c *Cache) fillPart(ctx context.Context, p Range, buf []byte) error {
+	if why := c.stopped.Load(); why != nil {
+		return fmt.Errorf("the cache keeps nothing: %s", *why)
+	}
+	if c.limit > 0 && c.used.Load()+p.len() > c.limit {
+		return fmt.Errorf("the cache holds %d bytes, and may not hold more than %d", c.used.Load(), c.limit)
+	}
+	if _, err := (&handle{file: p.file}).ReadAt(ctx, buf[:p.len()], p.lo); err != nil {
+		return fmt.Errorf("%s: %w", c.Describe(p.file.info.Name), err)
+	}
+	return nil
+}

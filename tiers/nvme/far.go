@@ -1,0 +1,60 @@
+package nvme
+
+import (
+	"slices"
+
+	"expertfs/checkpoint/source"
+	"expertfs/checkpoint/view"
+)
+
+// How a network is read, by measurement (docs/sources.md). An expert of 13 MB is
+// eight requests: more of them cost more than they save once the network is busy,
+// and as many as two layers' experts have hide 100 ms of latency.
+const (
+	DefaultFarWorkers = 32
+	DefaultFarChunk   = 4 << 20
+)
+
+// sliceFar makes pieces of an extent that is not near. They are read straight into
+// place, as bytes that come from a network have no alignment.
+func (j *Job) sliceFar(e view.Extent, dst []byte) {
+	count := (e.Len + j.r.farChunk - 1) / j.r.farChunk
+	for i := range count {
+		from, to := e.Len*i/count, e.Len*(i+1)/count
+		j.pieces[networkLane] = append(j.pieces[networkLane], piece{file: e.File, off: e.Off + from, dst: dst[from:to]})
+	}
+}
+
+// startFar starts the workers of the network, where there is one.
+func (r *Reader) startFar(workers int) {
+	if !slices.ContainsFunc(r.sources, source.MayBeFar) {
+		return
+	}
+	for range workers {
+		r.workers.Go(func() { r.work(networkLane, nil) })
+	}
+}
+
+// readFar fetches a piece over the network. The inputs of a transform get memory
+// for the time.
+func (r *Reader) readFar(p piece) error {
+	if p.made == nil {
+		return r.fetchFar(r.sources[p.file], p.dst, p.off)
+	}
+	m := p.made
+	src := make([][]byte, len(m.part.From))
+	for i, e := range m.part.From {
+		src[i] = make([]byte, e.Len)
+		if err := r.fetchFar(r.sources[e.File], src[i], e.Off); err != nil {
+			return err
+		}
+	}
+	m.part.ApplyTo(p.dst, m.off, src)
+	return nil
+}
+
+// fetchFar reads all of dst.
+func (r *Reader) fetchFar(s Source, dst []byte, off int64) error {
+	n, err := s.ReadAt(r.reading, dst, off)
+	return readError(s, dst, off, n, len(dst), err)
+}
