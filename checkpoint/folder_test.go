@@ -233,7 +233,7 @@ func TestOpenRefusesWhatIsNoCheckpoint(t *testing.T) {
 	require.NoError(t, os.Mkdir(filepath.Join(folderForFile, weights), 0o755))
 
 	for path, want := range map[string]string{
-		filepath.Join(dir, "nothing"):                                     "no such folder; give a checkpoint's folder, a GGUF file, or a name like embed:tiny, ollama:gpt-oss:20b",
+		filepath.Join(dir, "nothing"):                                     "no such folder; give a checkpoint's folder, a GGUF file, or a name like embed:tiny, hf://openai/gpt-oss-20b, https://host/path/, ollama:gpt-oss:20b, s3://bucket/prefix",
 		save("empty", nil):                                                "not a checkpoint",
 		save("gguf", files{"m.gguf": nil}):                                "m.gguf: truncated",
 		filepath.Join(save("file", sample(t, layout.OpenAI, 1)), weights): "is no GGUF file; of safetensors give the folder that holds",
@@ -241,7 +241,7 @@ func TestOpenRefusesWhatIsNoCheckpoint(t *testing.T) {
 		folderForFile:   "model.safetensors: expected a regular file",
 		"embed:huge":    "embed:huge: unknown; give a folder, a GGUF file, or a name like embed:tiny",
 		"embed:":        "embed:: unknown",
-		"hf:openai/oss": "hf:openai/oss: unknown; give a folder",
+		"hf:openai/oss": "hf:openai/oss: expected a name like hf://openai/gpt-oss-20b",
 		"gs://bucket/x": "unknown; give a folder",
 		"":              "not a checkpoint",
 	} {

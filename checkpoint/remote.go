@@ -6,20 +6,36 @@ import (
 
 	"expertfs/checkpoint/format"
 	"expertfs/checkpoint/source"
+	"expertfs/checkpoint/source/hub"
 	"expertfs/checkpoint/source/remote"
 	"expertfs/checkpoint/source/s3"
+	"expertfs/checkpoint/source/web"
 )
 
 // openS3 opens a prefix of a bucket.
 func openS3(rest string, o Options) ([]*format.Place, error) {
-	return openRemote(rest, o, func(rest string) (*remote.Folder, error) { return s3.New(rest, nil) })
+	return openRemote(rest, o, func(rest, _ string) (*remote.Folder, error) { return s3.New(rest, nil) })
+}
+
+// openHub opens a repository of the hub.
+func openHub(rest string, o Options) ([]*format.Place, error) {
+	return openRemote(rest, o, func(rest, _ string) (*remote.Folder, error) { return hub.New(rest, o.PlainHTTP, nil) })
+}
+
+// openWeb returns what opens an address of a scheme.
+func openWeb(scheme string) func(rest string, o Options) ([]*format.Place, error) {
+	return func(rest string, o Options) ([]*format.Place, error) {
+		return openRemote(rest, o, func(rest, file string) (*remote.Folder, error) {
+			return web.New(scheme+":"+rest, file, o.PlainHTTP, nil)
+		})
+	}
 }
 
 // openRemote finds the places that a name of something on a network may mean: one
 // file with weights, or a folder and its original/.
-func openRemote(rest string, o Options, open func(rest string) (*remote.Folder, error)) ([]*format.Place, error) {
+func openRemote(rest string, o Options, open func(rest, file string) (*remote.Folder, error)) ([]*format.Place, error) {
 	rest, file := cutFile(rest)
-	place, err := open(rest)
+	place, err := open(rest, file)
 	if err != nil {
 		return nil, err
 	}

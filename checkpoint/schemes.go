@@ -28,6 +28,9 @@ type scheme struct {
 var schemes = map[string]scheme{
 	"embed":  {openEmbedded, Embedded},
 	"ollama": {openOllama, ollamaExamples},
+	"hf":     {openHub, func() []string { return []string{"hf://openai/gpt-oss-20b"} }},
+	"http":   {openWeb("http"), func() []string { return nil }},
+	"https":  {openWeb("https"), func() []string { return []string{"https://host/path/"} }},
 	"s3":     {openS3, func() []string { return []string{"s3://bucket/prefix"} }},
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -82,6 +83,10 @@ func (f *Folder) Ask(ctx context.Context) (l *Listing, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", f.store.Name(), err)
 	}
+	// Names become those of files here.
+	l.Files = slices.DeleteFunc(l.Files, func(file *File) bool {
+		return !filepath.IsLocal(file.Name) || path.Clean(file.Name) != file.Name || strings.HasPrefix(file.Name, ".")
+	})
 	slices.SortFunc(l.Files, func(a, b *File) int { return strings.Compare(a.Name, b.Name) })
 	return l, nil
 }

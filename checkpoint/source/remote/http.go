@@ -3,7 +3,9 @@ package remote
 import (
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -30,6 +32,23 @@ func CheckRange(h http.Header, off, n, size int64) error {
 		return fmt.Errorf("%w: it has %.20s bytes, had %d", ErrChanged, total, size)
 	}
 	return nil
+}
+
+// CheckAddress refuses an address to which bytes would pass in the open, unless it is
+// this machine or plain allows it.
+func CheckAddress(u *url.URL, plain bool) error {
+	switch {
+	case u.Scheme == "https":
+		return nil
+	case u.Scheme != "http":
+		return fmt.Errorf("%s://%s: expected https://", u.Scheme, u.Host)
+	case plain || u.Hostname() == "localhost":
+		return nil
+	}
+	if ip := net.ParseIP(u.Hostname()); ip != nil && ip.IsLoopback() {
+		return nil
+	}
+	return fmt.Errorf("http://%s: anybody in between could read and change what passes: use https://, or --plain-http", u.Host)
 }
 
 // Status makes the error of an answer that is no success, and reads what is left

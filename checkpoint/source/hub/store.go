@@ -1,0 +1,256 @@
+package hub
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"expertfs/checkpoint/source"
+	"expertfs/checkpoint/source/remote"
+)
+
+// defaultEndpoint is the hub itself.
+const defaultEndpoint = "https://huggingface.co"
+
+// maxInfo is the longest description of a repository, bytes, that is read.
+const maxInfo = 32 << 20
+
+// store is a repository at a revision.
+type store struct {
+	endpoint *url.URL
+	repo     string // "owner/name"
+	revision string // as it was named
+	token    string // "" for none
+	client   *http.Client
+
+	mu sync.Mutex
+	// GUARDED BY mu.
+	elsewhere map[string]target // by the path at the hub
+}
+
+// target is where the hub redirected to.
+type target struct {
+	address string // signed: never shown
+	until   time.Time
+}
+
+// targetTime is how long a target is used again, without asking the hub. It is
+// valid for longer.
+const targetTime = 10 * time.Minute
+
+// name matches what comes after "hf:".
+var name = regexp.MustCompile(`^//([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*?)(?:@([\w./-]+))?/?$`)
+
+// New returns the folder of what comes after "hf:" in a name. Nothing is asked yet.
+// Base is what makes the requests, nil for the real one; plain allows HF_ENDPOINT
+// to be another machine without encryption.
+func New(rest string, plain bool, base http.RoundTripper) (*remote.Folder, error) {
+	m := name.FindStringSubmatch(rest)
+	if m == nil {
+		return nil, fmt.Errorf("hf:%s: expected a name like hf://openai/gpt-oss-20b, with @revision after it or without", source.Printable(rest))
+	}
+	endpoint, err := url.Parse(strings.TrimSuffix(cmp.Or(os.Getenv("HF_ENDPOINT"), defaultEndpoint), "/"))
+	if err != nil || endpoint.Host == "" || endpoint.User != nil {
+		return nil, errors.New("HF_ENDPOINT: expected an address like https://host") // not shown: it may hold a password
+	}
+	if err := remote.CheckAddress(endpoint, plain); err != nil {
+		return nil, fmt.Errorf("HF_ENDPOINT: %w", err)
+	}
+	token, err := findToken()
+	if err != nil {
+		return nil, err
+	}
+	transport := remote.NewTransport(base)
+	s := &store{elsewhere: map[string]target{}, endpoint: endpoint, repo: m[1], revision: cmp.Or(m[2], "main"), token: token}
+	s.client = &http.Client{Transport: transport, CheckRedirect: s.redirected}
+	return remote.NewFolder(s, transport), nil
+}
+
+// findToken returns the user's token, "" when there is none.
+func findToken() (string, error) {
+	if token := cmp.Or(os.Getenv("HF_TOKEN"), os.Getenv("HUGGING_FACE_HUB_TOKEN")); token != "" {
+		return strings.TrimSpace(token), nil
+	}
+	path := os.Getenv("HF_TOKEN_PATH")
+	if path == "" {
+		home := os.Getenv("HF_HOME")
+		if home == "" {
+			cache, err := os.UserCacheDir()
+			if err != nil {
+				return "", nil
+			}
+			home = filepath.Join(cache, "huggingface")
+		}
+		path = filepath.Join(home, "token")
+	}
+	text, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return "", nil
+	}
+	return strings.TrimSpace(string(text)), err
+}
+
+// redirected keeps the token to the hub.
+func (s *store) redirected(r *http.Request, via []*http.Request) error {
+	if len(via) >= 5 {
+		return errors.New("too many redirections")
+	}
+	if r.URL.Host != s.endpoint.Host {
+		r.Header.Del("Authorization")
+	}
+	if s.endpoint.Scheme == "https" && r.URL.Scheme != "https" {
+		return remote.Permanent(errors.New("redirected to an address without encryption"))
+	}
+	return nil
+}
+
+func (s *store) Name() string {
+	if s.revision == "main" {
+		return "hf://" + s.repo
+	}
+	return "hf://" + s.repo + "@" + s.revision
+}
+
+func (s *store) Key() string { return s.endpoint.String() + "/" + s.repo + "@" + s.revision }
+
+// ask makes a request of the hub, or where it has redirected to.
+func (s *store) ask(ctx context.Context, method, address string, header map[string]string) (*http.Response, error) {
+	r, err := http.NewRequestWithContext(ctx, method, address, nil)
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("User-Agent", "expertfs")
+	r.Header.Set("Accept-Encoding", "identity")
+	if s.token != "" && r.URL.Host == s.endpoint.Host {
+		r.Header.Set("Authorization", "Bearer "+s.token)
+	}
+	for k, v := range header {
+		r.Header.Set(k, v)
+	}
+	return s.client.Do(r)
+}
+
+// info is what the hub says of a repository.
+type info struct {
+	SHA          string    `json:"sha"`
+	LastModified time.Time `json:"lastModified"`
+	Siblings     []struct {
+		Name string `json:"rfilename"`
+		Size int64  `json:"size"`
+		Blob string `json:"blobId"`
+		LFS  *struct {
+			SHA256 string `json:"sha256"`
+			Size   int64  `json:"size"`
+		} `json:"lfs"`
+	} `json:"siblings"`
+}
+
+// List implements remote.Store.
+func (s *store) List(ctx context.Context) (*remote.Listing, error) {
+	r, err := s.ask(ctx, http.MethodGet, s.endpoint.String()+"/api/models/"+s.repo+"/revision/"+url.PathEscape(s.revision)+"?blobs=true", nil)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Body.Close()
+	if r.StatusCode != http.StatusOK {
+		return nil, s.refusal(r)
+	}
+	var i info
+	if err := json.NewDecoder(io.LimitReader(r.Body, maxInfo)).Decode(&i); err != nil {
+		return nil, fmt.Errorf("what the hub says of the repository is no JSON: %w", err)
+	}
+	if i.SHA == "" || len(i.Siblings) == 0 {
+		return nil, remote.Permanent(errors.New("the hub names no commit, or no files"))
+	}
+	l := &remote.Listing{Revision: i.SHA}
+	for _, f := range i.Siblings {
+		file := &remote.File{Name: f.Name, Size: f.Size, ETag: f.Blob, ModTime: i.LastModified}
+		if f.LFS != nil {
+			file.Size, file.SHA256, file.ETag = f.LFS.Size, f.LFS.SHA256, f.LFS.SHA256
+		}
+		l.Files = append(l.Files, file)
+		if len(l.Files) > remote.MaxFiles {
+			return nil, remote.ErrTooMany
+		}
+	}
+	return l, nil
+}
+
+// Get implements remote.Store. What a commit holds does not change, so that only
+// the length is compared.
+func (s *store) Get(ctx context.Context, l *remote.Listing, f *remote.File, off, n int64) (io.ReadCloser, error) {
+	path := (&url.URL{Path: "/" + s.repo + "/resolve/" + l.Revision + "/" + f.Name}).EscapedPath()
+	r, err := s.ask(ctx, http.MethodGet, s.where(path), map[string]string{"Range": fmt.Sprintf("bytes=%d-%d", off, off+n-1)})
+	if err != nil {
+		s.forget(path)
+		return nil, err
+	}
+	if r.StatusCode == http.StatusOK || r.StatusCode == http.StatusPartialContent {
+		err = remote.CheckRange(r.Header, off, n, f.Size)
+	} else {
+		err = s.refusal(r)
+	}
+	if err != nil {
+		s.forget(path)
+		r.Body.Close()
+		return nil, err
+	}
+	if r.Request.URL.Host != s.endpoint.Host {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if _, known := s.elsewhere[path]; !known {
+			s.elsewhere[path] = target{r.Request.URL.String(), time.Now().Add(targetTime)}
+		}
+	}
+	return r.Body, nil
+}
+
+// where returns the address that a path at the hub is asked for by.
+func (s *store) where(path string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t, ok := s.elsewhere[path]; ok && time.Now().Before(t.until) {
+		return t.address
+	}
+	delete(s.elsewhere, path)
+	return s.endpoint.String() + path
+}
+
+// forget has the hub asked again.
+func (s *store) forget(path string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.elsewhere, path)
+}
+
+// refusal is the error of an answer that is no success.
+func (s *store) refusal(r *http.Response) error {
+	elsewhere := r.Request.URL.Host != s.endpoint.Host
+	switch {
+	case elsewhere && (r.StatusCode == http.StatusForbidden || r.StatusCode == http.StatusUnauthorized || r.StatusCode == http.StatusBadRequest):
+		// The signature of the address has expired, and the next one is another.
+		return &remote.StatusError{Code: http.StatusServiceUnavailable, What: "the address that the hub gave is not valid any more"}
+	case r.StatusCode == http.StatusUnauthorized || r.StatusCode == http.StatusForbidden:
+		what := "set HF_TOKEN, or log in with `hf auth login`"
+		if s.token != "" {
+			what = "the token in HF_TOKEN or in the token file may not read this repository"
+		}
+		return remote.Status(r, what)
+	case r.StatusCode == http.StatusNotFound:
+		return remote.Status(r, "there is no such repository, revision or file")
+	case r.StatusCode == http.StatusRequestedRangeNotSatisfiable:
+		return fmt.Errorf("%w: it is shorter", remote.ErrChanged)
+	}
+	return remote.Status(r, "")
+}
