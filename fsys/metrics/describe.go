@@ -108,8 +108,8 @@ func tier[T int | int64 | float64](name string, value func(c *expertfs.CacheStat
 	return one(name, func(s *expertfs.Stats) T { return value(&s.Cache) }, help)
 }
 
-// ofSource are of the place on a network that the checkpoint is in; of one on this
-// machine there is no series.
+// ofSource are of the place on a network that the checkpoint is in; all are 0 where
+// it is on this machine.
 var ofSource = []metric{
 	place("source_requests_total", func(p *expertfs.SourceStats) int64 { return p.Requests }, "Requests to where the checkpoint is."),
 	place("source_bytes_total", func(p *expertfs.SourceStats) int64 { return p.Bytes }, "Bytes of files fetched from there."),
@@ -126,12 +126,12 @@ var ofSource = []metric{
 }
 
 func place(name string, value func(*expertfs.SourceStats) int64, help string) metric {
-	return metric{name: name, help: help, series: func(s *expertfs.Stats) []series {
+	return one(name, func(s *expertfs.Stats) int64 {
 		if s.Source == nil {
-			return nil
+			return 0
 		}
-		return []series{{value: float64(value(s.Source))}}
-	}}
+		return value(s.Source)
+	}, help)
 }
 
 // errnos are those of failed loads that have a series from the mount on.
