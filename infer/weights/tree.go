@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"expertfs"
 	"expertfs/checkpoint/config"
@@ -25,6 +26,7 @@ type Folder struct {
 	headers headerCache
 	checked checkedExperts
 	loaded  func(bytes int64) // nil, or what OnLoad was given
+	passes  func() bool       // rounded files are worth mapping
 }
 
 // Open reads the folder's config and checks that dir has the form of a tree.
@@ -45,6 +47,7 @@ func Open(dir string) (*Folder, error) {
 	}
 	f := &Folder{dir: dir, names: expertfs.Names{Layers: cfg.Layers, Experts: cfg.Experts}, cfg: cfg, arena: mapped.NewArena()}
 	f.checked.init(cfg.Layers, cfg.Experts)
+	f.passes = sync.OnceValue(func() bool { return passes(dir) })
 	return f, nil
 }
 
