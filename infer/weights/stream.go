@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
@@ -126,26 +127,31 @@ func (s *stream) matrix(name string, rows, cols int) (Matrix, error) {
 	row := elementSizes[t.DType] * cols
 	step := max(16, streamPiece/row/16*16) // rows, as SetRows likes them
 	var g errgroup.Group
-	g.SetLimit(runtime.GOMAXPROCS(0) + 1)
-	for lo := 0; lo < rows; lo += step {
+	var next atomic.Int64 // piece
+	for range min(runtime.GOMAXPROCS(0)+1, (rows+step-1)/step) {
 		g.Go(func() error {
-			n := min(step, rows-lo) * row
-			b, err := newAligned(n)
-			if err != nil {
-				return err
-			}
-			defer b.free()
-			piece, err := s.read(b, t.Offset+int64(lo)*int64(row), n)
-			if err == nil {
-				err = s.setRows(q, lo, cols, t.DType, piece, scales)
-			}
+			b, err := newAligned(step * row) // fresh memory for each piece would cost as much as the reading
 			if err != nil {
 				return s.failed(name, err)
 			}
-			if s.load != nil {
-				s.load(int64(n))
+			defer b.free()
+			for {
+				lo := int(next.Add(1)-1) * step
+				if lo >= rows {
+					return nil
+				}
+				n := min(step, rows-lo) * row
+				piece, err := s.read(b, t.Offset+int64(lo)*int64(row), n)
+				if err == nil {
+					err = s.setRows(q, lo, cols, t.DType, piece, scales)
+				}
+				if err != nil {
+					return s.failed(name, err)
+				}
+				if s.load != nil {
+					s.load(int64(n))
+				}
 			}
-			return nil
 		})
 	}
 	return q, g.Wait()
