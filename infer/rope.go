@@ -1,10 +1,6 @@
 package infer
 
-import (
-	"math"
-
-	"expertfs/checkpoint/config"
-)
+import "expertfs/checkpoint/config"
 
 // rope turns queries and keys by angles that grow with the position: rotary
 // embedding with YaRN's mix of interpolated and extrapolated frequencies.
@@ -15,18 +11,14 @@ type rope struct {
 
 func newRope(headDim int, c config.Rope) *rope {
 	half := headDim / 2
-	r := &rope{frequency: make([]float64, half), scale: 1}
+	r := &rope{frequency: frequencies(c.Theta, half), scale: c.Concentration()}
 	low, high := c.Bounds(headDim)
-	for j := range r.frequency {
-		extrapolated := math.Pow(c.Theta, -float64(j)/float64(half))
-		r.frequency[j] = extrapolated
+	for j, extrapolated := range r.frequency {
 		if c.Factor > 1 {
 			ramp := min(max((float64(j)-low)/(high-low), 0), 1)
-			r.frequency[j] = extrapolated/c.Factor*ramp + extrapolated*(1-ramp)
+			interpolated := extrapolated / c.Factor
+			r.frequency[j] = float64(interpolated*ramp) + float64(extrapolated*(1-ramp)) // not fused
 		}
-	}
-	if c.Factor > 1 {
-		r.scale = 0.1*math.Log(c.Factor) + 1
 	}
 	return r
 }
@@ -35,7 +27,7 @@ func newRope(headDim int, c config.Rope) *rope {
 // float64: at position 131071 a float32 angle is off by a hundredth.
 func (r *rope) angles(cos, sin []float32, position int) {
 	for j, f := range r.frequency {
-		s, c := math.Sincos(float64(position) * f)
+		s, c := sincos(float64(position) * f)
 		cos[j] = float32(c * r.scale)
 		sin[j] = float32(s * r.scale)
 	}

@@ -1,8 +1,6 @@
 package infer
 
 import (
-	"math"
-
 	"expertfs/infer/kernel"
 )
 
@@ -64,7 +62,7 @@ func expertWeights(w []float32, logits []float32, chosen []int) {
 	}
 	var sum float64
 	for i, e := range chosen {
-		x := math.Exp(float64(logits[e] - top))
+		x := expBelow0(float64(logits[e] - top))
 		w[i] = float32(x)
 		sum += x
 	}

@@ -45,7 +45,7 @@ type Rope struct {
 // where truncate says so, and clamps them, which is done here.
 func (r *Rope) Bounds(headDim int) (low, high float64) {
 	at := func(rotations float64) float64 {
-		return float64(headDim/2) * math.Log(float64(r.InitialContext)/(rotations*2*math.Pi)) / math.Log(r.Theta)
+		return float64(headDim/2) * ln(float64(r.InitialContext)/(rotations*2*math.Pi)) / ln(r.Theta)
 	}
 	low, high = at(r.Beta), at(r.Alpha)
 	if r.Truncate {
@@ -56,6 +56,31 @@ func (r *Rope) Bounds(headDim int) (low, high float64) {
 		high += 0.001 // Hugging Face's; the mix divides by the difference
 	}
 	return low, high
+}
+
+// Concentration is YaRN's factor of both sine and cosine.
+func (r *Rope) Concentration() float64 {
+	if r.Factor <= 1 {
+		return 1
+	}
+	return float64(0.1*ln(r.Factor)) + 1
+}
+
+// ln is the logarithm of a positive number, with the same bits on every machine:
+// that of package math is assembly on some, and fuses products and sums on others,
+// which the conversions forbid.
+func ln(x float64) float64 {
+	f, e := math.Frexp(x)
+	if f < math.Sqrt2/2 {
+		f, e = 2*f, e-1
+	}
+	// ln f is twice the series t + t^3/3 + t^5/5 + ...
+	t := (f - 1) / (f + 1)
+	square, sum := float64(t*t), 0.0
+	for k := 25.0; k > 0; k -= 2 {
+		sum = float64(sum*square) + 1/k
+	}
+	return float64(float64(e)*math.Ln2) + float64(2*float64(t*sum))
 }
 
 // Values of constants that a config may leave out.

@@ -3,6 +3,7 @@ package config
 import (
 	"encoding/json"
 	"maps"
+	"math"
 	"strings"
 	"testing"
 
@@ -287,4 +288,11 @@ func FuzzParse(f *testing.F) {
 		require.NoError(t, c.Validate())
 		require.Len(t, c.Sliding, c.Layers)
 	})
+}
+
+func TestLn(t *testing.T) {
+	for x := 0x1p-60; x < 0x1p60; x *= 1.37 {
+		require.InDelta(t, math.Log(x), ln(x), 0x1p-51*max(math.Abs(math.Log(x)), 1), "%g", x)
+	}
+	require.Zero(t, ln(1))
 }
