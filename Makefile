@@ -1,5 +1,5 @@
 # expertfs: `make demo` shows it, `make test` tests it, `make check` is what CI runs.
-.PHONY: build install uninstall packages test-packages demo test test-clients test-agents check format vet lint test-race test-one-processor test-bare test-plain fuzz soak soak-short bench clean needs needs-build needs-mount
+.PHONY: build install uninstall packages test-packages demo test test-clients test-agents check format vet lint test-race test-one-processor test-bare test-plain test-arm64 fuzz soak soak-short bench clean needs needs-build needs-mount
 
 GO     ?= go
 PREFIX ?= /usr/local
@@ -63,7 +63,7 @@ test-agents: needs
 	GPTOSS_CLIENTS=all $(TEST) -run TestClients ./cmd/gptoss
 
 # The plain tests come last, so that a run ends with the test runner's own lines.
-check: needs needs-mount format vet lint test-bare test-plain test-one-processor fuzz soak-short test-race test
+check: needs needs-mount format vet lint test-bare test-plain test-one-processor test-arm64 fuzz soak-short test-race test
 
 format:
 	@bad="$$(gofmt -l *.go cmd fsys tiers policy checkpoint infer scripts)" || exit 1; \
@@ -73,6 +73,7 @@ vet:
 	$(GO) vet ./...
 	$(GO) vet -tags invariants ./tiers/...
 	GOARCH=arm64 $(GO) vet ./...
+	GOARCH=riscv64 $(GO) build ./...
 
 lint:
 	$(GO) tool staticcheck ./...
@@ -92,6 +93,10 @@ test-bare:
 # As a user without privileges, in a copy of the tree.
 test-plain:
 	@GO="$(GO)" scripts/test-plain.sh
+
+# The arithmetic of arm64, under qemu on other processors.
+test-arm64:
+	@GO="$(GO)" scripts/test-arm64.sh
 
 fuzz:
 	@GO="$(GO)" FUZZTIME=$(FUZZTIME) scripts/fuzz.sh

@@ -54,6 +54,8 @@ mount)
 	skip curl curl "the download script (TestDownload...)"
 	skip shellcheck shellcheck "make lint of the scripts"
 	skip "${CC:-cc}" gcc "make test-race"
+	skip qemu-aarch64 qemu-user "make test-arm64, on other processors"
+	skip aarch64-linux-gnu-objdump binutils-aarch64-linux-gnu "the codes of arm64's instructions (TestEncodings)"
 	;;
 esac
 exit $missing
