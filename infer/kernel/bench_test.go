@@ -199,6 +199,7 @@ func BenchmarkElementwise(b *testing.B) {
 			{"softmax", 4 * 512, func() { Softmax(scores, 1) }},
 			{"dots", 2 * len(keys), func() { DotsBF16(scores, a[:64], keys, 0.125) }},
 			{"weighted", 2 * len(keys), func() { AddWeightedBF16(dst[:64], a[:512], keys) }},
+			{"weighted32", 64 * 512, func() { AddWeightedBF16(dst[:32], a[:512], keys[:32*512]) }},
 			{"rmsnorm", 4 * benchCols, func() { RMSNorm(dst, a[:benchCols], a[benchCols:], 1e-5) }},
 		} {
 			b.Run(op.name+"/"+k.name, func(b *testing.B) {

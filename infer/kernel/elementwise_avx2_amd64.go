@@ -115,28 +115,53 @@ func avx2DotsBF16(dst, q []float32, keys []uint16, scale float32) {
 	})
 }
 
+// weightedGroup is how many elements of each row the kernels of weighted sums
+// take. The rest of a row is summed up as a whole group, in which the beginning
+// of the next row comes to nothing; behind the last row there is none.
+const weightedGroup = 64
+
 func avx2AddWeightedF32(dst, w, values []float32) {
-	const group = 64
-	dim := len(dst)
-	if dim%group != 0 || len(w) == 0 {
+	dim, n := len(dst), len(w)
+	if dim < weightedGroup/2 || n == 0 {
 		addWeightedF32Generic(dst, w, values)
 		return
 	}
-	for at := 0; at < dim; at += group {
-		addWeightedF32AVX2(&dst[at], &w[0], &values[at], dim*4, len(w))
+	at := 0
+	for ; at+weightedGroup <= dim; at += weightedGroup {
+		addWeightedF32AVX2(&dst[at], &w[0], &values[at], dim*4, n)
 	}
+	if at == dim {
+		return
+	}
+	var wide [weightedGroup]float32
+	copy(wide[:], dst[at:])
+	if n > 1 {
+		addWeightedF32AVX2(&wide[0], &w[0], &values[at], dim*4, n-1)
+	}
+	copy(dst[at:], wide[:])
+	addWeightedF32Generic(dst[at:], w[n-1:], values[(n-1)*dim+at:])
 }
 
 func avx2AddWeightedBF16(dst, w []float32, values []uint16) {
-	const group = 64
-	dim := len(dst)
-	if dim%group != 0 || len(w) == 0 {
+	dim, n := len(dst), len(w)
+	if dim < weightedGroup/2 || n == 0 {
 		addWeightedBF16Generic(dst, w, values)
 		return
 	}
-	for at := 0; at < dim; at += group {
-		addWeightedBF16AVX2(&dst[at], &w[0], &values[at], dim*2, len(w))
+	at := 0
+	for ; at+weightedGroup <= dim; at += weightedGroup {
+		addWeightedBF16AVX2(&dst[at], &w[0], &values[at], dim*2, n)
 	}
+	if at == dim {
+		return
+	}
+	var wide [weightedGroup]float32
+	copy(wide[:], dst[at:])
+	if n > 1 {
+		addWeightedBF16AVX2(&wide[0], &w[0], &values[at], dim*2, n-1)
+	}
+	copy(dst[at:], wide[:])
+	addWeightedBF16Generic(dst[at:], w[n-1:], values[(n-1)*dim+at:])
 }
 
 func avx2Add(dst, x []float32) {
