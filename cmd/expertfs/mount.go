@@ -40,7 +40,7 @@ type mountConfig struct {
 	allowOther    bool
 	readOnly      bool
 	noPassthrough bool
-	noForesight   bool
+	noForecast    bool
 	foreground    bool
 	logLevel      string
 	logFile       string

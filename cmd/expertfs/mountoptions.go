@@ -39,7 +39,9 @@ func (c *mountConfig) declare() *mountOptions {
 	f.Float64Var(&c.high, "high", 1, "evict in the background when more than this `share` of the budget is in use")
 	f.Float64Var(&c.low, "low", 0, "and go on until no more than this `share` is (default: the same)")
 	f.DurationVar(&c.maxWait, "max-wait", tiers.DefaultMaxWait, "how long an open waits while readers hold all RAM, before it fails with EBUSY")
-	f.BoolVar(&c.noForesight, "no-foresight", false, "do not read ahead what the policy expects in the next layers")
+	f.BoolVar(&c.noForecast, "no-forecast", false, "do not read ahead what the policy expects in the next layers")
+	f.BoolVar(&c.noForecast, "no-foresight", false, "the former name of no-forecast")
+	f.Lookup("no-foresight").Hidden = true
 	f.BoolVar(&c.noPassthrough, "no-passthrough", false, "answer every read in the daemon")
 	f.StringVar(&c.http, "http", "", "show the mount while it works, and /metrics for Prometheus, at this `address`: 127.0.0.1:9464")
 	f.StringVar(&c.httpKey, "http-key-file", "", "let those see and change it who have the key in `FILE`")
@@ -126,6 +128,7 @@ func (o *mountOptions) help() string {
 	var shared []string
 	o.listed.VisitAll(func(f *pflag.Flag) {
 		switch {
+		case f.Hidden:
 		case o.flags.Lookup(f.Name) == nil:
 			fmt.Fprintf(&own, "  %-12s %s\n", f.Name, f.Usage)
 		case isSwitch(f):

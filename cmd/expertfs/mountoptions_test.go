@@ -18,12 +18,15 @@ func setOptions(list string) (mountConfig, error) {
 func TestMountOptions(t *testing.T) {
 	var want mountConfig
 	want.declare()
-	want.allowOther, want.readOnly, want.noPassthrough, want.noForesight = true, true, true, true
+	want.allowOther, want.readOnly, want.noPassthrough, want.noForecast = true, true, true, true
 	want.ram, want.policy, want.logFile = "41%", "ewma:alpha=0.5,beta=2", `a\b`
 	got, err := setOptions(`defaults,_netdev,nofail,x-systemd.automount,user,noatime,comment=a b,allow_other,ro,` +
-		`ram=41%,policy=ewma:alpha=0.5\,beta=2,log-file=a\\b,no-passthrough,no-foresight`)
+		`ram=41%,policy=ewma:alpha=0.5\,beta=2,log-file=a\\b,no-passthrough,no-forecast`)
 	require.NoError(t, err)
 	require.Equal(t, want, got)
+	former, err := setOptions("no-foresight")
+	require.NoError(t, err)
+	require.True(t, former.noForecast, "tables of mounts have this name of it")
 
 	got, err = setOptions("ro,rw,high=0.9,low=.5,max-wait=2s,seed=7,shadow=lru,shadow=ewma:alpha=1")
 	require.NoError(t, err)
@@ -55,4 +58,5 @@ func TestOptionsAreDocumented(t *testing.T) {
 	for _, listed := range []string{"  allow_other ", "  ro ", "  rw ", " ram= ", " no-passthrough "} {
 		require.Contains(t, help, listed)
 	}
+	require.NotContains(t, help, "no-foresight")
 }

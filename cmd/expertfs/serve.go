@@ -135,7 +135,7 @@ func (c *mountConfig) serveCheckpoint(ck *checkpoint.Checkpoint, place *place, l
 func (c *mountConfig) openCache(ck *checkpoint.Checkpoint, o tiers.Options) (*fsys.Cache, error) {
 	o.Policy, o.Seed, o.Shadows = c.policy, c.seed, c.shadows
 	o.High, o.Low, o.MaxWait = c.high, c.low, c.maxWait
-	o.NoForecast = c.noForesight
+	o.NoForecast = c.noForecast
 	o.NoHuge, o.Memfd = c.noHuge, c.memfd
 	cache, err := fsys.NewCache(ck, o)
 	if errors.Is(err, tiers.ErrBudget) {
