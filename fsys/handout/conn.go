@@ -3,6 +3,7 @@ package handout
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"strconv"
 	"sync"
@@ -18,11 +19,11 @@ import (
 type conn struct {
 	server *Server
 	socket *net.UnixConn
+	uid    uint32
 	reader Reader
 	leave  func()
 
 	mu      sync.Mutex
-	pinned  int // handles in pins
 	pins    map[expertfs.Key][]*tiers.Handle
 	opening *opening // the open under way
 	over    bool
@@ -58,18 +59,15 @@ func (c *conn) read() {
 	}
 }
 
-// maxPinned bounds what a connection has open: more than any model has experts.
-const maxPinned = 1 << 18
-
-// begin makes the open that is under way from now on.
+// begin makes the open that is under way from now on, with leave for its pin.
 func (c *conn) begin() (*opening, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.opening != nil {
 		return nil, errors.New("it asked for a second expert before it had the first")
 	}
-	if c.pinned >= maxPinned {
-		return nil, errors.New("it opens experts and does not close them")
+	if !c.server.pins.take(c.uid) {
+		return nil, fmt.Errorf("user %d opens experts and does not close them", c.uid)
 	}
 	c.opening = &opening{c: c}
 	return c.opening, nil
@@ -77,6 +75,11 @@ func (c *conn) begin() (*opening, error) {
 
 // open opens an expert. The descriptor is for one reader, and read-only.
 func (c *conn) open(o *opening, k expertfs.Key) (fd int, failure *expertfs.OpenError) {
+	defer func() {
+		if failure != nil {
+			c.server.pins.give(c.uid, 1)
+		}
+	}()
 	h, err := c.reader.Open(o, k)
 	if err != nil {
 		return -1, &expertfs.OpenError{Errno: c.server.options.Errno(err), Text: err.Error()}
@@ -121,10 +124,10 @@ func (c *conn) pin(k expertfs.Key, h *tiers.Handle) {
 	defer c.mu.Unlock()
 	if c.over {
 		h.Release()
+		c.server.pins.give(c.uid, 1)
 		return
 	}
 	c.pins[k] = append(c.pins[k], h)
-	c.pinned++
 }
 
 // unpin releases a handle of an expert.
@@ -137,7 +140,7 @@ func (c *conn) unpin(k expertfs.Key) error {
 		return errors.New("it closed an expert that it had not opened: " + k.String())
 	}
 	list[last].Release()
-	c.pinned--
+	c.server.pins.give(c.uid, 1)
 	if list = list[:last]; last == 0 {
 		delete(c.pins, k)
 		return nil
@@ -158,6 +161,7 @@ func (c *conn) end() {
 		for _, h := range list {
 			h.Release()
 		}
+		c.server.pins.give(c.uid, len(list))
 	}
 	clear(c.pins)
 	c.mu.Unlock()

@@ -44,7 +44,8 @@ type Server struct {
 	listener *net.UnixListener
 	opens    atomic.Int64
 	running  sync.WaitGroup // goroutines
-	most     int            // connections
+
+	connections, pins *quota // have locks of their own, taken last
 
 	mu     sync.Mutex
 	conns  map[*conn]struct{}
@@ -57,7 +58,8 @@ func Listen(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("no folder for a socket: %w", err)
 	}
-	s := &Server{options: o, folder: folder, conns: make(map[*conn]struct{}), most: mostConns()}
+	s := &Server{options: o, folder: folder, conns: make(map[*conn]struct{}),
+		connections: newQuota(mostConns(), o.AllowOther), pins: newQuota(maxPins, o.AllowOther)}
 	s.listener, err = net.ListenUnix("unixpacket", &net.UnixAddr{Name: folder.bindPath(), Net: "unixpacket"})
 	if err != nil {
 		folder.remove()
@@ -78,6 +80,10 @@ func Listen(o Options) (*Server, error) {
 // maxConns bounds the connections. A program has as many as it opens experts at a
 // time.
 const maxConns = 4096
+
+// maxPins bounds what the connections have open: half of it is more than any model
+// has experts.
+const maxPins = 1 << 19
 
 // mostConns leaves most descriptors of this process to the slots. Who gets no
 // connection opens files.
@@ -153,10 +159,10 @@ func (s *Server) welcome(socket *net.UnixConn) error {
 	if s.closed {
 		return net.ErrClosed
 	}
-	if len(s.conns) >= s.most {
-		return fmt.Errorf("there are %d connections already", s.most)
+	if !s.connections.take(peer.Uid) {
+		return fmt.Errorf("user %d has as many connections as there can be for him", peer.Uid)
 	}
-	c := &conn{server: s, socket: socket, pins: make(map[expertfs.Key][]*tiers.Handle)}
+	c := &conn{server: s, socket: socket, uid: peer.Uid, pins: make(map[expertfs.Key][]*tiers.Handle)}
 	c.reader, c.leave = s.options.Reader(int(peer.Pid))
 	s.conns[c] = struct{}{}
 	s.running.Go(c.read)
@@ -168,6 +174,7 @@ func (s *Server) left(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, c)
+	s.connections.give(c.uid, 1)
 }
 
 // peerOf tells who has connected.
