@@ -1,24 +1,28 @@
 package expertfs
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // conn is a reader's connection to the socket of a mount. Its calls block, which
-// answers sooner than waiting for an event would.
+// answers sooner than waiting for an event would, but no longer than patience.
 type conn struct {
-	names Names
+	names    Names
+	patience time.Duration
 
 	mu sync.RWMutex // held for writing to close fd
 	fd int          // -1 when hung up
 }
 
-// dial connects to the socket that the symlink at path names.
-func dial(path string, names Names) (*conn, error) {
+// dial connects to the socket that the symlink at path names. A server that does
+// not accept in time gives ETIMEDOUT.
+func dial(path string, names Names, patience time.Duration) (*conn, error) {
 	// The address has room for 107 bytes. The socket's own path is short.
 	target, err := os.Readlink(path)
 	if err != nil {
@@ -28,11 +32,34 @@ func dial(path string, names Names) (*conn, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("socket", err)
 	}
-	if err := retry(func() error { return syscall.Connect(fd, &syscall.SockaddrUnix{Name: target}) }); err != nil {
+	c := &conn{names: names, patience: patience, fd: fd}
+	limit := syscall.NsecToTimeval(patience.Nanoseconds())
+	err = errors.Join(
+		syscall.SetsockoptTimeval(fd, syscall.SOL_SOCKET, syscall.SO_SNDTIMEO, &limit), // of connect too
+		syscall.SetsockoptTimeval(fd, syscall.SOL_SOCKET, syscall.SO_RCVTIMEO, &limit))
+	if err == nil {
+		err = c.bounded(func() error { return syscall.Connect(fd, &syscall.SockaddrUnix{Name: target}) })
+	}
+	if err != nil {
 		syscall.Close(fd)
 		return nil, &os.PathError{Op: "connect", Path: target, Err: err}
 	}
-	return &conn{names: names, fd: fd}, nil
+	return c, nil
+}
+
+// bounded repeats what a signal has interrupted, as retry does, until the
+// connection's patience is over. The kernel's own limit begins anew each time.
+func (c *conn) bounded(call func() error) error {
+	err := call()
+	for deadline := time.Now().Add(c.patience); err == syscall.EINTR; err = call() {
+		if time.Now().After(deadline) {
+			return syscall.ETIMEDOUT
+		}
+	}
+	if err == syscall.EAGAIN {
+		return syscall.ETIMEDOUT
+	}
+	return err
 }
 
 // open asks for an expert and waits for its descriptor. The error is an *OpenError
@@ -84,7 +111,7 @@ func (c *conn) send(r Request, flags int) error {
 	}
 	var room [64]byte
 	text := c.names.AppendRequest(room[:0], r)
-	return retry(func() error { return syscall.Sendto(c.fd, text, flags|syscall.MSG_NOSIGNAL, nil) })
+	return c.bounded(func() error { return syscall.Sendto(c.fd, text, flags|syscall.MSG_NOSIGNAL, nil) })
 }
 
 // receive returns the descriptor that an answer carries.
@@ -92,7 +119,7 @@ func (c *conn) receive() (int, error) {
 	var text [MaxMessage]byte
 	var rights [32]byte // room for more than one descriptor
 	var n, rn, flags int
-	err := retry(func() (err error) {
+	err := c.bounded(func() (err error) {
 		n, rn, flags, _, err = syscall.Recvmsg(c.fd, text[:], rights[:], syscall.MSG_CMSG_CLOEXEC)
 		return err
 	})

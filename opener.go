@@ -18,6 +18,8 @@ type Opener struct {
 	names Names
 	plain bool // root is no mount
 
+	patience time.Duration // answerPatience but in tests
+
 	descriptors, files atomic.Int64
 
 	mu     sync.Mutex
@@ -25,6 +27,11 @@ type Opener struct {
 	closed bool
 	noDial time.Time // the socket is left alone until then
 }
+
+// answerPatience is how long the socket may take to answer: far longer than mounts
+// let an open wait, unless they were asked to (expertfs mount --max-wait). Who asks
+// for a file instead of a server that is stopped would wait for ever.
+const answerPatience = 2 * time.Minute
 
 // redialAfter is how long files are opened before a socket that failed is tried
 // again.
@@ -34,7 +41,7 @@ const redialAfter = time.Second
 // one. It must be closed.
 func NewOpener(root string, names Names) *Opener {
 	_, err := os.Lstat(filepath.Join(root, ControlDir))
-	return &Opener{root: root, names: names, plain: errors.Is(err, os.ErrNotExist)}
+	return &Opener{root: root, names: names, plain: errors.Is(err, os.ErrNotExist), patience: answerPatience}
 }
 
 // Close hangs up. Experts that are open stay good.
@@ -84,11 +91,14 @@ func (f *ExpertFile) Close() (err error) {
 // Open returns an expert when it is in RAM. Its errors are *os.PathError, with the
 // errno of open(2): EBUSY when readers hold all of the RAM tier for too long, EIO
 // when the drive or the checkpoint fails, ENOMEM when the mount is short of
-// something.
+// something, ETIMEDOUT when its socket has not answered for two minutes.
 func (o *Opener) Open(k Key) (*ExpertFile, error) {
 	path := filepath.Join(o.root, filepath.FromSlash(o.names.ExpertPath(k)))
 	for try := range 2 { // the first connection may be one to a mount that is gone
-		c := o.take()
+		c, err := o.take()
+		if errors.Is(err, syscall.ETIMEDOUT) {
+			return nil, &os.PathError{Op: "open", Path: path, Err: syscall.ETIMEDOUT}
+		}
 		if c == nil {
 			break
 		}
@@ -97,6 +107,9 @@ func (o *Opener) Open(k Key) (*ExpertFile, error) {
 		if err != nil && !errors.As(err, &failure) {
 			c.hangUp()
 			o.hangUp()
+			if errors.Is(err, syscall.ETIMEDOUT) {
+				return nil, &os.PathError{Op: "open", Path: path, Err: err}
+			}
 			if try > 0 {
 				o.pause()
 			}
@@ -125,28 +138,28 @@ func (o *Opener) Open(k Key) (*ExpertFile, error) {
 	return &ExpertFile{File: os.NewFile(uintptr(fd), path), key: k, plain: o.plain}, nil
 }
 
-// take returns a connection for one open, nil where there is none to be had.
-func (o *Opener) take() *conn {
+// take returns a connection for one open, nil where there is none to be had, with
+// the reason if it was tried.
+func (o *Opener) take() (*conn, error) {
 	o.mu.Lock()
 	n := len(o.idle)
 	if n > 0 {
 		c := o.idle[n-1]
 		o.idle = o.idle[:n-1]
 		o.mu.Unlock()
-		return c
+		return c, nil
 	}
 	none := o.closed || time.Now().Before(o.noDial)
 	o.mu.Unlock()
 	if none {
-		return nil
+		return nil, nil
 	}
 	// The mount may be slow to answer, which is nobody else's affair.
-	c, err := dial(filepath.Join(o.root, ControlDir, SocketFile), o.names)
+	c, err := dial(filepath.Join(o.root, ControlDir, SocketFile), o.names, o.patience)
 	if err != nil {
 		o.pause()
-		return nil
 	}
-	return c
+	return c, err
 }
 
 // pause leaves the socket alone for a while.
