@@ -178,7 +178,7 @@ func (f *FS) writeRAM(data []byte) error {
 	demand := budget.Demand{
 		Budget:  n,
 		Experts: int64(f.tree.Layers) * int64(f.tree.Experts) * f.tree.expertSize,
-		Dense:   f.cache.Stats().DenseBytes,
+		Dense:   f.cache.DenseBytes(),
 	}
 	if err := demand.Refuse(); err != nil {
 		return err

@@ -50,6 +50,13 @@ func (c *Cache) Stats() expertfs.CacheStats {
 	return stats
 }
 
+// DenseBytes is what dense files take in RAM.
+func (c *Cache) DenseBytes() int64 {
+	c.guard.Lock()
+	defer c.guard.Unlock()
+	return c.table.denseBytes()
+}
+
 // mappedBatch bounds the slots that are asked for their mappings at a time, so
 // that an open waits for some microseconds at most.
 const mappedBatch = 16

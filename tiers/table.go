@@ -122,6 +122,16 @@ func (t *table) inRAM(yield func(*entry) bool) {
 	}
 }
 
+// denseBytes is what dense files take in RAM.
+func (t *table) denseBytes() (bytes int64) {
+	for _, e := range t.dense {
+		if e.slot != nil {
+			bytes += e.slot.Allocated()
+		}
+	}
+	return bytes
+}
+
 // byUse lists the experts in RAM, the one used longest ago first.
 func (t *table) byUse() []*entry {
 	list := slices.Collect(t.inRAM)
