@@ -16,6 +16,7 @@ import (
 	"expertfs/checkpoint"
 	"expertfs/fsys/budget"
 	"expertfs/fsys/handout"
+	"expertfs/tiers"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 )
@@ -57,6 +58,7 @@ type FS struct {
 	noSocket  string          // why there is none
 	handles   handles
 	readers   *readers
+	mappings  tiers.Seldom[map[int]int] // experts that each process maps
 	unpassed  unpassed
 	counters  counters
 	refused   atomic.Pointer[expertfs.Refusal] // the last one

@@ -14,17 +14,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// addMapped fills in what readers keep open or mapped, as far as /proc shows it:
-// who has an expert open is known to the cache, but who maps one that is closed is
-// known to the kernel alone. It takes some milliseconds for some thousand
-// mappings, and holds no lock.
+// addMapped fills in what readers map, as it was found last.
 func (f *FS) addMapped(readers []expertfs.ReaderStats) {
 	if len(readers) == 0 {
 		return
 	}
+	experts := f.mappings.Get(func() map[int]int { return f.mappedBy(readers) })
+	for i, r := range readers {
+		readers[i].MappedBytes = int64(experts[r.PID]) * f.cache.SlotBytes()
+	}
+}
+
+// mappedBy counts the experts that readers map, by process, as far as /proc shows
+// it: who has an expert open is known to the cache, but who maps one that is closed
+// is known to the kernel alone. It takes some milliseconds for some thousand
+// mappings, in which the process that maps them waits to map more.
+func (f *FS) mappedBy(readers []expertfs.ReaderStats) map[int]int {
+	experts := make(map[int]int)
 	mount, err := mountpoint.Find(f.mountpoint)
 	if err != nil {
-		return // it is being taken down
+		return experts // it is being taken down
 	}
 	slots := f.cache.SlotFiles()
 	expert := func(id ram.FileID) (expertfs.Key, bool) {
@@ -35,11 +44,12 @@ func (f *FS) addMapped(readers []expertfs.ReaderStats) {
 		k, ok := slots[id] // by the socket
 		return k, ok
 	}
-	for i, r := range readers {
+	for _, r := range readers {
 		if r.PID != 0 {
-			readers[i].MappedBytes = int64(mappedExperts(r.PID, expert)) * f.cache.SlotBytes()
+			experts[r.PID] = mappedExperts(r.PID, expert)
 		}
 	}
+	return experts
 }
 
 // mappedExperts counts the experts that a process maps.

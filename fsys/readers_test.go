@@ -166,7 +166,7 @@ func TestReadersAreToldApart(t *testing.T) {
 	require.Equal(t, "ok", a.do("map 3/7"))
 	require.Equal(t, "ok", a.do("map 3/8"))
 	slot := s.report().Cache.SlotBytes
-	require.Equal(t, 2*slot, s.report().Readers[0].MappedBytes)
+	require.Eventually(t, func() bool { return s.report().Readers[0].MappedBytes == 2*slot }, patience, time.Millisecond)
 	require.Zero(t, s.report().Readers[1].MappedBytes)
 	require.Contains(t, s.read("stats"), fmt.Sprintf("expertfs_reader_opens_total{pid=\"%d\"", a.cmd.Process.Pid))
 	a.end()

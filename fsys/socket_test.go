@@ -196,7 +196,7 @@ func TestDescriptorsHoldSlots(t *testing.T) {
 		s.ask(t, lazy, "close 02/0"+itoa(e))
 		require.Eventually(t, func() bool { return s.report().Cache.HeldBytes == 0 }, patience, time.Millisecond)
 	}
-	require.Equal(t, 4*slot, s.report().Cache.MappedBytes, "on their way")
+	require.Eventually(t, func() bool { return s.report().Cache.MappedBytes == 4*slot }, patience, time.Millisecond, "on their way")
 	require.NoError(t, lazy.Close())
 	require.Eventually(t, func() bool { return s.report().Cache.MappedBytes == 0 }, patience, time.Millisecond)
 }

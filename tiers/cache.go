@@ -32,6 +32,7 @@ type Cache struct {
 	streams   *streams
 	observer  *observer
 	squeeze   squeeze
+	mappings  Seldom[int]
 	crowdedAt time.Time // of the last open served from the drive; GUARDED BY guard
 	shared    *Reader   // of those who cannot be told apart
 

@@ -10,13 +10,14 @@ import (
 	"expertfs/tiers/ram"
 )
 
-// Stats returns the figures of now.
+// Stats returns the figures of now, but that of mappings, which may be a quarter
+// of a second old where many are in RAM.
 func (c *Cache) Stats() expertfs.CacheStats {
 	kernel, err := c.loader.fill.experts.Used()
 	if err != nil {
 		c.log.Warn("no figures from the kernel", "err", err)
 	}
-	mapped := c.mapped()
+	mapped := c.mappings.Get(c.mapped)
 	shadows := c.observer.events.report()
 	c.guard.Lock()
 	defer c.guard.Unlock()
