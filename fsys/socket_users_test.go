@@ -49,9 +49,20 @@ func openAsNobody(t *testing.T, root string) ([]byte, error) {
 	return cmd.CombinedOutput()
 }
 
+// ownRuntime is the environment that has servers make the folders of sockets where
+// no servers of other tests and programs make theirs.
+func ownRuntime(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "s") // the path of a socket is short
+	require.NoError(t, err)
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	require.NoError(t, os.Chmod(dir, 0o755))
+	return "EXPERTFS_RUNTIME_DIR=" + dir
+}
+
 func TestOtherUsersGetNoDescriptors(t *testing.T) {
 	needRoot(t)
-	s := mount(t, serverConfig{})
+	s := mount(t, serverConfig{}, ownRuntime(t))
 	openPath(t, filepath.Dir(s.point))
 	out, err := openAsNobody(t, s.point)
 	require.Error(t, err)
@@ -78,7 +89,7 @@ func TestOtherUsersGetNoDescriptors(t *testing.T) {
 func TestOtherUsersGetDescriptorsWithAllowOther(t *testing.T) {
 	needRoot(t)
 	m := openModel(t, "embed:tiny")
-	s := mount(t, serverConfig{AllowOther: true})
+	s := mount(t, serverConfig{AllowOther: true}, ownRuntime(t))
 	openPath(t, filepath.Dir(s.point))
 	out, err := openAsNobody(t, s.point)
 	require.NoError(t, err, string(out))
@@ -141,7 +152,8 @@ func (s *server) descriptors(t *testing.T) int {
 // those that others have left.
 func TestSocketFolders(t *testing.T) {
 	m := openModel(t, "embed:tiny")
-	s := mount(t, serverConfig{})
+	runtime := ownRuntime(t)
+	s := mount(t, serverConfig{}, runtime)
 	o := expertfs.NewOpener(s.point, m.names())
 	defer o.Close()
 	held, err := o.Open(expertfs.NewKey(0, 0))
@@ -153,7 +165,7 @@ func TestSocketFolders(t *testing.T) {
 	s.detach()
 
 	// The opener finds the next mount by itself.
-	s = mount(t, serverConfig{Point: s.point})
+	s = mount(t, serverConfig{Point: s.point}, runtime)
 	require.NoDirExists(t, filepath.Dir(left))
 	got, err := readDescriptor(o, expertfs.NewKey(0, 1), false)
 	require.NoError(t, err)
