@@ -3,6 +3,7 @@ package tiers
 import (
 	"slices"
 	"sync"
+	"time"
 
 	"expertfs"
 	"expertfs/policy/shadow"
@@ -17,6 +18,7 @@ const maxEvents = 1 << 17
 // under its guard; run works without it.
 type events struct {
 	trace func(expertfs.TraceStep) // may be nil
+	debug *debugLog                // may be nil
 
 	shadowing sync.Mutex // guards shadows
 	shadows   *shadow.Set
@@ -36,6 +38,8 @@ type event struct {
 	layer  int
 	keys   []expertfs.Key
 	key    expertfs.Key
+	how    access
+	took   time.Duration
 	budget int64
 }
 
@@ -48,21 +52,31 @@ const (
 	joining                        // a use that waits for the load of another
 	ended                          // the reader of a stream has gone
 	resized                        // a new budget
+	loaded                         // for debugLog alone, as the next
+	evicted
 )
 
 // newEvents returns nil when there is nobody to pass anything on to.
 func newEvents(o Options, s expertfs.Shape) (*events, error) {
-	if o.Trace == nil && len(o.Shadows) == 0 {
+	debug := newDebugLog(o.Log)
+	if o.Trace == nil && len(o.Shadows) == 0 && debug == nil {
 		return nil, nil
 	}
 	shadows, err := shadow.New(s, o.Shadows, o.Seed)
 	if err != nil {
 		return nil, err
 	}
-	v := &events{trace: o.Trace, shadows: shadows}
+	v := &events{trace: o.Trace, debug: debug, shadows: shadows}
 	v.wake.L = &v.mu
 	v.done.Go(v.run)
 	return v, nil
+}
+
+// addDebug takes an event that concerns debugLog alone.
+func (v *events) addDebug(e event) {
+	if v != nil && v.debug != nil {
+		v.add(e)
+	}
 }
 
 // add takes an event. The keys are only lent. Calls of nil events do nothing.
@@ -108,6 +122,9 @@ func (v *events) pass(e event) {
 		case ended:
 			v.trace(expertfs.TraceStep{Stream: e.stream, End: true})
 		}
+	}
+	if v.debug != nil {
+		v.debug.pass(e)
 	}
 	v.shadowing.Lock()
 	defer v.shadowing.Unlock()

@@ -307,7 +307,7 @@ func (d *loader) finish(l *load, err error) {
 // settle makes the file of a load resident, pinned by those who waited for it.
 func (d *loader) settle(l *load) {
 	d.table.settle(l.e, l.slot, l.waiters)
-	d.stats.loaded(time.Since(l.began))
+	d.stats.loaded(l.e, time.Since(l.began))
 	if l.e.dense {
 		return
 	}

@@ -16,6 +16,9 @@ const (
 	joined               // it was being read already, for another open
 )
 
+// String names it for people.
+func (a access) String() string { return [...]string{hit: "hit", miss: "miss", joined: "join"}[a] }
+
 // observer counts what happens and passes it on to those who learn from it: the
 // heat, the shadow policies, and the trace. It changes nothing.
 type observer struct {
@@ -66,7 +69,7 @@ func (o *observer) used(s *stream, e *entry, how access) {
 	if how == joined {
 		kind = joining
 	}
-	o.events.add(event{kind: kind, stream: s.number, key: e.key})
+	o.events.add(event{kind: kind, stream: s.number, key: e.key, how: how})
 }
 
 // stepped takes a step of a reader.
@@ -80,9 +83,12 @@ func (o *observer) stepped(s policy.Step) {
 }
 
 // loaded counts a load that ended well.
-func (o *observer) loaded(took time.Duration) {
+func (o *observer) loaded(e *entry, took time.Duration) {
 	o.loads++
 	o.latency.Add(took)
+	if !e.dense {
+		o.events.addDebug(event{kind: loaded, key: e.key, took: took})
+	}
 }
 
 // evicted counts an eviction.
@@ -91,4 +97,5 @@ func (o *observer) evicted(e *entry) {
 	if len(e.wants) > 0 {
 		o.prefetch.Wasted++
 	}
+	o.events.addDebug(event{kind: evicted, key: e.key})
 }
