@@ -51,7 +51,7 @@ func (f *file) rope(r *Rope) error {
 	if err := r.set(first(d.Theta, f.RopeTheta), d.Factor, d.BetaSlow, d.BetaFast, d.InitialContext); err != nil {
 		return err
 	}
-	if derived := 0.1*math.Log(r.Factor) + 1; d.AttentionFactor != nil && math.Abs(*d.AttentionFactor-derived) > 1e-6 {
+	if derived := r.Concentration(); d.AttentionFactor != nil && math.Abs(*d.AttentionFactor-derived) > 1e-6 {
 		return fmt.Errorf("%s: attention_factor is %v, but GPT-OSS derives it from the factor: %v", key, *d.AttentionFactor, derived)
 	}
 	return nil
