@@ -53,6 +53,12 @@ demo: needs-mount build
 test: needs
 	$(TEST) $(TESTFLAGS) $(PACKAGES)
 
+# A real S3 gateway, for the test that mounts from one. It has a module of its own:
+# it needs two hundred others, and some minutes to build.
+.PHONY: gateway
+gateway: needs-build
+	$(GO) build -C scripts/gateway -o ../../$(BIN)/ github.com/versity/versitygw/cmd/versitygw
+
 # What others have written to speak with such servers, against gptoss serve: npm
 # packages of OpenAI, Anthropic, Vercel and LangChain. Needs Node 20 and the registry.
 test-clients: needs
@@ -106,6 +112,11 @@ soak: build
 
 soak-short:
 	EXPERTFS_SOAK=$(CHECKSOAK) $(TEST) -tags invariants -run Soak ./fsys
+
+# Kills a process 300 times that fills a cache, and looks at what each has left.
+.PHONY: soak-kills
+soak-kills:
+	EXPERTFS_KILLS=300 $(GO) test -timeout 30m -count 1 -run TestKilledWhileFilling -v ./checkpoint/source/diskcache
 
 bench:
 	$(GO) test -run '^$$' -bench . ./infer/kernel ./policy/...

@@ -61,6 +61,12 @@ func OpenWith(where string, o Options) (*Checkpoint, error) {
 	return openFirst(places)
 }
 
+// OpenFolder opens the checkpoint in a folder, of whatever kind that is. Name is
+// what to call the model.
+func OpenFolder(f source.Folder, name string) (*Checkpoint, error) {
+	return open(&format.Place{Folder: f, Name: name})
+}
+
 // open opens the checkpoint in a place.
 func open(p *format.Place) (*Checkpoint, error) {
 	f, _ := detect(p)

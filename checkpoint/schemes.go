@@ -66,6 +66,14 @@ func Absolute(where string) (string, error) {
 	return filepath.Abs(where)
 }
 
+// OnNetwork tells whether a name is that of a place on a network, of which nobody
+// here knows whether it exists.
+func OnNetwork(where string) bool {
+	scheme, _, ok := strings.Cut(where, "://")
+	_, known := schemes[scheme]
+	return ok && known
+}
+
 // examples are names that users may give besides paths.
 func examples() []string {
 	var all []string

@@ -133,7 +133,8 @@ func TestDocumentedTestsExist(t *testing.T) {
 	doc, err := os.ReadFile("../docs/semantics.md")
 	require.NoError(t, err)
 	var code strings.Builder
-	for _, pattern := range []string{"*_test.go", "../*_test.go", "../tiers/*_test.go", "../cmd/expertfs/*_test.go", "../cmd/expertfs/internal/web/*_test.go"} {
+	for _, pattern := range []string{"*_test.go", "../*_test.go", "../tiers/*_test.go", "../cmd/expertfs/*_test.go", "../cmd/expertfs/internal/web/*_test.go",
+		"../checkpoint/*_test.go", "../checkpoint/source/*/*_test.go"} {
 		files, err := filepath.Glob(pattern)
 		require.NoError(t, err)
 		for _, name := range files {

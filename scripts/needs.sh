@@ -53,6 +53,7 @@ mount)
 	skip python3 python3 "converters of traces (TestConvert...)"
 	skip curl curl "the download script (TestDownload...)"
 	skip shellcheck shellcheck "make lint of the scripts"
+	[ -x bin/versitygw ] || command -v versitygw >/dev/null || echo "skipped without versitygw (make gateway): mounts from a real S3 gateway (TestGateway)" >&2
 	skip "${CC:-cc}" gcc "make test-race"
 	skip qemu-aarch64 qemu-user "make test-arm64, on other processors"
 	skip aarch64-linux-gnu-objdump binutils-aarch64-linux-gnu "the codes of arm64's instructions (TestEncodings)"

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 
+	"expertfs/checkpoint"
 	"expertfs/fsys/mountpoint"
 
 	"github.com/spf13/cobra"
@@ -129,7 +130,7 @@ func exitCode(err error) int {
 
 // checkpointError gives an error of opening the checkpoint at path its code.
 func checkpointError(path string, err error) error {
-	if _, serr := os.Stat(path); errors.Is(serr, os.ErrNotExist) {
+	if _, serr := os.Stat(path); errors.Is(serr, os.ErrNotExist) && !checkpoint.OnNetwork(path) {
 		return withCode(exitNoCheckpoint, err)
 	}
 	return withCode(exitBadCheckpoint, err)

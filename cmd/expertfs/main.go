@@ -58,6 +58,7 @@ func execute(args []string) error {
 func commands() []*cobra.Command {
 	return []*cobra.Command{
 		newMountCommand(),
+		newWarmCommand(),
 		newUmountCommand(),
 		newStatusCommand(),
 		newWebCommand(),
