@@ -17,6 +17,8 @@ import (
 // benchOptions are the flags of bench. Lists are tried in all combinations.
 type benchOptions struct {
 	prompts, generates []int
+	depths             []int
+	parallel           []int // texts at a time; none: one, as llama-bench has it
 	threads            []int
 	batches, ubatches  []int
 	repetitions        int
@@ -37,6 +39,11 @@ llama-bench does, and prints its columns: tokens per second as mean and standard
 deviation. It adds where the time went and what the storage did: waiting for
 experts, the mount's hit rate, bytes read from the drive per token.
 
+With -d each test begins after so many tokens of text. With -npl so many texts
+are generated at a time, as llama-batched-bench does: each has a prompt of its own,
+and the columns are B texts, N_KV tokens in all, and seconds and tokens per second
+of prompts (PP), generation (TG) and both. Each test is run once then.
+
 With --routing the experts are those of recorded traces instead of the router's
 choice, so that synthetic weights see the locality of a real model.`,
 		Args: noArgs,
@@ -45,6 +52,8 @@ choice, so that synthetic weights see the locality of a real model.`,
 	flags := cmd.Flags()
 	flags.IntSliceVarP(&o.prompts, "n-prompt", "p", []int{512}, "prompt tokens (0: none)")
 	flags.IntSliceVarP(&o.generates, "n-gen", "n", []int{128}, "generated tokens (0: none)")
+	flags.IntSliceVarP(&o.depths, "n-depth", "d", []int{0}, "tokens of the text before each test")
+	flags.IntSliceVar(&o.parallel, "n-parallel", nil, "texts at a time, to be measured as llama-batched-bench does (also -npl)")
 	flags.IntVarP(&o.repetitions, "repetitions", "r", 5, "times that each test is run")
 	flags.IntSliceVarP(&o.threads, "threads", "t", []int{0}, "threads that compute (0: all processors)")
 	flags.IntSliceVarP(&o.batches, "batch-size", "b", []int{2048}, "most tokens handed over together")
@@ -73,13 +82,16 @@ choice, so that synthetic weights see the locality of a real model.`,
 	return cmd
 }
 
-// spellOut replaces llama-bench's option of two letters after one dash, which
-// would be read as two options.
+// spelledOut are llama-bench's options of several letters after one dash, which
+// would be read as several options.
+var spelledOut = map[string]string{"-ub": "--ubatch-size", "-npl": "--n-parallel"}
+
+// spellOut replaces them.
 func spellOut(args []string) []string {
 	args = slices.Clone(args)
 	for i, a := range args {
-		if a == "-ub" && args[0] == "bench" {
-			args[i] = "--ubatch-size"
+		if long, ok := spelledOut[a]; ok && args[0] == "bench" {
+			args[i] = long
 		}
 	}
 	return args
@@ -95,13 +107,16 @@ func (o *benchOptions) check() error {
 		least  int
 	}{
 		{"n-prompt", o.prompts, 0}, {"n-gen", o.generates, 0}, {"threads", o.threads, 0},
-		{"batch-size", o.batches, 1}, {"ubatch-size", o.ubatches, 1},
+		{"batch-size", o.batches, 1}, {"ubatch-size", o.ubatches, 1}, {"n-depth", o.depths, 0}, {"n-parallel", o.parallel, 1},
 	} {
 		for _, v := range list.values {
 			if v < list.least {
 				return usageErrorf("--%s %d: must be %d or more", list.name, v, list.least)
 			}
 		}
+	}
+	if len(o.parallel) > 0 && slices.Max(o.depths) > 0 {
+		return usageErrorf("--n-depth and --n-parallel do not go together: --n-prompt is the depth of texts that are generated at a time")
 	}
 	if !slices.ContainsFunc(append(slices.Clone(o.prompts), o.generates...), func(n int) bool { return n > 0 }) {
 		return usageErrorf("there is nothing to measure: --n-prompt and --n-gen are 0")
@@ -135,8 +150,9 @@ type bench struct {
 
 	engine   *infer.Engine
 	size     modelSize
-	recorded *routing // nil: the router chooses
-	replayed int      // tokens of earlier sessions that recorded routing was used for
+	recorded *routing               // nil: the router chooses
+	offsets  map[*infer.Session]int // where in the recording a text began
+	replayed int                    // tokens of earlier texts that recorded routing was used for
 	random   *rand.Rand
 }
 
@@ -153,45 +169,68 @@ func (b *bench) runAll(ctx context.Context, out benchWriter) (err error) {
 		if b.recorded, err = readRouting(b.traces, c.Layers, c.Experts, c.TopK); err != nil {
 			return err
 		}
-		b.engine.SetHooks(infer.Hooks{Route: func(_ *infer.Session, layer, position int, experts []int) {
-			b.recorded.replay(b.replayed+position, layer, experts)
+		b.engine.SetHooks(infer.Hooks{Route: func(s *infer.Session, layer, position int, experts []int) {
+			b.recorded.replay(b.offsets[s]+position, layer, experts)
 		}})
 	}
 	b.random = rand.New(rand.NewPCG(1, 2))
+	b.offsets = make(map[*infer.Session]int)
 	defer func() { err = errors.Join(err, b.noteWay()) }()
-	for _, n := range b.prompts {
-		if err := b.test(ctx, n, 0, out); err != nil {
-			return err
+	return b.tests(ctx, out)
+}
+
+// tests runs what the lists ask for.
+func (b *bench) tests(ctx context.Context, out benchWriter) error {
+	for _, prompt := range b.prompts {
+		for _, generate := range b.generates {
+			for _, parallel := range b.parallel {
+				if err := b.batched(ctx, prompt, generate, parallel, out); err != nil {
+					return err
+				}
+			}
 		}
 	}
-	for _, n := range b.generates {
-		if err := b.test(ctx, 0, n, out); err != nil {
-			return err
+	if len(b.parallel) > 0 {
+		return nil
+	}
+	for _, depth := range b.depths {
+		for _, n := range b.prompts {
+			if err := b.test(ctx, depth, n, 0, out); err != nil {
+				return err
+			}
+		}
+		for _, n := range b.generates {
+			if err := b.test(ctx, depth, 0, n, out); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
 // test measures prompt evaluation or generation, whichever is not 0.
-func (b *bench) test(ctx context.Context, prompt, generate int, out benchWriter) error {
+func (b *bench) test(ctx context.Context, depth, prompt, generate int, out benchWriter) error {
 	if prompt+generate == 0 {
 		return nil
 	}
-	s := b.engine.NewSession()
+	begin, err := b.textOf(ctx, depth)
+	if err != nil {
+		return err
+	}
 	if !b.noWarmup {
 		warm := min(generate, 1) // as llama-bench does
-		if err := b.once(ctx, s, prompt, warm); err != nil {
+		if err := b.once(ctx, begin(), prompt, warm); err != nil {
 			return err
 		}
 	}
-	r := benchResult{bench: b, prompt: prompt, generate: generate, start: time.Now()}
+	r := benchResult{bench: b, prompt: prompt, generate: generate, depth: depth, start: time.Now()}
 	before, drive, err := b.counters()
 	if err != nil {
 		return err
 	}
 	for range b.repetitions {
 		began := time.Now()
-		if err := b.once(ctx, s, prompt, generate); err != nil {
+		if err := b.once(ctx, begin(), prompt, generate); err != nil {
 			return err
 		}
 		r.samples = append(r.samples, time.Since(began))
@@ -218,10 +257,25 @@ func (b *bench) counters() (infer.Stats, driveStats, error) {
 	return b.engine.Stats(), drive, err
 }
 
-// once runs one repetition, from an empty session.
+// textOf computes a text of so many tokens, and returns what gives a session of it for
+// each repetition.
+func (b *bench) textOf(ctx context.Context, tokens int) (begin func() *infer.Session, err error) {
+	s := b.engine.NewSession()
+	if tokens == 0 {
+		return func() *infer.Session { s.Reset(); return s }, nil // in the same memory
+	}
+	b.offsets[s] = b.replayed
+	b.replayed += tokens
+	if err := s.Append(ctx, b.tokens(tokens), nil); err != nil {
+		return nil, err
+	}
+	return s.Fork, nil
+}
+
+// once runs one repetition, which goes on with s.
 func (b *bench) once(ctx context.Context, s *infer.Session, prompt, generate int) error {
-	b.replayed += s.Len()
-	s.Reset()
+	b.offsets[s] = b.replayed - s.Len()
+	b.replayed += prompt + generate
 	if prompt > 0 {
 		if err := s.Append(ctx, b.tokens(prompt), nil); err != nil {
 			return err

@@ -84,8 +84,52 @@ func TestBenchCombinations(t *testing.T) {
 	require.Len(t, strings.Split(strings.TrimSpace(out), "\n"), 3*2*2)
 }
 
+// Texts at a time, in llama-batched-bench's columns.
+func TestBenchOfSeveralTexts(t *testing.T) {
+	dir := tinyTree(t)
+	bench := func(args ...string) string {
+		out, _, err := runCommand(t, "", append([]string{"bench", "-m", dir, "-p", "5", "-n", "4", "-t", "1", "--n-parallel", "1,3"}, args...)...)
+		require.NoError(t, err)
+		return out
+	}
+	var records []batchedRecord
+	require.NoError(t, json.Unmarshal([]byte(bench("-o", "json")), &records))
+	require.Len(t, records, 2)
+	for i, parallel := range []int{1, 3} {
+		r := records[i]
+		require.Equal(t, []int{5, 4, parallel, 9 * parallel}, []int{r.Prompt, r.Gen, r.Parallel, r.KV})
+		require.InDelta(t, float64(4*parallel)/r.GenS, r.GenTS, 1e-6*r.GenTS)
+		require.InDelta(t, float64(9*parallel)/r.TotalS, r.TotalTS, 1e-6*r.TotalTS)
+		require.GreaterOrEqual(t, r.ExpertsUsed, 4.0)
+		require.LessOrEqual(t, r.ExpertsUsed, 4.0*float64(parallel))
+		require.Nil(t, r.HitRate)
+	}
+	require.Greater(t, records[1].ExpertsUsed, records[0].ExpertsUsed)
+	require.Regexp(t, `(?m)^\|     5 \|      4 \|    3 \|     27 \| +[0-9.]+ \| +[0-9.]+ \|`, bench())
+	rows, err := csv.NewReader(strings.NewReader(bench("-o", "csv"))).ReadAll()
+	require.NoError(t, err)
+	require.Len(t, rows, 3)
+}
+
+// A test at a depth is named so, and the tokens before it do not count.
+func TestBenchDepth(t *testing.T) {
+	out, _, err := runCommand(t, "", "bench", "-m", tinyTree(t), "-p", "3", "-n", "2", "-t", "1", "-r", "2", "-d", "0,40", "-o", "jsonl")
+	require.NoError(t, err)
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	require.Len(t, lines, 4)
+	for i, line := range lines {
+		var r benchRecord
+		require.NoError(t, json.Unmarshal([]byte(line), &r))
+		require.Equal(t, []int{0, 0, 40, 40}[i], r.Depth)
+		require.InDelta(t, float64(r.Prompt+r.Gen)/(float64(r.SamplesNS[0])/1e9), r.SamplesTS[0], 1)
+	}
+	_, _, err = runCommand(t, "", "bench", "-m", tinyTree(t), "-d", "4", "--n-parallel", "2")
+	require.ErrorContains(t, err, "--n-depth and --n-parallel do not go together")
+}
+
 func TestSpellOut(t *testing.T) {
 	require.Equal(t, []string{"bench", "--ubatch-size", "4"}, spellOut([]string{"bench", "-ub", "4"}))
+	require.Equal(t, []string{"bench", "--n-parallel", "4"}, spellOut([]string{"bench", "-npl", "4"}))
 	require.Equal(t, []string{"run", "-p", "-ub"}, spellOut([]string{"run", "-p", "-ub"}))
 	require.Empty(t, spellOut(nil))
 }

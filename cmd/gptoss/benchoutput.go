@@ -13,6 +13,7 @@ import (
 // benchWriter prints results in one format.
 type benchWriter interface {
 	write(*benchResult) error
+	writeBatched(*batchedRecord) error
 	close() error
 }
 
@@ -35,6 +36,7 @@ type benchTable struct {
 	w        io.Writer
 	perLayer bool
 	results  []benchRecord
+	begun    bool // the table of batched tests has its head
 }
 
 func (b *benchTable) write(r *benchResult) error {
@@ -87,7 +89,9 @@ type benchJSON struct {
 	written int
 }
 
-func (b *benchJSON) write(r *benchResult) error {
+func (b *benchJSON) write(r *benchResult) error { return b.object(r.record()) }
+
+func (b *benchJSON) object(v any) error {
 	marshal, before := json.Marshal, ""
 	if b.array {
 		marshal = func(v any) ([]byte, error) { return json.MarshalIndent(v, "  ", "  ") }
@@ -96,7 +100,7 @@ func (b *benchJSON) write(r *benchResult) error {
 			before = ",\n  "
 		}
 	}
-	text, err := marshal(r.record())
+	text, err := marshal(v)
 	if err != nil {
 		return err
 	}
@@ -126,8 +130,10 @@ type benchCSV struct {
 	titled bool
 }
 
-func (b *benchCSV) write(r *benchResult) error {
-	text, err := json.Marshal(r.record())
+func (b *benchCSV) write(r *benchResult) error { return b.object(r.record()) }
+
+func (b *benchCSV) object(v any) error {
+	text, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}

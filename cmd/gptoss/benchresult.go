@@ -22,6 +22,7 @@ import (
 type benchResult struct {
 	*bench
 	prompt, generate int
+	depth            int // tokens of the text before
 	start            time.Time
 	samples          []time.Duration // of the whole test, one per repetition
 	stats            infer.Stats
@@ -30,10 +31,14 @@ type benchResult struct {
 
 // name is the test as llama-bench calls it.
 func (r *benchResult) name() string {
+	name := fmt.Sprintf("tg%d", r.generate)
 	if r.prompt > 0 {
-		return fmt.Sprintf("pp%d", r.prompt)
+		name = fmt.Sprintf("pp%d", r.prompt)
 	}
-	return fmt.Sprintf("tg%d", r.generate)
+	if r.depth > 0 {
+		name += fmt.Sprintf(" @ d%d", r.depth)
+	}
+	return name
 }
 
 // speeds are the tokens per second of each repetition.
@@ -127,9 +132,9 @@ func (r *benchResult) record() benchRecord {
 		BuildCommit: buildCommit(), CPUInfo: cpuInfo(), Backends: "CPU/" + kernel.Name(),
 		ModelFilename: r.dir, ModelType: r.size.name, ModelSize: r.size.bytes, ModelParams: r.size.params,
 		Batch: r.batch, UBatch: r.ubatch, Threads: r.engine.Threads(), CPUStrict: r.engine.Bound(),
-		Prompt: r.prompt, Gen: r.generate, TestTime: r.start.UTC().Format(time.RFC3339),
+		Prompt: r.prompt, Gen: r.generate, Depth: r.depth, TestTime: r.start.UTC().Format(time.RFC3339),
 		SamplesNS: ns, SamplesTS: r.speeds(),
-		Act: r.engine.Act(), Dense: r.engine.Dense(), Routing: "router",
+		Act: r.engine.Act(), Dense: r.engine.Dense(), Routing: r.routing(),
 		Prediction:    []layerPrediction{},
 		ByAhead:       []aheadPrediction{},
 		DriveBytes:    float64(r.drive.bytesRead) / tokens,
@@ -141,9 +146,6 @@ func (r *benchResult) record() benchRecord {
 	avg, dev := meanDeviation(nsFloat)
 	rec.AvgNS, rec.StddevNS = int64(avg), int64(dev)
 	rec.AvgTS, rec.StddevTS = meanDeviation(rec.SamplesTS)
-	if r.recorded != nil {
-		rec.Routing = "recorded"
-	}
 	if rate, ok := r.drive.hitRate(); ok {
 		rec.HitRate = &rate
 	}
