@@ -83,8 +83,10 @@ vet:
 
 lint:
 	$(GO) tool staticcheck ./...
-	@if command -v shellcheck >/dev/null; then shellcheck scripts/*.sh .ci/run; \
+	@if command -v shellcheck >/dev/null; then shellcheck scripts/*.sh scripts/packaging/*.sh .ci/run; \
 	else echo "shellcheck is not installed: scripts are not linted (apt-get install shellcheck)"; fi
+	@if command -v golangci-lint >/dev/null; then golangci-lint run ./...; \
+	else echo "golangci-lint is not installed: staticcheck and vet alone have run (go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.14.0)"; fi
 
 test-race:
 	$(TEST) -race -tags invariants -short ./...
