@@ -79,7 +79,7 @@ func TestServe(t *testing.T) {
 }
 
 // listening returns the address at which a server says that it has a model.
-func listening(t *testing.T, log *syncBuffer, model string) string {
+func listening(t testing.TB, log *syncBuffer, model string) string {
 	t.Helper()
 	line := regexp.MustCompile(`url=http://(127\.0\.0\.1:\d+) model=` + model + `\n`)
 	require.Eventually(t, func() bool { return line.MatchString(log.String()) }, time.Minute, time.Millisecond)
