@@ -16,6 +16,7 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
 
+	"expertfs"
 	"expertfs/infer/harmony"
 	"expertfs/infer/server"
 )
@@ -149,6 +150,13 @@ func (o *serveOptions) run(ctx context.Context, model *chatModel, log *slog.Logg
 	s := &server.Server{
 		Model: o.alias, Path: m.name, Tokens: m.tokens, Chat: chat, Waiting: o.waiting, Strict: o.strict,
 		Patience: patience, Comments: comments, System: m.opening, Retry: retry, Base: base, Guard: o.guard, Log: log,
+	}
+	s.Uses = func() (expertfs.Uses, error) {
+		stats, err := expertfs.ReadStats(m.flags.dir)
+		if err != nil {
+			return expertfs.Uses{}, err
+		}
+		return stats.Cache.Uses, nil
 	}
 	current := m
 	s.Reopen = func(context.Context, server.Engine) (server.Engine, error) {

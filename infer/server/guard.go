@@ -36,7 +36,7 @@ func (g *Guard) handler(h http.Handler) http.Handler {
 			preflight(w, r)
 		case !allowed && foreign(r):
 			writeError(w, form, badRequest("", "requests from pages of other origins are refused; --allow-origin allows one").withStatus(http.StatusForbidden))
-		case r.URL.Path != "/health" && r.URL.Path != "/v1/health" && !g.hasKey(r):
+		case r.URL.Path != "/health" && r.URL.Path != "/v1/health" && !isPage(r) && !g.hasKey(r):
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			e := badRequest("", "the API key is missing or wrong").withStatus(http.StatusUnauthorized).withCode("invalid_api_key")
 			e.Type = "authentication_error"

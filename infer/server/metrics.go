@@ -54,6 +54,7 @@ func newMeters(s *Server) *meters {
 			}
 			return 0
 		}),
+		newLlama(m, func() *queue { return s.queue }),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m
@@ -68,8 +69,11 @@ func (m *meters) text(o outcome) {
 	m.writing.Add(o.writing.Seconds())
 }
 
-// count serves a route and counts its answers.
+// count serves a route and counts its answers. The series of those that are well is
+// there before the first one.
 func (m *meters) count(route string, serve http.HandlerFunc) http.HandlerFunc {
+	m.requests.WithLabelValues(route, strconv.Itoa(http.StatusOK))
+	m.seconds.WithLabelValues(route)
 	return func(w http.ResponseWriter, r *http.Request) {
 		began, status := time.Now(), &statusWriter{ResponseWriter: w}
 		serve(status, r)

@@ -47,6 +47,7 @@ func (s *Server) mux() http.Handler {
 		mux.HandleFunc(r.method+" "+r.path, serve)
 		mux.HandleFunc(r.method+" "+strings.TrimPrefix(r.path, "/v1"), serve)
 	}
+	s.addPage(mux)
 	mux.HandleFunc("/", s.meters.count("other", s.serveNothing))
 	return mux
 }

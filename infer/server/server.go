@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"expertfs"
 	"expertfs/infer/harmony"
 	"expertfs/infer/tokenizer"
 )
@@ -38,6 +39,10 @@ type Server struct {
 	Reopen func(ctx context.Context, old Engine) (Engine, error)
 	Retry  time.Duration
 	Base   context.Context
+
+	// Uses tells how uses of experts have met the mount's cache, for the page; nil
+	// where there is no mount.
+	Uses func() (expertfs.Uses, error)
 
 	Guard Guard // who may ask
 	Log   *slog.Logger
