@@ -36,8 +36,8 @@ func newLlama(m *meters, queue func() *queue) llama {
 		func(l llama) float64 { return ratio(l.computed(), value(l.m.reading)) })
 	add("predicted_tokens_seconds", "Tokens of answers in a second, on average.", gauge,
 		func(l llama) float64 { return ratio(value(l.m.answer), value(l.m.writing)) })
-	add("requests_processing", "Requests that are computed.", gauge, func(l llama) float64 { return float64(l.queue().running()) })
-	add("requests_deferred", "Requests that wait for their turn.", gauge, func(l llama) float64 { return float64(l.queue().waiting()) })
+	add("requests_processing", "Requests that are computed.", gauge, func(l llama) float64 { _, n := l.queue().state(); return float64(n) })
+	add("requests_deferred", "Requests that wait for their turn.", gauge, func(l llama) float64 { all, n := l.queue().state(); return float64(all - n) })
 	return l
 }
 
