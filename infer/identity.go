@@ -8,7 +8,7 @@ import (
 // arithmetic is the version of what is computed. It is to be raised with each
 // change that gives other logits for the same weights and options: States that were
 // stored before it are of no use then.
-const arithmetic = 1
+const arithmetic = 2
 
 // Identity tells what the bytes of a State depend on beside the tokens: the weights
 // and all that rounds. It does not depend on the machine, on threads, or on the

@@ -37,7 +37,7 @@ func addPrefixFlags(cmd *cobra.Command, f *prefixFlags) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.dir, "prefix-dir", "auto", "folder that keeps what was computed of texts, so that no beginning is computed twice; none: keep it in RAM only (auto: $"+prefixVariable+", or gptoss/prefixes in the user's cache folder)")
 	flags.StringVar(&f.disk, "prefix-size", "auto", "most bytes of the folder, as a size (auto: 16GiB, or a quarter of the free space)")
-	flags.StringVar(&f.ram, "prefix-ram", "auto", "most bytes of RAM for prefixes that no text in use has, as a size (auto: 1GiB, or a sixteenth of memory)")
+	flags.StringVar(&f.ram, "prefix-ram", "auto", "most bytes of RAM for prefixes, as a size (auto: 1GiB, or a sixteenth of memory)")
 }
 
 // folder is the folder that the flags name, or "" if there is to be none.

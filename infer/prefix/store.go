@@ -26,7 +26,7 @@ type Options struct {
 	Start int          // the token that begins messages; negative: there is none
 	Dir   string       // of all models; "": nothing is written
 	Disk  int64        // bytes of Dir
-	RAM   int64        // bytes of States that no session has
+	RAM   int64        // bytes of States; sessions may have some of them too
 	Log   *slog.Logger
 }
 
