@@ -60,7 +60,7 @@ func bf16Row(m *BF16, r int) []float64 {
 // over, the model's 2880 columns, and the smallest there can be.
 var (
 	someRows = []int{1, 2, 3, 4, 5, 15, 16, 17, 33}
-	someCols = []int{32, 64, 96, 192, 480, 2880}
+	someCols = []int{32, 64, 96, 128, 192, 480, 2880}
 	oddCols  = []int{1, 2, 31, 33, 63, 65, 100, 2881}
 )
 
