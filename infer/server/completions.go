@@ -49,7 +49,7 @@ func (p *prompts) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 		return json.UnmarshalDecode(d, &(*p)[0].text)
 	case '[':
 		// One prompt of ids, as soon as there is a number; else a list of prompts.
-		return readList(d, mostTokenized, func() error {
+		return readList(d, mostIDs, func() error {
 			if d.PeekKind() == '0' && (len(*p) == 0 || (*p)[0].bare) {
 				if len(*p) == 0 {
 					*p = prompts{{bare: true}}
@@ -75,7 +75,7 @@ func (p *prompt) read(d *jsontext.Decoder, i int) error {
 	case '"':
 		return json.UnmarshalDecode(d, &p.text)
 	case '[':
-		err := readList(d, mostTokenized, func() error { return p.readID(d) })
+		err := readList(d, mostIDs, func() error { return p.readID(d) })
 		if err == nil && len(p.ids) == 0 {
 			err = badRequest("prompt", "prompt[%d] is empty", i)
 		}

@@ -13,6 +13,7 @@ const (
 	mostPrompts  = 2048
 	mostWords    = 256
 	mostBiases   = 1 << 16
+	mostIDs      = 1 << 18 // of a prompt; twice the longest context
 	longestStop  = 4096
 	mostLogprobs = 20
 )

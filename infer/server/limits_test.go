@@ -27,7 +27,7 @@ func TestManyEntriesCostLittle(t *testing.T) {
 		{"chat/completions", many(user+`"modalities": [`, `""`, `]}`), "more than 256 entries"},
 		{"chat/completions", many(user+`"logit_bias": [`, `[1,1]`, `]}`), "more than 65536 entries"},
 		{"completions", many(`{"prompt": [`, `""`, `]}`), "more than 2048 entries"},
-		{"completions", many(`{"prompt": [`, `1`, `]}`), "more than 1048576 entries"},
+		{"completions", many(`{"prompt": [`, `1`, `]}`), "more than 262144 entries"},
 		{"responses", many(`{"input": [`, `{}`, `]}`), "more than 32768 messages"},
 		{"responses", many(`{"input": "x", "tools": [`, `{}`, `]}`), "more than 32768 messages"},
 		{"responses", many(`{"input": "x", "include": [`, `""`, `]}`), "more than 256 entries"},
