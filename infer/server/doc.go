@@ -8,9 +8,10 @@
 // (decode.go), and translates it to the internal form: a conversation
 // (conversation.go), or the tokens of a text. From there on all requests are
 // alike. A job (job.go) has a place in the queue (queue.go), makes tokens of the
-// prompt, and has its texts computed when its turn comes: generate.go asks the
-// Engine (engine.go) token by token, chooses (choose.go), and hands each token to
-// a reader.
+// prompt, and has its texts computed when their turns come, each on a goroutine:
+// generate.go asks the Engine (engine.go) token by token, chooses (choose.go), and
+// hands each token to a reader. Choices of one prompt have it computed once
+// (origin.go).
 //
 // The reader of chats is a turn (turn.go): it makes items of the model's messages,
 // which are thoughts, texts and calls (item.go), and tells them to the endpoint's
@@ -20,14 +21,16 @@
 //
 // # Who owns what
 //
-// The Server owns the queue and the state of the engine (life.go). Whoever has the
-// turn owns the Engine, and nobody else touches it. A job, its turns and its sink
-// belong to its handler's goroutine; a stream has a second one, for comments.
+// The Server owns the queue and the state of the engine (life.go). The Engine is
+// shared; a text of it belongs to the goroutine that has a turn for it. The readers
+// of a job and its sink belong to whoever holds the job's lock; a stream has a
+// goroutine more, for comments.
 //
 // # What it promises
 //
-// One request is computed at a time and the others wait in order of arrival.
-// Equal requests with a seed give equal answers. A client that goes away ends its
+// As many texts are computed at a time as the engine has slots, and the others wait
+// in order of arrival. Equal requests with a seed give equal answers, whatever else
+// is computed. A client that goes away ends its
 // request, while its prompt is encoded too. What costs work is bounded before it
 // is done. What a request asks for and the server cannot do is refused with an
 // error that names the field; what has no effect is accepted and named in the log.
