@@ -1,0 +1,117 @@
+package batch
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"expertfs/infer"
+)
+
+// While a text is decoded a prompt goes through the layers between its steps. A
+// layer of a step takes 1 ms on the test's clock, and one of a chunk 2 or 20 ms: as
+// many of these as a step takes, one at least, are between two steps.
+func TestPromptEntersBetweenSteps(t *testing.T) {
+	const layers, prompt = 6, 1000
+	for took, most := range map[time.Duration]int{20 * time.Millisecond: 1, 2 * time.Millisecond: 3} {
+		e := newScript(t, layers)
+		s := prepare(e.begin, Options{Chunk: 100, Whole: 500})
+		var clock atomic.Int64
+		s.now = func() time.Time { return time.Unix(0, clock.Load()) }
+		go s.loop()
+		t.Cleanup(s.Close)
+		text, long := new(infer.Session), new(infer.Session)
+		e.layer = func(_ context.Context, p *scriptPart) error {
+			if !p.has(long) {
+				clock.Add(int64(time.Millisecond))
+				return nil
+			}
+			for s.due.Load() == 0 { // until the text is due again, so that the order is certain
+				time.Sleep(50 * time.Microsecond)
+			}
+			clock.Add(int64(took))
+			return nil
+		}
+		require.NoError(t, s.Append(context.Background(), text, []int{1}, nil))
+		entered := make(chan error, 1)
+		go func() { entered <- s.Append(context.Background(), long, make([]int, prompt), nil) }()
+		within(t, "prompt", func() {
+			for {
+				require.NoError(t, s.Append(context.Background(), text, []int{1}, nil))
+				select {
+				case err := <-entered:
+					require.NoError(t, err)
+					return
+				default:
+				}
+			}
+		})
+		chunks := map[string]bool{} // by number
+		for _, p := range e.batches() {
+			require.False(t, p.has(text) && p.has(long))
+			if p.has(long) {
+				chunks[fmt.Sprint(p.number)] = true
+				require.Equal(t, 100, p.rows())
+			}
+		}
+		require.Len(t, chunks, prompt/100)
+		row := 0
+		for _, number := range e.order {
+			if row++; !chunks[number] {
+				row = 0
+			}
+			require.LessOrEqual(t, row, most, "layers of chunks between two steps")
+		}
+	}
+}
+
+// Alone, a prompt is computed in the largest batches, without a stop.
+func TestPromptAlone(t *testing.T) {
+	e := newScript(t, 4)
+	s := newTestScheduler(t, e, Options{Chunk: 100, Whole: 500})
+	require.NoError(t, s.Append(context.Background(), new(infer.Session), make([]int, 1200), nil))
+	var rows []int
+	for _, p := range e.batches() {
+		rows = append(rows, p.rows())
+	}
+	require.Equal(t, []int{500, 500, 200}, rows)
+}
+
+// deal gives every prompt a part, and what short ones do not need to the others.
+func TestDeal(t *testing.T) {
+	for _, x := range []struct {
+		prompts []int
+		room    int
+		want    map[int]int // by prompt
+	}{
+		{[]int{1000}, 256, map[int]int{0: 256}},
+		{[]int{1000, 20}, 256, map[int]int{0: 236, 1: 20}},
+		{[]int{1000, 300, 900, 10}, 256, map[int]int{0: 82, 1: 82, 2: 82, 3: 10}},
+		{[]int{20, 30}, 256, map[int]int{0: 20, 1: 30}},
+		{[]int{9, 9, 9}, 2, map[int]int{1: 1, 2: 1}},
+	} {
+		var all []*request
+		for _, n := range x.prompts {
+			all = append(all, &request{ids: make([]int, n)})
+		}
+		got := map[int]int{}
+		for _, p := range deal(all, x.room) {
+			for i, r := range all {
+				if r == p.request {
+					got[i] = p.n
+				}
+			}
+		}
+		require.Len(t, got, len(x.want), "%v", x)
+		sum := 0
+		for i, n := range got {
+			require.InDelta(t, x.want[i], n, 1, "%v: prompt %d", x, i)
+			sum += n
+		}
+		require.LessOrEqual(t, sum, x.room)
+	}
+}
