@@ -32,7 +32,7 @@ func documented(t *testing.T, language string) string {
 // and all of its numbers: two matrices and two biases.
 func anExpert(t *testing.T) (path string, want []float32) {
 	t.Helper()
-	dir := ""
+	var dir string
 	if cannotMount() == nil {
 		dir = mountTiny()
 	} else {

@@ -65,7 +65,7 @@ func TestTree(t *testing.T) {
 			if name == "." {
 				want-- // its own entry was counted
 			}
-			require.Equal(t, want, uint64(st.Nlink), name)
+			require.Equal(t, want, st.Nlink, name)
 		}
 	}
 	require.Equal(t, uint64(1), nodes["."].Ino)

@@ -60,7 +60,7 @@ func (f *FS) ListXAttr(<-chan struct{}, *fuse.InHeader, []byte) (uint32, fuse.St
 // fill copies value to dest, or tells with ERANGE how long dest would have to be.
 func fill(dest []byte, value string) (uint32, fuse.Status) {
 	if len(dest) < len(value) {
-		return uint32(len(value)), fuse.Status(fuse.ERANGE)
+		return uint32(len(value)), fuse.ERANGE
 	}
 	return uint32(copy(dest, value)), fuse.OK
 }

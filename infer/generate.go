@@ -13,7 +13,7 @@ type Generation struct {
 	Emit   func(id int) (more bool)            // sees each id as it is chosen; may be nil
 }
 
-// Why a generation ended.
+// Finish is why a generation ended.
 type Finish string
 
 const (

@@ -40,13 +40,11 @@ func (p *Part) Covering(lo, hi int64) (first, last int64) {
 	first, last = units, 0
 	for i, r := range p.To {
 		step, unit := p.step(i), p.Transform.Out[i]
-		from, to := int64(0), units
+		var from, to int64
 		if before := lo - r.Off - unit; before >= 0 {
 			from = before/step + 1
 		}
-		if before := hi - r.Off; before <= 0 {
-			to = 0
-		} else {
+		if before := hi - r.Off; before > 0 {
 			to = min(units, (before+step-1)/step)
 		}
 		if from < to {

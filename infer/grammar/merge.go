@@ -22,9 +22,9 @@ func (e element) says() bool {
 type conjunction []element
 
 // key identifies a conjunction, whatever its order.
-func (c conjunction) key() string {
-	ids := make([]int, len(c))
-	for i, e := range c {
+func (con conjunction) key() string {
+	ids := make([]int, len(con))
+	for i, e := range con {
 		ids[i] = e.schema.id * 4
 		if e.sansAny {
 			ids[i]++
@@ -93,7 +93,8 @@ func (c *schemaCompiler) endless(s *schema) error {
 // conjunctions of its branches, and whether they exclude one another.
 func (c *schemaCompiler) choose(con conjunction) (branches []conjunction, keyword string, from *schema, err error) {
 	for i, e := range con {
-		s, chosen, list := e.schema, e, []*schema(nil)
+		s, chosen := e.schema, e
+		var list []*schema
 		switch {
 		case len(s.anyOf) > 0 && !e.sansAny:
 			chosen.sansAny, list, keyword = true, s.anyOf, "anyOf"

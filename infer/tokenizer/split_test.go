@@ -107,13 +107,13 @@ func patternMatcher() matcher {
 func slowSplit(s string) []string {
 	var rs []rune
 	at := []int{0} // byte offset of each rune
-	for i, n := 0, 0; i < len(s); i += n {
-		var r rune
-		r, n = utf8.DecodeRuneInString(s[i:])
+	for i := 0; i < len(s); {
+		r, n := utf8.DecodeRuneInString(s[i:])
 		if r == utf8.RuneError && n == 1 {
 			r = -1 // no rune at all: not even U+FFFD
 		}
-		rs, at = append(rs, r), append(at, i+n)
+		i += n
+		rs, at = append(rs, r), append(at, i)
 	}
 	m := patternMatcher()
 	var pieces []string

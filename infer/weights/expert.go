@@ -51,18 +51,18 @@ func (e *Expert) locate(f *Folder, x *file) error {
 	return err
 }
 
-func (x *file) bias(name string, n int) (Bias, error) {
-	data, dtype, err := x.tensor(name, []string{"BF16", "F32"}, n)
+func (f *file) bias(name string, n int) (Bias, error) {
+	data, dtype, err := f.tensor(name, []string{"BF16", "F32"}, n)
 	return Bias{data, dtype == "F32"}, err
 }
 
-func (x *file) mxfp4(name string, rows, cols int) (m kernel.MXFP4, err error) {
+func (f *file) mxfp4(name string, rows, cols int) (m kernel.MXFP4, err error) {
 	blocks := cols / mxfp4.BlockLen
 	m = kernel.MXFP4{Rows: rows, Cols: cols}
-	if m.Blocks, _, err = x.tensor(name+".blocks", []string{"U8"}, rows, blocks, mxfp4.BlockBytes); err != nil {
+	if m.Blocks, _, err = f.tensor(name+".blocks", []string{"U8"}, rows, blocks, mxfp4.BlockBytes); err != nil {
 		return m, err
 	}
-	m.Scales, _, err = x.tensor(name+".scales", []string{"U8"}, rows, blocks)
+	m.Scales, _, err = f.tensor(name+".scales", []string{"U8"}, rows, blocks)
 	return m, err
 }
 
