@@ -79,7 +79,9 @@ func nameTimeout(id nodeID) time.Duration {
 // fillEntry makes the answer to a lookup.
 func (t *tree) fillEntry(id nodeID, out *fuse.EntryOut) {
 	out.NodeId = uint64(id)
-	out.Generation = 1
+	if id != rootID { // whose generation is 0 for the kernel
+		out.Generation = t.generation
+	}
 	out.SetEntryTimeout(nameTimeout(id))
 	out.SetAttrTimeout(attrTimeout(id))
 	t.attr(id, &out.Attr)

@@ -2,10 +2,23 @@ package fsys
 
 import (
 	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
 )
 
-// Lookup finds name in a directory.
+// Lookup finds name in a directory. For "." and ".." the kernel asks when it opens a
+// file handle (open_by_handle_at(2)) of a node that it has forgotten, or never knew: "."
+// is the node itself, file or directory.
 func (f *FS) Lookup(_ <-chan struct{}, header *fuse.InHeader, name string, out *fuse.EntryOut) fuse.Status {
+	if dir := nodeID(header.NodeId); name == "." || name == ".." {
+		if !f.tree.exists(dir) {
+			return fuse.Status(unix.ESTALE)
+		}
+		if name == ".." {
+			dir = f.tree.parent(dir)
+		}
+		f.tree.fillEntry(dir, out)
+		return fuse.OK
+	}
 	id, ok := f.tree.lookup(nodeID(header.NodeId), name)
 	if ok && id.kind() == kindResident && !f.resident(id.key()) {
 		return fuse.ENOENT // for now: this must not be cached

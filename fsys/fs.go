@@ -128,7 +128,7 @@ func (f *FS) mountOptions() *fuse.MountOptions {
 		DirectMountStrict: os.Geteuid() == 0,
 		MaxWrite:          1 << 20,
 		MaxBackground:     64,
-		ExtraCapabilities: fuse.CAP_DIRECT_IO_ALLOW_MMAP,
+		ExtraCapabilities: fuse.CAP_DIRECT_IO_ALLOW_MMAP | fuse.CAP_EXPORT_SUPPORT,
 		// Splicing replies of this size fails, with a line in the log for each.
 		DisableSplice: true,
 		Logger:        slog.NewLogLogger(f.log.Handler(), slog.LevelWarn),

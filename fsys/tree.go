@@ -1,6 +1,8 @@
 package fsys
 
 import (
+	"fmt"
+	"hash/fnv"
 	"os"
 	"sync/atomic"
 	"time"
@@ -26,6 +28,10 @@ type tree struct {
 	socket      string         // where readers get descriptors; "" for nowhere
 	shown       []atomic.Int64 // size of what each control file showed last
 
+	// Equal in all mounts of a checkpoint, and in those alone: a file handle of one is
+	// good in the others, where ids name the same bytes.
+	generation uint64
+
 	owner   fuse.Owner // who mounted
 	changed time.Time  // the checkpoint's time of modification
 }
@@ -38,6 +44,8 @@ type entry struct {
 
 func newTree(ck *checkpoint.Checkpoint) *tree {
 	cfg := ck.Config()
+	id := fnv.New32a() // a file handle has room for 32 bits
+	fmt.Fprint(id, ck.ID(), ck.ModTime().UnixNano())
 	t := &tree{
 		Names:       expertfs.Names{Layers: cfg.Layers, Experts: cfg.Experts},
 		small:       ck.Small(),
@@ -46,6 +54,7 @@ func newTree(ck *checkpoint.Checkpoint) *tree {
 		unembedding: ck.Unembedding().Size(),
 		controls:    controls(),
 		shown:       make([]atomic.Int64, len(controls())),
+		generation:  uint64(id.Sum32()),
 		owner:       fuse.Owner{Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid())},
 		changed:     ck.ModTime(),
 	}
@@ -58,7 +67,7 @@ func newTree(ck *checkpoint.Checkpoint) *tree {
 }
 
 // exists tells whether id names a node. The kernel only sends ids it was
-// given, but an NFS client may replay ids of another mount.
+// given, but a file handle may have one of another mount.
 func (t *tree) exists(id nodeID) bool {
 	l, i := id.layer(), id.index()
 	switch id.kind() {
