@@ -31,11 +31,8 @@ func scrape(t *testing.T, url string) (text string) {
 }
 
 // series are the names and labels of what was scraped.
-func series(text string) (list []string) {
-	for _, line := range regexp.MustCompile(`(?m)^[a-z].* `).FindAllString(text, -1) {
-		list = append(list, line)
-	}
-	return list
+func series(text string) []string {
+	return regexp.MustCompile(`(?m)^[a-z].* `).FindAllString(text, -1)
 }
 
 // TestMetricsAreStable: every series is there before the first request, each bucket
