@@ -81,6 +81,16 @@ func (c *conn) open(k Key) (int, error) {
 	return fd, err
 }
 
+// residency asks for the page that shows which experts are in RAM.
+func (c *conn) residency() (int, error) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if err := c.send(Request{Verb: AskResidency}, 0); err != nil {
+		return -1, err
+	}
+	return c.receive()
+}
+
 // errTooManyFiles is an answer whose descriptor this process has no room for.
 var errTooManyFiles error = &OpenError{syscall.EMFILE, "too many open files: raise the limit (ulimit -n)"}
 

@@ -16,6 +16,7 @@ import (
 //
 //	request = "open" expert       answered when the expert is in RAM
 //	        | "close" expert      not answered: one descriptor less of it is used
+//	        | "residency"         answered at once: the page that Residency describes
 //	answer  = "ok"                with a read-only descriptor (SCM_RIGHTS)
 //	        | "error" errno text  errno as open(2) of the file would give, decimal
 //	expert  = layer "/" number    as in hints
@@ -32,7 +33,7 @@ const MaxMessage = 512
 // Request is what a reader sends to the socket.
 type Request struct {
 	Verb RequestVerb
-	Key  Key
+	Key  Key // of OpenExpert and CloseExpert
 }
 
 // RequestVerb says what is asked for.
@@ -42,21 +43,30 @@ type RequestVerb string
 const (
 	OpenExpert  RequestVerb = "open"
 	CloseExpert RequestVerb = "close"
+
+	AskResidency RequestVerb = "residency"
 )
 
 // AppendRequest appends a request to dst.
 func (n Names) AppendRequest(dst []byte, r Request) []byte {
-	dst = append(append(dst, r.Verb...), ' ')
+	dst = append(dst, r.Verb...)
+	if r.Verb == AskResidency {
+		return dst
+	}
+	dst = append(dst, ' ')
 	dst = appendPadded(dst, int(r.Key.Layer), width(n.Layers))
 	return appendPadded(append(dst, '/'), int(r.Key.Expert), width(n.Experts))
 }
 
 // ParseRequest is the inverse of AppendRequest.
 func (n Names) ParseRequest(text string) (Request, error) {
+	if text == string(AskResidency) {
+		return Request{Verb: AskResidency}, nil
+	}
 	verb, expert, _ := strings.Cut(text, " ")
 	r := Request{Verb: RequestVerb(verb)}
 	if r.Verb != OpenExpert && r.Verb != CloseExpert {
-		return r, fmt.Errorf("%q: want open or close", verb)
+		return r, fmt.Errorf("%q: want open, close or residency", verb)
 	}
 	var err error
 	r.Key, err = n.parseHintKey(expert, -1)

@@ -10,7 +10,7 @@ import (
 
 func FuzzRequest(f *testing.F) {
 	names := Names{Layers: 24, Experts: 128}
-	for _, text := range []string{"open 03/007", "close 3/7", "open", "open 3", "open 24/0", "open 3/128", "step 3/7", "open 3/7 8", "open -1/7"} {
+	for _, text := range []string{"open 03/007", "close 3/7", "open", "open 3", "open 24/0", "open 3/128", "step 3/7", "open 3/7 8", "open -1/7", "residency", "residency 3/7"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -28,7 +28,7 @@ func FuzzRequest(f *testing.F) {
 
 func TestRequestsThatAreNone(t *testing.T) {
 	names := Names{Layers: 24, Experts: 32}
-	for _, text := range []string{"", "open", "open 3", "open 24/0", "open 3/32", "touch 3/7", "open 3/7 4/7", "open 3/7\n", "open  3/7"} {
+	for _, text := range []string{"", "open", "open 3", "open 24/0", "open 3/32", "touch 3/7", "open 3/7 4/7", "open 3/7\n", "open  3/7", "residency 3/7", "residency "} {
 		_, err := names.ParseRequest(text)
 		require.Error(t, err, text)
 	}
@@ -36,6 +36,10 @@ func TestRequestsThatAreNone(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, Request{CloseExpert, NewKey(3, 7)}, r)
 	require.Equal(t, "close 03/07", string(names.AppendRequest(nil, r)))
+	r, err = names.ParseRequest("residency")
+	require.NoError(t, err)
+	require.Equal(t, Request{Verb: AskResidency}, r)
+	require.Equal(t, "residency", string(names.AppendRequest(nil, r)))
 }
 
 func TestAnswers(t *testing.T) {

@@ -18,6 +18,7 @@ func (f *FS) listen() {
 		AllowOther: f.options.AllowOther,
 		Reader:     f.reader,
 		Errno:      f.socketErrno,
+		Residency:  f.cache.Residency,
 		Log:        f.log,
 	})
 	if err != nil {

@@ -40,6 +40,8 @@ func (c *Cache) checkInvariants() error {
 			switch {
 			case e.slot != nil && e.load != nil:
 				return fmt.Errorf("INVARIANT 2: %s is resident and loading", e.name)
+			case !t.shown.says(e.key, e.slot != nil):
+				return fmt.Errorf("INVARIANT 2: readers are not shown whether %s is resident: %v", e.name, e.slot != nil)
 			case e.pins < 0 || e.pins > 0 && e.slot == nil:
 				return fmt.Errorf("INVARIANT 4: %s has %d handles, resident: %v", e.name, e.pins, e.slot != nil)
 			case e.slot != nil:

@@ -83,6 +83,7 @@ func (c *Cache) open() (err error) {
 	if c.observer.heat = c.options.Heat; c.observer.heat == nil {
 		c.observer.heat = policy.NewHeat(c.shape)
 	}
+	c.table.shown = c.newResidency()
 	c.shared = &Reader{c, c.streams.addShared()}
 	if err := c.SetPolicy(c.options.Policy); err != nil {
 		return err
@@ -142,5 +143,5 @@ func (c *Cache) release() error {
 			errs = append(errs, t.Close())
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, c.table.shown.close())...)
 }

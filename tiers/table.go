@@ -16,6 +16,7 @@ import (
 type table struct {
 	experts [][]*entry // by layer and expert
 	dense   []*entry   // by layer, then the unembedding and the embedding; then the first two rounded
+	shown   *residency // what readers see; nil: nothing
 
 	// GUARDED BY guard.
 	residents int // experts in RAM
@@ -79,6 +80,7 @@ func (t *table) settle(e *entry, slot *ram.Slot, n int) {
 	e.loads++
 	if !e.dense {
 		t.residents++
+		t.shown.set(e.key, true)
 	}
 	t.pin(e, n)
 }
@@ -89,6 +91,7 @@ func (t *table) remove(e *entry) *ram.Slot {
 	e.slot = nil
 	if !e.dense {
 		t.residents--
+		t.shown.set(e.key, false)
 	}
 	return slot
 }

@@ -40,9 +40,13 @@ func (c *conn) read() {
 			return
 		}
 		r, err := c.server.options.Names.ParseRequest(string(text[:n]))
-		if err == nil && r.Verb == expertfs.CloseExpert {
+		switch {
+		case err != nil:
+		case r.Verb == expertfs.CloseExpert:
 			err = c.unpin(r.Key)
-		} else if err == nil {
+		case r.Verb == expertfs.AskResidency:
+			err = c.showResidency()
+		default:
 			var o *opening
 			if o, err = c.begin(); err == nil {
 				c.answer(c.open(o, r.Key))
@@ -105,11 +109,40 @@ func (c *conn) answer(fd int, failure *expertfs.OpenError) {
 	c.mu.Lock()
 	c.opening = nil
 	c.mu.Unlock()
+	if failure == nil {
+		c.server.opens.Add(1)
+	}
+	c.send(fd, failure)
+}
+
+// showResidency answers with the page that shows which experts are in RAM.
+func (c *conn) showResidency() error {
+	c.mu.Lock()
+	busy := c.opening != nil
+	c.mu.Unlock()
+	if busy {
+		return errors.New("it asked for the residency before it had an expert that it asked for")
+	}
+	page, ok := c.server.options.Residency()
+	if !ok {
+		c.send(-1, &expertfs.OpenError{Errno: unix.ENOSYS, Text: "this kernel has no memory that others may only read"})
+		return nil
+	}
+	fd, err := reopen(page)
+	if err != nil {
+		c.send(-1, &expertfs.OpenError{Errno: unix.ENOMEM, Text: err.Error()})
+		return nil
+	}
+	c.send(fd, nil)
+	return nil
+}
+
+// send sends an answer, and closes its descriptor.
+func (c *conn) send(fd int, failure *expertfs.OpenError) {
 	var rights []byte
 	if failure == nil {
 		defer unix.Close(fd)
 		rights = unix.UnixRights(fd)
-		c.server.opens.Add(1)
 	}
 	var text [expertfs.MaxMessage]byte
 	_, _, err := c.socket.WriteMsgUnix(expertfs.AppendAnswer(text[:0], failure), rights, nil)

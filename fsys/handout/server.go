@@ -33,6 +33,9 @@ type Options struct {
 	Reader func(pid int) (r Reader, leave func())
 	// Errno is what readers are told of an error of Reader.Open.
 	Errno func(error) syscall.Errno
+	// Residency returns the descriptor of the page that shows which experts are in
+	// RAM, which stays its owner's; ok is false where there is none.
+	Residency func() (fd int, ok bool)
 
 	Log *slog.Logger
 }
