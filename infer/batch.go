@@ -19,8 +19,9 @@ type Piece struct {
 // row is a token of a batch: where it stands in which text.
 type row struct {
 	session  *Session
-	piece    int // of the batch
-	position int // in the session
+	piece    int  // of the batch
+	position int  // in the session
+	alone    bool // the only one of its piece, as tokens are that were generated
 }
 
 // positions are the places of a batch's tokens in their texts, and the rotations
@@ -46,7 +47,7 @@ func (m *batchMemory) fill(pieces []Piece) {
 	m.caches = resize(m.caches, len(pieces))
 	for i, p := range pieces {
 		for t, id := range p.IDs {
-			m.rows, m.ids = append(m.rows, row{p.Session, i, p.Session.Len() + t}), append(m.ids, id)
+			m.rows, m.ids = append(m.rows, row{p.Session, i, p.Session.Len() + t, len(p.IDs) == 1}), append(m.ids, id)
 		}
 	}
 }

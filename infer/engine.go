@@ -26,6 +26,7 @@ type Engine struct {
 	head    *head
 
 	experts *experts.Store[weights.Expert]
+	prefer  *preference // nil: the router alone chooses
 
 	published atomic.Pointer[Stats]
 
@@ -42,8 +43,8 @@ type Engine struct {
 // or Run, whose thread may be bound to one CPU (a process started from there would be
 // too), and must not keep the slice. A batch that failed is called for again.
 type Hooks struct {
-	// Route may overwrite experts, the router's choice for the token at position of
-	// s in layer. They must stay distinct and valid.
+	// Route may overwrite experts, the choice for the token at position of s in
+	// layer. They must stay distinct and valid.
 	Route func(s *Session, layer, position int, experts []int)
 	// OnRoute sees the experts that are used, best first.
 	OnRoute func(s *Session, layer, position int, experts []int)
@@ -81,10 +82,12 @@ func (e *Engine) load(o Options) (err error) {
 	e.experts, err = experts.Open(experts.Options{
 		Dir: e.folder.Dir(), Names: e.folder.Names(), TopK: e.cfg.TopK,
 		Keep: e.set.mapBytes, Prefetch: e.set.prefetch, Arena: e.folder.Arena(), Open: o.openExpert,
+		Residency: e.set.prefer > 0,
 	}, e.folder.Expert)
 	if err != nil {
 		return err
 	}
+	e.prefer = newPreference(e.set.prefer, e.cfg.Layers, e.cfg.Experts, e.cfg.TopK, e.experts.Residency, &e.stats)
 	if o.Progress != nil {
 		if err := watchLoad(e.folder, o.Progress); err != nil {
 			return err
@@ -98,7 +101,7 @@ func (e *Engine) load(o Options) (err error) {
 func (e *Engine) build() {
 	c, threads := e.cfg, e.set.threads
 	e.layers = nil
-	ahead := &lookahead{m: e.machine, predictor: e.experts.Predictor, space: make([]lookSpace, threads)}
+	ahead := &lookahead{m: e.machine, predictor: e.experts.Predictor, prefer: e.prefer, space: make([]lookSpace, threads)}
 	mlp := newMLP(e.machine, c, e.set.act)
 	mem := &attentionMemory{space: make([]attendSpace, threads)}
 	mixed := &mixtureMemory{}
@@ -107,7 +110,7 @@ func (e *Engine) build() {
 			attention: newAttention(e.machine, c, w, e.set, mem),
 			mixture:   newMixture(e.machine, c, n, w, mlp, mixed),
 		}
-		l.mixture.experts, l.mixture.ahead, l.mixture.hooks = e.experts, ahead, &e.hooks
+		l.mixture.experts, l.mixture.ahead, l.mixture.hooks, l.mixture.prefer = e.experts, ahead, &e.hooks, e.prefer
 		e.layers = append(e.layers, l)
 		ahead.layers = append(ahead.layers, l.mixture)
 	}
@@ -139,6 +142,9 @@ func (e *Engine) Dense() string { return e.set.dense.String() }
 func (e *Engine) Shape() *Shape {
 	return &Shape{Sliding: e.cfg.Sliding, Window: e.cfg.Window, Heads: e.cfg.KVHeads, HeadDim: e.cfg.HeadDim, KV: e.set.kv}
 }
+
+// PreferResident is how many logits experts in RAM are preferred by.
+func (e *Engine) PreferResident() float64 { return e.set.prefer }
 
 // KV is how keys and values are kept: "f32", "bf16" or "q8".
 func (e *Engine) KV() string { return e.set.kv.String() }

@@ -16,6 +16,7 @@ type lookahead struct {
 	m         *machine
 	layers    []*mixture // all of the model
 	predictor *experts.Predictor
+	prefer    *preference // of the choice that is predicted
 
 	logits buffer              // of one call: [n][E] for each layer, one after another
 	made   []experts.Predicted // of one layer
@@ -29,8 +30,9 @@ type lookSpace struct {
 }
 
 // predict predicts the layers after the given one from x, the residual stream of
-// its tokens, and has the mount told.
-func (a *lookahead) predict(layer int, x vectors) {
+// its tokens, and has the mount told. What is passed over for experts in RAM is not
+// to be read ahead.
+func (a *lookahead) predict(layer int, x vectors, rows []row) {
 	depth := a.predictor.Depth(layer)
 	if depth == 0 {
 		return
@@ -42,8 +44,13 @@ func (a *lookahead) predict(layer int, x vectors) {
 	})
 	for i, b := range next {
 		a.made = a.made[:0]
+		a.prefer.look(b.layer)
 		for t := range x.n {
-			a.made = appendPredicted(a.made, logits.at(i*x.n+t), b.router.k)
+			scores := logits.at(i*x.n + t)
+			if a.prefer.applies(rows[t]) {
+				a.prefer.bias(scores)
+			}
+			a.made = appendPredicted(a.made, scores, b.router.k)
 		}
 		a.predictor.Predict(b.layer, 1+i, a.made)
 	}

@@ -26,6 +26,7 @@ type mixture struct {
 	experts *experts.Store[weights.Expert]
 	ahead   *lookahead
 	hooks   *Hooks
+	prefer  *preference // nil: the router alone chooses
 
 	mem *mixtureMemory
 }
@@ -56,7 +57,7 @@ func (b *mixture) forward(x vectors, at positions) error {
 	routes := b.route(normed, at.rows)
 	b.mlp.prepare(normed)
 	y := b.mem.y.take(n*b.router.k, x.width)
-	if err := b.runExperts(y, routes, x); err != nil {
+	if err := b.runExperts(y, routes, x, at.rows); err != nil {
 		return err
 	}
 	b.combine(x, y, routes)
@@ -66,7 +67,9 @@ func (b *mixture) forward(x vectors, at positions) error {
 // route chooses the experts and shows them to the hooks.
 func (b *mixture) route(normed vectors, rows []row) *routes {
 	r := &b.mem.routes
-	b.router.forward(b.m, r, b.mem.logits.take(normed.n, b.router.gate.rows), normed, func(t int, chosen []int) {
+	b.prefer.look(b.layer)
+	b.router.forward(b.m, r, b.mem.logits.take(normed.n, b.router.gate.rows), normed, func(t int, chosen []int, logits []float32) {
+		b.prefer.choose(rows[t], chosen, logits)
 		if b.hooks.Route != nil {
 			b.hooks.Route(rows[t].session, b.layer, rows[t].position, chosen)
 		}
@@ -81,8 +84,8 @@ func (b *mixture) route(normed vectors, rows []row) *routes {
 const minAhead = 2
 
 // runExperts computes all routes, some experts being asked for ahead. X is what
-// the next layers' experts are predicted from.
-func (b *mixture) runExperts(y vectors, routes *routes, x vectors) error {
+// the next layers' experts are predicted from, row by row.
+func (b *mixture) runExperts(y vectors, routes *routes, x vectors, rows []row) error {
 	used := routes.used
 	b.experts.Announce(b.layer, used)
 	ahead := min(max(b.router.k, minAhead), experts.MaxOpening)
@@ -93,7 +96,7 @@ func (b *mixture) runExperts(y vectors, routes *routes, x vectors) error {
 			asked++
 		}
 		if done == 0 { // while the mount is told and opens the first
-			b.ahead.predict(b.layer, x)
+			b.ahead.predict(b.layer, x, rows)
 		}
 		n, err := b.runArrived(y, routes)
 		if err != nil {

@@ -25,6 +25,12 @@ type Options struct {
 	MapBytes int64  // experts kept mapped between uses, in bytes; or MapAuto, MapNone
 	Prefetch string // "auto", "on" or "off": hints about the next layers; "" is "auto"
 
+	// PreferResident lets experts in RAM take the place of those that the router finds
+	// better by less than so many logits, where a token is computed by itself and the
+	// mount's cache is warm. What is computed then depends on what is in RAM. 0 leaves
+	// the choice to the router alone; other values need a mount with a socket.
+	PreferResident float64
+
 	// Progress, when set, is told how many bytes of the dense weights are loaded,
 	// of all; several goroutines call it, one at a time, and the last call may
 	// come short of the total.
@@ -64,7 +70,12 @@ type settings struct {
 	batch    int
 	mapBytes int64
 	prefetch experts.Prefetch
+	prefer   float64
 }
+
+// MaxPreferResident is the most that Options.PreferResident may be: far more than
+// routers' logits differ by.
+const MaxPreferResident = 100
 
 // OptionError is what Open returns for Options that are not valid.
 type OptionError struct{ error }
@@ -72,7 +83,7 @@ type OptionError struct{ error }
 // check returns the settings that o stands for in a model whose context is
 // modelContext tokens.
 func (o Options) check(modelContext int) (settings, error) {
-	s := settings{threads: o.Threads, strict: !o.AnyCPU, context: o.Context, batch: o.Batch, mapBytes: o.MapBytes}
+	s := settings{threads: o.Threads, strict: !o.AnyCPU, context: o.Context, batch: o.Batch, mapBytes: o.MapBytes, prefer: o.PreferResident}
 	var err error
 	if s.act, err = choose("act", o.Act, DefaultAct, acts); err != nil {
 		return s, err
@@ -102,6 +113,9 @@ func (o Options) check(modelContext int) (settings, error) {
 		return s, fmt.Errorf("a context of %d tokens: the model allows 1 to %d", s.context, modelContext)
 	case s.batch < 1 || s.batch > maxBatch:
 		return s, fmt.Errorf("a batch of %d tokens: it must be between 1 and %d", s.batch, maxBatch)
+	}
+	if !(s.prefer >= 0 && s.prefer <= MaxPreferResident) { // it may not be a number
+		return s, fmt.Errorf("prefer-resident %v: it must be between 0 and %d logits", s.prefer, MaxPreferResident)
 	}
 	return s, nil
 }

@@ -12,15 +12,15 @@ type router struct {
 
 // forward returns the routes of the normed vectors x. Logits is memory for the
 // scores, [n][E]. Edit, if it is given, may replace the choice of a token's
-// experts before their weights are computed.
-func (r *router) forward(m *machine, to *routes, logits, x vectors, edit func(t int, chosen []int)) {
+// experts, whose scores it sees, before their weights are computed.
+func (r *router) forward(m *machine, to *routes, logits, x vectors, edit func(t int, chosen []int, logits []float32)) {
 	r.gate.forward(m, logits, x)
 	to.reset(x.n, r.k, r.gate.rows)
 	for t := range x.n {
 		chosen := to.chosenBy(t)
 		topK(chosen, logits.at(t))
 		if edit != nil {
-			edit(t, chosen)
+			edit(t, chosen, logits.at(t))
 		}
 		expertWeights(to.weightsOf(t), logits.at(t), chosen)
 	}

@@ -13,6 +13,8 @@ type Session struct {
 	cache  []*kvCache      // by layer
 	logits []float32       // after the last token; nil before the first
 	after  func(first int) // see OnBatch; may be nil
+
+	substituted int
 }
 
 // NewSession begins an empty text.
@@ -48,6 +50,10 @@ func (s *Session) add(ids []int) {
 		s.after(first)
 	}
 }
+
+// Substituted is how many uses of experts were of one in RAM in place of the
+// router's own choice, in all that was computed; see Options.PreferResident.
+func (s *Session) Substituted() int { return s.substituted }
 
 // Logits are the model's scores, one for each id of the vocabulary, for the
 // token that follows the last one appended. The slice is overwritten by the

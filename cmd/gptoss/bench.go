@@ -72,6 +72,9 @@ choice, so that synthetic weights see the locality of a real model.`,
 		if err := o.check(); err != nil {
 			return err
 		}
+		if len(o.traces) > 0 && model.options.PreferResident > 0 {
+			return usageErrorf("--prefer-resident needs the router's logits, which recorded routing (--routing) lacks")
+		}
 		o.notes = cmd.ErrOrStderr()
 		err = o.run(ctx, model, out)
 		if err != nil && ctx.Err() != nil {

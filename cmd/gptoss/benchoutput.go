@@ -42,9 +42,13 @@ type benchTable struct {
 func (b *benchTable) write(r *benchResult) error {
 	rec := r.record()
 	if len(b.results) == 0 {
+		title, rule := "", ""
+		if rec.Prefer > 0 {
+			title, rule = " substituted/token |", " ---: |"
+		}
 		if _, err := fmt.Fprint(b.w, "| model | size | params | backend | threads | act | dense | test | t/s | "+
-			"hit rate | drive/token | compute | wait | rest |\n"+
-			"| --- | ---: | ---: | --- | ---: | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n"); err != nil {
+			"hit rate | drive/token | compute | wait | rest |"+title+"\n"+
+			"| --- | ---: | ---: | --- | ---: | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"+rule+"\n"); err != nil {
 			return err
 		}
 	}
@@ -53,10 +57,14 @@ func (b *benchTable) write(r *benchResult) error {
 	if rec.HitRate != nil {
 		hits = fmt.Sprintf("%.1f%%", 100**rec.HitRate)
 	}
-	_, err := fmt.Fprintf(b.w, "| %s | %s | %s | %s | %d | %s | %s | %s | %.2f ± %.2f | %s | %s | %.1f ms | %.1f ms | %.1f ms |\n",
+	substituted := ""
+	if rec.Prefer > 0 {
+		substituted = fmt.Sprintf(" %.1f |", rec.Substituted)
+	}
+	_, err := fmt.Fprintf(b.w, "| %s | %s | %s | %s | %d | %s | %s | %s | %.2f ± %.2f | %s | %s | %.1f ms | %.1f ms | %.1f ms |%s\n",
 		rec.ModelType, humanize.IBytes(uint64(rec.ModelSize)), humanize.SIWithDigits(float64(rec.ModelParams), 2, ""),
 		rec.Backends, rec.Threads, rec.Act, rec.Dense, r.name(), rec.AvgTS, rec.StddevTS,
-		hits, humanize.Bytes(uint64(rec.DriveBytes)), milli(rec.ComputeNS), milli(rec.WaitNS), milli(rec.RestNS))
+		hits, humanize.Bytes(uint64(rec.DriveBytes)), milli(rec.ComputeNS), milli(rec.WaitNS), milli(rec.RestNS), substituted)
 	return err
 }
 

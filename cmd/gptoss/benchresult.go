@@ -99,6 +99,8 @@ type benchRecord struct {
 	WaitNS        int64             `json:"wait_ns_per_token"`     // nothing to compute, for want of an expert
 	RestNS        int64             `json:"rest_ns_per_token"`     // outside of the model: choosing tokens, measuring
 	Hinted        float64           `json:"hints_per_token"`       // experts that the mount was told to prefetch
+	Prefer        float64           `json:"prefer_resident"`       // in logits
+	Substituted   float64           `json:"substituted_per_token"` // experts in RAM in place of the router's choice
 	Prediction    []layerPrediction `json:"prediction"`            // by layer, where predictions were made
 	ByAhead       []aheadPrediction `json:"prediction_by_ahead"`   // by how many layers ahead they were made
 }
@@ -139,6 +141,8 @@ func (r *benchResult) record() benchRecord {
 		ByAhead:       []aheadPrediction{},
 		DriveBytes:    float64(r.drive.bytesRead) / tokens,
 		ExpertsOpened: float64(r.stats.Opened) / tokens,
+		Prefer:        r.engine.PreferResident(),
+		Substituted:   float64(r.stats.Substituted) / tokens,
 		ComputeNS:     int64(float64(r.stats.Elapsed-r.stats.Waited) / tokens),
 		WaitNS:        int64(float64(r.stats.Waited) / tokens),
 		RestNS:        int64(float64(total-r.stats.Elapsed) / tokens),

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -20,6 +21,8 @@ type modelFlags struct {
 	mapBytes string
 	options  infer.Options
 	prefix   prefixFlags
+	quiet    bool             // nothing is said of what the options mean
+	notes    func() io.Writer // for people
 }
 
 // addModelFlags declares the flags on cmd.
@@ -33,7 +36,7 @@ func addModelFlags(cmd *cobra.Command) *modelFlags {
 
 // addCommonFlags declares those that are no lists in bench.
 func addCommonFlags(cmd *cobra.Command) *modelFlags {
-	f := &modelFlags{}
+	f := &modelFlags{notes: cmd.ErrOrStderr}
 	flags := cmd.Flags()
 	flags.StringVarP(&f.dir, "model", "m", "", "model folder: an expertfs mount or a plain copy of one (required)")
 	flags.StringVar(&f.options.Act, "act", infer.DefaultAct, "precision of activations: f32, bf16 or int8")
@@ -42,6 +45,7 @@ func addCommonFlags(cmd *cobra.Command) *modelFlags {
 	flags.IntVarP(&f.options.Context, "ctx-size", "c", 0, "most tokens in the context (default: what the model allows)")
 	flags.StringVar(&f.mapBytes, "map-bytes", "auto", "experts kept mapped between uses, as a size")
 	flags.Var(cpuStrict{&f.options.AnyCPU}, "cpu-strict", "1: bind each thread to a CPU of its own, if there are exactly as many threads as CPUs; 0: never")
+	flags.Float64Var(&f.options.PreferResident, "prefer-resident", 0, "generate with experts in RAM in place of those that the router finds better by less than so many logits (docs/numerics.md); 0: never")
 	flags.StringVar(&f.options.Prefetch, "prefetch", "auto", "hints about the next layer's experts: auto, on or off")
 	return f
 }
@@ -86,5 +90,9 @@ func (f *modelFlags) open() (*infer.Engine, error) {
 		o.Progress = p.tell
 		defer p.clear()
 	}
-	return infer.Open(f.dir, o)
+	e, err := infer.Open(f.dir, o)
+	if err == nil && o.PreferResident > 0 && !f.quiet {
+		fmt.Fprintf(f.notes(), "gptoss: note: experts in RAM are preferred within %v logits: what is generated depends on what is in RAM\n", o.PreferResident)
+	}
+	return e, err
 }

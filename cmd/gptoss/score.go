@@ -20,13 +20,18 @@ import (
 func newScoreCommand() *cobra.Command {
 	var idsPath, logitsPath, expertsPath string
 	var from int
+	var margins []float64
 	cmd := &cobra.Command{
 		Use:   "score --model DIR --ids FILE",
 		Short: "Print how probable the model finds each token of a text",
 		Long: `Score runs the model over a text given as token ids and prints one JSON object
 per position: the token, its log-probability given the ones before it (null for
 the first), and what the model would have put after it. With --from it begins at a
-later position, and computes of those before only what is not stored already.`,
+later position, and computes of those before only what is not stored already.
+
+With --prefer-resident the tokens are computed one at a time, as they would be
+generated. With --margins it prints a table instead: what each of these values of
+--prefer-resident costs, and what it saves.`,
 		Args: noArgs,
 	}
 	model := addModelFlags(cmd)
@@ -34,6 +39,11 @@ later position, and computes of those before only what is not stored already.`,
 	cmd.Flags().StringVar(&logitsPath, "logits", "", "write all logits to this .npy file, float32 [positions, vocabulary]")
 	cmd.Flags().StringVar(&expertsPath, "experts", "", "write the chosen experts to this CSV file: position,layer,e0,e1,..., best first")
 	cmd.Flags().IntVar(&from, "from", 0, "first position to print; positions begin at 0")
+	flags := cmd.Flags()
+	flags.Float64SliceVar(&margins, "margins", nil, "values of --prefer-resident to compare with 0 on texts of --ctx-size tokens, each run twice and measured the second time")
+	for _, other := range []string{"prefer-resident", "batch-size", "from", "logits", "experts"} {
+		cmd.MarkFlagsMutuallyExclusive("margins", other)
+	}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
 		if idsPath == "" {
 			return usageErrorf("no text given: use --ids FILE")
@@ -44,6 +54,14 @@ later position, and computes of those before only what is not stored already.`,
 		}
 		if from < 0 || from > 0 && from >= len(ids) {
 			return usageErrorf("--from %d: the text has positions 0 to %d", from, len(ids)-1)
+		}
+		if margins != nil {
+			ctx, stop := interruptible(cmd.Context())
+			defer stop()
+			return compareMargins(ctx, model, margins, ids, cmd.OutOrStdout())
+		}
+		if model.options.PreferResident > 0 {
+			model.options.Batch = 1
 		}
 		e, err := model.open()
 		if err != nil {

@@ -33,6 +33,7 @@ type timingFigures struct {
 	DecodeMS     float64 `json:"predicted_ms"`
 	DecodePerS   float64 `json:"predicted_per_second,omitempty"`
 	ExpertsUsed  int64   `json:"experts_used"`
+	Substituted  int64   `json:"experts_substituted"` // of those used, because they are in RAM
 	ExpertsOpen  int64   `json:"experts_opened"`
 	BySocket     int64   `json:"experts_by_socket"` // of those opened; the others as files
 	ExpertBytes  int64   `json:"expert_bytes_opened"`
@@ -52,6 +53,7 @@ func (t *timings) figures() *timingFigures {
 		DecodeMS:     ms(t.done.Sub(t.promptDone)),
 		DecodePerS:   perSecond(t.decoded(), t.done.Sub(t.promptDone)),
 		ExpertsUsed:  t.atEnd.Used,
+		Substituted:  t.atEnd.Substituted,
 		ExpertsOpen:  t.atEnd.Opened,
 		BySocket:     t.atEnd.BySocket,
 		ExpertBytes:  t.atEnd.OpenedBytes,
@@ -82,6 +84,9 @@ func (t *timings) summary(w io.Writer, notes ...string) {
 	fmt.Fprintf(w, "  (%s)\n", strings.Join(append([]string{fmt.Sprintf("%d generated", t.generated)}, notes...), ", "))
 	fmt.Fprintf(w, "experts %8d used, %d opened (%s; %d by the mount's socket), %.0f ms waited for\n",
 		f.ExpertsUsed, f.ExpertsOpen, humanize.IBytes(uint64(f.ExpertBytes)), f.BySocket, f.ExpertWaitMS)
+	if f.Substituted > 0 {
+		fmt.Fprintf(w, "        %8d substituted, because they are in RAM\n", f.Substituted)
+	}
 	fmt.Fprintf(w, "drive   %8s read", humanize.IBytes(uint64(f.DriveBytes)))
 	if rate, ok := t.drive.hitRate(); ok {
 		fmt.Fprintf(w, ", %.1f%% of the uses found their expert in RAM", 100*rate)

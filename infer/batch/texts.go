@@ -210,6 +210,14 @@ func (x *Text) Logits() []float32 {
 	return x.h.Session().Logits()
 }
 
+// Substituted is infer.Session's, of the session that the text has now.
+func (x *Text) Substituted() int {
+	if x.h == nil {
+		return 0
+	}
+	return x.h.Session().Substituted()
+}
+
 // Append adds ids to the text. If there is no room for them the text gives its own
 // up and is computed anew when there is.
 func (x *Text) Append(ctx context.Context, ids []int) error {

@@ -2,6 +2,7 @@ package experts
 
 import (
 	"errors"
+	"fmt"
 
 	"golang.org/x/sys/unix"
 
@@ -22,6 +23,8 @@ type connection struct {
 	opener *expertfs.Opener
 	hints  *Hints // nil on a plain folder
 	quota  *quota // bounds idleBytes
+
+	residency *expertfs.Residency // nil unless it was asked for
 }
 
 func connect(f *folder, o *Options) (c connection, err error) {
@@ -31,14 +34,24 @@ func connect(f *folder, o *Options) (c connection, err error) {
 	if c.quota, err = newQuota(f, o.TopK, o.Keep, c.hints != nil); err != nil {
 		return c, errors.Join(err, c.hints.Close())
 	}
+	if o.Residency {
+		if c.residency, err = expertfs.OpenResidency(o.Dir, o.Names); err != nil {
+			err = fmt.Errorf("experts in RAM cannot be preferred: %w", err)
+			return c, errors.Join(err, c.hints.Close(), c.quota.close())
+		}
+	}
 	c.opener = expertfs.NewOpener(o.Dir, o.Names)
 	return c, nil
 }
 
 func (c *connection) close() error {
 	c.opener.Close()
-	return errors.Join(c.hints.Close(), c.quota.close())
+	return errors.Join(c.hints.Close(), c.quota.close(), c.residency.Close())
 }
+
+// Residency is what the mount shows of its RAM, nil unless that was asked for. It
+// holds until Reopen and Close.
+func (s *Store[T]) Residency() *expertfs.Residency { return s.residency }
 
 // Reopen opens the folder anew, after an error that Gone knows and between two
 // batches: nothing of what was mapped is kept. While the folder is not back it

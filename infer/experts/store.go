@@ -21,6 +21,10 @@ type Options struct {
 	Prefetch Prefetch       // whether predictions are told to the mount
 	Arena    *mapped.Arena  // where files are mapped
 
+	// Residency says that the user wants to know what is in RAM: a folder that does
+	// not show it is an error.
+	Residency bool
+
 	// Open opens an expert; nil: by the best way that Dir has. It is called by
 	// several goroutines.
 	Open func(expertfs.Key) (*expertfs.ExpertFile, error)

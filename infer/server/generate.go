@@ -49,6 +49,7 @@ type outcome struct {
 	reused    int // tokens of the prompt that were not computed
 	generated int
 	why       finish
+	replaced  int           // uses of experts in place of the router's choice
 	reading   time.Duration // of the prompt
 	writing   time.Duration // of the answer
 }
@@ -65,11 +66,22 @@ func (j *job) generate(ctx context.Context, e Engine, t *text) (o outcome, err e
 	if x != nil {
 		defer x.Close()
 	}
+	before := substituted(x)
 	if err == nil {
 		o.generated, o.why, err = t.generate(ctx, x, &j.mu)
 	}
+	o.replaced = max(0, substituted(x)-before) // a text that was computed anew counts from 0
 	o.writing = time.Since(read)
 	return o, err
+}
+
+// substituted is how many uses of experts the engine has put in place of the router's
+// choice, if it does such things.
+func substituted(x Text) int {
+	if s, ok := x.(interface{ Substituted() int }); ok {
+		return s.Substituted()
+	}
+	return 0
 }
 
 // begin returns the text of a prompt: that of another choice, if that has left one.

@@ -152,6 +152,7 @@ var errGone = errors.New("client gone")
 func (o *outcome) add(more outcome) {
 	o.reused += more.reused
 	o.generated += more.generated
+	o.replaced += more.replaced
 	o.reading += more.reading
 	o.writing += more.writing
 	o.why = more.why
@@ -168,11 +169,12 @@ type timings struct {
 	PredictMS   float64 `json:"predicted_ms"`
 	PredictEach float64 `json:"predicted_per_token_ms"`
 	PredictRate float64 `json:"predicted_per_second"`
+	Substituted int     `json:"experts_substituted,omitzero"` // beside llama-server's: uses of experts in RAM in place of the router's choice
 }
 
 func (j *job) timings() *timings {
 	o := j.total
-	t := &timings{CacheN: o.reused, PromptN: j.prompt - o.reused, PredictN: o.generated}
+	t := &timings{CacheN: o.reused, PromptN: j.prompt - o.reused, PredictN: o.generated, Substituted: o.replaced}
 	t.PromptMS, t.PromptEach, t.PromptRate = rates(o.reading, t.PromptN)
 	t.PredictMS, t.PredictEach, t.PredictRate = rates(o.writing, t.PredictN)
 	return t
