@@ -1,6 +1,7 @@
 package diskcache
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"expertfs/checkpoint/source"
 	"expertfs/checkpoint/source/remote"
@@ -23,6 +25,8 @@ type Options struct {
 	Dir   string // of all caches; made when it is not there
 	Limit int64  // bytes that this place may take, 0 for no limit
 	Log   *slog.Logger
+
+	latest time.Duration // of a sync, 0 for syncLatest
 }
 
 // Cache is the cache of one place. It is a source.Folder.
@@ -31,6 +35,7 @@ type Cache struct {
 	listing  *remote.Listing
 	dir      string // of this place
 	limit    int64
+	latest   time.Duration
 	log      *slog.Logger
 
 	lock   *os.File
@@ -57,7 +62,7 @@ func Open(upstream *remote.Folder, o Options) (c *Cache, warnings []string, err 
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	c = &Cache{
-		upstream: upstream, limit: o.Limit, log: o.Log, files: map[string]*file{},
+		upstream: upstream, limit: o.Limit, latest: cmp.Or(o.latest, syncLatest), log: o.Log, files: map[string]*file{},
 		dir: filepath.Join(o.Dir, folderName(upstream.Store())),
 	}
 	c.keeper.init(c)

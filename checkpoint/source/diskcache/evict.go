@@ -60,11 +60,16 @@ func fileOf(s source.Source) *file {
 // due, from one goroutine.
 func (c *Cache) Evictable(ask func() []Use) { c.uses.Store(&ask) }
 
+// crowded tells whether it is time to evict.
+func (c *Cache) crowded() bool {
+	return c.limit > 0 && float64(c.used.Load()) > evictFrom*float64(c.limit)
+}
+
 // evict makes room for what is to come.
 func (k *keeper) evict() {
 	c := k.c
 	ask := c.uses.Load()
-	if ask == nil || c.limit == 0 || float64(c.used.Load()) <= evictFrom*float64(c.limit) {
+	if ask == nil || !c.crowded() {
 		return
 	}
 	uses := (*ask)()

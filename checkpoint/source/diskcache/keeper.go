@@ -16,9 +16,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// syncDelay is how long what was written waits for more, so that a sync of the
-// drive is worth it. It is also about what is fetched again after a crash.
-const syncDelay = 100 * time.Millisecond
+// What was written is synced when nothing was for syncQuiet, and syncLatest after it
+// was: a sync takes from the drive, and from whoever fetches, what they would do
+// meanwhile. syncLatest is about what is fetched again after a crash.
+const (
+	syncQuiet  = 100 * time.Millisecond
+	syncLatest = 2 * time.Second
+)
 
 // keeper is the goroutine that makes durable what was written, evicts, and
 // completes files.
@@ -53,11 +57,21 @@ func (k *keeper) run() {
 			return
 		case <-k.wake:
 		}
+		k.await()
+		k.work()
+	}
+}
+
+// await waits for the time to sync what was written now.
+func (k *keeper) await() {
+	for began := time.Now(); time.Since(began) < k.c.latest && !k.c.crowded(); {
 		select {
 		case <-k.stop:
-		case <-time.After(syncDelay):
+			return
+		case <-time.After(syncQuiet):
+			return
+		case <-k.wake: // more was written
 		}
-		k.work()
 	}
 }
 

@@ -27,7 +27,10 @@ func TestMain(m *testing.M) {
 // fillForever fills a cache of which half is evicted again and again.
 func fillForever(dir string) {
 	t := &testing.T{} // says nothing: the parent looks at what is left
-	c, _ := open(t, dir, 2<<20)
+	c, _, err := Open(upstream(t), Options{Dir: dir, Limit: 2 << 20, latest: syncQuiet})
+	if err != nil {
+		os.Exit(1)
+	}
 	if _, err := c.Open("model.safetensors"); err != nil {
 		os.Exit(1)
 	}
