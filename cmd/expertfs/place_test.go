@@ -210,6 +210,26 @@ func TestMountOfTheHub(t *testing.T) {
 	f.umount(t)
 }
 
+// A copy of a mount has a file for each expert, more than are open at a time.
+func TestACopyOfAMountInABucket(t *testing.T) {
+	needMounts(t)
+	dir := t.TempDir()
+	require.NoError(t, checkpointtest.WriteTree(dir, reference.Path(t, "a64/hf")))
+	store, want := bucketOf(t, dir)
+	cache := t.TempDir()
+	f := mountFar(t, "s3://models/b", cache)
+	require.False(t, f.source(t).Complete)
+	r := run(t, "warm", f.point)
+	require.Zero(t, r.code, r.errors)
+	require.Eventually(t, func() bool { return f.source(t).Complete }, patience, poll)
+	f.umount(t)
+	store.Close()
+	f = mountFar(t, "s3://models/b", cache)
+	f.same(t, want)
+	require.Zero(t, f.source(t).Requests)
+	f.umount(t)
+}
+
 func TestMountsThatKeepNothing(t *testing.T) {
 	needMounts(t)
 	_, want := bucketOf(t, reference.Path(t, "a64/hf"))

@@ -18,10 +18,14 @@ const (
 	fillPart    = 1 << 20
 )
 
-// Own notes that the checkpoint is open, so that its files are known: those that
-// are open now, and small ones that were read as a whole. small are those beside the
-// weights, which are fetched.
-func (c *Cache) Own(ctx context.Context, small []source.Source) error {
+// Own notes that the checkpoint is open, so that its files are known: those with
+// weights, those that are open now, and small ones that were read as a whole. small are
+// those beside the weights, which are fetched.
+func (c *Cache) Own(ctx context.Context, weights, small []source.Source) error {
+	own := map[*file]bool{}
+	for _, s := range weights {
+		own[fileOf(s)] = true
+	}
 	var ranges []Range
 	for _, s := range small {
 		if f := fileOf(s); f != nil {
@@ -36,7 +40,7 @@ func (c *Cache) Own(ctx context.Context, small []source.Source) error {
 	for _, name := range slices.Sorted(maps.Keys(c.files)) {
 		f := c.files[name]
 		f.mu.Lock()
-		if f.opened > 0 || f.whole || f.have.covers(extent{0, f.info.Size}) {
+		if own[f] || f.opened > 0 || f.whole || f.have.covers(extent{0, f.info.Size}) {
 			wanted = append(wanted, name)
 		}
 		f.mu.Unlock()

@@ -81,6 +81,24 @@ func TestFilesOfARepository(t *testing.T) {
 	require.NotContains(t, err.Error(), "signed")
 }
 
+func TestAMirrorThatTellsNamesOnly(t *testing.T) {
+	files := repository()
+	h := storetest.NewHub(t, files)
+	whole, err := open(t, "//owner/name").Listing(t.Context())
+	require.NoError(t, err)
+	h.NamesOnly = true
+	f := open(t, "//owner/name")
+	l, err := f.Listing(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, int64(300_000), l.Find("model.safetensors").Size)
+	require.Equal(t, whole.Find("model.safetensors").SHA256, l.Find("model.safetensors").SHA256)
+	require.Equal(t, int64(2), l.Find("config.json").Size)
+	require.Zero(t, h.Content.Requests.Load())
+	h.SetFault(storetest.Status(http.StatusUnauthorized))
+	_, err = f.Ask(t.Context())
+	require.ErrorContains(t, err, "HF_TOKEN")
+}
+
 func TestTheTokenIsFound(t *testing.T) {
 	storetest.NewHub(t, repository())
 	t.Setenv("HF_TOKEN", "")

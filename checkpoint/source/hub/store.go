@@ -12,12 +12,15 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"expertfs/checkpoint/source"
 	"expertfs/checkpoint/source/remote"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // defaultEndpoint is the hub itself.
@@ -103,6 +106,9 @@ func findToken() (string, error) {
 
 // redirected keeps the token to the hub.
 func (s *store) redirected(r *http.Request, via []*http.Request) error {
+	if r.Context().Value(stay{}) != nil {
+		return http.ErrUseLastResponse
+	}
 	if len(via) >= 5 {
 		return errors.New("too many redirections")
 	}
@@ -184,13 +190,65 @@ func (s *store) List(ctx context.Context) (*remote.Listing, error) {
 			return nil, remote.ErrTooMany
 		}
 	}
-	return l, nil
+	return l, s.complete(ctx, l)
+}
+
+// questions is how many files are asked for at a time.
+const questions = 16
+
+// complete asks for the files of which the hub has told the names alone, as mirrors
+// of it do.
+func (s *store) complete(ctx context.Context, l *remote.Listing) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(questions)
+	for _, f := range l.Files {
+		if f.ETag == "" {
+			g.Go(func() error { return s.head(ctx, l, f) })
+		}
+	}
+	return g.Wait()
+}
+
+// sha256Hex matches the etag of a large file, which is its hash.
+var sha256Hex = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// head asks for the length and the etag of a file. Of a large one the hub tells
+// them itself, in the answer that redirects.
+func (s *store) head(ctx context.Context, l *remote.Listing, f *remote.File) error {
+	r, err := s.ask(context.WithValue(ctx, stay{}, true), http.MethodHead, s.endpoint.String()+s.path(l, f), nil)
+	if err != nil {
+		return err
+	}
+	r.Body.Close()
+	if r.StatusCode >= http.StatusBadRequest {
+		return fmt.Errorf("%s: %w", f.Name, s.refusal(r))
+	}
+	f.Size = r.ContentLength
+	if linked, err := strconv.ParseInt(r.Header.Get("X-Linked-Size"), 10, 64); err == nil {
+		f.Size = linked
+	}
+	f.ETag = strings.Trim(cmp.Or(r.Header.Get("X-Linked-Etag"), r.Header.Get("ETag")), `"`)
+	if sha256Hex.MatchString(f.ETag) {
+		f.SHA256 = f.ETag
+	}
+	if f.Size < 0 {
+		return remote.Permanent(fmt.Errorf("%s: the hub does not tell its length", f.Name))
+	}
+	return nil
+}
+
+// stay is the key of contexts of requests that follow no redirection.
+type stay struct{}
+
+// path is where the hub has a file.
+func (s *store) path(l *remote.Listing, f *remote.File) string {
+	return (&url.URL{Path: "/" + s.repo + "/resolve/" + l.Revision + "/" + f.Name}).EscapedPath()
 }
 
 // Get implements remote.Store. What a commit holds does not change, so that only
 // the length is compared.
 func (s *store) Get(ctx context.Context, l *remote.Listing, f *remote.File, off, n int64) (io.ReadCloser, error) {
-	path := (&url.URL{Path: "/" + s.repo + "/resolve/" + l.Revision + "/" + f.Name}).EscapedPath()
+	path := s.path(l, f)
 	r, err := s.ask(ctx, http.MethodGet, s.where(path), map[string]string{"Range": fmt.Sprintf("bytes=%d-%d", off, off+n-1)})
 	if err != nil {
 		s.forget(path)

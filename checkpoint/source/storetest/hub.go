@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -24,6 +25,9 @@ const Token = "hf_a-token-that-no-log-may-have"
 type Hub struct {
 	*Server
 	Content *Server // where it redirects to
+
+	// NamesOnly has it tell the names of files and no more, as mirrors do.
+	NamesOnly bool
 
 	files     map[string][]byte
 	signature string // that addresses must have now
@@ -65,6 +69,7 @@ func (h *Hub) hub(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Repo-Commit", Commit)
 	w.Header().Set("X-Linked-Etag", `"`+hex.EncodeToString(sum[:])+`"`)
 	if len(data) >= largeFile {
+		w.Header().Set("X-Linked-Size", strconv.Itoa(len(data)))
 		http.Redirect(w, r, h.Content.URL+"/"+name+"?X-Amz-Signature="+h.signature, http.StatusFound)
 		return
 	}
@@ -87,8 +92,8 @@ func (h *Hub) describe(w http.ResponseWriter) {
 	}
 	type sibling struct {
 		Name string `json:"rfilename"`
-		Size int    `json:"size"`
-		Blob string `json:"blobId"`
+		Size int    `json:"size,omitempty"`
+		Blob string `json:"blobId,omitempty"`
 		LFS  *lfs   `json:"lfs,omitempty"`
 	}
 	info := map[string]any{"id": "owner/name", "sha": Commit, "lastModified": time.Unix(1e9, 0)}
@@ -96,6 +101,10 @@ func (h *Hub) describe(w http.ResponseWriter) {
 	for name, data := range h.files {
 		sum := sha256.Sum256(data)
 		s := sibling{Name: name, Size: len(data), Blob: hex.EncodeToString(sum[:20])}
+		if h.NamesOnly {
+			siblings = append(siblings, sibling{Name: name})
+			continue
+		}
 		if len(data) >= largeFile {
 			s.LFS = &lfs{hex.EncodeToString(sum[:]), len(data)}
 		}
