@@ -22,6 +22,11 @@
 // buffer, all inputs of some units, and made from there into its place: the
 // transform takes the place of the copy.
 //
+// What a source has to fetch over a network goes another way (far.go): to workers of
+// its own, more of them and with larger pieces, as each waits long and takes no time of
+// the processor meanwhile. So reads of the drive never stand behind the network. The
+// order is the same there: demand before prefetches, the first job first.
+//
 // How a file is opened is its source's matter: see package source. Where
 // O_DIRECT is refused reads are buffered, and files embedded in the program are
 // copied from memory.
