@@ -104,7 +104,7 @@ test-plain:
 
 # The arithmetic of arm64, under qemu on other processors.
 test-arm64:
-	@GO="$(GO)" scripts/test-arm64.sh
+	@GO="$(GO)" ARM64="$(ARM64)" scripts/test-arm64.sh
 
 fuzz:
 	@GO="$(GO)" FUZZTIME=$(FUZZTIME) scripts/fuzz.sh

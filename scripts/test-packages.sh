@@ -30,7 +30,7 @@ if [ "${1-}" = inside ]; then
 	# shellcheck disable=SC2086 # the words of the line
 	setpriv --bounding-set "-all,$caps" --no-new-privs $start 2>/tmp/mount.log &
 	server=$!
-	trap 'kill $server 2>/dev/null || true' EXIT
+	trap 'kill $server 2>/dev/null || true; umount -l /mnt/byhand 2>/dev/null || true' EXIT
 	i=0
 	until [ -e /mnt/packaged/.expertfs/stats ]; do
 		i=$((i + 1))
