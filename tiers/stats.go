@@ -13,11 +13,16 @@ import (
 // Stats returns the figures of now, but that of mappings, which may be a quarter
 // of a second old where many are in RAM.
 func (c *Cache) Stats() expertfs.CacheStats {
+	return c.StatsWith(int64(c.mappings.Get(c.mapped)) * c.slots.bytes)
+}
+
+// StatsWith is Stats for those who look often, and know from an earlier time what
+// is mapped: finding it asks the kernel about each expert in RAM.
+func (c *Cache) StatsWith(mappedBytes int64) expertfs.CacheStats {
 	kernel, err := c.loader.fill.experts.Used()
 	if err != nil {
 		c.log.Warn("no figures from the kernel", "err", err)
 	}
-	mapped := c.mappings.Get(c.mapped)
 	shadows := c.observer.events.report()
 	c.guard.Lock()
 	defer c.guard.Unlock()
@@ -29,7 +34,7 @@ func (c *Cache) Stats() expertfs.CacheStats {
 		Resident: c.table.residents, ResidentBytes: int64(c.table.residents) * s.bytes,
 		LoadingBytes: int64(s.inUse()-c.table.residents) * s.bytes,
 		FreeBytes:    int64(len(s.free)) * s.bytes, HeldBytes: int64(c.table.pinned) * s.bytes,
-		MappedBytes: int64(mapped) * s.bytes,
+		MappedBytes: mappedBytes,
 		Uses:        n.uses, Loads: n.loads,
 		Evictions: n.evictions, Busy: n.busy, Crowded: n.crowded, SlotWait: n.slotWait, OpenWait: n.openWait, Waiting: len(c.loader.queue),
 		BytesRead: c.loader.fill.drive.BytesRead(),

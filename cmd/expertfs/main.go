@@ -61,6 +61,7 @@ func commands() []*cobra.Command {
 		newWarmCommand(),
 		newUmountCommand(),
 		newStatusCommand(),
+		newTopCommand(),
 		newWebCommand(),
 		newCheckCommand(),
 		newPlanCommand(),

@@ -8,7 +8,9 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
+	"time"
 
 	"expertfs"
 	"expertfs/cmd/expertfs/internal/watch"
@@ -102,16 +104,33 @@ func readKey(path string) (string, error) {
 
 // served is the watch.Source of the mount that this process serves. It must not use
 // the mount itself.
-type served struct{ *fsys.FS }
+type served struct {
+	*fsys.FS
 
-// Stats returns the figures.
-func (s served) Stats() (*expertfs.Stats, error) {
-	stats := s.FS.Stats()
+	mu      sync.Mutex // guards what follows
+	last    *expertfs.Stats
+	counted time.Time // when what is mapped was asked for
+}
+
+// mappedEvery is how often the kernel is asked what is mapped, for a page.
+const mappedEvery = 5 * time.Second
+
+// Stats returns the figures; what is mapped may be some seconds old.
+func (s *served) Stats() (*expertfs.Stats, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var stats expertfs.Stats
+	if s.last != nil && time.Since(s.counted) < mappedEvery {
+		stats = s.FS.StatsAfter(s.last)
+	} else {
+		stats, s.counted = s.FS.Stats(), time.Now()
+	}
+	s.last = &stats
 	return &stats, nil
 }
 
 // Live tells where each expert is.
-func (s served) Live() (*expertfs.Live, error) { return s.FS.Live(), nil }
+func (s *served) Live() (*expertfs.Live, error) { return s.FS.Live(), nil }
 
 // page is that of a mount; all is well with one that nobody asked for.
 type page struct{ *web.Server }
@@ -131,7 +150,7 @@ func (c *mountConfig) openPage(fs *fsys.FS, log *slog.Logger) (page, error) {
 		}
 		return nil
 	}
-	s, err := web.Listen(c.http, served{fs}, web.Options{Key: key, Writable: writable, Process: true, Log: log})
+	s, err := web.Listen(c.http, &served{FS: fs}, web.Options{Key: key, Writable: writable, Process: true, Log: log})
 	if err != nil {
 		return page{}, withCode(exitNoListener, fmt.Errorf("--http %s: %w", c.http, err))
 	}

@@ -15,7 +15,7 @@ import (
 // ms; and how often figures are read, for which the mount asks the kernel about
 // each expert in RAM.
 const (
-	lookEvery  = 80 * time.Millisecond
+	lookEvery  = 100 * time.Millisecond
 	statsEvery = time.Second
 	heatEvery  = 5 * time.Second // that of experts that are not used changes slowly
 )
