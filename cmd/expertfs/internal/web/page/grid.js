@@ -3,7 +3,7 @@
 
 import { colour } from "./colour.js";
 
-const FADE = 900; // ms that a flash takes to fade
+const FADE = 450; // ms that a flash takes to fade
 const LEVELS = 12; // of heat
 
 export class Grid {
