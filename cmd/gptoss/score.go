@@ -27,7 +27,8 @@ func newScoreCommand() *cobra.Command {
 		Long: `Score runs the model over a text given as token ids and prints one JSON object
 per position: the token, its log-probability given the ones before it (null for
 the first), and what the model would have put after it. With --from it begins at a
-later position, and computes of those before only what is not stored already.
+later position, and computes of those before only what is not stored already; then
+the text is stored too.
 
 With --prefer-resident the tokens are computed one at a time, as they would be
 generated. With --margins it prints a table instead: what each of these values of
@@ -69,8 +70,10 @@ generated. With --margins it prints a table instead: what each of these values o
 		}
 		var store *prefix.Store
 		defer func() { err = errors.Join(err, closePrefixes(store), e.Close()) }()
-		if store, err = model.prefix.open(e, baseName(model.dir), -1, quietLog(cmd)); err != nil {
-			return err
+		if from > 0 { // else nothing that is known is of use, and much would be stored
+			if store, err = model.prefix.open(e, baseName(model.dir), -1, quietLog(cmd)); err != nil {
+				return err
+			}
 		}
 		s := &scorer{ids: ids, from: from, out: bufio.NewWriter(cmd.OutOrStdout())}
 		if err := s.create(logitsPath, expertsPath, e); err != nil {
