@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"expertfs/tiers"
+	"expertfs/tiers/ram"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
@@ -12,7 +13,7 @@ import (
 // openDense opens a dense file, in RAM as a rule. Read straight from the drive are
 // the embedding, of which readers want few rows; files opened with O_DIRECT that
 // are not in RAM, because who does that reads them once, to make something else
-// of them; and those that the bound on dense files has no room for.
+// of them; and those that the bound on dense files, or the memory, has no room for.
 func (f *FS) openDense(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut, d tiers.Dense) fuse.Status {
 	id := nodeID(in.NodeId)
 	straight := d == tiers.Embedding || in.Flags&unix.O_DIRECT != 0
@@ -31,7 +32,7 @@ func (f *FS) openDense(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOu
 		h, err := f.cache.OpenDense(ctx, d)
 		ctx.stop()
 		switch {
-		case errors.Is(err, tiers.ErrCrowded):
+		case errors.Is(err, tiers.ErrCrowded), !straight && errors.As(err, new(*ram.ShortageError)):
 			straight = true
 		case err != nil:
 			return f.status(err)

@@ -242,8 +242,10 @@ func TestShortageOfDescriptors(t *testing.T) {
 		}
 	}
 	require.ErrorIs(t, err, unix.ENOMEM)
-	_, err = os.Open(s.path("dense", "unembedding.safetensors"))
+	_, err = os.Open(s.path(".expertfs", "rounded", "unembedding.safetensors"))
 	require.ErrorIs(t, err, unix.ENOMEM)
+	_, err = os.ReadFile(s.path("dense", "unembedding.safetensors"))
+	require.NoError(t, err, "it is read from the drive")
 	require.NotZero(t, s.report().Cache.Errors["EMFILE"])
 	// The room of an expert that is let go suffices for another.
 	require.NoError(t, open[0].Close())

@@ -126,18 +126,41 @@ func demandOf(s *expertfs.Stats) budget.Demand {
 }
 
 // allowFiles raises the limit on open files to what a server may need with so many
-// experts in RAM, each of which is a file, or says why that is not possible. The
-// runtime has raised the limit as far as anybody may.
-func allowFiles(experts int64) (warning string) {
+// experts in RAM, each of which is a file. Where that is not possible it says why, and
+// how many experts leave files to all else. The runtime has raised the limit as far as
+// anybody may.
+func allowFiles(experts int64) (most int64, warning string) {
 	const beside = 512 // dense files, the checkpoint, connections
 	need := uint64(experts + beside)
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil || limit.Cur >= need {
-		return ""
+		return experts, ""
 	}
 	higher := unix.Rlimit{Cur: max(limit.Cur, need), Max: max(limit.Max, need)}
 	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &higher); err != nil {
-		return fmt.Sprintf("this process may open %d files, and %d experts in RAM may want %d (%v): fewer will be kept there; ulimit -n and LimitNOFILE= raise that", limit.Cur, experts, need, err)
+		if most = max(int64(limit.Cur)-beside, int64(limit.Cur)/2); most >= experts {
+			return experts, ""
+		}
+		return most, fmt.Sprintf("this process may open %d files, and %d experts in RAM may want %d (%v): the budget is that of %d; ulimit -n and LimitNOFILE= raise that",
+			limit.Cur, experts, need, err, most)
 	}
-	return ""
+	return experts, ""
+}
+
+// fitFiles lowers a budget, and how far it may grow, to the experts that the limit on
+// open files has room for, and tells so.
+func fitFiles(ck *checkpoint.Checkpoint, d *budget.Demand, b *budget.Bounds, auto bool) (warning string) {
+	slot := slotBytes(ck)
+	want := d.Budget
+	if auto {
+		want = b.Max
+	}
+	most, warning := allowFiles(min(want/slot, d.Experts/ck.ExpertSize()))
+	if warning == "" {
+		return ""
+	}
+	room := max(most, 2*int64(ck.Config().TopK)) * slot // with less nothing is computed
+	d.Budget, b.Max = min(d.Budget, room), min(b.Max, room)
+	b.Min = min(b.Min, b.Max)
+	return warning
 }

@@ -68,7 +68,11 @@ func (c *mountConfig) serveCheckpoint(ck *checkpoint.Checkpoint, place *place, l
 	if err != nil {
 		return err
 	}
-	few := allowFiles(min(demand.Budget, demand.Experts) / ck.ExpertSize())
+	bounds, auto, err := c.bounds(ck)
+	if err != nil {
+		return err
+	}
+	few := fitFiles(ck, &demand, &bounds, auto)
 	steps, err := createTrace(c.trace, shape, log)
 	if err != nil {
 		return err
@@ -84,10 +88,6 @@ func (c *mountConfig) serveCheckpoint(ck *checkpoint.Checkpoint, place *place, l
 			err = errors.Join(err, learned.save(cache.Heat()))
 		}
 	}()
-	bounds, auto, err := c.bounds(ck)
-	if err != nil {
-		return err
-	}
 	governor := budget.NewGovernor(cache, bounds, log)
 	governor.Pause(!auto)
 	place.evictBy(ck, cache)
