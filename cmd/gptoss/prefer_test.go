@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"expertfs"
+	"expertfs/infer"
 )
 
 // TestPreferResident generates on mounts with the router's choice leaning towards
@@ -20,6 +22,7 @@ func TestPreferResident(t *testing.T) {
 	t.Run("counts", func(t *testing.T) { testSubstitutes(t, program) })
 	t.Run("served", func(t *testing.T) { testServedSubstitutes(t, program) })
 	t.Run("table", func(t *testing.T) { testMargins(t, program) })
+	t.Run("server dies", func(t *testing.T) { testFollowsTheNewMount(t, program) })
 	t.Run("all in RAM", func(t *testing.T) {
 		dir := mountTiny(t, program, "--ram", "64MiB")
 		names := expertfs.Names{Layers: 4, Experts: 32}
@@ -97,6 +100,34 @@ func testServedSubstitutes(t *testing.T, program string) {
 	answer.Timings.Substituted = nil
 	served(t, []string{"--model", dir}, func(url string) { post(t, url+"/v1/completions", body, &answer) })
 	require.Nil(t, answer.Timings.Substituted)
+}
+
+// testFollowsTheNewMount: when a mount is back, what is in its RAM counts, not what
+// was in that of the one before. The new one has too little for a warm cache.
+func testFollowsTheNewMount(t *testing.T, program string) {
+	dir := t.TempDir()
+	umount := func() { _ = exec.Command(program, "umount", dir).Run() }
+	t.Cleanup(umount)
+	server := mountInFront(t, program, dir, []string{"--ram", "1MiB"})
+	m := modelFlags{dir: dir, mapBytes: "auto", options: infer.Options{PreferResident: 5, Batch: 1}, quiet: true}
+	e, err := m.open()
+	require.NoError(t, err)
+	defer e.Close()
+	s, ids := e.NewSession(), mustIDs(t, someIDs)
+	require.NoError(t, s.Append(t.Context(), ids, nil))
+	before := s.Substituted()
+	require.Positive(t, before)
+	require.NoError(t, server.Process.Kill())
+	_ = server.Wait()
+	require.Error(t, s.Append(t.Context(), ids, nil))
+	umount()
+	before = s.Substituted() // also those of the token that failed
+	server = mountInFront(t, program, dir, []string{"--ram", "400KiB"})
+	require.NoError(t, s.Append(t.Context(), ids, nil))
+	require.Equal(t, before, s.Substituted())
+	require.NoError(t, e.Close())
+	umount()
+	require.NoError(t, server.Wait())
 }
 
 // testMargins reads the table of margins.

@@ -66,11 +66,13 @@ func (j *job) generate(ctx context.Context, e Engine, t *text) (o outcome, err e
 	if x != nil {
 		defer x.Close()
 	}
-	before := substituted(x)
 	if err == nil {
+		before := substituted(x)
 		o.generated, o.why, err = t.generate(ctx, x, &j.mu)
+		if err == nil { // else it may be computed still
+			o.replaced = max(0, substituted(x)-before) // a text that was computed anew counts from 0
+		}
 	}
-	o.replaced = max(0, substituted(x)-before) // a text that was computed anew counts from 0
 	o.writing = time.Since(read)
 	return o, err
 }
