@@ -37,7 +37,8 @@
 // The control files in .expertfs tell and set what a mount does. Stats is stats.json,
 // FormatSize and ParseSize are the sizes of ram, and a trace, which is recorded
 // routing, is read and written by TraceReader and TraceWriter. Uses is what a hit
-// rate is made of, here and everywhere else in the project.
+// rate is made of, here and everywhere else in the project. Which experts are in
+// RAM now is not asked for but seen: OpenResidency maps a page that shows it.
 //
 // # What it depends on
 //
