@@ -1,12 +1,10 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -23,24 +21,29 @@ func newChatCommand() *cobra.Command {
 	var effort string
 	var again bool
 	cmd := &cobra.Command{
-		Use:   "chat --model DIR",
+		Use:   "chat [--model DIR]",
 		Short: "Talk with the model",
-		Long: `Chat asks for messages and shows the model's answers; /? in a chat lists its
-commands. If standard input is not a terminal, all of it is one message, and
-the answer goes to standard output. --continue goes on with the conversation that
-was answered last.
+		Long: `Chat asks for messages and shows the model's answers; /help in a chat lists its
+commands. Without --model it takes the expertfs mount that there is, if there is
+one. If standard input is not a terminal, all of it is one message, and the answer
+goes to standard output. --continue goes on with the conversation that was answered
+last.
 
-The model's reasoning is hidden unless --show-thinking is given. Ctrl-C stops
-an answer, a second one the program.`,
+The model's reasoning is folded unless --show-thinking is given; /reasoning unfolds
+it. Lines are edited with the keys of readline, and what was typed is there the next
+time ($` + historyVariable + ` names the file; none keeps nothing). What is pasted is one
+message. Ctrl-C stops an answer; at an empty prompt a second one ends the chat, as
+does Ctrl-D.`,
 		Args: noArgs,
 	}
 	model := addModelFlags(cmd)
 	c.sampling = addSamplingFlags(cmd)
 	format := addConversationFlags(cmd)
 	flags := cmd.Flags()
+	flags.Lookup("model").Usage = "model folder: an expertfs mount or a plain copy of one (default: the only expertfs mount)"
 	flags.StringVar(&c.system, "system", "", "instructions that the model is to follow")
 	flags.StringVar(&effort, "reasoning-effort", string(harmony.Medium), "how much the model reasons: low, medium or high")
-	flags.BoolVar(&c.showThinking, "show-thinking", false, "show the model's reasoning")
+	flags.BoolVar(&c.showThinking, "show-thinking", false, "show the model's reasoning unfolded")
 	flags.BoolVar(&again, "continue", false, "go on with the conversation that was answered last, with its instructions and effort")
 	flags.BoolVarP(&c.verbose, "verbose", "v", false, "show the speed after each answer")
 	flags.IntVarP(&c.max, "predict", "n", -1, "most tokens of an answer (-1: as many as the context holds)")
@@ -66,6 +69,11 @@ an answer, a second one the program.`,
 				c.effort = chosen
 			}
 		}
+		if model.dir == "" {
+			if model.dir, err = onlyMount(); err != nil {
+				return err
+			}
+		}
 		m, err := openChatModel(model, format, quietLog(cmd))
 		if err != nil {
 			return err
@@ -76,10 +84,17 @@ an answer, a second one the program.`,
 			return err
 		}
 		c.out, c.notes = cmd.OutOrStdout(), cmd.ErrOrStderr()
-		if in := terminal(cmd.InOrStdin()); in != nil {
-			return c.loop(cmd.Context(), newTerminalInput(in, os.Stdout))
+		in := terminal(cmd.InOrStdin())
+		if in == nil {
+			return c.once(cmd.Context(), cmd.InOrStdin())
 		}
-		return c.once(cmd.Context(), cmd.InOrStdin())
+		typed, err := openHistory(historyPath())
+		if err != nil {
+			fmt.Fprintln(c.notes, "note:", err)
+		}
+		c.look = lookOf(c.out)
+		c.greet(version())
+		return c.loop(cmd.Context(), newLineInput(in, c.out, c.notes, typed))
 	}
 	return cmd
 }
@@ -100,6 +115,7 @@ type chat struct {
 	history    []harmony.Message
 	warned     bool      // that conversations cannot be saved
 	out, notes io.Writer // answers; everything else
+	look       look      // of out
 }
 
 // once answers all of in as one message.
@@ -112,11 +128,13 @@ func (c *chat) once(ctx context.Context, in io.Reader) error {
 	if message == "" {
 		return errors.New("standard input is empty: there is no message to answer")
 	}
+	ctx, stop := interruptible(ctx)
+	defer stop()
 	return c.say(ctx, message)
 }
 
-// say sends a message and shows the answer. Both are added to the history,
-// unless it fails otherwise than by errInterrupted.
+// say sends a message and shows the answer, until ctx ends. Both are added to the
+// history, unless it fails otherwise than by errInterrupted.
 func (c *chat) say(ctx context.Context, text string) error {
 	asked := append(c.history[:len(c.history):len(c.history)],
 		harmony.Message{Header: harmony.Header{Role: harmony.User}, Content: text})
@@ -124,17 +142,15 @@ func (c *chat) say(ctx context.Context, text string) error {
 	if err != nil {
 		return err
 	}
-	ctx, stop := interruptible(ctx)
-	defer stop()
-
-	a := &answer{parser: c.encoding.NewParser(), out: c.out, showThinking: c.showThinking}
+	a := &answer{parser: c.encoding.NewParser(), out: c.out, look: c.look, showThinking: c.showThinking}
 	if f := terminal(c.notes); f != nil {
-		a.screen = f
+		a.status = newStatusLine(f)
+		defer a.status.end()
 	}
 	began, before := time.Now(), c.model.engine.Stats()
 	ids, finish, err := c.model.complete(ctx, prompt, infer.Generation{
 		Max: c.max, Stop: c.model.tokens.StopIDs(), Sample: c.sampler.Sample, Emit: a.push,
-	})
+	}, a.reading)
 	a.end()
 	if err = errors.Join(err, a.err); err != nil {
 		return err
@@ -185,98 +201,4 @@ func (c *chat) prompt(messages []harmony.Message) ([]int, error) {
 		return nil, fmt.Errorf("the conversation has %d tokens and the context %d: start a new one with /clear, or raise --ctx-size", len(ids), room)
 	}
 	return ids, nil
-}
-
-// answer shows the messages of the assistant as they come.
-type answer struct {
-	parser       *harmony.Parser
-	out          io.Writer
-	showThinking bool
-	screen       io.Writer // a terminal, or nil
-
-	first   time.Time // when the first token came
-	waiting bool      // the screen says that there is hidden reasoning
-	kind    string    // of the text shown last: thinking, an answer or a call
-	midLine bool      // it did not end with a newline
-	shown   bool      // something was an answer, or a call
-	stray   error
-	err     error // of out
-}
-
-// push takes a token and tells whether more is wanted.
-func (a *answer) push(id int) bool {
-	if a.first.IsZero() {
-		a.first = time.Now()
-	}
-	text, err := a.parser.Push(id)
-	a.stray = err
-	a.show(text)
-	// The words of others are not the model's to say.
-	return a.err == nil && err == nil && (!a.parser.InContent() || a.parser.Header().Role == harmony.Assistant)
-}
-
-// end shows what was held back.
-func (a *answer) end() {
-	a.show(a.parser.Finish())
-	a.wait(false)
-	if a.midLine {
-		a.write("\n")
-	}
-}
-
-// show writes text of the current message, if it is for the user to see.
-func (a *answer) show(text string) {
-	h := a.parser.Header()
-	thinking := h.Channel == harmony.Analysis && h.Recipient == ""
-	if text == "" || h.Role != harmony.Assistant {
-		return
-	}
-	a.shown = a.shown || !thinking
-	a.wait(thinking && !a.showThinking)
-	if thinking && !a.showThinking {
-		return
-	}
-	kind := "answer"
-	if called := callee(h); called != "" {
-		kind = "call of " + called
-	} else if thinking {
-		kind = "thinking"
-	}
-	if kind != cmp.Or(a.kind, "answer") {
-		if a.midLine {
-			a.write("\n")
-		}
-		a.write("(" + kind + ")\n")
-	}
-	a.kind = kind
-	a.write(text)
-}
-
-// callee is the tool that a message calls, or nothing. The channel final is for
-// the user, whoever is named.
-func callee(h harmony.Header) string {
-	if h.Channel == harmony.Final {
-		return ""
-	}
-	return harmony.FunctionName(h.Recipient)
-}
-
-// wait puts a word on the screen while there is nothing else to see.
-func (a *answer) wait(waiting bool) {
-	if a.screen == nil || waiting == a.waiting {
-		return
-	}
-	a.waiting = waiting
-	if waiting {
-		fmt.Fprint(a.screen, "thinking...")
-	} else {
-		fmt.Fprint(a.screen, "\r\x1b[K") // erases the line
-	}
-}
-
-func (a *answer) write(text string) {
-	a.midLine = !strings.HasSuffix(text, "\n")
-	if a.err == nil {
-		_, a.err = io.WriteString(a.out, text)
-	}
 }

@@ -196,10 +196,6 @@ func TestAnswerShowsChannels(t *testing.T) {
 		"<|start|>assistant<|channel|>final<|message|>Yes.\n<|return|>"
 	require.Equal(t, "(call of f)\n{}\n(answer)\nYes.\n", show(t, &answer{}, text))
 	require.Equal(t, "(thinking)\nHm.\n(call of f)\n{}\n(answer)\nYes.\n", show(t, &answer{showThinking: true}, text))
-	var screen strings.Builder
-	require.Equal(t, "(call of f)\n{}\n(answer)\nYes.\n", show(t, &answer{screen: &screen}, text))
-	require.Equal(t, "thinking...\r\x1b[K", screen.String())
-
 	require.Equal(t, "{\"a\": 1}\n", show(t, &answer{}, "<|channel|>final to=all json<|message|>{\"a\": 1}<|return|>"))
 	others := &answer{}
 	require.Equal(t, "Yes.\n", show(t, others, "<|channel|>final<|message|>Yes.<|end|><|start|>user<|message|>And then?<|end|><|start|>assistant<|message|>No"))
@@ -233,7 +229,7 @@ func TestPromptsShareTheirBeginning(t *testing.T) {
 	answer := func(m *chatModel, prompt []int) []int {
 		s, err := (&samplingFlags{params: sample.Params{Temp: 1}, seed: 5}).sampler()
 		require.NoError(t, err)
-		ids, _, err := m.complete(t.Context(), prompt, infer.Generation{Max: 8, Sample: s.Sample})
+		ids, _, err := m.complete(t.Context(), prompt, infer.Generation{Max: 8, Sample: s.Sample}, nil)
 		require.NoError(t, err)
 		return ids
 	}
@@ -242,7 +238,7 @@ func TestPromptsShareTheirBeginning(t *testing.T) {
 		fresh := openTiny(t, dir)
 		require.Equal(t, answer(fresh, prompt), answer(kept, prompt))
 	}
-	_, _, err := kept.complete(t.Context(), []int{1, 5000}, infer.Generation{})
+	_, _, err := kept.complete(t.Context(), []int{1, 5000}, infer.Generation{}, nil)
 	require.ErrorContains(t, err, "5000")
 	require.Equal(t, answer(openTiny(t, dir), text[:20]), answer(kept, text[:20]))
 }

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"expertfs/infer"
 	"expertfs/infer/prefix"
@@ -85,15 +87,22 @@ func (m *chatModel) Vocab() int { return m.engine.Config().Vocab }
 // Context is the most tokens of a text.
 func (m *chatModel) Context() int { return m.engine.Context() }
 
-// complete continues prompt, which is not empty, as Session.Generate does.
-func (m *chatModel) complete(ctx context.Context, prompt []int, g infer.Generation) ([]int, infer.Finish, error) {
+// complete continues prompt, which is not empty, as Session.Generate does. Before
+// that it tells reading, unless that is nil, how many tokens of how many are read.
+func (m *chatModel) complete(ctx context.Context, prompt []int, g infer.Generation, reading func(done, total int)) ([]int, infer.Finish, error) {
 	session := m.text.Session()
 	known := m.text.Begin(prompt, len(prompt)-1) // the logits after the last one are needed
-	if err := session.Append(ctx, prompt[known:], nil); err != nil {
-		if ctx.Err() != nil {
-			return nil, infer.FinishCancelled, nil
+	rest := prompt[known:]
+	for piece := range slices.Chunk(rest, cmp.Or(m.flags.options.Batch, infer.DefaultBatch)) {
+		if reading != nil {
+			reading(session.Len()-known, len(rest))
 		}
-		return nil, "", err
+		if err := session.Append(ctx, piece, nil); err != nil {
+			if ctx.Err() != nil {
+				return nil, infer.FinishCancelled, nil
+			}
+			return nil, "", err
+		}
 	}
 	defer m.text.Keep()
 	return session.Generate(ctx, g)

@@ -14,11 +14,24 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestMain keeps the tests' prefixes and chats out of the user's folders. Those that
-// want some name a folder.
+// asProgram names the variable by which this program is gptoss and no test, and
+// mountsVariable the mounts that it is to find.
+const (
+	asProgram      = "GPTOSS_TEST_AS_PROGRAM"
+	mountsVariable = "GPTOSS_TEST_MOUNTS"
+)
+
+// TestMain keeps the tests' prefixes, chats and lines out of the user's folders.
+// Those that want some name a folder. No test sees the mounts of others.
 func TestMain(m *testing.M) {
+	findMounts = func() ([]string, error) { return strings.Fields(os.Getenv(mountsVariable)), nil }
+	if os.Getenv(asProgram) != "" {
+		main()
+		os.Exit(0)
+	}
 	os.Setenv(prefixVariable, "none")
 	os.Setenv(chatVariable, "none")
+	os.Setenv(historyVariable, "none")
 	os.Exit(m.Run())
 }
 

@@ -6,79 +6,47 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"strings"
-
-	"golang.org/x/term"
 
 	"expertfs/infer/harmony"
 )
 
-// terminal returns the terminal that an input or output is, or nil.
-func terminal(stream any) *os.File {
-	if f, ok := stream.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		return f
-	}
-	return nil
-}
-
-// lineInput asks for lines. The error at the end of the input is io.EOF.
-type lineInput interface {
-	readLine(prompt string) (string, error)
-}
-
-// terminalInput edits lines on a terminal. Between lines the terminal is as it
-// was, so that Ctrl-C sends its signal.
-type terminalInput struct {
-	fd   int
-	edit *term.Terminal
-}
-
-func newTerminalInput(in *os.File, out *os.File) *terminalInput {
-	screen := struct {
-		io.Reader
-		io.Writer
-	}{in, out}
-	return &terminalInput{fd: int(in.Fd()), edit: term.NewTerminal(screen, "")}
-}
-
-func (t *terminalInput) readLine(prompt string) (string, error) {
-	before, err := term.MakeRaw(t.fd)
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = term.Restore(t.fd, before) }()
-	if width, height, err := term.GetSize(t.fd); err == nil && width > 0 {
-		_ = t.edit.SetSize(width, height)
-	}
-	t.edit.SetPrompt(prompt)
-	line, err := t.edit.ReadLine()
-	if errors.Is(err, term.ErrPasteIndicator) {
-		err = nil
-	}
-	return line, err
-}
-
 // loop talks until the input ends or the user leaves.
 func (c *chat) loop(ctx context.Context, in lineInput) error {
+	signals, end := watchChatSignals()
+	defer end()
+	leaving := false // Ctrl-C was the last that was typed
 	for {
 		text, err := readMessage(in)
-		if errors.Is(err, io.EOF) {
+		switch {
+		case errors.Is(err, io.EOF):
 			fmt.Fprintln(c.out)
 			return nil
-		}
-		if err != nil {
+		case errors.Is(err, errInterrupted):
+			if text != "" {
+				continue
+			}
+			if leaving {
+				return nil
+			}
+			leaving = true
+			fmt.Fprintln(c.notes, "(Ctrl-C once more ends the chat, as does Ctrl-D)")
+			continue
+		case err != nil:
 			return err
 		}
+		leaving = false
 		switch {
 		case text == "":
 		case text == "/bye", text == "/exit", text == "/quit":
 			return nil
-		case strings.HasPrefix(text, "/"):
+		case strings.HasPrefix(text, "/") && !strings.Contains(text, "\n"):
 			err = c.command(text)
 		default:
-			err = c.say(ctx, text)
+			answering, done := signals.answering(ctx)
+			err = c.say(answering, text)
+			done()
 		}
 		switch {
 		case errors.Is(err, errInterrupted):
@@ -89,23 +57,32 @@ func (c *chat) loop(ctx context.Context, in lineInput) error {
 	}
 }
 
-// readMessage reads a line, or all lines from a """ to the next.
+// readMessage reads a line, or all lines from a """ to the next. What was pasted may
+// have several lines in one: its first keeps its indent. With errInterrupted comes
+// what was given up.
 func readMessage(in lineInput) (string, error) {
 	line, err := in.readLine(">>> ")
 	if err != nil {
-		return "", err
+		return line, err
 	}
 	const quotes = `"""`
-	text, ok := strings.CutPrefix(strings.TrimSpace(line), quotes)
+	whole := strings.TrimRight(strings.TrimLeft(line, "\n"), " \t\n")
+	if !strings.Contains(whole, "\n") {
+		whole = strings.TrimSpace(whole)
+	}
+	text, ok := strings.CutPrefix(whole, quotes)
 	if !ok {
-		return strings.TrimSpace(line), nil
+		return whole, nil
 	}
 	for {
-		if inside, _, ok := strings.Cut(text, quotes); ok {
+		if inside, after, ok := strings.Cut(text, quotes); ok {
+			if strings.TrimSpace(after) != "" { // the quotes are the text's own
+				return quotes + text, nil
+			}
 			return strings.Trim(inside, "\n"), nil
 		}
 		if line, err = in.readLine("... "); err != nil {
-			return "", err
+			return text, err
 		}
 		text += "\n" + line
 	}
@@ -114,13 +91,15 @@ func readMessage(in lineInput) (string, error) {
 const chatHelp = `/set parameter NAME VALUE  temperature, top_k, top_p, min_p, seed or max_tokens
 /set system TEXT           instructions for the model; none if TEXT is empty
 /set effort LEVEL          low, medium or high
-/set thinking on|off       show the model's reasoning, or not
+/reasoning                 show the model's reasoning, that of the last answer too, or fold it again
 /set verbose on|off        show the speed after each answer, or not
 /show                      show the settings
 /clear                     forget the conversation
 /save NAME                 save the conversation
 /load NAME                 go on with a saved one; last is the one that was answered last
 /bye, /exit or /quit       leave, as does Ctrl-D
+Ctrl-C                     stop the answer
+Alt-Enter                  begin another line of the message; what is pasted may have several
 """                        begins and ends a message of several lines
 `
 
@@ -139,6 +118,8 @@ func (c *chat) command(line string) error {
 		return c.save(rest)
 	case "/load":
 		return c.load(rest)
+	case "/reasoning":
+		return c.reasoning(cmp.Or(rest, onOff(!c.showThinking)))
 	case "/show":
 		return c.showSettings()
 	case "/set":
@@ -162,6 +143,26 @@ func onOff(b bool) string {
 		return "on"
 	}
 	return "off"
+}
+
+// reasoning unfolds the reasoning, beginning with that of the last answer, or folds
+// it.
+func (c *chat) reasoning(value string) error {
+	if err := c.set("thinking", value); err != nil || !c.showThinking {
+		return err
+	}
+	last := len(c.history)
+	for last > 0 && c.history[last-1].Role == harmony.Assistant {
+		last--
+	}
+	for _, m := range c.history[last:] {
+		if m.Channel == harmony.Analysis && m.Recipient == "" {
+			if _, err := fmt.Fprintln(c.out, c.look.dim(m.Content)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // set changes a setting, or none if the value is not valid.

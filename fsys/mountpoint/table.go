@@ -7,11 +7,12 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"expertfs"
 )
 
-// FSType is the filesystem type that the kernel's mount table shows for our
-// mounts; programs may look for it there.
-const FSType = "fuse.expertfs"
+// FSType is the filesystem type that the kernel's mount table shows for our mounts.
+const FSType = expertfs.FSType
 
 // Mount is one line of the kernel's mount table.
 type Mount struct {

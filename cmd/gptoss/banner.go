@@ -1,0 +1,62 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/dustin/go-humanize"
+
+	"expertfs"
+	"expertfs/infer/kernel"
+)
+
+// findMounts returns the mounts of this machine.
+var findMounts = expertfs.Mounts
+
+// onlyMount returns the mount point of the one mount that there is.
+func onlyMount() (string, error) {
+	mounts, err := findMounts()
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("no model given, and no mount found: %w: use --model DIR", err)
+	case len(mounts) == 0:
+		return "", usageErrorf("no model given, and nothing is mounted: expertfs mount CHECKPOINT DIR, or use --model DIR")
+	case len(mounts) > 1:
+		return "", usageErrorf("no model given, and there are %d mounts: use --model with one of them:\n  %s",
+			len(mounts), strings.Join(mounts, "\n  "))
+	}
+	return mounts[0], nil
+}
+
+// greet says what talks here, by what means, and how to stop it.
+func (c *chat) greet(version string) {
+	e := c.model.engine
+	lines := []string{
+		fmt.Sprintf("gptoss %s: %s, a context of %d tokens", version, baseName(c.model.name), e.Context()),
+		fmt.Sprintf("kernels %s, activations %s, dense weights %s, keys and values %s, %d threads", kernel.Name(), e.Act(), e.Dense(), e.KV(), e.Threads()),
+	}
+	lines = append(lines, c.model.storage()...)
+	if n := len(c.history); n > 0 {
+		lines = append(lines, fmt.Sprintf("going on with a conversation of %d messages", n))
+	}
+	lines = append(lines, "/help lists the commands; Ctrl-C stops an answer; Ctrl-D ends the chat")
+	for _, line := range lines {
+		fmt.Fprintln(c.out, c.look.dim(line))
+	}
+}
+
+// storage says where the experts come from.
+func (m *chatModel) storage() []string {
+	s, err := expertfs.ReadStats(m.name)
+	if err != nil {
+		return []string{fmt.Sprintf("experts from %s: %v", m.name, err)}
+	}
+	lines := []string{fmt.Sprintf("mount %s: %s of RAM for %s of experts, %d of %d in it; policy %s",
+		s.Mountpoint, humanize.IBytes(uint64(s.Cache.Budget)), humanize.IBytes(uint64(s.ExpertSize*int64(s.Layers*s.Experts))),
+		s.Cache.Resident, s.Layers*s.Experts, s.Cache.Policy)}
+	if d, err := readDriveStats(m.name); err == nil {
+		how, _ := d.way(0)
+		lines = append(lines, how)
+	}
+	return lines
+}
