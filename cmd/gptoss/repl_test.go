@@ -179,7 +179,7 @@ func TestChatTyping(t *testing.T) {
 	k.ends()
 	require.Equal(t, []string{
 		"\tfor {\n\t\tx++\n\n\t}\n/bye\n世界 end",
-		"世Z界y界e\u0301👩‍👩‍👧é",
+		"世界Z界ye\u0301👩‍👩‍👧é",
 		"a\tb\nc",
 		"/not a comma\nnd",
 	}, k.asked())
