@@ -27,8 +27,9 @@ build: needs-build
 	$(GO) build -o $(BIN)/ ./cmd/...
 
 # Programs, manual pages, completions, the systemd unit and mount.expertfs; DESTDIR is
-# honoured. Uninstall takes away what install puts.
-install uninstall: build
+# honoured. Uninstall takes away what install puts. Root often has no Go: then what
+# was built is installed as it is.
+install uninstall: $(shell ! command -v $(GO) >/dev/null && [ -x "$(BIN)/expertfs" ] && [ -x "$(BIN)/gptoss" ] || echo build)
 	@DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" HELPERS="$(HELPERS)" BIN="$(BIN)" scripts/install.sh $@
 
 # A deb and an rpm; VERSION and GOARCH choose release and processors.
