@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -207,6 +208,63 @@ func TestAnswerShowsChannels(t *testing.T) {
 	a := &answer{}
 	require.Equal(t, "Yes\n", show(t, a, "<|message|>Yes<|end|>stray"))
 	require.ErrorContains(t, a.stray, "between two messages")
+}
+
+// On a terminal reasoning is dim, or folded to a line, and what would move the
+// cursor is taken out.
+func TestAnswerOnTerminals(t *testing.T) {
+	const text = "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>commentary to=functions.f<|message|>{}<|call|>" +
+		"<|start|>assistant<|channel|>final<|message|>Yes\x1b[2J.\n<|return|>"
+	require.Regexp(t, `^\x1b\[2m\(thought for \d+\.\d s, 2 tokens; /reasoning shows it\)\x1b\[0m\n\x1b\[2m\(call of f\)\x1b\[0m\n{}\nYes\x{FFFD}\[2J\.\n$`,
+		show(t, &answer{look: coloured}, text))
+	unfolded := show(t, &answer{look: coloured, showThinking: true}, text)
+	require.Contains(t, unfolded, "\x1b[2mHm\x1b[0m")
+	require.NotContains(t, unfolded, "thought")
+	require.Contains(t, show(t, &answer{look: plain, showThinking: true}, text), "(thinking)\nHm.\n(call of f)\n{}\n(answer)\nYes")
+
+	c, out, notes := newTestChat(t, &chatModel{tokens: tokenizer.O200kHarmony()})
+	c.history = []harmony.Message{
+		{Header: harmony.Header{Role: harmony.Assistant, Channel: harmony.Analysis}, Content: "Of old."},
+		{Header: harmony.Header{Role: harmony.User}, Content: "And?"},
+		{Header: harmony.Header{Role: harmony.Assistant, Channel: harmony.Analysis}, Content: "Hm."},
+		{Header: harmony.Header{Role: harmony.Assistant, Channel: harmony.Final}, Content: "Yes."},
+	}
+	require.NoError(t, c.command("/reasoning"))
+	require.NoError(t, c.command("/reasoning"))
+	require.Equal(t, "Hm.\n", out.String())
+	require.Equal(t, "(reasoning is shown)\n(reasoning is folded)\n", notes.String())
+	require.ErrorContains(t, c.command("/reasoning maybe"), "on or off")
+}
+
+func TestStatusLine(t *testing.T) {
+	var screen strings.Builder
+	s := &statusLine{screen: &screen}
+	s.draw(time.Now())
+	s.say("reading the prompt: 0 of 9 tokens")
+	s.draw(s.began)
+	require.Empty(t, screen.String(), "too soon")
+	s.draw(s.began.Add(12 * time.Second))
+	s.clear()
+	s.clear()
+	require.Equal(t, "\r\x1b[Kreading the prompt: 0 of 9 tokens, 12 s\r\x1b[K", screen.String())
+	var none *statusLine
+	none.say("")
+	none.clear()
+	none.end()
+}
+
+// Quotes that do not end a message are its own.
+func TestReadMessage(t *testing.T) {
+	for line, want := range map[string]string{
+		"  one line ":                      "one line",
+		"\n\tif x:\n\t\ty \n":              "\tif x:\n\t\ty",
+		`"""a "b" """`:                     `a "b" `,
+		"\"\"\"What it is.\"\"\"\nx = 1\n": "\"\"\"What it is.\"\"\"\nx = 1",
+	} {
+		got, err := readMessage(&typed{lines: []string{line}})
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
 }
 
 // brokenPipe is an output whose reader has gone.

@@ -148,9 +148,14 @@ func onOff(b bool) string {
 // reasoning unfolds the reasoning, beginning with that of the last answer, or folds
 // it.
 func (c *chat) reasoning(value string) error {
-	if err := c.set("thinking", value); err != nil || !c.showThinking {
+	if err := c.set("thinking", value); err != nil {
 		return err
 	}
+	if !c.showThinking {
+		fmt.Fprintln(c.notes, "(reasoning is folded)")
+		return nil
+	}
+	fmt.Fprintln(c.notes, "(reasoning is shown)")
 	last := len(c.history)
 	for last > 0 && c.history[last-1].Role == harmony.Assistant {
 		last--
