@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"expertfs/infer/mapped"
 )
 
 // text is a text of a test, and the logits that it has when computed alone.
@@ -215,4 +217,32 @@ func TestWhatIsNoBatchIsRefused(t *testing.T) {
 	require.ErrorContains(t, e.Run(ctx, Piece{Session: other.NewSession(), IDs: []int{1}}), "another model's session")
 	require.ErrorContains(t, e.Run(ctx, Piece{Session: a, IDs: []int{1}}, Piece{Session: b, IDs: make([]int, 11)}), "11 tokens do not fit")
 	require.Zero(t, a.Len())
+}
+
+// fault is what reading a mapped file that was cut panics with.
+type fault struct{}
+
+func (fault) Error() string { return "fault" }
+func (fault) Addr() uintptr { return 1 }
+
+// A batch that fails at the very end leaves no logits of tokens that nobody has got.
+func TestBatchThatFailsInTheHead(t *testing.T) {
+	c := smallConfig()
+	_, tree := randomModel(t, c, 3)
+	e := open(t, tree, Options{})
+	r := rand.New(rand.NewPCG(6, 6))
+	one, two := e.NewSession(), e.NewSession()
+	pieces := []Piece{
+		{Session: one, IDs: randomIDs(r, logitsTogether+5, c.Vocab), Each: func(int, []float32) {}, Logits: true},
+		{Session: two, IDs: randomIDs(r, 5, c.Vocab), Each: func(int, []float32) { panic(fault{}) }},
+	}
+	var failed *mapped.FaultError
+	require.ErrorAs(t, e.Run(context.Background(), pieces...), &failed)
+	for _, s := range []*Session{one, two} {
+		require.Zero(t, s.Len())
+		require.Nil(t, s.Logits())
+	}
+	want := allLogits(t, e.NewSession(), pieces[0].IDs)
+	require.NoError(t, e.Run(context.Background(), pieces[0]))
+	requireBits(t, want[len(want)-1], one.Logits())
 }

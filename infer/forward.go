@@ -86,16 +86,19 @@ func (b *Batch) Advance(ctx context.Context, more func() bool) (done bool, err e
 	}
 	took := time.Since(began)
 	e.stats.Elapsed += took
-	if done {
+	if !done || first > 0 {
+		took = 0 // tells nothing of a whole batch
+	}
+	if err := e.experts.End(took); err != nil {
+		return false, err
+	}
+	if done { // from here on nothing fails: who tries a batch again must not add its tokens twice
 		for _, p := range b.pieces {
 			p.Session.add(p.IDs)
 		}
 		e.stats.Tokens += len(b.mem.rows)
 	}
-	if !done || first > 0 {
-		took = 0 // tells nothing of a whole batch
-	}
-	return done, e.experts.End(took)
+	return done, nil
 }
 
 // begin begins some layers of the batch with the store of experts.
@@ -117,6 +120,9 @@ func (b *Batch) begin(ctx context.Context) error {
 func (b *Batch) end(err error) {
 	if b.over = errOver; err != nil {
 		b.over = err
+		for _, p := range b.pieces { // some may have those of tokens that they did not get
+			p.Session.logits = nil
+		}
 	}
 	b.mem.release()
 	b.e.spare, b.mem = b.mem, nil
