@@ -110,7 +110,7 @@ func (s *Scheduler) endChunk(c *chunk, err error) {
 	s.chunk = nil
 	for _, x := range c.parts {
 		if err == nil {
-			x.ids = x.ids[x.n:]
+			x.ids, x.alone = x.ids[x.n:], false
 		}
 		switch {
 		case err == nil && len(x.ids) == 0:

@@ -255,3 +255,45 @@ func TestRandomTraffic(t *testing.T) {
 	}
 	within(t, "traffic", wg.Wait)
 }
+
+// After a failure in company each prompt is tried alone, and those that it has not
+// come from share chunks again.
+func TestCompanyAfterAFailure(t *testing.T) {
+	e := newScript(t, 3)
+	s := newTestScheduler(t, e, Options{Chunk: 60, Whole: 60})
+	bad, one, two := new(infer.Session), new(infer.Session), new(infer.Session)
+	together := make(chan struct{})
+	e.layer = func(_ context.Context, p *scriptPart) error {
+		if p.number == 0 {
+			<-together
+		}
+		if p.has(bad) {
+			return errBroken
+		}
+		return nil
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() { require.NoError(t, s.Append(context.Background(), new(infer.Session), []int{1}, nil)) })
+	for len(e.batches()) == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	for session, want := range map[*infer.Session]error{bad: errBroken, one: nil, two: nil} {
+		wg.Go(func() { require.Equal(t, want, s.Append(context.Background(), session, make([]int, 600), nil)) })
+	}
+	for waits := 0; waits < 3; time.Sleep(time.Millisecond) {
+		s.mu.Lock()
+		waits = len(s.prompts)
+		s.mu.Unlock()
+	}
+	close(together)
+	within(t, "all", wg.Wait)
+	shared := 0
+	for _, p := range e.batches() {
+		if p.has(one) && p.has(two) && !p.has(bad) {
+			shared++
+		}
+	}
+	require.GreaterOrEqual(t, shared, 600/30-2)
+	require.Equal(t, 600, e.have[one])
+	require.Equal(t, 600, e.have[two])
+}

@@ -212,7 +212,9 @@ func (x *Text) Logits() []float32 {
 
 // Substituted is infer.Session's, of the session that the text has now.
 func (x *Text) Substituted() int {
-	if x.h == nil {
+	x.t.mu.Lock()
+	defer x.t.mu.Unlock()
+	if x.h == nil { // a spare's may be taken at any time
 		return 0
 	}
 	return x.h.Session().Substituted()

@@ -221,3 +221,34 @@ func TestWaitingForMemory(t *testing.T) {
 	first.Close()
 	within(t, "the next", func() { require.NoError(t, <-result) })
 }
+
+// A spare's memory may be taken while its owner asks about it.
+func TestSparesMayBeTakenAtAnyTime(t *testing.T) {
+	e, alone := openSmall(t, infer.Options{Threads: 1})
+	texts := NewTexts(e, nil, 2*Bytes(e, 100), 1)
+	t.Cleanup(texts.Close)
+	r := rand.New(rand.NewPCG(2, 2))
+	for range 20 {
+		ids := randomIDs(r, 60)
+		x, _, err := texts.Prompt(context.Background(), ids, nil)
+		require.NoError(t, err)
+		spare := x.Fork()
+		require.NotNil(t, spare)
+		var wg sync.WaitGroup
+		other := randomIDs(r, 100)
+		wg.Go(func() {
+			x, _, err := texts.Prompt(context.Background(), other, nil)
+			require.NoError(t, err)
+			x.Close()
+		})
+		for range 1000 {
+			require.Zero(t, spare.Substituted())
+		}
+		require.Equal(t, bits(x.Logits()), bits(spare.Logits()))
+		x.Close()
+		wg.Wait()
+		require.NoError(t, spare.Append(context.Background(), []int{7}))
+		require.Equal(t, alone.logits(t, append(ids[:60:60], 7)), bits(spare.Logits()))
+		spare.Close()
+	}
+}
