@@ -14,7 +14,8 @@ type Engine interface {
 	// Prompt makes texts of ids, which are not empty: one, and others that go on by
 	// themselves, as many as most in all while there is room. It tells how many of
 	// the first ids did not have to be computed. With each, which sees the logits
-	// after every token in order and must not keep them, all are computed. When
+	// after every token in order and must not keep them, all are computed; it is
+	// not called any more when Prompt has returned, and other texts wait for it. When
 	// ctx ends it returns ctx's error. All texts are to be closed.
 	Prompt(ctx context.Context, ids []int, most int, each func(position int, logits []float32)) (t []Text, reused int, err error)
 }

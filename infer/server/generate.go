@@ -39,7 +39,9 @@ type text struct {
 	chooser  *chooser
 	logprobs int // how many alternatives of each token are wanted; negative: not even its own probability
 	reader   reader
-	// each sees the logits after every token of the prompt; may be nil.
+	// each sees the logits after every token of the prompt; may be nil. The engine
+	// calls it while all of its texts wait: it must not wait for a client, nor for a
+	// lock that is held while one is waited for.
 	each func(position int, logits []float32)
 }
 
@@ -92,7 +94,7 @@ func (j *job) begin(ctx context.Context, e Engine, t *text, o *outcome) (Text, e
 		return x, nil
 	}
 	o.prompt = len(t.prompt)
-	texts, reused, err := e.Prompt(ctx, t.prompt, t.origin.wanted(), t.guarded(&j.mu))
+	texts, reused, err := e.Prompt(ctx, t.prompt, t.origin.wanted(), t.each)
 	o.reused = reused
 	if err != nil {
 		t.origin.leave(nil)
@@ -100,18 +102,6 @@ func (j *job) begin(ctx context.Context, e Engine, t *text, o *outcome) (Text, e
 	}
 	t.origin.leave(texts[1:])
 	return texts[0], nil
-}
-
-// guarded is each, with the lock of the job's readers held.
-func (t *text) guarded(mu *sync.Mutex) func(int, []float32) {
-	if t.each == nil {
-		return nil
-	}
-	return func(position int, logits []float32) {
-		mu.Lock()
-		defer mu.Unlock()
-		t.each(position, logits)
-	}
 }
 
 // generate goes on from x, which is nil if there is nothing to go on from. The lock is

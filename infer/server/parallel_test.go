@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -162,3 +163,46 @@ func (q *queue) waits() int {
 }
 
 var errGoneExpert = errors.New("layer 3, expert 7: gone")
+
+// heldReader holds the lock of its job, as one whose client does not read.
+type heldReader struct {
+	held chan struct{} // closed when it does
+	free chan struct{} // closed when it may go on
+}
+
+func (r *heldReader) next(int) ([]int, []uint64, error) { return nil, nil, nil }
+
+func (r *heldReader) push(p tokenProb) (int, bool, error) {
+	close(r.held)
+	<-r.free
+	return p.id, false, nil
+}
+
+func (r *heldReader) end(why finish) (finish, error) { return why, nil }
+
+// A client that does not read does not hold up the engine, which computes for all.
+func TestEngineWaitsForNoReader(t *testing.T) {
+	_, s, _ := startParallel(t, 2, nil)
+	j, err := s.begin(t.Context())
+	require.NoError(t, err)
+	defer j.end()
+	chooser, err := newChooser(&sampling{}, 1)
+	require.NoError(t, err)
+	slow := &heldReader{make(chan struct{}), make(chan struct{})}
+	sees := &text{prompt: []int{1, 2}, logprobs: -1, each: func(position int, _ []float32) {
+		if <-slow.held; position == 1 {
+			close(slow.free)
+		}
+	}}
+	sees.reader = &heldReader{make(chan struct{}), slow.free}
+	ended := make(chan error, 1)
+	go func() {
+		ended <- j.run(t.Context(), []*text{{prompt: []int{1}, max: 1, chooser: chooser, logprobs: -1, reader: slow}, sees}, nil)
+	}()
+	select {
+	case err := <-ended:
+		require.NoError(t, err)
+	case <-time.After(time.Minute):
+		t.Fatal("the engine waits for a reader")
+	}
+}
