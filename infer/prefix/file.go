@@ -102,11 +102,12 @@ func readHeader(f io.ReaderAt, parts int) (*header, error) {
 		return nil, fmt.Errorf("%w: the header's lengths", errTorn)
 	}
 	if size > len(b) {
-		b = make([]byte, size)
-		if _, err := f.ReadAt(b, 0); err == io.EOF {
-			return nil, fmt.Errorf("%w: a part of the header", errTorn)
-		} else if err != nil {
+		// What is not there gets no memory.
+		if b, err = io.ReadAll(io.NewSectionReader(f, 0, int64(size))); err != nil {
 			return nil, err
+		}
+		if len(b) < size {
+			return nil, fmt.Errorf("%w: a part of the header", errTorn)
 		}
 	}
 	b = b[:size]

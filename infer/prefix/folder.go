@@ -93,10 +93,13 @@ func list(dir string) (map[string][]stored, error) {
 	}
 	all := make(map[string][]stored)
 	for _, e := range entries {
-		if len(e.Name()) != 2*len(id{}) || !e.IsDir() {
+		if key, err := hex.DecodeString(e.Name()); err != nil || len(key) != len(id{}) || !e.IsDir() {
 			continue
 		}
 		files, err := listKey(filepath.Join(dir, e.Name()))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // gone meanwhile
+		}
 		if err != nil {
 			return nil, err
 		}

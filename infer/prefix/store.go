@@ -34,6 +34,7 @@ type Options struct {
 type Store struct {
 	shape *infer.Shape
 	key   id
+	model Model
 	start int
 	root  string // Dir
 	dir   string // of the key
@@ -47,6 +48,7 @@ type Store struct {
 	tree   tree
 	memory int64 // of States in the tree
 	listed time.Time
+	warned bool // of a file that cannot be read
 	stats  Stats
 }
 
@@ -62,7 +64,7 @@ type Stats struct {
 // Open returns a Store of what Dir has. It makes the folder if there is none.
 func Open(o Options) (*Store, error) {
 	s := &Store{
-		shape: o.Shape, key: o.Key, start: o.Start, root: o.Dir, disk: o.Disk, ram: o.RAM, log: o.Log, tree: newTree(o.Shape),
+		shape: o.Shape, key: o.Key, model: o.Model, start: o.Start, root: o.Dir, disk: o.Disk, ram: o.RAM, log: o.Log, tree: newTree(o.Shape),
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -71,15 +73,20 @@ func Open(o Options) (*Store, error) {
 		return s, nil
 	}
 	s.dir = filepath.Join(o.Dir, s.key.String())
-	if err := os.MkdirAll(s.dir, 0o700); err != nil {
-		return nil, err
-	}
-	if err := o.Model.describe(s.dir); err != nil {
+	if err := s.makeFolder(); err != nil {
 		return nil, err
 	}
 	s.scan()
 	s.writer = newWriter(s)
 	return s, nil
+}
+
+// makeFolder makes the folder of the key, if there is none.
+func (s *Store) makeFolder() error {
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return err
+	}
+	return s.model.describe(s.dir)
 }
 
 // Close writes what is still to be written, until ctx ends.
@@ -183,8 +190,9 @@ func (s *Store) discard(path string, err error) {
 		s.stats.Torn++
 		s.log.Warn("a stored prefix is of no use and is removed", "file", path, "err", err)
 		_ = os.Remove(path)
-	default:
-		s.log.Warn("a stored prefix cannot be read", "file", path, "err", err)
+	case !s.warned: // the folder is looked at again and again
+		s.warned = true
+		s.log.Warn("stored prefixes cannot be read; others are not reported", "file", path, "err", err)
 	}
 }
 
@@ -274,11 +282,15 @@ func (s *Store) scan() {
 		return
 	}
 	info, err := os.Stat(s.dir)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if errors.Is(err, fs.ErrNotExist) { // it was removed with all that was in it
+		s.listed = time.Time{}
+		s.gather(nil)
+	}
 	if err != nil {
 		return
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if info.ModTime().Equal(s.listed) {
 		return
 	}

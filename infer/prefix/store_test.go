@@ -1,13 +1,16 @@
 package prefix
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"flag"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -280,14 +283,71 @@ func TestFolderThatCannotBe(t *testing.T) {
 	_, err := Open(Options{Shape: testShape, Dir: file})
 	require.ErrorContains(t, err, "not a directory")
 
-	// One that vanishes costs what was stored, and no more.
+	// One that is not to be written costs what would be stored, and no more.
 	dir := filepath.Join(t.TempDir(), "there")
 	s := openStore(t, dir, nil)
 	require.NoError(t, os.RemoveAll(dir))
+	require.NoError(t, os.WriteFile(dir, nil, 0o600))
 	keep(s, count(0, 30), 30)
 	require.NoError(t, s.Close(context.Background()))
 	require.EqualValues(t, 1, s.Stats().Dropped)
 	requireText(t, s, count(0, 30), 30)
+}
+
+// A folder that is removed while it is in use is made again, with what is in RAM.
+func TestFolderThatIsRemoved(t *testing.T) {
+	dir, ids := t.TempDir(), count(0, 60)
+	s := openStore(t, dir, nil)
+	keep(s, ids, 30)
+	soon := func(n int) {
+		t.Helper()
+		require.Eventually(t, func() bool { return len(files(t, dir)) == n }, time.Minute, time.Millisecond)
+	}
+	soon(1)
+	all, err := TakeInventory(dir)
+	require.NoError(t, err)
+	require.NoError(t, all[0].Remove())
+	require.NoDirExists(t, s.dir)
+	require.Equal(t, 30, s.reach(ids, 60), "it is still in RAM")
+	soon(1)
+	keep(s, ids, 60)
+	soon(2)
+	all, err = TakeInventory(dir)
+	require.NoError(t, err)
+	require.Equal(t, "test", all[0].Name)
+	info, err := os.Stat(s.dir)
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o700), info.Mode().Perm())
+	requireText(t, openStore(t, dir, nil), ids, 60)
+}
+
+// Folders of others are left alone, though their names are as long.
+func TestFoldersOfOthers(t *testing.T) {
+	dir := t.TempDir()
+	other := filepath.Join(dir, strings.Repeat("x", 32))
+	require.NoError(t, os.Mkdir(other, 0o700))
+	file := filepath.Join(other, temporary+"a")
+	require.NoError(t, os.WriteFile(file, []byte("x"), 0o600))
+	require.NoError(t, os.Chtimes(file, time.Time{}, time.Now().Add(-time.Hour)))
+	all, err := TakeInventory(dir)
+	require.NoError(t, err)
+	require.Empty(t, all)
+	require.FileExists(t, file)
+}
+
+// A short file that says that it has a long header does not get its memory.
+func TestHeaderThatIsNotThere(t *testing.T) {
+	const tokens = 1 << 24
+	b := (&header{to: tokens, sums: make([]uint32, 3)}).encode()
+	binary.LittleEndian.PutUint32(b[12:], uint32(fixedHeader+4*tokens+4*3+4))
+	b = append(b, make([]byte, 8192)...)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := readHeader(bytes.NewReader(b), 3)
+	runtime.ReadMemStats(&after)
+	require.ErrorIs(t, err, errTorn)
+	require.ErrorContains(t, err, "a part of the header")
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20))
 }
 
 func TestAbandonedFilesAreRemoved(t *testing.T) {

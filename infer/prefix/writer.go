@@ -2,7 +2,9 @@ package prefix
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"time"
@@ -122,6 +124,9 @@ func (w *writer) write(p unsaved) {
 	}
 	if !useless {
 		size, err = writeSegment(s.path(p.segment), s.key, p.segment, p.state)
+		if errors.Is(err, fs.ErrNotExist) && s.makeFolder() == nil { // somebody has removed it
+			size, err = writeSegment(s.path(p.segment), s.key, p.segment, p.state)
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
