@@ -102,7 +102,7 @@ func listPrefixes(out io.Writer, all []prefix.Inventory, tokens *tokenizer.Token
 func beginning(t *prefix.StoredText, tokens *tokenizer.Tokenizer) string {
 	ids := t.IDs(24)
 	for _, id := range ids {
-		if id >= tokens.Size() {
+		if id < 0 || id >= tokens.Size() {
 			return ""
 		}
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -51,7 +52,10 @@ func (f *prefixFlags) folder() (string, error) {
 		return "", nil
 	case "auto":
 		cache, err := os.UserCacheDir()
-		return filepath.Join(cache, "gptoss", "prefixes"), err
+		if err != nil {
+			return "", fmt.Errorf("there is no folder for prefixes: %w; --prefix-dir names one", err)
+		}
+		return filepath.Join(cache, "gptoss", "prefixes"), nil
 	}
 	return filepath.Abs(dir)
 }
@@ -78,6 +82,9 @@ func (f *prefixFlags) sizes(dir string) (ram, disk int64, err error) {
 
 // roomFor is how much a folder may take where nobody says.
 func roomFor(dir string) int64 {
+	if dir == "" {
+		return 0
+	}
 	var fs unix.Statfs_t
 	for unix.Statfs(dir, &fs) != nil {
 		above := filepath.Dir(dir)
@@ -99,7 +106,7 @@ func (f *prefixFlags) open(e *infer.Engine, name string, start int, log *slog.Lo
 	}
 	dir, err := f.folder()
 	if err != nil {
-		log.Warn("prefixes are kept in RAM only: --prefix-dir names a folder for them", "err", err)
+		log.Warn("prefixes are kept in RAM only", "err", err)
 	}
 	o := prefix.Options{
 		Shape: e.Shape(), Start: start, Dir: dir, Log: log,

@@ -226,4 +226,17 @@ func TestPrefixErrors(t *testing.T) {
 	_, _, err = runCommand(t, "", "run", "--model", dir, "-p", "In the beginning", "-n", "1")
 	require.NoError(t, err)
 	require.DirExists(t, filepath.Join(cache, "gptoss", "prefixes"))
+	// Services often have no home. Nothing is put where they happen to be.
+	t.Setenv("XDG_CACHE_HOME", "")
+	t.Setenv("HOME", "")
+	here := t.TempDir()
+	t.Chdir(here)
+	_, notes, err = runCommand(t, "", "run", "--model", dir, "-p", "x", "-n", "1")
+	require.NoError(t, err)
+	require.Contains(t, notes, "--prefix-dir names one")
+	left, err := os.ReadDir(here)
+	require.NoError(t, err)
+	require.Empty(t, left)
+	_, _, err = runCommand(t, "", "prefix", "ls", "--prefix-dir", "auto")
+	require.ErrorContains(t, err, "--prefix-dir names one")
 }
