@@ -44,10 +44,7 @@ func (c *mountConfig) openCheckpoint(log *slog.Logger) (*checkpoint.Checkpoint, 
 	if err == nil && p != nil {
 		p.ck = ck
 		if p.cache != nil {
-			err = p.cache.Own(context.Background(), ck.Files(), ck.Small())
-		}
-		if err != nil {
-			ck.Close()
+			p.cache.Own(context.Background(), ck.Files(), ck.Small())
 		}
 	}
 	if err != nil {

@@ -230,6 +230,23 @@ func TestACopyOfAMountInABucket(t *testing.T) {
 	f.umount(t)
 }
 
+// The second mount of a place, while the first fills the cache, does without it.
+func TestASecondMountOfAPlace(t *testing.T) {
+	needMounts(t)
+	_, want := bucketOf(t, reference.Path(t, "a64/hf"))
+	cache := t.TempDir()
+	first := mountFar(t, "s3://models/b", cache)
+	second := mountFar(t, "s3://models/b", cache)
+	second.same(t, want)
+	require.Contains(t, second.source(t).NotKept, "another mount fills the cache")
+	r := run(t, "warm", second.point)
+	require.Contains(t, r.errors, "another mount fills the cache")
+	second.umount(t)
+	first.same(t, want)
+	require.Empty(t, first.source(t).NotKept)
+	first.umount(t)
+}
+
 func TestMountsThatKeepNothing(t *testing.T) {
 	needMounts(t)
 	_, want := bucketOf(t, reference.Path(t, "a64/hf"))

@@ -90,12 +90,16 @@ func (c *Cache) control(name string) string { return filepath.Join(c.dir, contro
 func (c *Cache) claim() (warning string) {
 	err := os.MkdirAll(filepath.Join(c.dir, controlDir), 0o700)
 	if err == nil {
-		c.lock, err = os.OpenFile(c.control(lockName), os.O_RDWR|os.O_CREATE|unix.O_CLOEXEC, 0o600)
+		c.lock, err = os.OpenFile(c.control(lockName), os.O_RDWR|os.O_CREATE, 0o600)
 	}
-	if err != nil {
-		return c.stop(fmt.Sprintf("nothing is kept on a drive: %v", source.OneLine(err)))
+	writable := err == nil
+	if !writable {
+		// A cache that is complete is of use on a drive that cannot be written.
+		if c.lock, _ = os.Open(c.control(lockName)); c.lock == nil {
+			return c.stop(fmt.Sprintf("nothing is kept on a drive: %v", source.OneLine(err)))
+		}
 	}
-	if unix.Flock(int(c.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
+	if writable && unix.Flock(int(c.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
 		c.writes = true
 		return ""
 	}
@@ -122,15 +126,16 @@ func (c *Cache) load() (warnings []string, err error) {
 	if m == nil {
 		return nil, c.begin()
 	}
+	if m.Key != c.upstream.Store().Key() {
+		return nil, fmt.Errorf("%s: is the cache of another place, %s: remove %s, and it is fetched anew", c.control(manifestName), m.Place, c.dir)
+	}
 	records, good, err := readJournal(c.control(journalName))
 	if err != nil {
 		warnings = append(warnings, fmt.Sprintf("the journal of the cache %s is damaged, what it says is not used: %v", c.dir, err))
 		records, good = nil, 0
 	}
 	have := replay(records)
-	for _, info := range m.Listing.Files {
-		c.take(info, have[info.Name])
-	}
+	lost := c.takeAll(m.Listing.Files, have)
 	c.wanted = m.Wanted
 	c.complete.Store(c.hasWanted())
 	if !c.complete.Load() {
@@ -144,12 +149,15 @@ func (c *Cache) load() (warnings []string, err error) {
 	c.listing = m.Listing
 	c.upstream.Use(m.Listing)
 	if !c.writes {
+		if !c.complete.Load() {
+			warnings = append(warnings, c.stop(fmt.Sprintf("the cache %s cannot be written now: what it lacks is not kept", c.dir)))
+		}
 		return warnings, nil
 	}
 	if c.complete.Load() {
 		c.share()
 	}
-	if len(records) > 1000 && len(records) > 4*count(have) {
+	if lost || len(records) > 1000 && len(records) > 4*count(have) {
 		if good, err = rewriteJournal(c.control(journalName), have); err != nil {
 			return warnings, err
 		}
@@ -170,16 +178,35 @@ func (c *Cache) begin() (err error) {
 	if c.listing, err = c.upstream.Listing(context.Background()); err != nil || !c.writes {
 		return err
 	}
-	err = c.saveManifest()
+	if err = c.clear(); err == nil {
+		c.keeper.journal, err = openJournal(c.control(journalName), len(journalHead))
+	}
 	if err == nil {
-		// What an earlier cache has left is of no known content.
-		c.keeper.journal, err = openJournal(c.control(journalName), 0)
+		err = c.saveManifest()
 	}
 	if err != nil {
 		c.writes = false
 		c.log.Warn(c.stop(fmt.Sprintf("nothing is kept on a drive: %v", source.OneLine(err))))
 	}
 	return nil
+}
+
+// clear removes what an earlier cache has left: it is of no known content. That is
+// durable before a manifest says what the files are of.
+func (c *Cache) clear() error {
+	for _, info := range c.listing.Files {
+		f := newFile(c, info)
+		for _, path := range []string{f.path(), f.path() + partSuffix} {
+			err := os.Remove(path)
+			if err == nil {
+				err = syncDir(filepath.Dir(path))
+			}
+			if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENOTDIR) {
+				return err
+			}
+		}
+	}
+	return replaceFile(c.control(journalName), []byte(journalHead))
 }
 
 func (c *Cache) saveManifest() error {
@@ -223,6 +250,22 @@ func (c *Cache) compare(m *manifest) (warning string, err error) {
 		return "", nil
 	}
 	return "", m.write(c.control(manifestName))
+}
+
+// takeAll makes the files of which something is here. lost says that the journal has
+// ranges of files that are gone: it must forget them before another file has that
+// name, of which they are not. They are taken off have.
+func (c *Cache) takeAll(files []*remote.File, have map[string]extents) (lost bool) {
+	for _, info := range files {
+		c.take(info, have[info.Name])
+	}
+	for name, s := range have {
+		if len(s) > 0 && c.files[name] == nil {
+			delete(have, name)
+			lost = true
+		}
+	}
+	return lost
 }
 
 // take makes a file of which something may be here.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -160,7 +161,7 @@ func (k *keeper) reopen(f *file) (*os.File, error) {
 	if err := os.Rename(f.path(), f.path()+partSuffix); err != nil {
 		return nil, err
 	}
-	if err := syncDir(c.dir); err != nil {
+	if err := syncDir(filepath.Dir(f.path())); err != nil {
 		return nil, err
 	}
 	f.gate.Lock() // nobody reads

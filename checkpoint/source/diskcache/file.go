@@ -107,10 +107,8 @@ func (f *file) read(ctx context.Context, p []byte, off int64, local func() (int,
 			if err == nil {
 				return n, nil
 			}
-			// The place still has what the drive lost.
-			f.c.log.Error("cannot read the cache", "file", f.info.Name, "offset", off, "err", err)
 			p = p[:want.len()]
-			return len(p), f.c.upstream.Fetch(ctx, f.info, off, p)
+			return len(p), f.refetch(ctx, p, off, err)
 		}
 		f.gate.RUnlock()
 		if again, err := f.fetch(ctx, want, p); err != nil {
@@ -141,7 +139,7 @@ func (f *file) fetch(ctx context.Context, want extent, p []byte) (again bool, er
 	at := want.lo
 	for _, g := range gaps {
 		if g.lo > at {
-			if err := f.readHere(p[at-want.lo:min(g.lo, want.hi)-want.lo], at); err != nil {
+			if err := f.readHere(ctx, p[at-want.lo:min(g.lo, want.hi)-want.lo], at); err != nil {
 				return false, err
 			}
 		}
@@ -151,22 +149,31 @@ func (f *file) fetch(ctx context.Context, want extent, p []byte) (again bool, er
 		at = max(at, g.hi)
 	}
 	if at < want.hi {
-		return false, f.readHere(p[at-want.lo:want.len()], at)
+		return false, f.readHere(ctx, p[at-want.lo:want.len()], at)
 	}
 	return false, nil
 }
 
 // readHere reads what is here. A flight around it keeps it there.
-func (f *file) readHere(p []byte, off int64) error {
+func (f *file) readHere(ctx context.Context, p []byte, off int64) error {
 	f.gate.RLock()
-	defer f.gate.RUnlock()
 	f.mu.Lock()
 	d, err := f.open()
 	f.mu.Unlock()
 	if err == nil {
 		_, err = d.ReadAt(p, off)
 	}
-	return err
+	f.gate.RUnlock()
+	if err == nil {
+		return nil
+	}
+	return f.refetch(ctx, p, off, err)
+}
+
+// refetch asks the place for what the drive has lost: the place still has it.
+func (f *file) refetch(ctx context.Context, p []byte, off int64, why error) error {
+	f.c.log.Error("cannot read the cache", "file", f.info.Name, "offset", off, "err", why)
+	return f.c.upstream.Fetch(ctx, f.info, off, p)
 }
 
 // fetchGap fetches a gap: what p wants of it into p, and all of it into the file.

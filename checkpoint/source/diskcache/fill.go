@@ -20,8 +20,9 @@ const (
 
 // Own notes that the checkpoint is open, so that its files are known: those with
 // weights, those that are open now, and small ones that were read as a whole. small are
-// those beside the weights, which are fetched.
-func (c *Cache) Own(ctx context.Context, weights, small []source.Source) error {
+// those beside the weights, which are fetched. A cache that lacks them, as it is full or
+// the place is out of reach, is not complete; the checkpoint can be mounted all the same.
+func (c *Cache) Own(ctx context.Context, weights, small []source.Source) {
 	own := map[*file]bool{}
 	for _, s := range weights {
 		own[fileOf(s)] = true
@@ -29,11 +30,14 @@ func (c *Cache) Own(ctx context.Context, weights, small []source.Source) error {
 	var ranges []Range
 	for _, s := range small {
 		if f := fileOf(s); f != nil {
+			own[f] = true
 			ranges = append(ranges, Range{f, extent{0, f.info.Size}})
 		}
 	}
-	if err := c.Fill(ctx, ranges, nil); err != nil {
-		return err
+	if c.writes && c.stopped.Load() == nil {
+		if err := c.Fill(ctx, ranges, nil); err != nil {
+			c.log.Warn("not all small files are in the cache", "err", err)
+		}
 	}
 	c.mu.Lock()
 	var wanted []string
@@ -49,14 +53,13 @@ func (c *Cache) Own(ctx context.Context, weights, small []source.Source) error {
 	c.wanted = wanted
 	c.mu.Unlock()
 	if !c.writes || same {
-		return nil
+		return
 	}
 	if err := c.saveManifest(); err != nil {
 		c.fail(manifestName, err)
 	}
 	c.complete.Store(c.hasWanted())
 	c.keeper.kick()
-	return nil
 }
 
 // All returns all ranges of the checkpoint's files.
@@ -128,6 +131,9 @@ func (c *Cache) fillPart(ctx context.Context, p Range, buf []byte) error {
 	}
 	if _, err := (&handle{file: p.file}).ReadAt(ctx, buf[:p.len()], p.lo); err != nil {
 		return fmt.Errorf("%s: %w", c.Describe(p.file.info.Name), err)
+	}
+	if why := c.stopped.Load(); why != nil {
+		return fmt.Errorf("the cache keeps nothing: %s", *why) // maybe not this either
 	}
 	return nil
 }

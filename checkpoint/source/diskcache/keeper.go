@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -160,7 +161,10 @@ func (k *keeper) complete() {
 // share lets other mounts use a cache that does not change any more.
 func (c *Cache) share() {
 	if c.limit == 0 {
-		_ = unix.Flock(int(c.lock.Fd()), unix.LOCK_SH|unix.LOCK_NB) // they do without if it fails
+		// A lock that is changed is given up first, and somebody else may be quicker.
+		if unix.Flock(int(c.lock.Fd()), unix.LOCK_SH|unix.LOCK_NB) != nil {
+			c.stop("another mount has taken the cache over")
+		}
 	}
 }
 
@@ -218,7 +222,7 @@ func (k *keeper) finish(f *file) error {
 	f.mu.Lock()
 	f.whole = true
 	f.mu.Unlock()
-	return syncDir(k.c.dir)
+	return syncDir(filepath.Dir(f.path()))
 }
 
 // verify compares a file with its published hash. What others fetch meanwhile is

@@ -56,7 +56,7 @@ func readManifest(path string) (*manifest, error) {
 	}
 	var m manifest
 	if err := json.Unmarshal(text, &m); err != nil || m.Listing == nil || m.Version != manifestVersion {
-		return nil, fmt.Errorf("%s: damaged, or of another version of this program: remove its folder's parent, and it is fetched anew", path)
+		return nil, fmt.Errorf("%s: damaged, or of another version of this program: remove %s, and it is fetched anew", path, filepath.Dir(filepath.Dir(path)))
 	}
 	return &m, nil
 }
