@@ -28,6 +28,8 @@ type place struct {
 
 	ck *checkpoint.Checkpoint
 
+	beginning sync.Mutex // of a warming: one at a time
+
 	mu sync.Mutex
 	// GUARDED BY mu.
 	warm *warming // the last one, nil before the first

@@ -61,10 +61,7 @@ func runWarm(ctx context.Context, out io.Writer, point string, paths []string) e
 	began := time.Now()
 	bar := newByteBar(w.Total, "fetching")
 	defer func() { _ = bar.Finish() }() // only a drawing
-	for ; w.State == expertfs.WarmRunning; w, err = readWarming(m.Point) {
-		if err != nil {
-			return err
-		}
+	for ; err == nil && w.State == expertfs.WarmRunning; w, err = readWarming(m.Point) {
 		_ = bar.Set64(w.Done) // only a drawing
 		select {
 		case <-ctx.Done():
@@ -107,5 +104,6 @@ func readWarming(point string) (w expertfs.Warming, err error) {
 	if err != nil {
 		return w, err
 	}
-	return w, json.Unmarshal(text, &w)
+	err = json.Unmarshal(text, &w)
+	return w, err
 }

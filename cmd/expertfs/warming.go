@@ -38,6 +38,8 @@ func (p *place) Warm(paths []string) error {
 		}
 		ranges = append(ranges, rs...)
 	}
+	p.beginning.Lock()
+	defer p.beginning.Unlock()
 	p.StopWarm()
 	ctx, cancel := context.WithCancel(context.Background())
 	w := &warming{total: diskcache.Bytes(ranges), cancel: cancel, ended: make(chan struct{})}
