@@ -109,16 +109,10 @@ func (s *store) redirected(r *http.Request, via []*http.Request) error {
 	if r.Context().Value(stay{}) != nil {
 		return http.ErrUseLastResponse
 	}
-	if len(via) >= 5 {
-		return errors.New("too many redirections")
-	}
 	if r.URL.Host != s.endpoint.Host {
 		r.Header.Del("Authorization")
 	}
-	if s.endpoint.Scheme == "https" && r.URL.Scheme != "https" {
-		return remote.Permanent(errors.New("redirected to an address without encryption"))
-	}
-	return nil
+	return remote.CheckRedirect(r, via)
 }
 
 func (s *store) Name() string {

@@ -85,7 +85,7 @@ func (f *Folder) Ask(ctx context.Context) (l *Listing, err error) {
 	}
 	// Names become those of files here.
 	l.Files = slices.DeleteFunc(l.Files, func(file *File) bool {
-		return !filepath.IsLocal(file.Name) || path.Clean(file.Name) != file.Name || strings.HasPrefix(file.Name, ".")
+		return file.Size < 0 || !filepath.IsLocal(file.Name) || path.Clean(file.Name) != file.Name || strings.HasPrefix(file.Name, ".")
 	})
 	slices.SortFunc(l.Files, func(a, b *File) int { return strings.Compare(a.Name, b.Name) })
 	return l, nil

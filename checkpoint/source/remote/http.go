@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -49,6 +50,18 @@ func CheckAddress(u *url.URL, plain bool) error {
 		return nil
 	}
 	return fmt.Errorf("http://%s: anybody in between could read and change what passes: use https://, or --plain-http", u.Host)
+}
+
+// CheckRedirect refuses to follow a redirection, after those in via, to an address to
+// which bytes would pass in the open, unless they do already.
+func CheckRedirect(r *http.Request, via []*http.Request) error {
+	if len(via) >= 5 {
+		return errors.New("too many redirections")
+	}
+	if via[0].URL.Scheme == "https" && r.URL.Scheme != "https" {
+		return Permanent(errors.New("redirected to an address without encryption"))
+	}
+	return nil
 }
 
 // Status makes the error of an answer that is no success, and reads what is left

@@ -43,7 +43,8 @@ type File struct {
 
 // Same tells whether another description is of the same content. Where a store tells
 // no etag, as some do of files that were not uploaded through them, the time of
-// modification has to do, which HTTP tells to the second.
+// modification has to do, which HTTP tells to the second. Without either nobody knows,
+// and the content is taken to be another.
 func (f *File) Same(o *File) bool {
 	if f.Size != o.Size {
 		return false
@@ -51,7 +52,7 @@ func (f *File) Same(o *File) bool {
 	if f.ETag != "" && o.ETag != "" {
 		return f.ETag == o.ETag
 	}
-	return f.ModTime.Truncate(time.Second).Equal(o.ModTime.Truncate(time.Second))
+	return !f.ModTime.IsZero() && f.ModTime.Truncate(time.Second).Equal(o.ModTime.Truncate(time.Second))
 }
 
 // Find returns a file by its name, nil for none.
@@ -128,7 +129,11 @@ func withoutURL(err error) error {
 		if at, perr := url.Parse(u.URL); perr == nil {
 			host = at.Host
 		}
-		return fmt.Errorf("%s %s: %w", strings.ToUpper(u.Op), host, u.Err)
+		why := u.Err
+		if strings.Contains(why.Error(), "://") {
+			why = errors.New("redirected to an address that is none") // which the error has in it
+		}
+		return fmt.Errorf("%s %s: %w", strings.ToUpper(u.Op), host, why)
 	}
 	return err
 }

@@ -138,7 +138,7 @@ func (s *store) links(ctx context.Context) ([]string, error) {
 
 // indexed returns the names of shards that an index names.
 func (s *store) indexed(ctx context.Context, f *remote.File) ([]string, error) {
-	if f.Size > maxIndex {
+	if f.Size > maxIndex || f.Size == 0 {
 		return nil, nil // which the format says
 	}
 	body, err := s.Get(ctx, nil, f, 0, f.Size)

@@ -38,7 +38,7 @@ func New(address, file string, plain bool, base http.RoundTripper) (*remote.Fold
 	}
 	u.Path = strings.TrimSuffix(u.Path, "/") + "/"
 	transport := remote.NewTransport(base)
-	return remote.NewFolder(&store{u, file, &http.Client{Transport: transport}}, transport), nil
+	return remote.NewFolder(&store{u, file, &http.Client{Transport: transport, CheckRedirect: remote.CheckRedirect}}, transport), nil
 }
 
 func (s *store) Name() string { return strings.TrimSuffix(s.base.String(), "/") }
@@ -73,9 +73,7 @@ func (s *store) Get(ctx context.Context, _ *remote.Listing, f *remote.File, off,
 	}
 	switch r.StatusCode {
 	case http.StatusPartialContent:
-		if err = remote.CheckRange(r.Header, off, n, f.Size); err == nil && !f.Same(describe(r, f.Name, f.Size)) {
-			err = remote.ErrChanged
-		}
+		err = remote.CheckRange(r.Header, off, n, f.Size)
 	case http.StatusOK:
 		if err = remote.CheckRange(r.Header, off, n, f.Size); err != nil {
 			err = remote.Permanent(errors.New("the server sends whole files only, and no ranges of them"))
@@ -86,6 +84,9 @@ func (s *store) Get(ctx context.Context, _ *remote.Listing, f *remote.File, off,
 		err = fmt.Errorf("%w: it is gone", remote.ErrChanged)
 	default:
 		err = remote.Status(r, "")
+	}
+	if err == nil && !f.Same(describe(r, f.Name, f.Size)) {
+		err = remote.ErrChanged
 	}
 	if err != nil {
 		r.Body.Close()

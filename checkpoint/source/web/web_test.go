@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -63,6 +64,54 @@ func TestFilesBelowAnAddress(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, []string{"m-00001-of-00002.gguf", "m-00002-of-00002.gguf"}, names)
 	}
+}
+
+// A server that looks at no condition, and answers with the whole file, is not believed
+// that it is the same.
+func TestAWholeFileThatChanged(t *testing.T) {
+	version := "1"
+	s := storetest.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/m/config.json" {
+			http.NotFound(w, r)
+			return
+		}
+		if version != "" {
+			w.Header().Set("ETag", `"`+version+`"`)
+		}
+		_, _ = w.Write([]byte("{}")) // whatever is asked for
+	}))
+	f := open(t, s.URL+"/m", "")
+	file, err := f.Open("config.json")
+	require.NoError(t, err)
+	b, err := file.Bulk()
+	require.NoError(t, err)
+	_, err = b.ReadAt(t.Context(), make([]byte, 2), 0)
+	require.NoError(t, err)
+	for _, version = range []string{"2", ""} {
+		_, err = b.ReadAt(t.Context(), make([]byte, 2), 0)
+		require.ErrorIs(t, err, remote.ErrChanged, version)
+	}
+}
+
+// Whoever asked with encryption is not led to where there is none, nor told where that is.
+func TestRedirectionsWithoutEncryption(t *testing.T) {
+	target := "http://127.0.0.1:1/x?X-Amz-Signature=secret"
+	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Location", target)
+		w.WriteHeader(http.StatusFound)
+	}))
+	defer s.Close()
+	f, err := New(s.URL+"/m", "", false, s.Client().Transport)
+	require.NoError(t, err)
+	f.SetRetrying(storetest.Quick)
+	_, err = f.List()
+	require.ErrorContains(t, err, "redirected to an address without encryption")
+	require.NotContains(t, err.Error(), "secret")
+	require.Zero(t, f.Figures().Retries)
+	target = "https://127.0.0.1:1/%zz?X-Amz-Signature=secret"
+	_, err = f.List()
+	require.ErrorContains(t, err, "an address that is none")
+	require.NotContains(t, err.Error(), "secret")
 }
 
 func TestServersThatWillNotDo(t *testing.T) {
