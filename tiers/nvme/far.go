@@ -15,13 +15,25 @@ const (
 	DefaultFarChunk   = 4 << 20
 )
 
+// farBlock is what a cache of a place keeps the bytes in. Pieces that share a block would
+// wait for each other.
+const farBlock = 4096
+
 // sliceFar makes pieces of an extent that is not near. They are read straight into
 // place, as bytes that come from a network have no alignment.
 func (j *Job) sliceFar(e view.Extent, dst []byte) {
 	count := (e.Len + j.r.farChunk - 1) / j.r.farChunk
+	from := int64(0)
 	for i := range count {
-		from, to := e.Len*i/count, e.Len*(i+1)/count
+		to := e.Len
+		if i+1 < count {
+			to = (e.Off+e.Len*(i+1)/count)/farBlock*farBlock - e.Off
+		}
+		if to <= from {
+			continue
+		}
 		j.pieces[networkLane] = append(j.pieces[networkLane], piece{file: e.File, off: e.Off + from, dst: dst[from:to]})
+		from = to
 	}
 }
 
