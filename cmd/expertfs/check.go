@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"text/tabwriter"
@@ -180,18 +181,25 @@ func (r *checkReport) print(out io.Writer, asJSON bool) error {
 // maxShown is how many problems are printed for people: they mostly have one cause.
 const maxShown = 10
 
+// publishedVocab is the size of o200k_harmony, the vocabulary that gptoss has.
+const publishedVocab = 201088
+
 // advise tells what it takes to run the model, and how to try it. Below what one
 // token uses hits are rare; four times that, or all, is a good beginning.
 func (r *checkReport) advise(out io.Writer) error {
 	const mebi = 1 << 20
 	budget := min(4*r.Model.TokenBytes, r.Model.ExpertsBytes)
 	ram := fmt.Sprintf("%dMiB", (budget+mebi-1)/mebi)
+	try := "run --model MOUNTPOINT -p 'In the beginning'"
+	if r.Model.Vocab != publishedVocab && !slices.Contains(r.Model.SmallFiles, "tokenizer.json") {
+		try = "bench --model MOUNTPOINT" // nothing tells what its tokens say
+	}
 	_, err := fmt.Fprintf(out, `
 One token uses %s of experts; a RAM budget from there on helps, the more the better.
 Beside it a reader keeps the dense part in memory, %s. To try it:
   expertfs mount --ram %s %s MOUNTPOINT
-  gptoss run --model MOUNTPOINT -p 'In the beginning'
-`, humanize.IBytes(uint64(r.Model.TokenBytes)), humanize.IBytes(uint64(r.Model.DenseBytes)), ram, quoted(r.Checkpoint))
+  gptoss %s
+`, humanize.IBytes(uint64(r.Model.TokenBytes)), humanize.IBytes(uint64(r.Model.DenseBytes)), ram, quoted(r.Checkpoint), try)
 	return err
 }
 

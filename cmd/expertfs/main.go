@@ -49,7 +49,11 @@ func execute(args []string) error {
 	}
 	root.SetArgs(args[1:])
 	if isMountHelper(args[0]) {
-		root.SetArgs(mountHelperArgs(args[1:]))
+		helped, fake := mountHelperArgs(args[1:])
+		if fake {
+			return nil
+		}
+		root.SetArgs(helped)
 	}
 	return root.Execute()
 }

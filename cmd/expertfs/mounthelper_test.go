@@ -10,8 +10,14 @@ import (
 )
 
 func TestMountHelperArgs(t *testing.T) {
-	require.Equal(t, []string{"mount", "/data", "/mnt", "-o", "rw,ram=1GiB"},
-		mountHelperArgs([]string{"/data", "/mnt", "-s", "-n", "-v", "-N", "/proc/1/ns/mnt", "-t", "expertfs", "-o", "rw,ram=1GiB"}))
+	for _, letters := range [][]string{{"-s", "-n", "-v"}, {"-snv"}, {"-s", "-nv"}} {
+		args := append([]string{"/data", "/mnt"}, letters...)
+		out, fake := mountHelperArgs(append(args, "-N", "/proc/1/ns/mnt", "-t", "expertfs", "-o", "rw,ram=1GiB"))
+		require.False(t, fake)
+		require.Equal(t, []string{"mount", "/data", "/mnt", "-o", "rw,ram=1GiB"}, out)
+	}
+	_, fake := mountHelperArgs([]string{"/data", "/mnt", "-sfnv", "-o", "ro"})
+	require.True(t, fake)
 }
 
 // TestMountHelper calls the program as mount(8) does for a line of /etc/fstab.

@@ -21,6 +21,7 @@ var (
 	ErrNotMounted = errors.New("not an expertfs mount")
 	ErrStale      = errors.New("stale mount: its server is gone")
 	ErrBusy       = errors.New("mount is busy")
+	ErrNotYours   = errors.New("this user has not mounted it")
 
 	// ErrNoDevice and ErrNoPrivilege say that this process cannot mount at all.
 	ErrNoDevice    = errors.New("/dev/fuse cannot be used")

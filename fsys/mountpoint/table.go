@@ -21,6 +21,7 @@ type Mount struct {
 	Type   string // "fuse.expertfs"
 	Source string // what `df` shows in its first column
 	Minor  uint32 // minor number of the device, which names the FUSE connection
+	User   int    // who mounted it; -1 for mounts that do not say
 }
 
 // List returns all mounts of FSType that this process can see, in the order of
@@ -87,9 +88,24 @@ func parseTable(r io.Reader) ([]Mount, error) {
 			Type:   right[0],
 			Source: unescape(right[1]),
 			Minor:  uint32(n),
+			User:   userOf(right[2:]),
 		})
 	}
 	return mounts, lines.Err()
+}
+
+// userOf finds FUSE's user_id in super options.
+func userOf(super []string) int {
+	for _, list := range super {
+		for option := range strings.SplitSeq(list, ",") {
+			if id, ok := strings.CutPrefix(option, "user_id="); ok {
+				if n, err := strconv.Atoi(id); err == nil {
+					return n
+				}
+			}
+		}
+	}
+	return -1
 }
 
 // unescape undoes the kernel's octal escapes (\040 for a blank, and so on).

@@ -26,6 +26,9 @@ func Unmount(path string, lazy bool) error {
 	unmount := unmountHelper
 	if os.Geteuid() == 0 {
 		unmount = unmountDirect
+	} else if m.User >= 0 && m.User != os.Geteuid() {
+		// The helper would say nothing, as it does of a busy mount.
+		return fmt.Errorf("%s: %w: user %d has, and that user or root can take it down", m.Point, ErrNotYours, m.User)
 	}
 	err = unmount(m.Point, lazy)
 	if !lazy && errors.Is(err, ErrBusy) && Stale(m.Point) {
