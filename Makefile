@@ -1,5 +1,5 @@
 # expertfs: `make demo` shows it, `make test` tests it, `make check` is what CI runs.
-.PHONY: build install uninstall packages test-packages demo test test-clients test-agents check format vet lint test-race test-one-processor test-bare test-plain test-arm64 fuzz soak soak-short bench clean needs needs-build needs-mount
+.PHONY: build docs install uninstall packages test-packages demo test test-clients test-agents check format vet lint test-race test-one-processor test-bare test-plain test-arm64 fuzz soak soak-short bench clean needs needs-build needs-mount
 
 GO     ?= go
 PREFIX ?= /usr/local
@@ -35,6 +35,10 @@ install uninstall: $(shell ! command -v $(GO) >/dev/null && [ -x "$(BIN)/expertf
 # A deb and an rpm; VERSION and GOARCH choose release and processors.
 packages:
 	@GO="$(GO)" VERSION="$(VERSION)" scripts/packages.sh $(BIN)/packages
+
+# Writes the tables of docs/configuration.md anew.
+docs: build
+	@BIN="$(BIN)" scripts/docs.sh
 
 # Installs, starts, upgrades and removes the deb, in a throw-away view of this machine.
 test-packages:

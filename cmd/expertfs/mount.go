@@ -72,8 +72,8 @@ The RAM budget bounds the bytes of experts in memory: resident, loading, and
 evicted but still mapped by a reader. A percentage is of the memory that this
 process may use, control groups included. The default, auto, begins with what
 is free now, less what dense weights and a reader need, and follows: it gives
-memory back at once when others need it, and takes it again slowly. K, M, G and KB, MB, GB are powers of
-1000, KiB, MiB, GiB powers of 1024.
+memory back at once when others need it, and takes it again slowly. K, M, G
+and KB, MB, GB are powers of 1000, KiB, MiB, GiB powers of 1024.
 
 Policies: ` + strings.Join(policy.Names(), ", ") + `; default is ` + policy.Default + `.
 

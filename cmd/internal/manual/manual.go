@@ -3,6 +3,8 @@
 package manual
 
 import (
+	"errors"
+	"io"
 	"os"
 	"runtime/debug"
 	"time"
@@ -15,15 +17,25 @@ import (
 // the program and for each of its commands. The pages' date is that of the commit
 // that the program was built from, so that equal builds write equal pages.
 func Command() *cobra.Command {
-	return &cobra.Command{
-		Use:    "man DIR",
-		Short:  "Write the manual pages into a folder",
+	var markdown bool
+	cmd := &cobra.Command{
+		Use:    "man DIR | man --markdown",
+		Short:  "Write the manual pages into a folder, or print the flags of all commands in Markdown",
 		Hidden: true,
-		Args:   cobra.ExactArgs(1),
+		Args:   cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case markdown:
+				_, err := io.WriteString(cmd.OutOrStdout(), Options(cmd.Root()))
+				return err
+			case len(args) == 0:
+				return errors.New("give the folder that the manual pages go to")
+			}
 			return Write(cmd.Root(), args[0], commitTime())
 		},
 	}
+	cmd.Flags().BoolVar(&markdown, "markdown", false, "print the flags of all commands")
+	return cmd
 }
 
 // Write writes the pages of root and of all commands below it into dir. The scripts

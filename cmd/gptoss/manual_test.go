@@ -1,0 +1,19 @@
+package main
+
+import (
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"expertfs/cmd/internal/manual"
+)
+
+// TestFlagsAreDocumented: docs/configuration.md has what the program tells of its
+// flags.
+func TestFlagsAreDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../docs/configuration.md")
+	require.NoError(t, err)
+	tables := manual.Options(newRoot())
+	require.Contains(t, string(text), tables, "make docs writes docs/configuration.md anew")
+}
