@@ -104,3 +104,22 @@ func (r *Reader) Prefetch(keys ...expertfs.Key) {
 		c.prefetch.hint(s, keys)
 	}
 }
+
+// Share returns the bytes of experts that the reader may keep mapped or open
+// between uses. Asking makes it one of those who keep.
+func (r *Reader) Share() int64 {
+	c := r.c
+	c.guard.Lock()
+	defer c.guard.Unlock()
+	s := r.current()
+	s.keeps = true
+	return c.share(s)
+}
+
+// Served says that a reader whose open got ErrCrowded is served from the drive.
+func (r *Reader) Served(k expertfs.Key) {
+	r.c.guard.Lock()
+	defer r.c.guard.Unlock()
+	r.current().again(k)
+	r.c.observer.crowded++
+}

@@ -50,17 +50,6 @@ func (q *squeeze) left(now time.Time) float64 {
 	return 1 - q.taken
 }
 
-// Share returns the bytes of experts that the reader may keep mapped or open
-// between uses. Asking makes it one of those who keep.
-func (r *Reader) Share() int64 {
-	c := r.c
-	c.guard.Lock()
-	defer c.guard.Unlock()
-	s := r.current()
-	s.keeps = true
-	return c.share(s)
-}
-
 // share computes a reader's share. The guard is held.
 func (c *Cache) share(s *stream) int64 {
 	budget, bytes := c.slots.budget, c.slots.bytes

@@ -31,14 +31,6 @@ func (c *Cache) ReadExpert(k expertfs.Key) (io.ReaderAt, error) {
 	return straightReader{c, e, e.view()}, nil
 }
 
-// Served says that a reader whose open got ErrCrowded is served from the drive.
-func (r *Reader) Served(k expertfs.Key) {
-	r.c.guard.Lock()
-	defer r.c.guard.Unlock()
-	r.current().again(k)
-	r.c.observer.crowded++
-}
-
 // DenseInRAM tells whether a dense file is in RAM or on its way there.
 func (c *Cache) DenseInRAM(d Dense) bool {
 	e, err := c.denseEntry(d)
