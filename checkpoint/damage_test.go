@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"expertfs/checkpoint/layout"
 	"expertfs/checkpoint/safetensors"
+
+	"github.com/stretchr/testify/require"
 )
 
 // damage is a way to spoil a checkpoint, and what Open has to say of it.

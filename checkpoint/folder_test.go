@@ -6,13 +6,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"expertfs"
 	"expertfs/checkpoint/config"
 	"expertfs/checkpoint/layout"
 	"expertfs/checkpoint/safetensors"
 	"expertfs/checkpoint/source"
+
+	"github.com/stretchr/testify/require"
 )
 
 func TestOpenFindsTheWeights(t *testing.T) {

@@ -7,11 +7,11 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"expertfs"
 	"expertfs/checkpoint/layout"
 	"expertfs/checkpoint/safetensors"
+
+	"github.com/stretchr/testify/require"
 )
 
 // FuzzOpen damages small checkpoints: config, index, and the headers and lengths

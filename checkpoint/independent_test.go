@@ -12,12 +12,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"expertfs"
 	"expertfs/checkpoint/checkpointtest/reference"
 	"expertfs/checkpoint/layout"
 	"expertfs/checkpoint/source"
+
+	"github.com/stretchr/testify/require"
 )
 
 // This file reads safetensors without the package under test: encoding/json and

@@ -14,13 +14,13 @@ import (
 	"testing/fstest"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"expertfs/checkpoint/config"
 	"expertfs/checkpoint/format"
 	"expertfs/checkpoint/layout"
 	"expertfs/checkpoint/safetensors"
 	"expertfs/checkpoint/source"
+
+	"github.com/stretchr/testify/require"
 )
 
 // sampleConfig is the smallest model in which all dimensions differ.

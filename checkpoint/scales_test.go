@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"expertfs"
 	"expertfs/checkpoint/layout"
+
+	"github.com/stretchr/testify/require"
 )
 
 func TestCheckScales(t *testing.T) {

@@ -9,9 +9,9 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"expertfs/infer/mapped"
+
+	"github.com/stretchr/testify/require"
 )
 
 // text is a text of a test, and the logits that it has when computed alone.

@@ -11,10 +11,10 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"expertfs/checkpoint/config"
 	"expertfs/infer/mapped/mappedtest"
+
+	"github.com/stretchr/testify/require"
 )
 
 // smallConfig is a model that computes quickly and uses every feature.

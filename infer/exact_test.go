@@ -6,9 +6,9 @@ import (
 	"math"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"expertfs/checkpoint/config"
+
+	"github.com/stretchr/testify/require"
 )
 
 // TestExactFunctions compares with package math, which is right to a unit in the

@@ -10,10 +10,10 @@ import (
 	"sync"
 	"testing"
 
+	"expertfs"
+
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
-
-	"expertfs"
 )
 
 // asMount gives a plain tree the control files of a mount, so that what the

@@ -8,10 +8,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"expertfs/checkpoint"
 	"expertfs/checkpoint/gguf/gguftest"
+
+	"github.com/stretchr/testify/require"
 )
 
 // ggufTree is the tree of a model in a GGUF form; edit may change its tensors.

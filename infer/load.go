@@ -4,10 +4,10 @@ import (
 	"errors"
 	"sync"
 
-	"golang.org/x/sync/errgroup"
-
 	"expertfs/infer/mapped"
 	"expertfs/infer/weights"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // denseWeights are all weights that are no expert's. The blocks of the model use

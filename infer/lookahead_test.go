@@ -4,9 +4,9 @@ import (
 	"math"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"expertfs/infer/experts"
+
+	"github.com/stretchr/testify/require"
 )
 
 func TestPredictionsHaveMargins(t *testing.T) {

@@ -9,9 +9,9 @@ import (
 	"sort"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"expertfs/checkpoint/config"
+
+	"github.com/stretchr/testify/require"
 )
 
 // oracle computes the model plainly in float64, from the checkpoint itself. It

@@ -7,10 +7,10 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"expertfs/checkpoint/config"
+
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
-
-	"expertfs/checkpoint/config"
 )
 
 func TestTopK(t *testing.T) {

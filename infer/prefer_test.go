@@ -6,9 +6,9 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"expertfs"
+
+	"github.com/stretchr/testify/require"
 )
 
 // testPreference is one of 4 of 16 experts whose residents are given.

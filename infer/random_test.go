@@ -8,11 +8,11 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"expertfs/checkpoint/config"
 	"expertfs/checkpoint/layout"
 	"expertfs/checkpoint/synth"
+
+	"github.com/stretchr/testify/require"
 )
 
 // randomConfig draws a small model: odd sizes, head counts, windows, rope

@@ -7,12 +7,12 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"expertfs/checkpoint"
 	"expertfs/checkpoint/checkpointtest"
 	"expertfs/checkpoint/gguf/gguftest"
 	"expertfs/checkpoint/q8"
+
+	"github.com/stretchr/testify/require"
 )
 
 // TestRoundedFiles has the same logits, to the bit, with matrices that the folder

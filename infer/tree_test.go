@@ -3,9 +3,9 @@ package infer
 import (
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"expertfs/checkpoint/checkpointtest"
+
+	"github.com/stretchr/testify/require"
 )
 
 // makeTree writes the files that a mount of the checkpoint would show, and

@@ -4,9 +4,9 @@ import (
 	"maps"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"expertfs/checkpoint/config"
+
+	"github.com/stretchr/testify/require"
 )
 
 // published are the hyperparameters of gpt-oss-20b as llama.cpp's converter

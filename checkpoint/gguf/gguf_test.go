@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"expertfs"
 	"expertfs/checkpoint"
 	"expertfs/checkpoint/config"
@@ -17,6 +15,8 @@ import (
 	"expertfs/checkpoint/safetensors"
 	"expertfs/checkpoint/source"
 	"expertfs/checkpoint/synth"
+
+	"github.com/stretchr/testify/require"
 )
 
 // open opens a checkpoint that must be sound.

@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"expertfs/checkpoint/source"
+
+	"github.com/stretchr/testify/require"
 )
 
 // text is a builder of files, byte by byte.

@@ -8,10 +8,10 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"expertfs/checkpoint/safetensors"
 	"expertfs/checkpoint/view"
+
+	"github.com/stretchr/testify/require"
 )
 
 // sample is a dense file of a 37 x 64 matrix "m" between two vectors: copied in

@@ -8,10 +8,10 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"expertfs/checkpoint/config"
+
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
-
-	"expertfs/checkpoint/config"
 )
 
 func TestRefusesFolderInUse(t *testing.T) {

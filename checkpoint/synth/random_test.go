@@ -5,10 +5,10 @@ import (
 	"math"
 	"testing"
 
+	"expertfs/checkpoint/mxfp4"
+
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
-
-	"expertfs/checkpoint/mxfp4"
 )
 
 // TestFillIsRandomAccess checks that pieces of a stream are the stream.

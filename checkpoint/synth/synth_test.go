@@ -6,12 +6,12 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"expertfs"
 	"expertfs/checkpoint"
 	"expertfs/checkpoint/config"
 	"expertfs/checkpoint/layout"
+
+	"github.com/stretchr/testify/require"
 )
 
 // small returns options for a model that is quick to write and has odd

@@ -7,10 +7,10 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"expertfs/checkpoint/config"
 	"expertfs/checkpoint/layout"
+
+	"github.com/stretchr/testify/require"
 )
 
 // TestEveryTensorHasContents asks for all names of both layouts.

@@ -9,12 +9,12 @@ import (
 	"path/filepath"
 	"runtime"
 
+	"expertfs/checkpoint/config"
+	"expertfs/checkpoint/layout"
+
 	"github.com/dustin/go-humanize"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
-
-	"expertfs/checkpoint/config"
-	"expertfs/checkpoint/layout"
 )
 
 // Options tells what to write.

@@ -8,13 +8,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"expertfs"
 	"expertfs/checkpoint"
 	"expertfs/checkpoint/checkpointtest"
 	"expertfs/checkpoint/gguf/gguftest"
 	"expertfs/tiers/nvme"
+
+	"github.com/stretchr/testify/require"
 )
 
 // open opens a checkpoint that must be sound.

@@ -6,9 +6,9 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"expertfs/checkpoint/safetensors"
+
+	"github.com/stretchr/testify/require"
 )
 
 // sumAndRest makes of pairs of bytes from two inputs, 3 and 1 a unit, an output

@@ -14,10 +14,10 @@ import (
 	"text/tabwriter"
 	"unicode"
 
+	"expertfs/checkpoint"
+
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
-
-	"expertfs/checkpoint"
 )
 
 // checkReport is what check finds out. Sizes are in bytes.

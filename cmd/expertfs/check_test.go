@@ -8,11 +8,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/spf13/cobra"
-	"github.com/stretchr/testify/require"
-
 	"expertfs"
 	"expertfs/checkpoint"
+
+	"github.com/spf13/cobra"
+	"github.com/stretchr/testify/require"
 )
 
 // runCommand runs one command and returns what it printed.

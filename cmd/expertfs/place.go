@@ -73,7 +73,7 @@ func (p *place) open(c *mountConfig, log *slog.Logger) (source.Folder, error) {
 		if err != nil {
 			return nil, err
 		}
-		limit = int64(n)
+		limit = n
 	}
 	cache, said, err := diskcache.Open(p.folder, diskcache.Options{Dir: dir, Limit: limit, Log: log})
 	if err != nil {

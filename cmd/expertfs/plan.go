@@ -8,15 +8,15 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/dustin/go-humanize"
-	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
-
 	"expertfs/checkpoint"
 	"expertfs/checkpoint/source"
 	"expertfs/cmd/expertfs/internal/bench"
 	"expertfs/cmd/expertfs/internal/plan"
 	"expertfs/fsys/budget"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 )
 
 // planReport is what plan finds out. Sizes are in bytes, speeds in bytes a second.

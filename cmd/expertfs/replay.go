@@ -13,12 +13,12 @@ import (
 	"syscall"
 	"text/tabwriter"
 
-	"github.com/dustin/go-humanize"
-	"github.com/spf13/cobra"
-
 	"expertfs"
 	"expertfs/policy"
 	"expertfs/policy/replay"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
 )
 
 // gptossExpert is the size in bytes of an expert file of GPT-OSS, for traces

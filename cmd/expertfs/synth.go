@@ -10,12 +10,12 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"expertfs"
 	"expertfs/checkpoint/config"
 	"expertfs/checkpoint/layout"
 	"expertfs/checkpoint/synth"
+
+	"github.com/spf13/cobra"
 )
 
 // newSynthCommand makes `expertfs synth`.

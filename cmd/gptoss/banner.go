@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/dustin/go-humanize"
-
 	"expertfs"
 	"expertfs/infer/kernel"
+
+	"github.com/dustin/go-humanize"
 )
 
 // findMounts returns the mounts of this machine.

@@ -9,9 +9,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"expertfs/infer"
+
+	"github.com/spf13/cobra"
 )
 
 // benchOptions are the flags of bench. Lists are tried in all combinations.

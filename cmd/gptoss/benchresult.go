@@ -11,11 +11,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dustin/go-humanize"
-
 	"expertfs"
 	"expertfs/infer"
 	"expertfs/infer/kernel"
+
+	"github.com/dustin/go-humanize"
 )
 
 // benchResult is one test's samples and what happened in them.

@@ -9,11 +9,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"expertfs/infer"
 	"expertfs/infer/harmony"
 	"expertfs/infer/sample"
+
+	"github.com/spf13/cobra"
 )
 
 func newChatCommand() *cobra.Command {

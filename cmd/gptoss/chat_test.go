@@ -9,12 +9,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"expertfs/infer"
 	"expertfs/infer/harmony"
 	"expertfs/infer/sample"
 	"expertfs/infer/tokenizer"
+
+	"github.com/stretchr/testify/require"
 )
 
 // openTiny loads the small model.

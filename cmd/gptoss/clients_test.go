@@ -11,12 +11,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"expertfs/infer/harmony"
 	"expertfs/infer/server"
 	"expertfs/infer/server/scripted"
 	"expertfs/infer/tokenizer"
+
+	"github.com/stretchr/testify/require"
 )
 
 // clientsFolder holds the tests in JavaScript; agentsFile those of coding agents,

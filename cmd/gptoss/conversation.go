@@ -3,10 +3,10 @@ package main
 import (
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"expertfs/infer/harmony"
 	"expertfs/infer/tokenizer"
+
+	"github.com/spf13/cobra"
 )
 
 // conversationFlags say how conversations are put to the model.

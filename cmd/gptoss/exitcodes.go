@@ -10,9 +10,9 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/spf13/cobra"
-
 	"expertfs/infer"
+
+	"github.com/spf13/cobra"
 )
 
 // Exit codes are part of the command line's contract: scripts may rely on them.

@@ -7,10 +7,10 @@ import (
 	"os"
 	"strings"
 
-	"github.com/spf13/cobra"
-
 	"expertfs/cmd/internal/manual"
 	"expertfs/infer/kernel"
+
+	"github.com/spf13/cobra"
 )
 
 func main() {

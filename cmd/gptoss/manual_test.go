@@ -4,9 +4,9 @@ import (
 	"os"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"expertfs/cmd/internal/manual"
+
+	"github.com/stretchr/testify/require"
 )
 
 // TestFlagsAreDocumented: docs/configuration.md has what the program tells of its

@@ -8,11 +8,11 @@ import (
 	"runtime/debug"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"expertfs"
 	"expertfs/infer"
 	"expertfs/infer/kernel"
+
+	"github.com/spf13/cobra"
 )
 
 // modelFlags are the flags of every command that loads a model.

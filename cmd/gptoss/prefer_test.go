@@ -8,10 +8,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"expertfs"
 	"expertfs/infer"
+
+	"github.com/stretchr/testify/require"
 )
 
 // TestPreferResident generates on mounts with the router's choice leaning towards

@@ -9,11 +9,11 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/dustin/go-humanize"
-	"github.com/spf13/cobra"
-
 	"expertfs/infer/prefix"
 	"expertfs/infer/tokenizer"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
 )
 
 func newPrefixCommand() *cobra.Command {

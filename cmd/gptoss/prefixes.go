@@ -10,13 +10,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dustin/go-humanize"
-	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
-
 	"expertfs"
 	"expertfs/infer"
 	"expertfs/infer/prefix"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 )
 
 // prefixFlags say where computed prefixes of texts are kept. The zero value keeps

@@ -14,10 +14,10 @@ import (
 	"testing"
 	"time"
 
+	"expertfs"
+
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
-
-	"expertfs"
 )
 
 // openPTY returns both ends of a new pseudo-terminal of 80 columns.

@@ -11,12 +11,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"expertfs/infer"
 	"expertfs/infer/prefix"
 	"expertfs/infer/sample"
 	"expertfs/infer/tokenizer"
+
+	"github.com/spf13/cobra"
 )
 
 // runOptions are the flags of run beside those of the model.

@@ -7,9 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"expertfs/infer/kernel"
+
+	"github.com/stretchr/testify/require"
 )
 
 func TestRunText(t *testing.T) {

@@ -3,9 +3,9 @@ package main
 import (
 	"math/rand/v2"
 
-	"github.com/spf13/cobra"
-
 	"expertfs/infer/sample"
+
+	"github.com/spf13/cobra"
 )
 
 // samplingFlags are the flags of every command that chooses tokens.

@@ -10,11 +10,11 @@ import (
 	"math"
 	"os"
 
-	"github.com/spf13/cobra"
-
 	"expertfs"
 	"expertfs/infer"
 	"expertfs/infer/prefix"
+
+	"github.com/spf13/cobra"
 )
 
 func newScoreCommand() *cobra.Command {

@@ -12,10 +12,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"expertfs/infer"
 	"expertfs/infer/prefix"
+
+	"github.com/stretchr/testify/require"
 )
 
 func TestScore(t *testing.T) {

@@ -13,12 +13,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/coreos/go-systemd/v22/daemon"
-	"github.com/spf13/cobra"
-
 	"expertfs"
 	"expertfs/infer/harmony"
 	"expertfs/infer/server"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/spf13/cobra"
 )
 
 // serveOptions are the flags of serve beside those of the model.

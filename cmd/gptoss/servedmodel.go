@@ -8,12 +8,12 @@ import (
 	"os"
 	"strings"
 
-	"github.com/dustin/go-humanize"
-
 	"expertfs"
 	"expertfs/infer"
 	"expertfs/infer/batch"
 	"expertfs/infer/server"
+
+	"github.com/dustin/go-humanize"
 )
 
 // servedModel is a chatModel that computes texts of several requests at a time. It is

@@ -20,12 +20,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"expertfs/infer/harmony"
 	"expertfs/infer/server"
 	"expertfs/infer/server/scripted"
 	"expertfs/infer/tokenizer"
+
+	"github.com/stretchr/testify/require"
 )
 
 // systemd stands in for the service manager: it returns what it is told next.

@@ -14,12 +14,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
-	"github.com/stretchr/testify/require"
-
 	"expertfs/infer"
 	"expertfs/infer/harmony"
 	"expertfs/infer/server"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/stretchr/testify/require"
 )
 
 // TestStructuredOutput has the tiny model answer, and call a tool, by random

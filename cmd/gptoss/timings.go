@@ -6,10 +6,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dustin/go-humanize"
-
 	"expertfs/infer"
 	"expertfs/infer/kernel"
+
+	"github.com/dustin/go-humanize"
 )
 
 // timings are the moments of one run.

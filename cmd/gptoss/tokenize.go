@@ -5,9 +5,9 @@ import (
 	"io"
 	"strings"
 
-	"github.com/spf13/cobra"
-
 	"expertfs/infer/tokenizer"
+
+	"github.com/spf13/cobra"
 )
 
 // tokenizeOptions are the flags of tokenize.

@@ -3,9 +3,9 @@ package main
 import (
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"expertfs/checkpoint/checkpointtest"
+
+	"github.com/stretchr/testify/require"
 )
 
 // tinyTree writes the files of the small model that the project carries, as a

@@ -6,9 +6,9 @@ import (
 	"runtime/debug"
 	"strings"
 
-	"github.com/spf13/cobra"
-
 	"expertfs/infer/kernel"
+
+	"github.com/spf13/cobra"
 )
 
 func newVersionCommand() *cobra.Command {

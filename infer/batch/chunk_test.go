@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"expertfs/infer"
+
+	"github.com/stretchr/testify/require"
 )
 
 // While a text is decoded a prompt goes through the layers between its steps. A

@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"expertfs/infer"
+
+	"github.com/stretchr/testify/require"
 )
 
 // Texts that are decoded together are in one batch, step by step.

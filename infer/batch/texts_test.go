@@ -10,13 +10,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"expertfs/checkpoint/checkpointtest"
 	"expertfs/checkpoint/config"
 	"expertfs/checkpoint/layout"
 	"expertfs/checkpoint/synth"
 	"expertfs/infer"
+
+	"github.com/stretchr/testify/require"
 )
 
 // openSmall opens a small model twice: one to be shared, and one that shows what a

@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 
-	"golang.org/x/sys/unix"
-
 	"expertfs"
 	"expertfs/infer/mapped"
+
+	"golang.org/x/sys/unix"
 )
 
 // Gone tells whether err says that the mount is not there any more, or a file that

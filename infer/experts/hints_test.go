@@ -5,9 +5,9 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"expertfs"
+
+	"github.com/stretchr/testify/require"
 )
 
 func TestHints(t *testing.T) {

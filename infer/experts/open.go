@@ -4,9 +4,9 @@ import (
 	"errors"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"expertfs/infer/mapped"
+
+	"golang.org/x/sys/unix"
 )
 
 // open starts opening x.

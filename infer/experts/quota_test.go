@@ -6,9 +6,9 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"expertfs"
+
+	"github.com/stretchr/testify/require"
 )
 
 func TestBudget(t *testing.T) {

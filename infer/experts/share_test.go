@@ -10,10 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"expertfs"
+
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
-
-	"expertfs"
 )
 
 // setShare is a mount that tells the reader its share, in experts.

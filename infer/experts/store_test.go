@@ -11,11 +11,11 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"expertfs"
 	"expertfs/infer/mapped"
 	"expertfs/infer/mapped/mappedtest"
+
+	"github.com/stretchr/testify/require"
 )
 
 var names = expertfs.Names{Layers: 2, Experts: 8}

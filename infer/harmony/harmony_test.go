@@ -7,10 +7,10 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"expertfs/infer/tokenizer"
+
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
-
-	"expertfs/infer/tokenizer"
 )
 
 func o200k(t testing.TB) *Encoding {

@@ -1,9 +1,9 @@
 package kernel
 
 import (
-	"golang.org/x/sys/cpu"
-
 	"expertfs/checkpoint/q8"
+
+	"golang.org/x/sys/cpu"
 )
 
 //go:noescape

@@ -6,10 +6,10 @@ import (
 	"runtime/debug"
 	"testing"
 
+	"expertfs/infer/mapped/mappedtest"
+
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
-
-	"expertfs/infer/mapped/mappedtest"
 )
 
 // Weights in a file that was cut short, or whose mount died, cannot be read any

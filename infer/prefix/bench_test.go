@@ -6,10 +6,10 @@ import (
 	"os"
 	"testing"
 
+	"expertfs/infer"
+
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
-
-	"expertfs/infer"
 )
 
 // shape20b is that of gpt-oss-20b.

@@ -11,9 +11,9 @@ import (
 	"os"
 	"path/filepath"
 
-	"golang.org/x/sys/unix"
-
 	"expertfs/infer"
+
+	"golang.org/x/sys/unix"
 )
 
 // A file has one segment:

@@ -13,9 +13,9 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"expertfs/infer"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // Options say what a Store keeps and where.

@@ -15,10 +15,10 @@ import (
 	"testing"
 	"time"
 
+	"expertfs/infer"
+
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
-
-	"expertfs/infer"
 )
 
 // TestMain has fewer random checks made than rapid does by itself: each of them

@@ -10,14 +10,14 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
-
 	"expertfs/checkpoint/checkpointtest"
 	"expertfs/checkpoint/config"
 	"expertfs/checkpoint/layout"
 	"expertfs/checkpoint/synth"
 	"expertfs/infer"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 )
 
 // start is the token that begins messages in these tests.

@@ -6,10 +6,10 @@ import (
 	"net/http"
 	"time"
 
+	"expertfs/infer/tokenizer"
+
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
-
-	"expertfs/infer/tokenizer"
 )
 
 // completionRequest is the body of POST /v1/completions.

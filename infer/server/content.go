@@ -5,10 +5,10 @@ import (
 	"regexp"
 	"strings"
 
+	"expertfs/infer/harmony"
+
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
-
-	"expertfs/infer/harmony"
 )
 
 // content is a text, or a list of parts. The model reads texts only: of what

@@ -11,12 +11,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-json-experiment/json"
-	"github.com/stretchr/testify/require"
-
 	"expertfs/infer/harmony"
 	"expertfs/infer/server/scripted"
 	"expertfs/infer/tokenizer"
+
+	"github.com/go-json-experiment/json"
+	"github.com/stretchr/testify/require"
 )
 
 // model is a scripted engine and what a test wants to know of it.

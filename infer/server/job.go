@@ -7,9 +7,9 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"expertfs/infer/tokenizer"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // job is a request from its translation to its end. It has a place in the queue.

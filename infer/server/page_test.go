@@ -6,11 +6,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"expertfs"
 	"expertfs/infer/server/scripted"
 	"expertfs/scripts/browser"
+
+	"github.com/stretchr/testify/require"
 )
 
 const markdownAnswer = "<|channel|>analysis<|message|>The user asks why experts are files. I should name the three reasons, and show a command.<|end|>" +

@@ -12,10 +12,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"expertfs/infer/server/scripted"
 	"expertfs/infer/tokenizer"
+
+	"github.com/stretchr/testify/require"
 )
 
 // startParallel serves a scripted model with slots. It says what a prompt says.

@@ -10,13 +10,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
-	"github.com/stretchr/testify/require"
-
 	"expertfs/infer/harmony"
 	"expertfs/infer/server/scripted"
 	"expertfs/infer/tokenizer"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/stretchr/testify/require"
 )
 
 // randomRequests is how many requests TestRandomRequests makes; the variable

@@ -5,10 +5,10 @@ import (
 	"math"
 	"strconv"
 
+	"expertfs/infer/sample"
+
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
-
-	"expertfs/infer/sample"
 )
 
 // sampling are the fields of requests that say how tokens are chosen. Pointers

@@ -9,10 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"expertfs/infer/harmony"
+
 	"github.com/go-json-experiment/json"
 	"github.com/stretchr/testify/require"
-
-	"expertfs/infer/harmony"
 )
 
 const thinking = "<|channel|>analysis<|message|>Easy.<|end|><|start|>assistant<|channel|>final<|message|>2 + 2 = 4.<|return|>"

@@ -6,9 +6,9 @@ import (
 	"io"
 	"os"
 
-	"golang.org/x/sync/errgroup"
-
 	"expertfs"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // Identity returns a hash that tells the folder's weights from all others: of the

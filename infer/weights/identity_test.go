@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"expertfs/checkpoint/checkpointtest"
+
+	"github.com/stretchr/testify/require"
 )
 
 func TestIdentity(t *testing.T) {

@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"io/fs"
 
-	"golang.org/x/sys/unix"
-
 	"expertfs"
 	"expertfs/checkpoint/q8"
 	"expertfs/infer/kernel"
+
+	"golang.org/x/sys/unix"
 )
 
 // roundedFile is a mapped file whose matrices a mount has rounded to 8 bits, once

@@ -8,11 +8,11 @@ import (
 	"runtime"
 	"sync/atomic"
 
-	"golang.org/x/sync/errgroup"
-	"golang.org/x/sys/unix"
-
 	"expertfs/checkpoint/safetensors"
 	"expertfs/infer/kernel"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 )
 
 // stream is a safetensors file that is read once and not kept. It is read with

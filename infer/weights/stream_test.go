@@ -8,10 +8,10 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"expertfs/checkpoint/safetensors"
 	"expertfs/infer/kernel"
+
+	"github.com/stretchr/testify/require"
 )
 
 const rows, cols = 1000, 96

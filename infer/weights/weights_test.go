@@ -6,10 +6,10 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"expertfs"
 	"expertfs/checkpoint/safetensors"
+
+	"github.com/stretchr/testify/require"
 )
 
 // tensorFile writes a safetensors file with the given tensors, filled with

@@ -9,12 +9,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"expertfs"
 	"expertfs/checkpoint"
 	"expertfs/checkpoint/safetensors"
 	"expertfs/checkpoint/source"
+
+	"github.com/stretchr/testify/require"
 )
 
 // Form is how a model is written.

@@ -7,9 +7,9 @@ import (
 	"path/filepath"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"expertfs/infer/mapped"
+
+	"golang.org/x/sys/unix"
 )
 
 // NeedFaults skips t where a program does not learn that a mapped file cannot be

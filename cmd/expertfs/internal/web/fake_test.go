@@ -2,6 +2,7 @@ package web
 
 import (
 	"errors"
+	"log/slog"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -10,8 +11,6 @@ import (
 	"time"
 
 	"expertfs"
-
-	"log/slog"
 
 	"github.com/stretchr/testify/require"
 )
