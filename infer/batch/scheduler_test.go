@@ -173,7 +173,11 @@ func TestCancelledCompany(t *testing.T) {
 	for range 1000 + 5 { // the step, and some layers of the chunk
 		gate <- struct{}{}
 	}
+	s.mu.Lock()
+	shared := s.chunk
+	s.mu.Unlock()
 	cancel()
+	<-shared.ctx.Done() // no layer is let through before
 	go func() {
 		for {
 			select {
