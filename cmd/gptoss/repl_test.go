@@ -282,7 +282,7 @@ func TestChatFindsTheMount(t *testing.T) {
 }
 
 func TestOnlyMount(t *testing.T) {
-	t.Setenv(mountsVariable, "/mnt/a /mnt/b")
+	t.Setenv(mountsVariable, "/mnt/a:/mnt/b")
 	_, _, err := runCommand(t, "Hello", "chat")
 	require.ErrorContains(t, err, "there are 2 mounts: use --model with one of them:\n  /mnt/a\n  /mnt/b")
 	require.Equal(t, exitUsage, exitCode(err))
