@@ -1,0 +1,35 @@
+package scripts
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+var link = regexp.MustCompile(`\]\(([^)#\s]+)`)
+
+// TestLinks: what the papers link to in this tree is there.
+func TestLinks(t *testing.T) {
+	var papers []string
+	for _, pattern := range []string{"../*.md", "../docs/*.md", "../*/*/*/*.md", "../*/*/*.md", "../*/*.md"} {
+		found, err := filepath.Glob(pattern)
+		require.NoError(t, err)
+		papers = append(papers, found...)
+	}
+	links := 0
+	for _, paper := range papers {
+		text, err := os.ReadFile(paper)
+		require.NoError(t, err)
+		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+			if !strings.Contains(m[1], "://") && !strings.HasPrefix(m[1], "mailto:") {
+				links++
+				require.FileExists(t, filepath.Join(filepath.Dir(paper), m[1]), "a link of %s", paper)
+			}
+		}
+	}
+	require.Greater(t, links, 30)
+}
