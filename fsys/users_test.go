@@ -90,7 +90,10 @@ func TestPlainUser(t *testing.T) {
 	require.NoError(t, os.WriteFile(binary, text, 0o755))
 
 	const noSetup = 99
-	script := `{ mknod -m 666 "$0/fuse" c 10 229 && mount --bind "$0/fuse" /dev/fuse; } || exit 99
+	// It lets go of the mounts of tests that run beside, whose servers could not end.
+	script := `grep ' fuse.expertfs ' /proc/self/mountinfo | cut -d' ' -f5 | while read -r m; do
+			umount -l "$(printf '%b' "$m")" 2>/dev/null || true; done
+		{ mknod -m 666 "$0/fuse" c 10 229 && mount --bind "$0/fuse" /dev/fuse; } || exit 99
 		cd "$0/home" && exec setpriv --reuid=65534 --regid=65534 --clear-groups "$0/tests" -test.run='^TestAsPlainUser$' -test.v`
 	cmd := exec.Command("sh", "-c", script, dir)
 	cmd.Env = append(os.Environ(), "TMPDIR="+home)

@@ -131,6 +131,7 @@ func (p serverProcess) wait(m mountpoint.Mount) (why string) {
 	case p.pid == 0:
 		return ""
 	}
+	suspected := false
 	for deadline := time.Now().Add(patience); ; {
 		_, err := unix.Poll([]unix.PollFd{{Fd: int32(p.pidfd), Events: unix.POLLIN}}, int(grace.Milliseconds()))
 		if err != nil && !errors.Is(err, unix.EINTR) {
@@ -139,9 +140,12 @@ func (p serverProcess) wait(m mountpoint.Mount) (why string) {
 		if p.ended() {
 			return ""
 		}
-		if keepers := mountpoint.Keepers(m); len(keepers) > 0 {
+		// A namespace that is just being made lets go by itself.
+		keepers := mountpoint.Keepers(m)
+		if len(keepers) > 0 && suspected {
 			return strings.Join(keepers, "; ")
 		}
+		suspected = len(keepers) > 0
 		if mountpoint.Stopped(p.pid) {
 			return fmt.Sprintf("it is stopped; kill -CONT %d lets it end", p.pid)
 		}

@@ -54,7 +54,7 @@ func newPlainUser(t *testing.T) plainUser {
 // above the user's.
 func (u plainUser) run(t *testing.T, setup string, args ...string) result {
 	t.Helper()
-	script := `set -e; DIR="$0"; ` + setup + `; cd "$DIR/home"
+	script := `set -e; DIR="$0"; ` + letGo + setup + `; cd "$DIR/home"
 		exec setpriv --reuid=65534 --regid=65534 --clear-groups "$DIR/expertfs" "$@"`
 	cmd := exec.Command("sh", append([]string{"-c", script, u.dir}, args...)...)
 	cmd.Env = append(os.Environ(), programEnv+"=1", "GORACE=atexit_sleep_ms=0")
