@@ -67,3 +67,6 @@ func (d *debugLog) pass(e event) {
 	}
 	d.log.Debug(what, args...)
 }
+
+// String names a use in the log.
+func (a access) String() string { return [...]string{hit: "hit", miss: "miss", joined: "join"}[a] }

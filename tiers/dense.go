@@ -2,7 +2,6 @@ package tiers
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"os"
 	"slices"
@@ -27,41 +26,6 @@ func DenseLayer(layer int) Dense { return Dense(layer) }
 // Rounded names the same file with its matrices rounded to 8 bits. The embedding
 // has none.
 func (d Dense) Rounded() Dense { return d | rounded }
-
-// OpenDense returns the bytes of a dense file, as Open does. They stay in RAM
-// while anybody has them open or mapped, and some time longer. It fails with
-// ErrCrowded where they are not in RAM and Options.DenseBytes has no room.
-func (c *Cache) OpenDense(ctx context.Context, d Dense) (*Handle, error) {
-	e, err := c.denseEntry(d)
-	if err != nil {
-		return nil, err
-	}
-	c.guard.Lock()
-	if c.loader.closed {
-		c.guard.Unlock()
-		return nil, ErrClosed
-	}
-	c.table.use(e)
-	var l *load
-	slot := e.slot
-	switch {
-	case slot != nil:
-		c.table.pin(e, 1)
-	case e.load != nil:
-		l, _ = c.loader.join(e)
-	default:
-		retiring, ok := c.denseRoom(e.view().Size())
-		if !ok {
-			c.observer.crowded++
-			c.guard.Unlock()
-			return nil, ErrCrowded
-		}
-		l, _ = c.loader.join(e)
-		l.before = retiring
-	}
-	c.guard.Unlock()
-	return c.handle(ctx, nil, e, slot, l, c.options.MaxWait)
-}
 
 // denseEntry returns the entry of a dense file.
 func (c *Cache) denseEntry(d Dense) (*entry, error) {

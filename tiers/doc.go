@@ -8,10 +8,12 @@
 //	  +--------- evicted ---------+
 //
 // An open of an absent expert begins a load, and every open that comes while
-// it lasts waits for the same one. The load gets a slot (a free one, a new
-// one within the budget, or a victim's), reads the expert into it, and makes
-// it resident; the opens that waited have it pinned then. Loads that find no
-// slot stand in the wait queue, at most Options.MaxWait.
+// it lasts waits for the same one. The load gets a place for a slot (a free one,
+// a new one within the budget, or a victim's, whose slot is closed and made
+// anew), reads the expert into it, and makes it resident; the opens that waited
+// have it pinned then. Loads that find no place stand in the wait queue, at most
+// Options.MaxWait. A reader that others crowd out waits Options.CrowdWait and is
+// then told to read from the drive (crowd.go).
 //
 // A resident expert is pinned while a Handle is open, and stays in use while any
 // process maps its slot, which outlives the descriptor and which nobody tells us
@@ -28,8 +30,10 @@
 // shrinks, slots are closed at once as far as nobody uses them, and the rest
 // as soon as they are let go.
 //
-// Dense files lie outside the budget, in a tmpfs of their own. They are loaded
-// at their first OpenDense and stay. ReadDense reads them past the RAM tier.
+// Dense files lie outside the budget, in a tmpfs of their own, bounded by
+// Options.DenseBytes. They are loaded at their first OpenDense, and leave a minute
+// after their last user, or for another one that needs the room. ReadDense reads
+// them past the RAM tier.
 //
 // # Parts
 //
@@ -37,19 +41,22 @@
 // microseconds. Under it stand parts that can be read alone, the lower ones
 // without those above:
 //
-//	Reader, Handle    what callers have: reader.go, open.go
-//	Cache             the front: cache.go; made by new.go, kept within the budget by budget.go
-//	prefetcher        loads before use: by hints, by the policy's forecast, into an empty RAM
-//	loader            one load a file, the wait queue, promotion, errors
-//	evictor           the policy, and what may not leave
-//	filler            beside the lock: slots are made and filled
-//	observer          counters, heat, shadow policies, trace; changes nothing
-//	table             entries: residents, pins, uses
-//	streams           readers: steps, positions, clocks
-//	slots             places within the budget: free, in use, retiring
+//	Open, Handle      what callers have: open.go, reader.go, shared.go; straight.go for what goes past RAM
+//	Cache             the front: new.go makes it, cache.go has its policy, stats.go and live.go its figures
+//	keeper            budget.go: keeps the cache within the budget, and looks after who waits
+//	shares            share.go: what a reader may keep mapped; crowd.go: whom others crowd out
+//	prefetcher        prefetch.go: loads before use, by hints, by the policy's forecast, into an empty RAM
+//	dense files       dense.go: their room, and when they leave
+//	loader            loader.go: one load a file, the wait queue, promotion, errors
+//	evictor           evict.go: the policy, and what may not leave
+//	filler            fill.go: beside the lock, slots are made and filled
+//	observer          observe.go, events.go, debug.go: counters, heat, shadow policies, trace, log
+//	table             table.go, entry.go: residents, pins, uses; residency.go, the page that shows them
+//	streams           stream.go: readers' steps, positions, clocks
+//	slots             slots.go: places within the budget: free, in use, retiring
 //
-// An open runs down through them: open, table, loader, slots, evictor, filler,
-// and back with a Handle.
+// A miss goes open, loader, evictor, loader, filler, package nvme (job, worker), and
+// back by the loader to the open that waits.
 //
 // # Lock order
 //
@@ -57,8 +64,9 @@
 //
 // A lock is taken only while those to the left of it are held or free, never
 // the other way round. Fields below a comment GUARDED BY guard need it; the
-// methods of the parts are called with it, unless they say otherwise. No method
-// of a Policy, and no method of a part, takes it itself.
+// methods of the parts are called with it, unless they say otherwise: those of the
+// loader that carry out a load run beside it, and take it. No method of a Policy
+// takes it.
 //
 // # Invariants
 //

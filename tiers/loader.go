@@ -205,7 +205,7 @@ func (d *loader) run(l *load) {
 	if slot == nil {
 		var err error
 		if slot, err = d.fill.newSlot(l.e, l.e.view().Size()); err != nil {
-			d.noSlot(l, err)
+			d.requeue(l, err)
 			return
 		}
 	}
@@ -213,9 +213,9 @@ func (d *loader) run(l *load) {
 	}
 }
 
-// noSlot puts a load that was to get a new slot and got none back to the head of
-// the wait queue, where the next free slot finds it.
-func (d *loader) noSlot(l *load, err error) {
+// requeue puts a load that was to get a new slot and got none back to the head of
+// the wait queue, where the next free slot finds it. The guard is not held.
+func (d *loader) requeue(l *load, err error) {
 	if l.e.dense {
 		err = d.failed(l.e, err)
 		d.guard.Lock()
@@ -241,7 +241,8 @@ func (d *loader) noSlot(l *load, err error) {
 }
 
 // attempt reads a file into a slot and ends its load. It fails when the load
-// is a prefetch that was given up while a reader came to wait for it.
+// is a prefetch that was given up while a reader came to wait for it. The guard is
+// not held.
 func (d *loader) attempt(l *load, slot *ram.Slot) bool {
 	err := d.read(l, slot)
 	dropped := errors.Is(err, nvme.ErrDropped)
@@ -263,7 +264,7 @@ func (d *loader) attempt(l *load, slot *ram.Slot) bool {
 	return true
 }
 
-// read fills a slot.
+// read fills a slot. The guard is not held.
 func (d *loader) read(l *load, slot *ram.Slot) error {
 	d.guard.Lock()
 	l.slot = slot

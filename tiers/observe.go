@@ -16,11 +16,9 @@ const (
 	joined               // it was being read already, for another open
 )
 
-// String names it for people.
-func (a access) String() string { return [...]string{hit: "hit", miss: "miss", joined: "join"}[a] }
-
 // observer counts what happens and passes it on to those who learn from it: the
-// heat, the shadow policies, and the trace. It changes nothing.
+// heat, the shadow policies, and the trace. It decides nothing: of an entry it changes
+// what it counts there, and that a prefetch of it has proved right.
 type observer struct {
 	// GUARDED BY guard.
 	counters

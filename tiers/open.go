@@ -56,8 +56,9 @@ func (h *Handle) Release() {
 }
 
 // Open returns the bytes of an expert, when they are in RAM. It gives up with
-// the context's error, with ErrBusy when readers hold every slot for too long,
-// and with a *LoadError; a load that it began goes on for others without it.
+// the context's error, with ErrBusy when readers hold every slot for too long, with
+// ErrCrowded when others do, so that it is read from the drive, and with a
+// *LoadError; a load that it began goes on for others without it.
 func (r *Reader) Open(ctx context.Context, k expertfs.Key) (*Handle, error) {
 	c := r.c
 	e := c.table.expert(k)
@@ -88,6 +89,41 @@ func (r *Reader) Open(ctx context.Context, k expertfs.Key) (*Handle, error) {
 	}
 	c.guard.Unlock()
 	return c.handle(ctx, s, e, slot, l, patience)
+}
+
+// OpenDense returns the bytes of a dense file, as Open does. They stay in RAM
+// while anybody has them open or mapped, and some time longer. It fails with
+// ErrCrowded where they are not in RAM and Options.DenseBytes has no room.
+func (c *Cache) OpenDense(ctx context.Context, d Dense) (*Handle, error) {
+	e, err := c.denseEntry(d)
+	if err != nil {
+		return nil, err
+	}
+	c.guard.Lock()
+	if c.loader.closed {
+		c.guard.Unlock()
+		return nil, ErrClosed
+	}
+	c.table.use(e)
+	var l *load
+	slot := e.slot
+	switch {
+	case slot != nil:
+		c.table.pin(e, 1)
+	case e.load != nil:
+		l, _ = c.loader.join(e)
+	default:
+		retiring, ok := c.denseRoom(e.view().Size())
+		if !ok {
+			c.observer.crowded++
+			c.guard.Unlock()
+			return nil, ErrCrowded
+		}
+		l, _ = c.loader.join(e)
+		l.before = retiring
+	}
+	c.guard.Unlock()
+	return c.handle(ctx, nil, e, slot, l, c.options.MaxWait)
 }
 
 // use has a reader use an expert: one in RAM is pinned in its slot, of another

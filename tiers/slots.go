@@ -15,7 +15,7 @@ const retryGrowth = time.Second
 //
 // A slot is in one of these states, and slots counts those of all:
 //
-//	free       ready for a load
+//	free       ready for a load: never filled, or to be closed and made anew
 //	in use     of a resident or of a load, from before it is made
 //	retiring   about to be closed, because the budget has shrunk
 type slots struct {
