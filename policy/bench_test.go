@@ -74,3 +74,22 @@ func BenchmarkStep(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkStream is the first and the last step of a reader, while another one
+// decodes: what a policy keeps of each stream is made.
+func BenchmarkStream(b *testing.B) {
+	for size, s := range map[string]expertfs.Shape{
+		"20b":  {Layers: 24, Experts: 32, TopK: 4, ExpertBytes: expertBytes, Budget: 192 * expertBytes},
+		"120b": {Layers: 36, Experts: 128, TopK: 4, ExpertBytes: expertBytes, Budget: 1152 * expertBytes},
+	} {
+		b.Run(size, func(b *testing.B) {
+			p, err := policy.New(policy.Default, s, 7)
+			require.NoError(b, err)
+			run(p, s, 100, 3*s.Layers, 1)
+			for b.Loop() {
+				p.Step(policy.Step{Stream: 1, Layer: 3, Used: keys(3, 1, 5, 9, 30)})
+				p.(policy.StreamEnder).EndStream(1)
+			}
+		})
+	}
+}

@@ -26,8 +26,10 @@ const (
 )
 
 // features of an expert are about of size 1, so that one learning rate suits
-// them all.
-type features [nFeatures]float32
+// them all. Zeros fill the row up to whole vectors.
+type features [featureRow]float32
+
+const featureRow = (nFeatures + 7) / 8 * 8
 
 // history keeps the features of the experts of one layer.
 type history struct {
@@ -48,11 +50,22 @@ func newHistory(experts int) *history {
 
 // warm makes the averages of an expert a rate, and its age the usual one.
 func (h *history) warm(expert int, rate float32) {
+	age := int32(1 / max(rate, negligible/10))
+	h.ranked[expert], h.age[expert] = rate, age
+	logRate := logRate(rate) // of all averages
+	f := &h.now[expert]
 	for i := range memories {
-		h.means[expert][i] = rate
+		h.means[expert][i], f[i] = rate, logRate
 	}
-	h.ranked[expert] = rate
-	h.age[expert] = int32(1 / max(rate, negligible/10))
+	f[featConst], f[featAge], f[featUsed], f[featRank] = 1, logAge(age), usedNow(age), logRate
+}
+
+// usedNow is the feature of an age.
+func usedNow(age int32) float32 {
+	if age == 0 {
+		return 1
+	}
+	return 0
 }
 
 // visit takes the experts that a visit used, in order of rank.
@@ -87,14 +100,27 @@ func (h *history) describe() {
 			f[i] = logRate(m)
 		}
 		f[featConst] = 1
-		f[featAge] = float32(math.Log1p(float64(h.age[e]))) - 2
-		f[featUsed] = 0
-		if h.age[e] == 0 {
-			f[featUsed] = 1
-		}
+		f[featAge] = logAge(h.age[e])
+		f[featUsed] = usedNow(h.age[e])
 		f[featRank] = logRate(h.ranked[e])
 	}
 }
+
+// logAge is the logarithm of an age, moved like logRate.
+func logAge(age int32) float32 {
+	if int(age) < len(logAges) {
+		return logAges[age]
+	}
+	return float32(math.Log1p(float64(age))) - 2
+}
+
+// logAges tabulates logAge for the ages that are common.
+var logAges = func() (table [1024]float32) {
+	for age := range table {
+		table[age] = float32(math.Log1p(float64(age))) - 2
+	}
+	return table
+}()
 
 // logRate is the logarithm of a rate, moved so that common rates come near 0.
 func logRate(rate float32) float32 {

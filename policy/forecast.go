@@ -4,6 +4,7 @@ import (
 	"iter"
 
 	"expertfs"
+	"expertfs/policy/internal/rows"
 )
 
 // forecast learns, while it serves, to predict uses, and evicts what is least
@@ -154,9 +155,7 @@ func (f *forecast) Step(step Step) {
 // answer sets f.grads to the gradients of the logits f.z, given the experts
 // that were used.
 func (f *forecast) answer() {
-	for e, z := range f.z {
-		f.grads[e] = sigmoid(z)
-	}
+	rows.Sigmoids(f.grads, f.z)
 	for _, e := range f.used {
 		f.grads[e]--
 	}
@@ -204,15 +203,17 @@ func (f *forecast) laterLogits(z []float32, layer int, fs []features, from *evid
 func (f *forecast) learnLater(s forecastStream, layer int) {
 	l := s[layer]
 	f.laterLogits(f.goal, layer, l.now, &l.evidence)
-	for e, z := range f.goal {
-		f.goal[e] = f.gamma * sigmoid(z)
+	rows.Sigmoids(f.goal, f.goal)
+	for e := range f.goal {
+		f.goal[e] *= f.gamma
 	}
 	for _, e := range f.used {
 		f.goal[e] = 1
 	}
 	f.laterLogits(f.z, layer, f.oldFeatures, &f.oldEvidence)
-	for e, z := range f.z {
-		f.grads[e] = sigmoid(z) - f.goal[e]
+	rows.Sigmoids(f.grads, f.z)
+	for e, goal := range f.goal {
+		f.grads[e] -= goal
 	}
 	f.later.learn(f.grads, layer, f.oldFeatures)
 	for i, t := range f.layers[layer].laterPairs {
@@ -229,9 +230,7 @@ func (f *forecast) forecast(s forecastStream, layer int) {
 	}
 	clear(l.known)
 	f.laterLogits(l.later, layer, l.now, &l.evidence)
-	for e, z := range l.later {
-		l.later[e] = sigmoid(z)
-	}
+	rows.Sigmoids(l.later, l.later)
 	l.weigh()
 }
 

@@ -1,6 +1,9 @@
 package policy
 
-import "expertfs"
+import (
+	"expertfs"
+	"expertfs/policy/internal/rows"
+)
 
 // forecastStream is what forecast keeps for one stream, by layer.
 type forecastStream []*layerForecast
@@ -55,19 +58,24 @@ func (f *forecast) makeRoom() {
 
 // begin makes a stream, of which nothing is known but what all streams use.
 func (f *forecast) begin() forecastStream {
-	var s forecastStream
+	n := f.shape.Experts
+	s := make(forecastStream, 0, f.shape.Layers)
+	numbers := make([]float32, 3*n*f.shape.Layers) // of all layers, made at once
+	take := func() (row []float32) {
+		row, numbers = numbers[:n:n], numbers[n:]
+		return row
+	}
 	for layer := range f.shape.Layers {
 		l := &layerForecast{
-			history: newHistory(f.shape.Experts),
-			next:    make([]float32, f.shape.Experts),
-			later:   make([]float32, f.shape.Experts),
-			unused:  make([]float32, f.shape.Experts),
+			history: newHistory(n),
+			next:    take(),
+			later:   take(),
+			unused:  take(),
 			known:   make([]bool, len(f.offsets)),
 		}
 		for e := range f.shape.Experts {
 			l.warm(e, f.heat.Rate(expertfs.Key{Layer: uint16(layer), Expert: uint16(e)}))
 		}
-		l.describe()
 		s = append(s, l)
 		f.forecast(s, layer)
 	}
@@ -102,8 +110,9 @@ func (f *forecast) Warm(h *Heat) {
 
 // weigh computes what is made of next and later.
 func (l *layerForecast) weigh() {
-	for e := range l.unused {
-		l.unused[e] = (1 - sigmoid(l.next[e])) * (1 - l.later[e])
+	rows.Sigmoids(l.unused, l.next)
+	for e, next := range l.unused {
+		l.unused[e] = (1 - next) * (1 - l.later[e])
 	}
 }
 
@@ -121,5 +130,5 @@ func (s forecastStream) gather(shape expertfs.Shape, layer int) {
 
 // chance is that of use at the next visit.
 func (s forecastStream) chance(k expertfs.Key) float64 {
-	return float64(sigmoid(s[k.Layer].next[k.Expert]))
+	return float64(rows.Sigmoid(s[k.Layer].next[k.Expert]))
 }

@@ -1,9 +1,8 @@
 package policy
 
 import (
-	"math"
-
 	"expertfs"
+	"expertfs/policy/internal/rows"
 )
 
 // weights are learned by stochastic gradient descent, each at its own rate,
@@ -17,39 +16,11 @@ func newWeights(n int) weights {
 	return weights{make([]float32, n), make([]float32, n)}
 }
 
-func descend(w, seen *float32, rate, grad float32) {
-	*seen += grad * grad
-	*w -= rate * grad / sqrt(*seen+1)
-}
-
-func sqrt(x float32) float32 { return float32(math.Sqrt(float64(x))) }
-
-// sigmoid is 1/(1+exp(-x)), to some 1e-6. It is tabulated, being needed some
-// ten thousand times a token, and monotone.
-func sigmoid(x float32) float32 {
-	at := (min(max(x, -sigmoidEnd), sigmoidEnd) + sigmoidEnd) * ((sigmoidSteps - 1) / (2 * sigmoidEnd))
-	i := min(int(at), sigmoidSteps-2)
-	return sigmoids[i] + (at-float32(i))*(sigmoids[i+1]-sigmoids[i])
-}
-
-const (
-	sigmoidEnd   = 16
-	sigmoidSteps = 4096
-)
-
-var sigmoids = func() (table [sigmoidSteps]float32) {
-	for i := range table {
-		x := float64(i)/(sigmoidSteps-1)*2*sigmoidEnd - sigmoidEnd
-		table[i] = float32(1 / (1 + math.Exp(-x)))
-	}
-	return table
-}()
-
 // dense is the part of a logistic regression over features: one weight for
 // each feature that all layers share, one more of each layer, and a bias of
 // each expert.
 type dense struct {
-	shared   weights
+	shared   weights // these and the next are of the width of features
 	layers   []weights
 	bias     [][]float32
 	biasRate float32
@@ -59,13 +30,13 @@ type dense struct {
 const denseRate = 0.1
 
 func newDense(s expertfs.Shape, biasRate float32) *dense {
-	d := &dense{shared: newWeights(nFeatures), biasRate: biasRate}
+	d := &dense{shared: newWeights(featureRow), biasRate: biasRate}
 	// To begin with, the averages together predict as one average would.
 	for i := range memories {
 		d.shared.w[i] = 1 / float32(len(memories))
 	}
 	for range s.Layers {
-		d.layers = append(d.layers, newWeights(nFeatures))
+		d.layers = append(d.layers, newWeights(featureRow))
 		d.bias = append(d.bias, make([]float32, s.Experts))
 	}
 	return d
@@ -79,7 +50,7 @@ func (d *dense) logits(z []float32, layer int, fs []features) {
 	}
 	for e := range z {
 		sum := d.bias[layer][e]
-		for i, f := range &fs[e] {
+		for i, f := range fs[e][:nFeatures] {
 			sum += w[i] * f
 		}
 		z[e] = sum
@@ -90,10 +61,8 @@ func (d *dense) logits(z []float32, layer int, fs []features) {
 func (d *dense) learn(grads []float32, layer int, fs []features) {
 	own := &d.layers[layer]
 	for e, g := range grads {
-		for i, f := range &fs[e] {
-			descend(&d.shared.w[i], &d.shared.seen[i], denseRate, g*f)
-			descend(&own.w[i], &own.seen[i], denseRate, g*f)
-		}
+		rows.Descend(d.shared.w, d.shared.seen, fs[e][:], denseRate, g)
+		rows.Descend(own.w, own.seen, fs[e][:], denseRate, g)
 		d.bias[layer][e] -= d.biasRate * g
 	}
 }
@@ -127,31 +96,25 @@ func newTables(n, experts int, rate float32) []*pairs {
 
 // add adds the evidence of the sources to the logits z.
 func (p *pairs) add(z []float32, from []source) {
-	// Four rows at a time, which is a token's choice, are added in the same
-	// order as one after the other, in one pass over z.
-	for ; len(from) >= 4; from = from[4:] {
-		a, b, c, d := p.row(from[0], z), p.row(from[1], z), p.row(from[2], z), p.row(from[3], z)
-		wa, wb, wc, wd := from[0].weight, from[1].weight, from[2].weight, from[3].weight
-		for e := range z {
-			z[e] = z[e] + wa*a[e] + wb*b[e] + wc*c[e] + wd*d[e]
+	for ; len(from) >= 4; from = from[4:] { // a token's choice, in one pass
+		var w [4]float32
+		var x [4][]float32
+		for i, s := range from[:4] {
+			x[i], w[i] = p.row(p.w, s), s.weight
 		}
+		rows.Add4(z, &x, &w)
 	}
 	for _, s := range from {
-		for e, w := range p.row(s, z) {
-			z[e] += s.weight * w
-		}
+		rows.Add(z, p.row(p.w, s), s.weight)
 	}
 }
 
-// row is what the use of an expert says about each, as many as there are in z.
-func (p *pairs) row(s source, z []float32) []float32 { return p.w[s.expert*p.n:][:len(z)] }
+// row is what numbers hold of the use of an expert, one for each other expert.
+func (p *pairs) row(numbers []float32, s source) []float32 { return numbers[s.expert*p.n:][:p.n] }
 
 // learn takes the gradients of the logits.
 func (p *pairs) learn(grads []float32, from []source) {
 	for _, s := range from {
-		w, seen := p.w[s.expert*p.n:][:len(grads)], p.seen[s.expert*p.n:][:len(grads)]
-		for e, g := range grads {
-			descend(&w[e], &seen[e], p.rate, s.weight*g)
-		}
+		rows.Descend(p.row(p.w, s), p.row(p.seen, s), grads, p.rate, s.weight)
 	}
 }
