@@ -54,7 +54,7 @@ func descendGeneric(w, seen, grads []float32, rate, factor float32) {
 const (
 	sigmoidEnd   = 16
 	sigmoidSteps = 4096
-	sigmoidScale = (sigmoidSteps - 1) / (2 * sigmoidEnd) // entries for 1
+	sigmoidScale = float32(sigmoidSteps-1) / (2 * sigmoidEnd) // entries for 1
 )
 
 var sigmoids = func() (table [sigmoidSteps]float32) {

@@ -5,7 +5,7 @@ GLOBL one<>(SB), RODATA|NOPTR, $4
 
 // sigmoidEnd, sigmoidScale, and sigmoidSteps-2
 DATA sigmoid<>+0(SB)/4, $0x41800000
-DATA sigmoid<>+4(SB)/4, $0x42fe0000
+DATA sigmoid<>+4(SB)/4, $0x42fff000
 DATA sigmoid<>+8(SB)/4, $4094
 GLOBL sigmoid<>(SB), RODATA|NOPTR, $12
 

@@ -1,6 +1,7 @@
 package rows
 
 import (
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -60,5 +61,25 @@ func TestVectorsAreThePortableCode(t *testing.T) {
 		require.Equal(t, start[n:], got[1][2][n:])
 		require.Equal(t, seen[n:], got[1][3][n:])
 		require.Equal(t, start[n:], got[1][4][n:])
+	}
+}
+
+// TestSigmoid: close to the function, monotone, and defined everywhere.
+func TestSigmoid(t *testing.T) {
+	defer func(was bool) { vectors = was }(vectors)
+	inf := float32(math.Inf(1))
+	for _, vectors = range []bool{false, cpu.X86.HasAVX2} {
+		z := []float32{-inf, -1e30, -16.01}
+		for x := float32(-16); x <= 16; x += 0.003 {
+			z = append(z, x)
+		}
+		z = append(z, 16, 16.01, 1e30, inf)
+		got := make([]float32, len(z))
+		Sigmoids(got, z)
+		require.True(t, slices.IsSorted(got))
+		for i, x := range z {
+			require.InDelta(t, 1/(1+math.Exp(-float64(x))), got[i], 2e-6)
+			require.Equal(t, Sigmoid(x), got[i])
+		}
 	}
 }
