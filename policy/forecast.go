@@ -32,12 +32,14 @@ import (
 // small enough to be trained at every step.
 type forecast struct {
 	ranking
-	gamma   float32
-	heat    *Heat // from which a new stream begins
+	horizon float64 // tokens
+	gamma   float32 // 1 - 1/horizon
+	heat    *Heat   // from which a new stream begins
 	next    *dense
 	later   *dense
 	offsets []int // of the layers whose choices are evidence, largest first
 	layers  []*layerWeights
+	judged  []float32 // by layer: forecasts of next, counted up to minJudged
 
 	pace    pace
 	streams [MaxStreams]forecastStream
@@ -53,8 +55,6 @@ type forecast struct {
 
 // layerWeights is what is learned about one layer beside next and later.
 type layerWeights struct {
-	judged int // forecasts of next
-
 	// What pairs of experts tell. Empty where the tables would be too large.
 	lastNext   []*pairs // one table: what the experts of last say about next
 	tokenNext  []*pairs // by offset: what those of other layers do
@@ -75,13 +75,15 @@ const maxPairs = 1 << 23
 const maxOffsets = 40
 
 func newForecast(s expertfs.Shape, p *params) *forecast {
-	horizon := p.float("horizon", 6, 1, 1000) // tokens
+	horizon := p.float("horizon", 6, 1, 1000)
 	f := &forecast{
 		ranking:     newRanking(s),
+		horizon:     horizon,
 		gamma:       float32(1 - 1/horizon),
 		heat:        NewHeat(s),
 		next:        newDense(s, 0.003),
 		later:       newDense(s, 0.01),
+		judged:      make([]float32, s.Layers),
 		oldFeatures: make([]features, s.Experts),
 		z:           make([]float32, s.Experts),
 		grads:       make([]float32, s.Experts),
@@ -164,7 +166,7 @@ func (f *forecast) answer() {
 // learnNext judges the forecast of a visit that happens now.
 func (f *forecast) learnNext(s forecastStream, layer int) {
 	l, w := s[layer], f.layers[layer]
-	w.judged++
+	f.judged[layer] = min(f.judged[layer]+1, minJudged)
 	f.next.logits(f.z, layer, l.now)
 	for _, t := range w.lastNext {
 		t.add(f.z, l.last)
@@ -299,7 +301,7 @@ func (f *forecast) Value(k expertfs.Key) float64 {
 // Forecast is the chance of use at the stream's next visit, or 0 as long as
 // little is learned of k's layer, or the stream has not been there.
 func (f *forecast) Forecast(stream int, k expertfs.Key) float64 {
-	if !f.shape.Contains(k) || f.layers[k.Layer].judged < minJudged {
+	if !f.shape.Contains(k) || f.judged[k.Layer] < minJudged {
 		return 0
 	}
 	s := f.streams[streamIndex(stream)]

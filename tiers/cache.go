@@ -42,7 +42,8 @@ type Cache struct {
 }
 
 // SetPolicy changes the policy. Residents stay; the new policy is told of them
-// in the order of their use, and of the heat learned so far.
+// in the order of their use, and of what was learned so far: the heat, and numbers of
+// a policy of its kind.
 func (c *Cache) SetPolicy(spec string) error {
 	c.guard.Lock()
 	shape := c.shape
@@ -82,6 +83,23 @@ func (c *Cache) Heat() *policy.Heat {
 		}
 	}
 	return h
+}
+
+// Learned returns what the policy has learned until now, or the last one that
+// learned. It is a copy, also to be had of a closed cache.
+func (c *Cache) Learned() policy.Learned {
+	c.guard.Lock()
+	lent := c.evictor.known()
+	c.guard.Unlock()
+	l := policy.Learned{Kind: lent.Kind}
+	for _, part := range lent.Parts { // each for itself: together they may be some ten MB
+		own := make([]float32, len(part))
+		c.guard.Lock()
+		copy(own, part)
+		c.guard.Unlock()
+		l.Parts = append(l.Parts, own)
+	}
+	return l
 }
 
 // learn takes a step into what is learned of uses: the policy, the heat, and

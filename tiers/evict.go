@@ -19,9 +19,10 @@ type evictor struct {
 	stats   *observer
 
 	// GUARDED BY guard.
-	policy policy.Policy
-	spec   string
-	bytes  int64 // of a slot
+	policy  policy.Policy
+	spec    string
+	learned policy.Learned // by an earlier run, or by the last policy that could
+	bytes   int64          // of a slot
 }
 
 // admit tells the policy of a new resident.
@@ -90,8 +91,22 @@ func (v *evictor) evict(e *entry) *ram.Slot {
 	return v.table.remove(e)
 }
 
-// use puts another policy in charge. It has been told of nobody yet.
+// known is what the policy has learned, or the last one that could.
+func (v *evictor) known() policy.Learned {
+	if l, ok := v.policy.(policy.Learner); ok {
+		return l.Learned()
+	}
+	return v.learned
+}
+
+// use puts another policy in charge, which goes on from what is known. It has
+// been told of nobody yet.
 func (v *evictor) use(p policy.Policy, spec string, heat *policy.Heat) {
+	v.learned = v.known()
+	if l, ok := p.(policy.Learner); ok {
+		l.Adopt(v.learned)
+		v.learned = policy.Learned{}
+	}
 	if w, ok := p.(policy.Warmer); ok {
 		w.Warm(heat)
 	}

@@ -32,7 +32,7 @@ func (c *Cache) assemble() {
 	c.slots = &slots{high: o.High, low: o.Low}
 	c.observer = &observer{counters: counters{errors: map[string]int64{}}}
 	c.streams = &streams{layers: c.ck.Config().Layers}
-	c.evictor = &evictor{table: c.table, streams: c.streams, stats: c.observer}
+	c.evictor = &evictor{table: c.table, streams: c.streams, stats: c.observer, learned: o.Learned}
 	c.loader = &loader{
 		guard: &c.guard, table: c.table, slots: c.slots, evictor: c.evictor, stats: c.observer,
 		log: c.log, fill: filler{hook: o.SlotHook}, maxWait: o.MaxWait, wake: c.wake,

@@ -46,6 +46,9 @@ type Options struct {
 	// Heat is what an earlier run has learned, nil for nothing. It belongs to
 	// the cache until that is closed.
 	Heat *policy.Heat
+	// Learned is what the policy of an earlier run has learned, if anything. It
+	// belongs to the cache as well. A policy of another kind begins anew.
+	Learned policy.Learned
 
 	NoHuge   bool     // do without huge pages
 	Memfd    bool     // do without a tmpfs

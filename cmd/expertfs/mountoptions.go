@@ -32,7 +32,7 @@ func (c *mountConfig) declare() *mountOptions {
 	f.Uint64Var(&c.seed, "seed", 1, "seed of policies that draw lots, a `number`")
 	f.StringArrayVar(&c.shadows, "shadow", nil, "tell in stats what this `policy` would have hit; may be repeated")
 	f.StringVar(&c.trace, "trace", "", "record the routing in `FILE`, which must not exist; .gz compresses")
-	f.StringVar(&c.heat, "heat", "", "keep what is learned about the experts' use in `FILE` from mount to mount; one of another model is left alone")
+	f.StringVar(&c.heat, "heat", "", "keep what is learned about the experts' use in `FILE`, and what the policy learns in FILE.learned, from mount to mount; those of another model are left alone")
 	f.StringVar(&c.cacheDir, "cache-dir", "", "keep what is fetched over a network in `DIR` (default: expertfs in the user's cache folder); none keeps nothing")
 	f.StringVar(&c.cacheSize, "cache-size", "", "keep at most `size` of a checkpoint there; the experts used least leave")
 	f.BoolVar(&c.plainHTTP, "plain-http", false, "fetch from http:// addresses of other machines, where anybody in between reads and changes what passes")

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -64,7 +65,7 @@ func (c *mountConfig) serveCheckpoint(ck *checkpoint.Checkpoint, place *place, l
 		return withCode(exitLargeBudget, fmt.Errorf("--ram %s: %w", c.ram, err))
 	}
 	learned := &heatFile{path: c.heat, model: ck.ID(), shape: shape, log: log}
-	before, err := learned.load()
+	before, weights, err := learned.load()
 	if err != nil {
 		return err
 	}
@@ -78,14 +79,15 @@ func (c *mountConfig) serveCheckpoint(ck *checkpoint.Checkpoint, place *place, l
 		return err
 	}
 	defer func() { err = errors.Join(err, steps.close(mounted)) }()
-	cache, err := c.openCache(ck, tiers.Options{Budget: demand.Budget, DenseBytes: dense, Trace: steps.hook(), Heat: before, Log: log})
+	cache, err := c.openCache(ck, tiers.Options{Budget: demand.Budget, DenseBytes: dense, Trace: steps.hook(), Heat: before, Learned: weights, Log: log})
 	if err != nil {
 		return err
 	}
+	learned.adopted(cache)
 	defer func() {
 		err = errors.Join(err, cache.Close())
 		if mounted {
-			err = errors.Join(err, learned.save(cache.Heat()))
+			err = errors.Join(err, learned.save(cache))
 		}
 	}()
 	governor := budget.NewGovernor(cache, bounds, log)
@@ -104,7 +106,7 @@ func (c *mountConfig) serveCheckpoint(ck *checkpoint.Checkpoint, place *place, l
 		return err
 	}
 	defer func() { err = errors.Join(err, page.Close()) }()
-	for _, w := range append([]string{few, learned.warning, c.unlogged, page.Warning()}, place.warnings()...) {
+	for _, w := range slices.Concat([]string{few, c.unlogged, page.Warning()}, learned.warnings, place.warnings()) {
 		if w != "" {
 			warnings = append(warnings, w)
 		}
@@ -119,10 +121,10 @@ func (c *mountConfig) serveCheckpoint(ck *checkpoint.Checkpoint, place *place, l
 	notify(log, sd.SdNotifyReady)
 	done := make(chan struct{})
 	var beside sync.WaitGroup
-	beside.Go(func() { learned.saveEvery(heatInterval, cache.Heat, done) })
+	beside.Go(func() { learned.saveEvery(heatInterval, cache, done) })
 	beside.Go(func() { governor.Run(done) })
 	waitUnmounted(fs, c.point, signals, log, func() error {
-		return errors.Join(steps.close(true), learned.save(cache.Heat()))
+		return errors.Join(steps.close(true), learned.save(cache))
 	})
 	close(done)
 	beside.Wait()

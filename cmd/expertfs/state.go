@@ -6,17 +6,12 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
 
 	"expertfs"
 	"expertfs/checkpoint"
-	"expertfs/policy"
-	"expertfs/policy/heat"
-
-	"golang.org/x/sys/unix"
 )
 
 // shapeOf is what policies and their files need to know of a model.
@@ -116,78 +111,4 @@ func (t *traceFile) close(mounted bool) error {
 		return errors.Join(err, os.Remove(t.file.Name()))
 	}
 	return err
-}
-
-// heatFile keeps what was learned about a model from mount to mount. Once it is
-// loaded it is safe for concurrent use.
-type heatFile struct {
-	path    string // "" when nothing is kept
-	model   string
-	shape   expertfs.Shape
-	log     *slog.Logger
-	warning string // of load, for the user
-
-	writing sync.Mutex
-}
-
-// heatInterval is how much of what was learned a crash may cost.
-const heatInterval = time.Minute
-
-// load reads what an earlier mount has learned; nil when there is nothing yet.
-// It refuses a file that could not be replaced in the end. That of another model
-// is left as it is: nothing is read from it and nothing will be saved.
-func (h *heatFile) load() (*policy.Heat, error) {
-	if h.path == "" {
-		return nil, nil
-	}
-	if err := heat.Check(h.path); err != nil {
-		return nil, withCode(exitNoOverwrite, fmt.Errorf("--heat: %w", err))
-	}
-	learned, err := heat.Load(h.path, h.model, h.shape)
-	switch {
-	case errors.Is(err, heat.ErrOtherModel):
-		h.warning = fmt.Sprintf("--heat is ignored: %v", err)
-		h.log.Warn("--heat is ignored", "err", err)
-		h.path = ""
-		return nil, nil
-	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, heat.ErrNotHeat):
-		// Nothing yet: there is no file, or one that Check knows to be empty.
-	case err != nil:
-		return nil, fmt.Errorf("--heat: %w", err)
-	}
-	if dir := filepath.Dir(h.path); unix.Access(dir, unix.W_OK) != nil {
-		return nil, fmt.Errorf("--heat: cannot write to %s", dir)
-	}
-	return learned, nil
-}
-
-// save writes what was learned.
-func (h *heatFile) save(learned *policy.Heat) error {
-	if h.path == "" {
-		return nil
-	}
-	h.writing.Lock()
-	defer h.writing.Unlock()
-	return heat.Save(h.path, h.model, h.shape, learned)
-}
-
-// saveEvery saves what was learned until then at each interval, until done.
-func (h *heatFile) saveEvery(interval time.Duration, learned func() *policy.Heat, done <-chan struct{}) {
-	if h.path == "" {
-		return
-	}
-	ticker := time.NewTicker(interval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-done:
-			return
-		case <-ticker.C:
-			if err := h.save(learned()); err != nil {
-				h.log.Warn("what was learned is not saved", "err", err)
-				continue
-			}
-			h.log.Debug("saved what was learned", "file", h.path)
-		}
-	}
 }

@@ -3,18 +3,14 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
 	"syscall"
 	"testing"
 
 	"expertfs"
 	"expertfs/fsys/mountpoint"
-	"expertfs/policy"
-	"expertfs/policy/heat"
 
 	"github.com/stretchr/testify/require"
 )
@@ -54,28 +50,6 @@ func TestTrace(t *testing.T) {
 	}
 }
 
-func TestHeatIsKept(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "heat.json")
-	point := mountTiny(t, "--heat", file)
-	access(t, point, "00/01", "01/03", "00/01", "01/04")
-	require.Equal(t, result{0, "", ""}, run(t, "umount", point))
-	first, err := os.ReadFile(file)
-	require.NoError(t, err)
-
-	point = mountTiny(t, "--heat", file)
-	require.Equal(t, result{0, "", ""}, run(t, "umount", point))
-	again, err := os.ReadFile(file)
-	require.NoError(t, err)
-	require.Equal(t, string(first), string(again), "what was learned outlives a mount without uses")
-
-	point = mountTiny(t, "--heat", file)
-	access(t, point, "00/02", "01/03", "00/02", "01/04")
-	require.Equal(t, result{0, "", ""}, run(t, "umount", point))
-	again, err = os.ReadFile(file)
-	require.NoError(t, err)
-	require.NotEqual(t, string(first), string(again))
-}
-
 // TestTraceOutlivesACrash: a compressed trace holds its steps while the mount
 // goes on, and after its server was killed.
 func TestTraceOutlivesACrash(t *testing.T) {
@@ -91,40 +65,6 @@ func TestTraceOutlivesACrash(t *testing.T) {
 	require.Eventually(t, func() bool { return mountpoint.Stale(point) }, patience, poll)
 	require.True(t, written())
 	require.Equal(t, result{0, "", ""}, run(t, "umount", point))
-}
-
-func TestHeatOfAnotherModelIsLeftAlone(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "heat.json")
-	other := expertfs.Shape{Layers: 2, Experts: 8, TopK: 2}
-	require.NoError(t, heat.Save(file, "other", other, policy.NewHeat(other)))
-	before, err := os.ReadFile(file)
-	require.NoError(t, err)
-	needMounts(t)
-	point := newPoint(t)
-	r := run(t, "mount", "--ram", "4MiB", "--heat", file, "embed:tiny", point)
-	require.Zero(t, r.code)
-	require.Contains(t, r.errors, "warning: --heat is ignored: "+file)
-	access(t, point, "00/01", "01/03", "00/01")
-	require.Equal(t, result{0, "", ""}, run(t, "umount", point))
-	after, err := os.ReadFile(file)
-	require.NoError(t, err)
-	require.Equal(t, string(before), string(after))
-}
-
-func TestHeatIsSavedFromTimeToTime(t *testing.T) {
-	shape := expertfs.Shape{Layers: 1, Experts: 4, TopK: 1}
-	h := heatFile{path: filepath.Join(t.TempDir(), "heat.json"), model: "m", shape: shape, log: slog.New(slog.DiscardHandler)}
-	done := make(chan struct{})
-	var saver sync.WaitGroup
-	saver.Go(func() {
-		h.saveEvery(poll, func() *policy.Heat { return policy.NewHeat(shape) }, done)
-	})
-	require.Eventually(t, func() bool {
-		_, err := heat.Load(h.path, "m", shape)
-		return err == nil
-	}, patience, poll)
-	close(done)
-	saver.Wait()
 }
 
 // TestFilesOfOthersAreSafe: neither --trace nor --heat destroys a file that is

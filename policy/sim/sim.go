@@ -24,8 +24,14 @@ func New(spec string, s expertfs.Shape, seed uint64) (*Cache, error) {
 	if err != nil {
 		return nil, err
 	}
+	return Of(p, s), nil
+}
+
+// Of makes an empty cache of a policy, which may have learned before and belongs
+// to the cache from then on.
+func Of(p policy.Policy, s expertfs.Shape) *Cache {
 	experts := s.Layers * s.Experts
-	return &Cache{shape: s, policy: p, resident: make([]bool, experts), missed: make([]bool, experts), left: s.Budget}, nil
+	return &Cache{shape: s, policy: p, resident: make([]bool, experts), missed: make([]bool, experts), left: s.Budget}
 }
 
 // Step takes a step. Order it before the accesses of its keys where it is

@@ -68,7 +68,7 @@ var sigmoids = func() (table [sigmoidSteps]float32) {
 // Sigmoid is 1/(1+exp(-x)), to some 1e-6, and monotone.
 func Sigmoid(x float32) float32 {
 	at := (min(max(x, -sigmoidEnd), sigmoidEnd) + sigmoidEnd) * sigmoidScale
-	i := min(int(at), sigmoidSteps-2)
+	i := min(max(int(at), 0), sigmoidSteps-2) // within the table whatever x is
 	return sigmoids[i] + float32((at-float32(i))*(sigmoids[i+1]-sigmoids[i]))
 }
 
