@@ -57,7 +57,7 @@ type chatTemplateKwarg struct {
 // from us or from others.
 type chatMessage struct {
 	Role             string     `json:"role"`
-	Content          content    `json:"content"`
+	Content          anyContent `json:"content"` // of a tool, any JSON
 	Name             string     `json:"name"`
 	Reasoning        content    `json:"reasoning"`
 	ReasoningContent content    `json:"reasoning_content"`
@@ -72,12 +72,23 @@ type chatCall struct {
 	ID       string    `json:"id"`
 	Type     string    `json:"type"`
 	Function chatNamed `json:"function"`
+	Custom   chatNamed `json:"custom"`
 	Extra    unnoticed `json:",embed"`
+}
+
+// called returns the name and the arguments of the call. The text for a tool
+// without a schema is its one argument, input.
+func (c *chatCall) called() (name, arguments string) {
+	if c.Type == "custom" {
+		return c.Custom.Name, customArguments(c.Custom.Input)
+	}
+	return c.Function.Name, plainArguments(c.Function.Arguments)
 }
 
 type chatNamed struct {
 	Name      string         `json:"name"`
 	Arguments jsontext.Value `json:"arguments"`
+	Input     string         `json:"input"` // of a tool without a schema
 }
 
 // chatTool has its fields in function, or beside the type as in Responses.

@@ -21,7 +21,7 @@ func (q *chatRequest) conversation(s *Server) (*conversation, error) {
 		return nil, err
 	}
 	for i := range q.Messages {
-		if err := q.Messages[i].addTo(c, fmt.Sprintf("messages[%d]", i)); err != nil {
+		if err := q.Messages[i].addTo(s, c, fmt.Sprintf("messages[%d]", i)); err != nil {
 			return nil, err
 		}
 		s.notice("messages[]", q.Messages[i].Extra)
@@ -40,10 +40,13 @@ func (q *chatRequest) conversation(s *Server) (*conversation, error) {
 	return c, q.setFormat(c)
 }
 
-func (m *chatMessage) addTo(c *conversation, field string) error {
-	text := m.Content.text
+func (m *chatMessage) addTo(s *Server, c *conversation, field string) error {
+	text := m.Content.result()
 	if m.Role != "tool" && m.Role != "function" {
 		var err error
+		if m.Content.err != nil {
+			return s.explainAt(field+".content", m.Content.err)
+		}
 		if text, err = m.Content.words(field + ".content"); err != nil {
 			return err
 		}
@@ -65,18 +68,17 @@ func (m *chatMessage) addTo(c *conversation, field string) error {
 		}
 		c.say(text+m.Refusal, len(calls) > 0)
 		for i, call := range calls {
-			if !toolName.MatchString(call.Function.Name) {
+			name, arguments := call.called()
+			if !toolName.MatchString(name) {
 				return badRequest(fmt.Sprintf("%s.tool_calls[%d].function.name", field, i), "%s.tool_calls[%d]: the call names no function", field, i)
 			}
-			c.call(call.ID, call.Function.Name, plainArguments(call.Function.Arguments))
+			c.call(call.ID, name, arguments)
 		}
 	case "tool", "function":
 		if m.Name != "" && !toolName.MatchString(m.Name) {
 			return badRequest(field+".name", "%s: %q is no name of a tool", field, shorten(m.Name))
 		}
-		if !c.result(m.ToolCallID, m.Name, text) {
-			return badRequest(field+".tool_call_id", "%s: there is no call before it that this could be the result of", field)
-		}
+		return c.result(field+".tool_call_id", m.ToolCallID, m.Name, text)
 	default:
 		return badRequest(field+".role", "%s: role %q is not supported", field, shorten(m.Role))
 	}
@@ -96,6 +98,12 @@ func plainArguments(value jsontext.Value) string {
 	return string(value)
 }
 
+// customArguments are the arguments of a call whose tool takes one text.
+func customArguments(input string) string {
+	quoted, _ := jsontext.AppendQuote(nil, input)
+	return `{"input":` + string(quoted) + `}`
+}
+
 func (q *chatRequest) addTools(c *conversation, s *Server) error {
 	for i, t := range q.Tools {
 		field := fmt.Sprintf("tools[%d]", i)
@@ -104,9 +112,7 @@ func (q *chatRequest) addTools(c *conversation, s *Server) error {
 			f = *t.Function
 		}
 		if t.Type != "function" && t.Type != "" {
-			if s.noticed.first("tools of type " + shorten(t.Type)) {
-				s.Log.Info("a tool that is no function was left out", "type", shorten(t.Type))
-			}
+			s.noticeTool(t.Type)
 			continue
 		}
 		if err := c.addTool(field+".function", f.Name, f.Description, f.Parameters, f.Strict); err != nil {

@@ -1,8 +1,11 @@
 package server
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"expertfs/infer/harmony"
@@ -30,6 +33,16 @@ type part struct {
 	Extra    unnoticed `json:",embed"`
 }
 
+// UnmarshalJSONFrom of a part takes a bare string too.
+func (p *part) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	if d.PeekKind() == '"' {
+		p.Type = "text"
+		return json.UnmarshalDecode(d, &p.Text)
+	}
+	type plain part
+	return json.UnmarshalDecode(d, (*plain)(p))
+}
+
 func (c *content) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	if k := d.PeekKind(); k == '"' || k == 'n' {
 		return json.UnmarshalDecode(d, &c.text)
@@ -45,6 +58,8 @@ func (c *content) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 			texts = append(texts, p.Text)
 		case "refusal":
 			texts = append(texts, p.Refusal)
+		case "thinking", "redacted_thinking", "reasoning":
+			// Of other models: what is to be seen of thoughts comes beside the content.
 		default:
 			told, ok := toldOf(p.Type, p.Filename)
 			if !ok {
@@ -70,6 +85,41 @@ func (c *content) words(field string) (string, error) {
 		return "", badRequest(field, "%s: part %d: content of type %q is not supported, only text", field, c.at, c.foreign)
 	}
 	return c.text, nil
+}
+
+// anyContent is content, or any other JSON, which is what some clients give as the
+// result of a tool.
+type anyContent struct {
+	content
+	other jsontext.Value // what is no content
+	err   error          // why it is none
+}
+
+func (c *anyContent) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	if k := d.PeekKind(); k == '"' || k == 'n' {
+		return c.content.UnmarshalJSONFrom(d)
+	}
+	value, err := d.ReadValue()
+	if err != nil {
+		return err
+	}
+	value = value.Clone()
+	inner := jsontext.NewDecoder(bytes.NewReader(value), d.Options())
+	err = json.UnmarshalDecode(inner, &c.content, d.Options())
+	var bound *apiError
+	if err != nil && !errors.As(err, &bound) {
+		*c = anyContent{other: value, err: err}
+		return nil
+	}
+	return err
+}
+
+// result returns the text of a tool's result.
+func (c *anyContent) result() string {
+	if c.other != nil {
+		return string(c.other)
+	}
+	return c.text
 }
 
 // toldOf puts into words that there is something that the model cannot see. It
@@ -154,6 +204,11 @@ func (c *conversation) addTool(field, name, description string, parameters jsont
 	return nil
 }
 
+// removeTool takes back the offer of a tool.
+func (c *conversation) removeTool(name string) {
+	c.tools = slices.DeleteFunc(c.tools, func(t tool) bool { return t.Name == name })
+}
+
 // choose sets what the model is to do with the tools. Names are those that may be
 // called; none stands for all.
 func (c *conversation) choose(field string, mode choiceMode, names ...string) error {
@@ -188,10 +243,9 @@ func (c *conversation) openAIChoice(value jsontext.Value) error {
 		return c.choose(field, mode)
 	}
 	type named struct {
-		Name     string `json:"name"`
-		Function struct {
-			Name string `json:"name"`
-		} `json:"function"`
+		Name     string    `json:"name"`
+		Function chatNamed `json:"function"`
+		Custom   chatNamed `json:"custom"`
 	}
 	type allowed struct {
 		Mode  string  `json:"mode"`
@@ -210,12 +264,12 @@ func (c *conversation) openAIChoice(value jsontext.Value) error {
 	case "auto", "none", "required":
 		return c.choose(field, choiceNames[v.Type])
 	case "function", "custom":
-		return c.choose(field, choiceRequired, v.Name+v.Function.Name)
+		return c.choose(field, choiceRequired, v.Name+v.Function.Name+v.Custom.Name)
 	case "allowed_tools":
 		a := or(v.AllowedTools, v.allowed)
 		var names []string
 		for _, t := range a.Tools {
-			names = append(names, t.Name+t.Function.Name)
+			names = append(names, t.Name+t.Function.Name+t.Custom.Name)
 		}
 		return c.choose(field, choiceNames[a.Mode], names...)
 	}

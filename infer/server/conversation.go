@@ -15,12 +15,19 @@ type conversation struct {
 	noThoughts   bool // as far as that can be had
 	instructions []string
 	messages     []harmony.Message
-	calls        map[string]int // by the client's id: where the call stands in messages
+	calls        []madeCall
 	tools        []tool
 	schemas      int // bytes of the tools' parameters
 	choice       choice
 	parallel     bool // several calls in one answer are welcome
 	format       format
+}
+
+// madeCall is a call in the messages.
+type madeCall struct {
+	id       string // of the client's; need not be there
+	at       int    // where it stands in messages
+	answered bool   // its result has come
 }
 
 // tool is a function that the model may call.
@@ -64,7 +71,7 @@ const (
 
 // newConversation returns a conversation without a word.
 func newConversation() *conversation {
-	return &conversation{effort: harmony.Medium, calls: make(map[string]int), parallel: true}
+	return &conversation{effort: harmony.Medium, parallel: true}
 }
 
 func (c *conversation) add(h harmony.Header, text string) {
@@ -106,53 +113,60 @@ func (c *conversation) say(text string, calls bool) {
 
 // call adds a call of the assistant's.
 func (c *conversation) call(id, name, arguments string) {
-	c.calls[id] = len(c.messages)
+	c.calls = append(c.calls, madeCall{id: id, at: len(c.messages)})
 	c.add(harmony.Header{
 		Role: harmony.Assistant, Channel: harmony.Commentary,
 		Recipient: harmony.FunctionRecipient(name), ContentType: "<|constrain|>json",
 	}, arguments)
 }
 
-// result adds what a call has led to, behind the call. The name may be empty.
-// It tells whether there was a call that it may belong to.
-func (c *conversation) result(id, name, text string) bool {
-	at, ok := c.calls[id]
-	if !ok && name == "" {
-		if at = c.lastCall(); at < 0 {
-			return false
-		}
-		ok = true
-	}
+// result adds what a call has led to, behind the call. A result without an id is
+// that of the first call without a result, as clients of servers without ids send
+// them; one of a tool by name needs no call. An id that no call has is refused,
+// as OpenAI's and Anthropic's servers do: put behind any other call, the result
+// would mean something else.
+func (c *conversation) result(field, id, name, text string) error {
 	recipient := harmony.FunctionRecipient(name)
-	if ok {
-		recipient = c.messages[at].Recipient
+	call := c.callOf(id, recipient, name != "")
+	at := len(c.messages)
+	switch {
+	case call != nil:
+		call.answered = true
+		recipient, at = c.messages[call.at].Recipient, call.at+1
+		for at < len(c.messages) && c.messages[at].Role == harmony.Tool {
+			at++
+		}
+	case id != "":
+		return badRequest(field, "%s: there is no call %q before it that this could be the result of", field, shorten(id))
+	case name == "":
+		return badRequest(field, "%s: there is no call before it that this could be the result of", field)
 	}
-	m := harmony.Message{Header: harmony.Header{
+	c.messages = slices.Insert(c.messages, at, harmony.Message{Header: harmony.Header{
 		Role: harmony.Tool, Name: recipient, Recipient: string(harmony.Assistant), Channel: harmony.Commentary,
-	}, Content: text}
-	if !ok {
-		c.messages = append(c.messages, m)
-		return true
-	}
-	for at++; at < len(c.messages) && c.messages[at].Role == harmony.Tool; at++ {
-	}
-	c.messages = slices.Insert(c.messages, at, m)
-	for id, place := range c.calls {
-		if place >= at {
-			c.calls[id] = place + 1
+	}, Content: text})
+	for i := range c.calls {
+		if c.calls[i].at >= at {
+			c.calls[i].at++
 		}
 	}
-	return true
+	return nil
 }
 
-// lastCall is where the last call stands, or -1.
-func (c *conversation) lastCall() int {
-	for i, m := range slices.Backward(c.messages) {
-		if m.Role == harmony.Assistant && m.Recipient != "" {
-			return i
+// callOf returns the call that a result belongs to, or nil: the first without a
+// result of those that it may be, or else the last one.
+func (c *conversation) callOf(id, recipient string, named bool) *madeCall {
+	var last *madeCall
+	for i := range c.calls {
+		call := &c.calls[i]
+		if call.id != id && id != "" || id == "" && named && c.messages[call.at].Recipient != recipient {
+			continue
 		}
+		if !call.answered {
+			return call
+		}
+		last = call
 	}
-	return -1
+	return last
 }
 
 // offered returns the tools that the model is shown.

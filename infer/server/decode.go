@@ -64,13 +64,20 @@ func (s *Server) decode(w http.ResponseWriter, r *http.Request, v any) error {
 const largeBody = 1 << 20
 
 // explain turns an error of decoding into one that says what is wrong where.
-func (s *Server) explain(err error) error {
+func (s *Server) explain(err error) error { return s.explainAt("", err) }
+
+// explainAt is explain for a value at a place of the request.
+func (s *Server) explainAt(place string, err error) error {
 	var tooLarge *http.MaxBytesError
 	var semantic *json.SemanticError
 	var api *apiError
-	where := ""
+	where := place
 	if errors.As(err, &semantic) {
-		where = fieldOf(semantic.JSONPointer)
+		if inner := fieldOf(semantic.JSONPointer); where == "" || strings.HasPrefix(inner, "[") || inner == "" {
+			where += inner
+		} else {
+			where += "." + inner
+		}
 	}
 	switch {
 	case errors.As(err, &api):

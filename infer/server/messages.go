@@ -4,10 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"slices"
-	"strings"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -34,55 +31,6 @@ type blockMessage struct {
 	Role    string    `json:"role"`
 	Content blocks    `json:"content"`
 	Extra   unnoticed `json:",embed"`
-}
-
-// blocks are a text, or a list of blocks of content.
-type blocks []block
-
-type block struct {
-	Type      string         `json:"type"`
-	Text      string         `json:"text"`
-	Thinking  string         `json:"thinking"`
-	ID        string         `json:"id"`
-	Name      string         `json:"name"`
-	Input     jsontext.Value `json:"input"`
-	ToolUseID string         `json:"tool_use_id"`
-	Content   jsontext.Value `json:"content"` // of a result: a text or blocks
-	IsError   bool           `json:"is_error"`
-	Extra     unnoticed      `json:",embed"`
-}
-
-func (b *blocks) UnmarshalJSONFrom(d *jsontext.Decoder) error {
-	if d.PeekKind() != '"' {
-		return json.UnmarshalDecode(d, (*[]block)(b))
-	}
-	*b = blocks{{Type: "text"}}
-	return json.UnmarshalDecode(d, &(*b)[0].Text)
-}
-
-// text returns the texts of blocks that are nothing else.
-func (b blocks) text(field string) (string, error) {
-	texts := make([]string, len(b))
-	for i, one := range b {
-		if one.Type != "text" {
-			return "", badRequest(fmt.Sprintf("%s[%d]", field, i), "%s[%d]: content of type %q is not supported, only text", field, i, shorten(one.Type))
-		}
-		texts[i] = one.Text
-	}
-	return joinParts(texts), nil
-}
-
-// told is text for what a tool has found, of which the model is told in words
-// where it is no text.
-func (b blocks) told(s *Server, field string) (string, error) {
-	texts := slices.Clone(b)
-	for i, one := range b {
-		if told, ok := toldOf(one.Type, ""); ok {
-			s.noticeForeign(one.Type)
-			texts[i] = block{Type: "text", Text: told}
-		}
-	}
-	return texts.text(field)
 }
 
 type messagesTool struct {
@@ -217,23 +165,19 @@ func (q *messagesRequest) conversation(s *Server) (*conversation, error) {
 			return nil, err
 		}
 	}
-	system, err := q.System.text("system")
+	system, err := q.System.text(s, "system", false)
 	if err != nil {
 		return nil, err
 	}
 	c.instruct(system)
-	for i, m := range q.Messages {
-		s.notice("messages[]", m.Extra)
-		if err := m.addTo(s, c, fmt.Sprintf("messages[%d]", i)); err != nil {
+	for i := range q.Tools {
+		if err := q.Tools[i].addTo(s, c, fmt.Sprintf("tools[%d]", i)); err != nil {
 			return nil, err
 		}
 	}
-	for i, t := range q.Tools {
-		if t.Type != "" && t.Type != "custom" {
-			s.notice("tools[]", jsontext.Value(`{"type `+strings.Map(plainRune, shorten(t.Type))+`":0}`))
-			continue
-		}
-		if err := c.addTool(fmt.Sprintf("tools[%d]", i), t.Name, t.Description, t.InputSchema, t.Strict); err != nil {
+	for i, m := range q.Messages {
+		s.notice("messages[]", m.Extra)
+		if err := m.addTo(s, c, fmt.Sprintf("messages[%d]", i)); err != nil {
 			return nil, err
 		}
 	}
@@ -251,12 +195,13 @@ func (q *messagesRequest) conversation(s *Server) (*conversation, error) {
 	return c, c.setFormat("output_config.format", f.Type, schema)
 }
 
-// plainRune keeps what a JSON string can hold as it is.
-func plainRune(r rune) rune {
-	if r < ' ' || r == '"' || r == '\\' {
-		return -1
+// addTo offers the tool, if clients run it.
+func (t *messagesTool) addTo(s *Server, c *conversation, field string) error {
+	if t.Type != "" && t.Type != "custom" {
+		s.noticeTool(t.Type)
+		return nil
 	}
-	return r
+	return c.addTool(field, t.Name, t.Description, t.InputSchema, t.Strict)
 }
 
 func (q *messagesRequest) setChoice(c *conversation) error {
@@ -272,83 +217,4 @@ func (q *messagesRequest) setChoice(c *conversation) error {
 		return badRequest("tool_choice", "tool_choice of type %q is not auto, any, tool or none", shorten(q.ToolChoice.Type))
 	}
 	return c.choose("tool_choice", mode)
-}
-
-func (m *blockMessage) addTo(s *Server, c *conversation, field string) error {
-	switch m.Role {
-	case "user":
-		return m.addUser(s, c, field)
-	case "system":
-		text, err := m.Content.text(field + ".content")
-		c.instruct(text)
-		return err
-	case "assistant":
-	default:
-		return badRequest(field+".role", "%s: role %q is not supported", field, shorten(m.Role))
-	}
-	calls := false
-	for i, b := range m.Content {
-		calls = calls || b.Type == "tool_use"
-		at := fmt.Sprintf("%s.content[%d]", field, i)
-		switch b.Type {
-		case "tool_use":
-			if !toolName.MatchString(b.Name) {
-				return badRequest(at, "%s: %q is no name of a tool", at, shorten(b.Name))
-			}
-			c.call(b.ID, b.Name, plainArguments(b.Input))
-		case "thinking":
-			c.think(b.Thinking)
-		case "text":
-			c.say(b.Text, m.callsAfter(i))
-		case "redacted_thinking", "server_tool_use":
-		default:
-			if strings.HasSuffix(b.Type, "_tool_result") {
-				continue // of a tool that another server has run, as its call
-			}
-			return badRequest(at, "%s: content of type %q is not supported", at, shorten(b.Type))
-		}
-	}
-	return nil
-}
-
-func (m *blockMessage) callsAfter(i int) bool {
-	for _, b := range m.Content[i+1:] {
-		if b.Type == "tool_use" {
-			return true
-		}
-	}
-	return false
-}
-
-// addUser adds results of calls and then what the user says.
-func (m *blockMessage) addUser(s *Server, c *conversation, field string) error {
-	var said blocks
-	for i, b := range m.Content {
-		if b.Type != "tool_result" {
-			said = append(said, b)
-			continue
-		}
-		at := fmt.Sprintf("%s.content[%d]", field, i)
-		var inner blocks
-		if !isNeutral(b.Content) {
-			if err := json.Unmarshal(b.Content, &inner, decoding, counting()); err != nil {
-				return badRequest(at+".content", "%s.content is neither a string nor a list of blocks", at)
-			}
-		}
-		text, err := inner.told(s, at+".content")
-		if err != nil {
-			return err
-		}
-		if b.IsError {
-			text = "Error: " + text
-		}
-		if !c.result(b.ToolUseID, "", text) {
-			return badRequest(at+".tool_use_id", "%s: there is no call before it that this could be the result of", at)
-		}
-	}
-	text, err := said.text(field + ".content")
-	if err == nil && len(said) > 0 {
-		c.user("", text)
-	}
-	return err
 }

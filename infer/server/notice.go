@@ -33,6 +33,13 @@ func (s *Server) notice(place string, extra unnoticed) {
 	}
 }
 
+// noticeTool says in the log, once for each type, that tools are left out.
+func (s *Server) noticeTool(kind string) {
+	if kind = strings.ToValidUTF8(shorten(kind), ""); s.noticed.first("tools of type " + kind) {
+		s.Log.Info("a tool that is no function was left out", "type", kind)
+	}
+}
+
 func (n *noticer) first(name string) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()

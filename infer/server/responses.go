@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"math/rand/v2"
 	"net/http"
 
@@ -14,7 +15,7 @@ type responsesRequest struct {
 	sampling
 	Model             string              `json:"model"`
 	Input             responsesInput      `json:"input"`
-	Instructions      content             `json:"instructions"`
+	Instructions      instructions        `json:"instructions"`
 	MaxOutputTokens   *integer            `json:"max_output_tokens"`
 	MaxToolCalls      *integer            `json:"max_tool_calls"`
 	Stop              words               `json:"stop"` // beyond OpenAI's API
@@ -110,6 +111,29 @@ func (in *responsesInput) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	return err
 }
 
+// instructions are content, or items as answers give them back.
+type instructions struct {
+	items responsesInput
+	raw   jsontext.Value // what goes into the answer
+}
+
+func (in *instructions) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	value, err := d.ReadValue()
+	if err != nil || value.Kind() == 'n' || string(value) == `""` {
+		return err
+	}
+	in.raw = value.Clone()
+	read := func(v any) error {
+		return json.UnmarshalDecode(jsontext.NewDecoder(bytes.NewReader(in.raw), d.Options()), v, d.Options())
+	}
+	var c anyContent
+	if err := read(&c); err != nil || c.other == nil {
+		in.items = responsesInput{{Role: "developer", Content: c.content}}
+		return err
+	}
+	return read(&in.items)
+}
+
 // inputItem is one item of the conversation, as a client wrote it or got it.
 type inputItem struct {
 	Type      string         `json:"type"`
@@ -121,20 +145,11 @@ type inputItem struct {
 	Name      string         `json:"name"`
 	Arguments jsontext.Value `json:"arguments"`
 	Input     string         `json:"input"` // of a custom tool's call
-	Output    callOutput     `json:"output"`
+	Output    anyContent     `json:"output"`
+	Tools     jsontext.Value `json:"tools"`     // that the item adds
+	Reasoning jsontext.Value `json:"reasoning"` // that the item sets, as is the next
+	Text      jsontext.Value `json:"text"`
 	Extra     unnoticed      `json:",embed"`
-}
-
-// callOutput is what a call led to: a text, a list of parts, or any JSON.
-type callOutput struct{ content }
-
-func (o *callOutput) UnmarshalJSONFrom(d *jsontext.Decoder) error {
-	if k := d.PeekKind(); k == '"' || k == '[' || k == 'n' {
-		return o.content.UnmarshalJSONFrom(d)
-	}
-	value, err := d.ReadValue()
-	o.text = string(value)
-	return err
 }
 
 // serveResponses answers POST /v1/responses.
@@ -214,7 +229,7 @@ func (q *responsesRequest) checkAll(s *Server) error {
 		return badRequest("max_output_tokens", "max_output_tokens %d: must be 1 or more", *q.MaxOutputTokens)
 	case or(q.TopLogprobs, 0) < 0 || or(q.TopLogprobs, 0) > mostLogprobs:
 		return badRequest("top_logprobs", "top_logprobs %d: must be from 0 to %d", *q.TopLogprobs, mostLogprobs)
-	case len(q.Input) == 0 && q.Instructions.text == "":
+	case len(q.Input) == 0 && len(q.Instructions.items) == 0:
 		return badRequest("input", "input is empty")
 	}
 	return q.Stop.check("stop")

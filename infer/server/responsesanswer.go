@@ -19,7 +19,7 @@ type response struct {
 	Background        bool               `json:"background"`
 	Error             *responseError     `json:"error"`
 	Incomplete        *incomplete        `json:"incomplete_details"`
-	Instructions      *string            `json:"instructions"`
+	Instructions      jsontext.Value     `json:"instructions"`
 	MaxOutputTokens   *integer           `json:"max_output_tokens"`
 	MaxToolCalls      *integer           `json:"max_tool_calls"`
 	Model             string             `json:"model"`
@@ -116,15 +116,12 @@ func (s *Server) newResponse(q *responsesRequest, c *conversation) *responseAnsw
 	a.body = response{
 		ID: newID("resp_"), Object: "response", CreatedAt: time.Now().Unix(), Status: "in_progress", Model: s.Model,
 		MaxOutputTokens: q.MaxOutputTokens, MaxToolCalls: q.MaxToolCalls, Output: []*outputItem{}, ParallelToolCalls: c.parallel,
-		PromptCacheKey: q.PromptCacheKey, SafetyIdentifier: q.SafetyIdentifier, ServiceTier: "default",
+		Instructions: orNull(q.Instructions.raw), PromptCacheKey: q.PromptCacheKey, SafetyIdentifier: q.SafetyIdentifier, ServiceTier: "default",
 		Reasoning: &responseReasoning{Effort: string(c.effort)}, Temperature: or(q.Temperature, 1), TopP: or(q.TopP, 1),
 		PresencePenalty: or(q.PresencePenalty, 0), FrequencyPenalty: or(q.FrequencyPenalty, 0),
 		Text: &responseText{Format: jsontext.Value(`{"type":"text"}`), Verbosity: "medium"}, ToolChoice: jsontext.Value(`"auto"`),
 		Tools: q.Tools, TopLogprobs: int(or(q.TopLogprobs, 0)), Truncation: or(q.Truncation, "disabled"), User: q.User,
 		Metadata: jsontext.Value("{}"),
-	}
-	if q.Instructions.text != "" {
-		a.body.Instructions = &q.Instructions.text
 	}
 	if q.Reasoning != nil {
 		a.body.Reasoning.Summary = q.Reasoning.Summary

@@ -3,18 +3,22 @@ package server
 import (
 	"fmt"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
 // conversation translates the request.
 func (q *responsesRequest) conversation(s *Server) (*conversation, error) {
 	c := newConversation()
-	if q.Reasoning != nil {
-		if err := c.setEffort("reasoning.effort", q.Reasoning.Effort); err != nil {
-			return nil, err
-		}
+	if err := c.setReasoning("reasoning", q.Reasoning); err != nil {
+		return nil, err
 	}
-	c.instruct(q.Instructions.text)
+	if err := c.setText("text", q.Text); err != nil {
+		return nil, err
+	}
+	if err := c.addTools(s, q.Tools); err != nil {
+		return nil, err
+	}
 	for i, item := range q.Input {
 		if item.Type != "item_reference" && (item.Type != "" || item.Role != "" || item.ID == "") {
 			continue
@@ -26,43 +30,64 @@ func (q *responsesRequest) conversation(s *Server) (*conversation, error) {
 		}
 		q.Input[i] = known
 	}
-	for i := range q.Input {
-		s.noticeForeign(q.Input[i].Content.foreign)
-		s.noticeForeign(q.Input[i].Output.foreign)
-		if err := q.Input[i].addTo(c, fmt.Sprintf("input[%d]", i), q.calledBefore(i)); err != nil {
-			return nil, err
-		}
+	if err := q.Instructions.items.addTo(s, c, "instructions"); err != nil {
+		return nil, err
+	}
+	if err := q.Input.addTo(s, c, "input"); err != nil {
+		return nil, err
 	}
 	c.parallel = or(q.ParallelToolCalls, true)
-	var tools chatRequest // the same checks
-	for _, t := range q.Tools {
-		tools.Tools = append(tools.Tools, t.chatTool)
-	}
-	if err := tools.addTools(c, s); err != nil {
-		return nil, err
-	}
-	if err := c.openAIChoice(q.ToolChoice); err != nil {
-		return nil, err
-	}
-	if q.Text == nil || q.Text.Format == nil {
-		return c, nil
-	}
-	f := q.Text.Format
-	var schema *schemaFormat
-	if f.Schema != nil {
-		schema = &f.schemaFormat
-	}
-	return c, c.setFormat("text.format", f.Type, schema)
+	return c, c.openAIChoice(q.ToolChoice)
 }
 
-// calledBefore tells whether a call follows the message at i before the next one
-// of the user: the message then came before the call, and was not the answer.
-func (q *responsesRequest) calledBefore(i int) bool {
-	for _, item := range q.Input[i+1:] {
-		switch {
-		case item.isCall():
+func (c *conversation) setReasoning(field string, r *responsesReasoning) error {
+	if r == nil {
+		return nil
+	}
+	return c.setEffort(field+".effort", r.Effort)
+}
+
+func (c *conversation) setText(field string, t *responsesText) error {
+	if t == nil || t.Format == nil {
+		return nil
+	}
+	var schema *schemaFormat
+	if t.Format.Schema != nil {
+		schema = &t.Format.schemaFormat
+	}
+	c.format = format{}
+	return c.setFormat(field+".format", t.Format.Type, schema)
+}
+
+// addTools offers tools of Responses.
+func (c *conversation) addTools(s *Server, tools []responsesTool) error {
+	var q chatRequest // the same checks
+	for _, t := range tools {
+		q.Tools = append(q.Tools, t.chatTool)
+	}
+	return q.addTools(c, s)
+}
+
+// addTo adds all items.
+func (in responsesInput) addTo(s *Server, c *conversation, field string) error {
+	for i := range in {
+		s.noticeForeign(in[i].Content.foreign)
+		s.noticeForeign(in[i].Output.foreign)
+		if err := in[i].addTo(s, c, fmt.Sprintf("%s[%d]", field, i), in[i+1:].call()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// call tells whether the items begin with a call, and thoughts before it: the
+// message before them then was not the answer.
+func (in responsesInput) call() bool {
+	for i := range in {
+		switch in[i].Type {
+		case "function_call", "custom_tool_call":
 			return true
-		case item.Type == "reasoning":
+		case "reasoning":
 		default:
 			return false
 		}
@@ -70,12 +95,8 @@ func (q *responsesRequest) calledBefore(i int) bool {
 	return false
 }
 
-func (it *inputItem) isCall() bool {
-	return it.Type == "function_call" || it.Type == "custom_tool_call"
-}
-
 // addTo adds the item. Before tells whether a call follows it.
-func (it *inputItem) addTo(c *conversation, field string, before bool) error {
+func (it *inputItem) addTo(s *Server, c *conversation, field string, before bool) error {
 	switch it.Type {
 	case "", "message":
 		switch it.Role {
@@ -100,15 +121,63 @@ func (it *inputItem) addTo(c *conversation, field string, before bool) error {
 		}
 		arguments := plainArguments(it.Arguments)
 		if it.Type == "custom_tool_call" {
-			quoted, _ := jsontext.AppendQuote(nil, it.Input)
-			arguments = `{"input":` + string(quoted) + `}`
+			arguments = customArguments(it.Input)
 		}
 		c.call(it.CallID, it.Name, arguments)
 	case "function_call_output", "custom_tool_call_output":
-		if !c.result(it.CallID, "", it.Output.text) {
-			return badRequest(field+".call_id", "%s: there is no call before it that this could be the result of", field)
+		return c.result(field+".call_id", it.CallID, "", it.Output.result())
+	case "additional_tools", "tool_search_output":
+		var tools []responsesTool
+		if err := it.read(s, field+".tools", it.Tools, &tools); err != nil {
+			return err
+		}
+		return c.addTools(s, tools)
+	case "configuration_update":
+		return it.configure(s, c, field)
+	default:
+		if !itemsOfOthers[it.Type] {
+			return badRequest(field+".type", "%s: items of type %q are not supported", field, shorten(it.Type))
+		}
+		if s.noticed.first("items of type " + it.Type) {
+			s.Log.Info("an item was left out that the model cannot be told of", "type", it.Type)
 		}
 	}
-	// Items of tools that other servers run themselves say nothing here.
+	return nil
+}
+
+// itemsOfOthers are items that say nothing here: of tools that other servers run
+// or other models know, and what is secret to those who wrote it.
+var itemsOfOthers = map[string]bool{
+	"web_search_call": true, "file_search_call": true, "image_generation_call": true, "code_interpreter_call": true,
+	"computer_call": true, "computer_call_output": true, "local_shell_call": true, "local_shell_call_output": true,
+	"shell_call": true, "shell_call_output": true, "apply_patch_call": true, "apply_patch_call_output": true,
+	"mcp_list_tools": true, "mcp_approval_request": true, "mcp_approval_response": true, "mcp_call": true,
+	"tool_search_call": true, "compaction": true, "compaction_trigger": true, "program": true, "program_output": true,
+}
+
+// configure sets what the item says for what follows.
+func (it *inputItem) configure(s *Server, c *conversation, field string) error {
+	var r *responsesReasoning
+	var t *responsesText
+	if err := it.read(s, field+".reasoning", it.Reasoning, &r); err != nil {
+		return err
+	}
+	if err := it.read(s, field+".text", it.Text, &t); err != nil {
+		return err
+	}
+	if err := c.setReasoning(field+".reasoning", r); err != nil {
+		return err
+	}
+	return c.setText(field+".text", t)
+}
+
+// read reads a member of the item into v.
+func (it *inputItem) read(s *Server, field string, value jsontext.Value, v any) error {
+	if isNeutral(value) {
+		return nil
+	}
+	if err := json.Unmarshal(value, v, decoding, counting()); err != nil {
+		return s.explainAt(field, err)
+	}
 	return nil
 }

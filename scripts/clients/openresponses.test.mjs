@@ -1,6 +1,13 @@
 // The forms that the Open Responses specification asks of answers and events, and
-// the requests that its compliance suite makes, but for the one that needs stored
-// responses. Against a scripted engine (SCRIPTED).
+// the requests that its compliance suite makes, whole and streamed, against a
+// scripted engine (SCRIPTED). The suite's cases are basic-response,
+// streaming-response, system-prompt, multi-turn (text, instructions, several turns);
+// tool-calling, tool-calling-streaming (a call, and its result); image-input,
+// file-input (a picture and a file). Its optional cases file-search and
+// offline-web-search need tools that the server itself runs, and are refused by
+// name. The newest suite has two more, previous-response-id and, which sends only
+// the result of a call, function-call-roundtrip: they need stored responses, which
+// are refused; the same round trip with the items is here.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { z } from 'zod';
@@ -125,3 +132,16 @@ for (const [how, ask] of Object.entries({ whole: wholly, streamed })) {
     assert.deepEqual(formed.text.format.schema, schema);
   });
 }
+
+test('what needs a store, or tools that the server runs, is refused by name', async () => {
+  const refused = async (body) => {
+    const answer = await fetch(process.env.SCRIPTED + '/v1/responses', { method: 'POST', body: JSON.stringify({ model: 'x', input: 'x', ...body }) });
+    assert.equal(answer.status, 400);
+    return (await answer.json()).error;
+  };
+  const { id } = await wholly({ input: 'think' });
+  const stored = await refused({ previous_response_id: id });
+  assert.deepEqual([stored.param, stored.code], ['previous_response_id', 'unsupported_parameter']);
+  assert.match(stored.message, /send the whole conversation as input/);
+  for (const type of ['file_search', 'web_search']) assert.equal((await refused({ tools: [{ type }], tool_choice: { type } })).param, 'tool_choice');
+});
