@@ -54,8 +54,15 @@ done
 sed "s|@BINDIR@|$prefix/bin|" scripts/packaging/expertfs@.service >"$pages/unit"
 put 0644 "$pages/unit" "$prefix/lib/systemd/system/expertfs@.service"
 put 0644 scripts/packaging/example.conf "$share/doc/expertfs/example.conf"
-put 0644 README.md "$share/doc/expertfs/README.md"
-put 0644 LICENSE "$share/doc/expertfs/LICENSE"
+# Papers lie to each other as in this tree, so that their links hold.
+for paper in LICENSE ./*.md docs/*.md docs/*/*; do
+	put 0644 "$paper" "$share/doc/expertfs/${paper#./}"
+done
 if [ "$action" = uninstall ]; then
-	rmdir "$dest$share/doc/expertfs" 2>/dev/null || true
+	# Folders that are not everybody's, where nothing else is in them.
+	cd "$dest/"
+	for folder in doc/expertfs/docs/grafana doc/expertfs/docs/images doc/expertfs/docs bash-completion/completions \
+		zsh/site-functions fish/vendor_completions.d; do
+		rmdir -p "${share#/}/$folder" 2>/dev/null || true
+	done
 fi

@@ -40,8 +40,14 @@ func TestInstall(t *testing.T) {
 	require.FileExists(t, filepath.Join(dest, "opt/new/bin/gptoss"))
 	require.FileExists(t, filepath.Join(dest, "opt/new/share/man/man1/expertfs-mount.1.gz"))
 
+	papers := filepath.Join(dest, "opt/new/share/doc/expertfs")
+	require.FileExists(t, filepath.Join(papers, "docs/troubleshooting.md"))
+	checkLinks(t, papers)
+
 	out, err = make("uninstall")
 	require.NoError(t, err, string(out))
+	require.NoDirExists(t, papers)
+	require.NoDirExists(t, filepath.Join(dest, "opt/new/share/fish"))
 	require.NoError(t, filepath.WalkDir(dest, func(path string, d fs.DirEntry, err error) error {
 		if err == nil && !d.IsDir() {
 			t.Errorf("left behind: %s", path)
