@@ -10,12 +10,11 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
-	"strconv"
 	"time"
 
 	"expertfs"
 	"expertfs/cmd/expertfs/internal/watch"
+	"expertfs/cmd/internal/address"
 	"expertfs/fsys/metrics"
 	"expertfs/policy"
 )
@@ -42,9 +41,9 @@ type Server struct {
 	done   chan struct{}
 }
 
-// Listen opens the listener at address, HOST:PORT, and serves.
-func Listen(address string, source watch.Source, o Options) (*Server, error) {
-	l, err := net.Listen("tcp", address)
+// Listen opens the listener at HOST:PORT, and serves.
+func Listen(at string, source watch.Source, o Options) (*Server, error) {
+	l, err := net.Listen("tcp", at)
 	if err != nil {
 		return nil, err
 	}
@@ -70,24 +69,15 @@ func Listen(address string, source watch.Source, o Options) (*Server, error) {
 // patience is how long a client may take to send a request, or to read an event.
 const patience = 10 * time.Second
 
-// URL is where the page is: by the name of this machine where it is at all of its
-// addresses.
-func (s *Server) URL() string {
-	address := s.listen.Addr().String()
-	if tcp, ok := s.listen.Addr().(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
-		if name, err := os.Hostname(); err == nil {
-			address = net.JoinHostPort(name, strconv.Itoa(tcp.Port))
-		}
-	}
-	return "http://" + address + "/"
-}
+// URL is where the page is, for browsers of this machine.
+func (s *Server) URL() string { return address.URL("http", s.listen.Addr()) + "/" }
 
 // Warning says that others than this machine reach the page, "" where they do not.
 func (s *Server) Warning() string {
 	if s.guard.loopback || s.guard.key != "" {
 		return ""
 	}
-	return "every machine that reaches " + s.listen.Addr().String() + " sees this mount; it can change nothing, unless --http-key-file gives a key"
+	return "every machine that reaches " + address.Others(s.listen.Addr()) + " sees this mount; it can change nothing, unless --http-key-file gives a key"
 }
 
 // Close ends the listener and all streams.
