@@ -261,6 +261,7 @@ func TestPathThatLooksLikeAScheme(t *testing.T) {
 	for where, want := range map[string]string{
 		"odd:name": dir + "/odd:name", "ollama:mine": dir + "/ollama:mine", "x": dir + "/x", "/a/b": "/a/b",
 		"embed:tiny": "embed:tiny", "ollama:gpt-oss:20b": "ollama:gpt-oss:20b",
+		"ftp://host/model": "ftp://host/model",
 	} {
 		got, err := Absolute(where)
 		require.NoError(t, err)

@@ -54,10 +54,11 @@ func resolve(where string, o Options) ([]*format.Place, error) {
 }
 
 // Absolute returns what means the same checkpoint in any working directory: a path
-// from the root, or a name with a scheme as it is.
+// from the root, or a name with a scheme as it is, be the scheme known or not.
 func Absolute(where string) (string, error) {
 	if p := prefix.FindString(where); p != "" {
-		if _, ok := schemes[strings.TrimSuffix(p, ":")]; ok {
+		_, known := schemes[strings.TrimSuffix(p, ":")]
+		if known || strings.HasPrefix(where[len(p):], "//") {
 			if _, err := os.Lstat(where); err != nil {
 				return where, nil
 			}

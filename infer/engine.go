@@ -53,6 +53,21 @@ type Hooks struct {
 // errClosed answers calls on a closed engine.
 var errClosed = errors.New("the model is closed")
 
+// ShapeOf is the Shape of the engine that Open would return, and the most tokens of
+// its sessions. No weights are loaded.
+func ShapeOf(dir string, o Options) (shape *Shape, context int, err error) {
+	folder, err := weights.Open(dir)
+	if err != nil {
+		return nil, 0, err
+	}
+	e := &Engine{cfg: folder.Config()}
+	e.set, err = o.check(contextOf(e.cfg))
+	return e.Shape(), e.set.context, errors.Join(err, folder.Close())
+}
+
+// contextOf is the most tokens that a model allows in a text.
+func contextOf(c *config.Config) int { return int(float64(c.Rope.InitialContext) * c.Rope.Factor) }
+
 // Open loads the dense weights of the model in dir, an expertfs mount or a
 // plain copy of one. No expert is opened.
 func Open(dir string, o Options) (*Engine, error) {
@@ -61,9 +76,9 @@ func Open(dir string, o Options) (*Engine, error) {
 		return nil, err
 	}
 	cfg := folder.Config()
-	set, err := o.check(int(float64(cfg.Rope.InitialContext) * cfg.Rope.Factor))
+	set, err := o.check(contextOf(cfg))
 	if err != nil {
-		return nil, errors.Join(OptionError{err}, folder.Close())
+		return nil, errors.Join(err, folder.Close())
 	}
 	e := &Engine{folder: folder, cfg: cfg, set: set}
 	if err := e.load(o); err != nil {

@@ -137,15 +137,38 @@ func TestOptionsAreChecked(t *testing.T) {
 		o    Options
 		want string
 	}{
-		{Options{Act: "f16"}, `act "f16" is not one of bf16, f32, int8`},
-		{Options{Dense: "q4"}, `dense "q4" is not one of bf16, int8`},
-		{Options{Prefetch: "maybe"}, `prefetch "maybe" is not one of auto, off, on`},
-		{Options{Threads: -1}, "-1 threads"},
-		{Options{Context: 513}, "a context of 513 tokens: the model allows 1 to 512"},
-		{Options{Batch: -1}, "a batch of -1 tokens"},
+		{Options{Act: "f16"}, `Act "f16": want bf16 or f32 or int8`},
+		{Options{Dense: "q4"}, `Dense "q4": want bf16 or int8`},
+		{Options{Prefetch: "maybe"}, `Prefetch "maybe": want auto or off or on`},
+		{Options{Threads: -1}, "Threads -1: want 1 to 1024, or 0 for all processors"},
+		{Options{Context: 513}, "Context 513: want 1 to 512 tokens, which is what the model allows"},
+		{Options{Batch: -1}, "Batch -1: want 1 to 16384 tokens"},
 	} {
 		_, err := Open(tree, x.o)
 		require.ErrorContains(t, err, x.want)
+		require.ErrorAs(t, err, new(OptionError))
+		_, _, err = ShapeOf(tree, x.o)
+		require.ErrorContains(t, err, x.want)
+		if x.o.Context == 0 { // else only the model says what is allowed
+			require.ErrorContains(t, x.o.Check(), x.want)
+		}
+	}
+	require.ErrorAs(t, Options{Context: -1}.Check(), new(OptionError))
+	require.NoError(t, Options{}.Check())
+}
+
+// TestShapeOf: what is said of a model before it is loaded holds afterwards.
+func TestShapeOf(t *testing.T) {
+	_, tree := randomModel(t, smallConfig(), 3)
+	for _, o := range []Options{{}, {Act: "f32"}, {KV: "q8", Context: 100}} {
+		e, err := Open(tree, o)
+		require.NoError(t, err)
+		shape, context, err := ShapeOf(tree, o)
+		require.NoError(t, err)
+		require.Equal(t, e.Shape(), shape)
+		require.Equal(t, e.Context(), context)
+		require.Equal(t, e.SessionBytes(300, 64), shape.SessionBytes(300, 64))
+		require.NoError(t, e.Close())
 	}
 }
 

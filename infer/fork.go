@@ -21,13 +21,16 @@ func (s *Session) Fork() *Session {
 
 // SessionBytes is about the most memory that the keys and values of a session of so
 // many tokens take, when no batch has more than batch of them.
-func (e *Engine) SessionBytes(tokens, batch int) int64 {
-	block := int64(2*e.cfg.KVHeads*e.set.kv.rowBytes(e.cfg.HeadDim)) * blockLen
+func (e *Engine) SessionBytes(tokens, batch int) int64 { return e.Shape().SessionBytes(tokens, batch) }
+
+// SessionBytes is what Engine.SessionBytes would be of an engine of the shape.
+func (s *Shape) SessionBytes(tokens, batch int) int64 {
+	block := int64(2*s.Heads*s.KV.rowBytes(s.HeadDim)) * blockLen
 	var blocks int
-	for _, sliding := range e.cfg.Sliding {
+	for _, sliding := range s.Sliding {
 		kept := tokens
 		if sliding {
-			kept = min(tokens, e.cfg.Window+batch+blockLen)
+			kept = min(tokens, s.Window+batch+blockLen)
 		}
 		blocks += (kept + blockLen - 1) / blockLen
 	}

@@ -3,6 +3,7 @@ package infer
 import (
 	"fmt"
 	"maps"
+	"math"
 	"runtime"
 	"slices"
 	"strings"
@@ -78,23 +79,43 @@ type settings struct {
 const MaxPreferResident = 100
 
 // OptionError is what Open returns for Options that are not valid.
-type OptionError struct{ error }
+type OptionError struct {
+	Option string // the field of Options
+	Value  any
+	Want   string // what is allowed
+}
+
+func (e OptionError) Error() string {
+	if word, ok := e.Value.(string); ok {
+		return fmt.Sprintf("%s %q: want %s", e.Option, word, e.Want)
+	}
+	return fmt.Sprintf("%s %v: want %s", e.Option, e.Value, e.Want)
+}
+
+// Check returns an OptionError for what is wrong with o whatever the model is.
+func (o Options) Check() error {
+	if o.Context < 0 {
+		return OptionError{"Context", o.Context, "0 or more tokens"}
+	}
+	_, err := o.check(math.MaxInt)
+	return err
+}
 
 // check returns the settings that o stands for in a model whose context is
 // modelContext tokens.
 func (o Options) check(modelContext int) (settings, error) {
 	s := settings{threads: o.Threads, strict: !o.AnyCPU, context: o.Context, batch: o.Batch, mapBytes: o.MapBytes, prefer: o.PreferResident}
 	var err error
-	if s.act, err = choose("act", o.Act, DefaultAct, acts); err != nil {
+	if s.act, err = choose("Act", o.Act, DefaultAct, acts); err != nil {
 		return s, err
 	}
-	if s.dense, err = choose("dense", o.Dense, defaultDense(s.act), precisions); err != nil {
+	if s.dense, err = choose("Dense", o.Dense, defaultDense(s.act), precisions); err != nil {
 		return s, err
 	}
-	if s.kv, err = choose("kv", o.KV, defaultKV(s.act).String(), kvKinds); err != nil {
+	if s.kv, err = choose("KV", o.KV, defaultKV(s.act).String(), kvKinds); err != nil {
 		return s, err
 	}
-	if s.prefetch, err = choose("prefetch", o.Prefetch, "auto", prefetches); err != nil {
+	if s.prefetch, err = choose("Prefetch", o.Prefetch, "auto", prefetches); err != nil {
 		return s, err
 	}
 	if s.threads == 0 {
@@ -108,14 +129,14 @@ func (o Options) check(modelContext int) (settings, error) {
 	}
 	switch {
 	case s.threads < 1 || s.threads > maxThreads:
-		return s, fmt.Errorf("%d threads: the number must be between 1 and %d", s.threads, maxThreads)
+		return s, OptionError{"Threads", s.threads, fmt.Sprintf("1 to %d, or 0 for all processors", maxThreads)}
 	case s.context < 1 || s.context > modelContext:
-		return s, fmt.Errorf("a context of %d tokens: the model allows 1 to %d", s.context, modelContext)
+		return s, OptionError{"Context", s.context, fmt.Sprintf("1 to %d tokens, which is what the model allows", modelContext)}
 	case s.batch < 1 || s.batch > maxBatch:
-		return s, fmt.Errorf("a batch of %d tokens: it must be between 1 and %d", s.batch, maxBatch)
+		return s, OptionError{"Batch", s.batch, fmt.Sprintf("1 to %d tokens", maxBatch)}
 	}
 	if !(s.prefer >= 0 && s.prefer <= MaxPreferResident) { // it may not be a number
-		return s, fmt.Errorf("prefer-resident %v: it must be between 0 and %d logits", s.prefer, MaxPreferResident)
+		return s, OptionError{"PreferResident", s.prefer, fmt.Sprintf("0 to %d logits", MaxPreferResident)}
 	}
 	return s, nil
 }
@@ -150,7 +171,7 @@ func choose[T any](option, word, def string, values map[string]T) (T, error) {
 	v, ok := values[word]
 	if !ok {
 		names := slices.Sorted(maps.Keys(values))
-		return v, fmt.Errorf("%s %q is not one of %s", option, word, strings.Join(names, ", "))
+		return v, OptionError{option, word, strings.Join(names, " or ")}
 	}
 	return v, nil
 }

@@ -148,12 +148,34 @@ func TestUsageErrors(t *testing.T) {
 		"mount -o ro=1 embed:tiny m", "mount --log-level loud embed:tiny m", "mount --mechanism magic embed:tiny m",
 		"mount --low 0.9 --high 0.8 embed:tiny m", "mount --high 2 embed:tiny m", "mount --high 0 embed:tiny m", "mount --max-wait 0s embed:tiny m",
 		"umount", "status a b", "version x", "help nosuch", "help mount nosuch", "replay --json --csv a", "replay --ram 25% --ram-for-hit 90% a",
-		"mount --trace no-such-folder/t.csv embed:tiny m", "mount --log-file no-such-folder/log embed:tiny m", "mount --heat no-such-folder/h.json embed:tiny m",
+		"mount --http nonsense embed:tiny m", "mount --http 127.0.0.1:99999 embed:tiny m", "web --http nonsense m", "mount --http-key-file no-such-file embed:tiny m",
+		"completion basil", "mount --trace no-such-folder/t.csv embed:tiny m", "mount --log-file no-such-folder/log embed:tiny m", "mount --heat no-such-folder/h.json embed:tiny m",
 	} {
 		r := run(t, strings.Fields(args)...)
 		require.Equal(t, exitUsage, r.code, args)
 		require.True(t, strings.HasPrefix(r.errors, "expertfs: "), "%s: %q", args, r.errors)
 		require.Empty(t, r.out, args)
+	}
+}
+
+// TestUsageErrorsNameFlags: a bad value is shown with its flag, and with what is
+// allowed.
+func TestUsageErrorsNameFlags(t *testing.T) {
+	for args, want := range map[string]string{
+		"mount --seed x embed:tiny m":               `--seed "x": want a whole number from 0`,
+		"mount --high x embed:tiny m":               `--high "x": want a number`,
+		"mount -o high=x embed:tiny m":              `option high "x": want a number`,
+		"mount --high 2 embed:tiny m":               "--high 2: want a share of the budget, above 0 and at most 1",
+		"mount --high NaN embed:tiny m":             "--high NaN: want a share",
+		"mount --low 0.9 --high 0.8 embed:tiny m":   "--low 0.9: want a share of the budget from 0 to that of --high, 0.8",
+		"mount --max-wait x embed:tiny m":           `--max-wait "x": want a time such as`,
+		"mount --http nonsense embed:tiny m":        `--http "nonsense": want HOST:PORT, such as 127.0.0.1:9464`,
+		"web --http 127.0.0.1:99999 m":              `--http "127.0.0.1:99999": want HOST:PORT`,
+		"mount --http-key-file /nowhere embed:tiny": "no mountpoint is given",
+		"replay --streams x a":                      `--streams "x": want a whole number`,
+		"mount --rom 1 embed:tiny m":                "unknown flag: --rom; expertfs mount --help lists the flags",
+	} {
+		require.Contains(t, run(t, strings.Fields(args)...).errors, want, args)
 	}
 }
 

@@ -46,7 +46,7 @@ func TestConfigFileFaults(t *testing.T) {
 		"ram = 1MiB\nrom = 2MiB\n":  ":2: unknown mount option",
 		"ram\n":                     ":1: option ram: wants a value",
 		"\n\nallow_other = yes\n":   ":3: option allow_other: takes no value",
-		"high = much\n":             ":1: option high: ",
+		"high = much\n":             `:1: option high "much": want a number`,
 		"mountpoint = /mnt\n":       "no checkpoint is given",
 		"config = other.conf\n":     ":1: unknown mount option",
 		"checkpoint = embed:tiny\n": "no mountpoint is given",

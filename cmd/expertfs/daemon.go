@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -60,13 +61,33 @@ func daemonise(c *mountConfig) error {
 	}()
 	var o outcome
 	if err := json.NewDecoder(reports).Decode(&o); err != nil {
-		return fmt.Errorf("the background process ended without a word: %w", errors.Join(err, child.Wait()))
+		return endedSilently(err, child.Wait())
 	}
 	if o.Ready == nil {
 		_ = child.Wait() // it says the same by its exit code
 		return withCode(o.Code, errReported)
 	}
 	return announce(*o.Ready)
+}
+
+// endedSilently explains the end of a server that has not reported: read is what came
+// of waiting for that, ended of waiting for its end.
+func endedSilently(read, ended error) error {
+	var exit *exec.ExitError
+	status, ok := syscall.WaitStatus(0), false
+	if errors.As(ended, &exit) {
+		status, ok = exit.Sys().(syscall.WaitStatus)
+	}
+	const remedy = "expertfs mount -f shows what it says"
+	switch {
+	case ok && status.Signaled() && status.Signal() == syscall.SIGKILL:
+		return errors.New("the server was killed before it served: by the kernel if memory is short here (dmesg, and memory.events of a control group, tell), else by somebody; a smaller --ram needs less")
+	case ok && status.Signaled():
+		return fmt.Errorf("the server was ended by a signal (%v) before it served; %s", status.Signal(), remedy)
+	case ok:
+		return fmt.Errorf("the server ended with code %d before it served; %s", status.ExitStatus(), remedy)
+	}
+	return fmt.Errorf("the server ended before it served: %w; %s", cmp.Or(ended, read), remedy)
 }
 
 // keepDescriptors keeps what this process was started with, beyond the standard

@@ -36,6 +36,18 @@ var tinyNames = expertfs.Names{Layers: 4, Experts: 32}
 
 const someExpert = "layers/02/experts/03.safetensors"
 
+// TestEndedSilently: who mounts is told how a server ended that has not said so itself.
+func TestEndedSilently(t *testing.T) {
+	for script, want := range map[string]string{
+		"kill -KILL $$": "the server was killed before it served: by the kernel if memory is short here",
+		"kill -SEGV $$": "the server was ended by a signal (segmentation fault) before it served; expertfs mount -f shows",
+		"exit 3":        "the server ended with code 3 before it served; ",
+		"exit 0":        "the server ended before it served: EOF; ",
+	} {
+		require.ErrorContains(t, endedSilently(io.EOF, exec.Command("sh", "-c", script).Run()), want, script)
+	}
+}
+
 func TestBusyMounts(t *testing.T) {
 	point := mountTiny(t)
 	f, err := os.Open(filepath.Join(point, someExpert))

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"expertfs/cmd/internal/manual"
+	"expertfs/cmd/internal/usage"
 	"expertfs/tiers/ram"
 
 	"github.com/spf13/cobra"
@@ -44,6 +45,7 @@ func execute(args []string) error {
 	root.SetVersionTemplate("expertfs {{.Version}}\n")
 	root.SetHelpCommand(newHelpCommand(root))
 	root.AddCommand(commands()...)
+	usage.Completion(root, func(err error) error { return withCode(exitUsage, err) })
 	for _, c := range append(root.Commands(), root) {
 		codeUsage(c)
 	}
@@ -97,12 +99,12 @@ func newHelpCommand(root *cobra.Command) *cobra.Command {
 // codeUsage gives a command's complaints about flags and arguments their code,
 // and those about arguments the usage.
 func codeUsage(c *cobra.Command) {
-	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return withCode(exitUsage, err) })
+	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return withCode(exitUsage, usage.Explain(c, err)) })
 	if check := c.Args; check != nil {
 		c.Args = func(c *cobra.Command, args []string) error {
 			if err := check(c, args); err != nil {
-				usage := c.CommandPath() + strings.TrimPrefix(c.Use, c.Name())
-				return withCode(exitUsage, fmt.Errorf("%w; usage: %s", err, usage))
+				line := c.CommandPath() + strings.TrimPrefix(c.Use, c.Name())
+				return withCode(exitUsage, fmt.Errorf("%w; usage: %s", err, line))
 			}
 			// Cobra checks this later, where its error cannot be told from others.
 			return withCode(exitUsage, c.ValidateFlagGroups())

@@ -44,7 +44,8 @@ type mountConfig struct {
 	foreground    bool
 	logLevel      string
 	logFile       string
-	unlogged      string // why the log is lost, found out by openLog; "" for one that is not
+	repeated      []string // options given twice, in words
+	unlogged      string   // why the log is lost, found out by openLog; "" for one that is not
 
 	// For tests: poorer mechanisms than the system offers.
 	mechanism string
@@ -95,6 +96,7 @@ Options of -o are written as in /etc/fstab:
 					return withCode(exitUsage, err)
 				}
 			}
+			c.repeated = options.repeated
 			if err := c.validate(); err != nil {
 				return err
 			}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"expertfs/cmd/internal/usage"
 	"expertfs/policy"
 	"expertfs/tiers"
 
@@ -20,6 +21,8 @@ type mountOptions struct {
 	listed *pflag.FlagSet  // of -o and /etc/fstab
 	lists  []string        // what -o was given
 	given  map[string]bool // the flags on the command line
+
+	repeated []string // what is to be said of options that -o has twice
 }
 
 // declare makes the options that fill c, and sets c to their defaults.
@@ -78,7 +81,11 @@ func (c *mountConfig) declare() *mountOptions {
 // set reads a list of mount options as mount(8) and /etc/fstab write it: separated
 // by commas; a comma or a backslash in a value is escaped by a backslash. Options
 // that concern mount(8) or others are accepted and dropped.
+//
+// Of an option that stands twice the last one counts, as mount(8) has it: it puts those
+// of the command line behind those of /etc/fstab. What it says otherwise is repeated.
 func (o *mountOptions) set(list string) error {
+	before := make(map[string]string)
 	for _, option := range splitOptions(list) {
 		name, value, hasValue := strings.Cut(option, "=")
 		if strings.HasPrefix(name, "x-") || strings.HasPrefix(name, "X-") || ignoredOptions[name] {
@@ -87,6 +94,10 @@ func (o *mountOptions) set(list string) error {
 		if err := o.setOne(name, value, hasValue); err != nil {
 			return err
 		}
+		if first, twice := before[name]; twice && first != value && o.listed.Lookup(name).Value.Type() != "stringArray" {
+			o.repeated = append(o.repeated, fmt.Sprintf("option %s is given as %s and as %s; the last one counts", name, first, value))
+		}
+		before[name] = value
 	}
 	return nil
 }
@@ -107,7 +118,7 @@ func (o *mountOptions) setOne(name, value string, hasValue bool) error {
 		return fmt.Errorf("option %s: wants a value", name)
 	}
 	if err := flag.Value.Set(value); err != nil {
-		return fmt.Errorf("option %s: %w", name, err)
+		return usage.Value("option "+name, value, flag, err)
 	}
 	return nil
 }
@@ -145,8 +156,8 @@ func (o *mountOptions) table() string {
 	var t strings.Builder
 	t.WriteString("| flag | in `-o` | default | what it does |\n| --- | --- | --- | --- |\n")
 	row := func(f *pflag.Flag) {
-		kind, usage := pflag.UnquoteUsage(f)
-		cells := []string{"", "", "", usage}
+		kind, what := pflag.UnquoteUsage(f)
+		cells := []string{"", "", "", what}
 		if o.flags.Lookup(f.Name) != nil {
 			cells[0] = strings.TrimSpace("--" + f.Name + " " + kind)
 			if f.Shorthand != "" {

@@ -46,6 +46,15 @@ func TestMountOptions(t *testing.T) {
 	}
 }
 
+// TestRepeatedOptions: the last one counts, and a value that is lost is told of.
+func TestRepeatedOptions(t *testing.T) {
+	var c mountConfig
+	o := c.declare()
+	require.NoError(t, o.set("ram=4MiB,policy=lru,shadow=a,ram=5MiB,policy=lru,shadow=b"))
+	require.Equal(t, "5MiB", c.ram)
+	require.Equal(t, []string{"option ram is given as 4MiB and as 5MiB; the last one counts"}, o.repeated)
+}
+
 // TestOptionsAreDocumented: the table of options in the manual is the one that the
 // program reads them by.
 func TestOptionsAreDocumented(t *testing.T) {

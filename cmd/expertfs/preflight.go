@@ -9,6 +9,7 @@ import (
 
 	"expertfs"
 	"expertfs/checkpoint"
+	"expertfs/cmd/expertfs/internal/web"
 	"expertfs/fsys/budget"
 	"expertfs/fsys/mountpoint"
 	"expertfs/policy"
@@ -34,8 +35,11 @@ func (c *mountConfig) validate() error {
 			return withCode(exitUsage, err)
 		}
 	}
-	if !(c.low >= 0 && c.low <= c.high && c.high > 0 && c.high <= 1) {
-		return withCode(exitUsage, fmt.Errorf("watermarks: want 0 < --low <= --high <= 1, not %v and %v", c.low, c.high))
+	if !(c.high > 0 && c.high <= 1) { // either may not be a number
+		return withCode(exitUsage, fmt.Errorf("--high %v: want a share of the budget, above 0 and at most 1", c.high))
+	}
+	if !(c.low >= 0 && c.low <= c.high) {
+		return withCode(exitUsage, fmt.Errorf("--low %v: want a share of the budget from 0 to that of --high, %v", c.low, c.high))
 	}
 	if c.maxWait <= 0 {
 		return withCode(exitUsage, fmt.Errorf("--max-wait %v: want a time above 0", c.maxWait))
@@ -45,11 +49,17 @@ func (c *mountConfig) validate() error {
 	default:
 		return withCode(exitUsage, fmt.Errorf("--mechanism %q: want %s or %s", m, expertfs.Direct, expertfs.Cached))
 	}
+	if err := web.CheckAddress(c.http); err != nil && c.http != "" {
+		return withCode(exitUsage, fmt.Errorf("--http %w", err))
+	}
+	if _, err := readKey(c.httpKey); err != nil {
+		return withCode(exitUsage, err)
+	}
 	var err error
 	if c.checkpoint, err = checkpoint.Absolute(c.checkpoint); err != nil {
 		return err
 	}
-	for _, path := range []*string{&c.point, &c.logFile, &c.trace, &c.heat, &c.cacheDir} {
+	for _, path := range []*string{&c.point, &c.logFile, &c.trace, &c.heat, &c.cacheDir, &c.httpKey} {
 		if *path == "" || path == &c.cacheDir && *path == cacheNone {
 			continue
 		}

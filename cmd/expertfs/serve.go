@@ -106,7 +106,7 @@ func (c *mountConfig) serveCheckpoint(ck *checkpoint.Checkpoint, place *place, l
 		return err
 	}
 	defer func() { err = errors.Join(err, page.Close()) }()
-	for _, w := range slices.Concat([]string{few, c.unlogged, page.Warning()}, learned.warnings, place.warnings()) {
+	for _, w := range slices.Concat(c.repeated, []string{few, c.unlogged, page.Warning()}, learned.warnings, place.warnings()) {
 		if w != "" {
 			warnings = append(warnings, w)
 		}

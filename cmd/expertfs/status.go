@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
 	"text/tabwriter"
 
@@ -81,12 +82,28 @@ func statusAll(out io.Writer, asJSON bool) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	for _, s := range all {
-		if s.Report != nil && s.Report.Mechanism != expertfs.Passthrough {
-			fmt.Fprintf(out, "%s: %s\n", s.Mountpoint, readPath(s.Report))
-		}
-	}
+	printReadPaths(out, all)
 	return printReaders(out, all)
+}
+
+// printReadPaths tells of mounts that are not read in the fastest way, each sentence
+// once.
+func printReadPaths(out io.Writer, all []mountStatus) {
+	points := make(map[string][]string)
+	var sentences []string
+	for _, s := range all {
+		if s.Report == nil || s.Report.Mechanism == expertfs.Passthrough {
+			continue
+		}
+		said := readPath(s.Report)
+		if points[said] == nil {
+			sentences = append(sentences, said)
+		}
+		points[said] = append(points[said], s.Mountpoint)
+	}
+	for _, said := range sentences {
+		fmt.Fprintf(out, "%s: %s\n", strings.Join(points[said], ", "), said)
+	}
 }
 
 // printReaders lists the readers of all mounts.

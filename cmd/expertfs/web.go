@@ -40,6 +40,9 @@ who mounted may change it. Beyond that address nobody may change anything, unles
 		Example: "  expertfs web /mnt/model",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := web.CheckAddress(address); err != nil {
+				return withCode(exitUsage, fmt.Errorf("--http %w", err))
+			}
 			m, err := watched(args[0])
 			if err != nil {
 				return err

@@ -97,12 +97,10 @@ func TestPageOfAReadOnlyMount(t *testing.T) {
 func TestListenersThatCannotBe(t *testing.T) {
 	needMounts(t)
 	point := newPoint(t)
-	for _, bad := range []string{"127.0.0.1:99999", "nonsense", "192.0.2.1:80"} {
-		r := run(t, "mount", "--ram", "4MiB", "--http", bad, "embed:tiny", point)
-		require.Equal(t, exitNoListener, r.code, r.errors)
-		require.Contains(t, r.errors, "--http "+bad)
-	}
-	r := run(t, "mount", "--http", "127.0.0.1:0", "--http-key-file", "/nonexistent", "embed:tiny", point)
+	r := run(t, "mount", "--ram", "4MiB", "--http", "192.0.2.1:80", "embed:tiny", point) // an address for documentation
+	require.Equal(t, exitNoListener, r.code, r.errors)
+	require.Contains(t, r.errors, "--http 192.0.2.1:80")
+	r = run(t, "mount", "--http", "127.0.0.1:0", "--http-key-file", "/nonexistent", "embed:tiny", point)
 	require.Contains(t, r.errors, "--http-key-file: ")
 	require.Equal(t, exitNotMounted, run(t, "status", point).code, "nothing is left mounted")
 }

@@ -32,7 +32,7 @@ type benchOptions struct {
 func newBenchCommand() *cobra.Command {
 	var o benchOptions
 	cmd := &cobra.Command{
-		Use:   "bench --model DIR",
+		Use:   "bench [--model DIR]",
 		Short: "Measure the speed of prompt evaluation and of generation",
 		Long: `Bench measures prompt evaluation (pp) and generation (tg) with random tokens, as
 llama-bench does, and prints its columns: tokens per second as mean and standard
@@ -74,6 +74,9 @@ choice, so that synthetic weights see the locality of a real model.`,
 		}
 		if len(o.traces) > 0 && model.options.PreferResident > 0 {
 			return usageErrorf("--prefer-resident needs the router's logits, which recorded routing (--routing) lacks")
+		}
+		if err := model.prepare(); err != nil {
+			return err
 		}
 		o.notes = cmd.ErrOrStderr()
 		err = o.run(ctx, model, out)

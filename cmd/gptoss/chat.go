@@ -40,7 +40,6 @@ does Ctrl-D.`,
 	c.sampling = addSamplingFlags(cmd)
 	format := addConversationFlags(cmd)
 	flags := cmd.Flags()
-	flags.Lookup("model").Usage = "model folder: an expertfs mount or a plain copy of one (default: the only expertfs mount)"
 	flags.StringVar(&c.system, "system", "", "instructions that the model is to follow")
 	flags.StringVar(&effort, "reasoning-effort", string(harmony.Medium), "how much the model reasons: low, medium or high")
 	flags.BoolVar(&c.showThinking, "show-thinking", false, "show the model's reasoning unfolded")
@@ -49,10 +48,13 @@ does Ctrl-D.`,
 	flags.IntVarP(&c.max, "predict", "n", -1, "most tokens of an answer (-1: as many as the context holds)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
 		if c.effort, err = harmony.ParseEffort(effort); err != nil {
-			return usageError{err}
+			return usageErrorf("--reasoning-effort: %w", err)
 		}
 		if c.max < -1 {
 			return usageErrorf("--predict %d: give a number of tokens, or -1", c.max)
+		}
+		if err := c.sampling.check(); err != nil {
+			return err
 		}
 		if c.sampler, err = c.sampling.sampler(); err != nil {
 			return err
@@ -67,11 +69,6 @@ does Ctrl-D.`,
 			}
 			if flags.Changed("reasoning-effort") {
 				c.effort = chosen
-			}
-		}
-		if model.dir == "" {
-			if model.dir, err = onlyMount(); err != nil {
-				return err
 			}
 		}
 		m, err := openChatModel(model, format, quietLog(cmd))

@@ -61,13 +61,13 @@ func TestChatIsLeft(t *testing.T) {
 func TestChatErrors(t *testing.T) {
 	dir := tinyTree(t)
 	for want, args := range map[string][]string{
-		"no model given":          {},
-		"reasoning effort":        {"--model", dir, "--reasoning-effort", "extreme"},
-		"--predict -2":            {"--model", dir, "-n", "-2"},
-		"temperature -1":          {"--model", dir, "--temp", "-1"},
-		"--system-message":        {"--model", dir, "--system-message", "maybe"},
-		"standard input is empty": {"--model", dir},
-		"--date \"tomorrow\"":     {"--model", dir, "--date", "tomorrow"},
+		"no model given":            {},
+		"reasoning effort":          {"--model", dir, "--reasoning-effort", "extreme"},
+		"--predict -2":              {"--model", dir, "-n", "-2"},
+		"--temp -1: want 0 or more": {"--model", dir, "--temp", "-1"},
+		"--system-message":          {"--model", dir, "--system-message", "maybe"},
+		"standard input is empty":   {"--model", dir},
+		"--date \"tomorrow\"":       {"--model", dir, "--date", "tomorrow"},
 		"the conversation has 26 tokens and the context 10": {"--model", dir, "--ctx-size", "10", "--system", "x"},
 	} {
 		stdin := ""
@@ -145,7 +145,7 @@ func TestChatCommandErrors(t *testing.T) {
 		"/set parameter temperature":    `temperature ""`,
 		"/set parameter temperature -1": "must be 0 or more",
 		"/set parameter top_k x":        `top_k "x"`,
-		"/set parameter seed -5":        "--seed -5",
+		"/set parameter seed -5":        "seed -5",
 		"/set parameter max_tokens -2":  "or -1",
 		"/set effort none":              "low, medium or high",
 		"/set thinking maybe":           "on or off",

@@ -41,7 +41,7 @@ func openChatModel(f *modelFlags, c *conversationFlags, log *slog.Logger) (*chat
 
 // prepareChatModel does what comes before load.
 func prepareChatModel(f *modelFlags, c *conversationFlags, log *slog.Logger) (*chatModel, error) {
-	if err := checkFolder(f.dir); err != nil {
+	if err := f.prepare(); err != nil {
 		return nil, err
 	}
 	tokens, err := loadTokenizer(f.dir)

@@ -6,11 +6,10 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"strconv"
 	"strings"
 	"syscall"
 
-	"expertfs/infer"
+	"expertfs/cmd/internal/usage"
 
 	"github.com/spf13/cobra"
 )
@@ -59,11 +58,10 @@ func usageErrorf(format string, args ...any) error {
 // exitCode returns the code that err ends the program with.
 func exitCode(err error) int {
 	var usage usageError
-	var option infer.OptionError
 	switch {
 	case err == nil:
 		return 0
-	case errors.As(err, &usage), errors.As(err, &option):
+	case errors.As(err, &usage):
 		return exitUsage
 	case errors.Is(err, errInterrupted):
 		return exitInterrupted
@@ -73,7 +71,7 @@ func exitCode(err error) int {
 
 // codeUsage makes a command's complaints about flags and arguments usage errors.
 func codeUsage(c *cobra.Command) {
-	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{withoutParser(err)} })
+	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usageError{usage.Explain(c, err)} })
 	if check := c.Args; check != nil {
 		c.Args = func(c *cobra.Command, args []string) error {
 			if err := check(c, args); err != nil {
@@ -90,20 +88,6 @@ func noArgs(_ *cobra.Command, args []string) error {
 		return fmt.Errorf("unexpected argument %q", args[0])
 	}
 	return nil
-}
-
-// withoutParser leaves the name of the function that could not read a number
-// out of err.
-func withoutParser(err error) error {
-	var number *strconv.NumError
-	if !errors.As(err, &number) {
-		return err
-	}
-	why := "not a valid value"
-	if errors.Is(number, strconv.ErrRange) {
-		why = "out of range"
-	}
-	return errors.New(strings.Replace(err.Error(), number.Error(), why, 1))
 }
 
 // interruptible returns a context that ends at the first SIGINT or SIGTERM; a

@@ -7,7 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
+	"regexp"
+	"slices"
 	"syscall"
 
 	"expertfs/infer/tokenizer"
@@ -19,8 +20,16 @@ func checkFolder(dir string) error {
 	if dir == "" {
 		return usageErrorf("no model given: use --model DIR")
 	}
-	if strings.HasPrefix(dir, "embed:") {
-		return fmt.Errorf("%s is a checkpoint; mount it first: expertfs mount %s MOUNTPOINT, then use MOUNTPOINT as the model", dir, dir)
+	info, err := os.Stat(dir)
+	switch {
+	case err != nil && checkpointName.MatchString(dir):
+		return mountFirst(dir, "names a checkpoint")
+	case err != nil:
+		return explainFolder(dir, err)
+	case !info.IsDir() && filepath.Ext(dir) == ".gguf":
+		return mountFirst(dir, "is a GGUF file")
+	case !info.IsDir():
+		return fmt.Errorf("%s is not a folder; a model is one", dir)
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -29,7 +38,18 @@ func checkFolder(dir string) error {
 	if len(entries) == 0 {
 		return fmt.Errorf("%s is empty: is it mounted?", dir)
 	}
+	if slices.ContainsFunc(entries, func(e os.DirEntry) bool { return filepath.Ext(e.Name()) == ".gguf" }) {
+		return mountFirst(dir, "is a checkpoint")
+	}
 	return nil
+}
+
+// checkpointName matches the names that expertfs mount takes beside paths.
+var checkpointName = regexp.MustCompile(`^(embed|ollama|hf|https?|s3):`)
+
+// mountFirst says what to do with a checkpoint.
+func mountFirst(name, what string) error {
+	return fmt.Errorf("%s %s; mount it first: expertfs mount %s MOUNTPOINT, then use MOUNTPOINT as the model", name, what, name)
 }
 
 // explainFolder says more about an error of reading dir.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"expertfs/cmd/internal/manual"
+	"expertfs/cmd/internal/usage"
 	"expertfs/infer/kernel"
 
 	"github.com/spf13/cobra"
@@ -44,6 +45,7 @@ func newRoot() *cobra.Command {
 	root.SetVersionTemplate("gptoss {{.Version}}\n")
 	root.SetHelpCommand(newHelpCommand(root))
 	root.AddCommand(commands()...)
+	usage.Completion(root, func(err error) error { return usageError{err} })
 	for _, c := range append(root.Commands(), root) {
 		codeUsage(c)
 	}

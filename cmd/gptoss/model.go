@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -38,7 +39,7 @@ func addModelFlags(cmd *cobra.Command) *modelFlags {
 func addCommonFlags(cmd *cobra.Command) *modelFlags {
 	f := &modelFlags{notes: cmd.ErrOrStderr}
 	flags := cmd.Flags()
-	flags.StringVarP(&f.dir, "model", "m", "", "model folder: an expertfs mount or a plain copy of one (required)")
+	flags.StringVarP(&f.dir, "model", "m", "", "model folder: an expertfs mount or a plain copy of one (default: the only expertfs mount)")
 	flags.StringVar(&f.options.Act, "act", infer.DefaultAct, "precision of activations: f32, bf16 or int8")
 	flags.StringVar(&f.options.Dense, "dense", "", "attention and unembedding as they are (bf16), or int8 made at load (default: int8 with --act int8, else bf16)")
 	flags.StringVar(&f.options.KV, "kv", "", "keys and values: f32, bf16, or q8, which takes half of bf16 (default: f32 with --act f32, else bf16)")
@@ -60,16 +61,50 @@ const (
 	gcPercent = 20 // of the garbage collector
 )
 
-// open loads the model that the flags name.
-func (f *modelFlags) open() (*infer.Engine, error) {
-	if err := checkFolder(f.dir); err != nil {
-		return nil, err
+// optionFlags are the flags of infer's options.
+var optionFlags = map[string]string{
+	"Act": "act", "Dense": "dense", "KV": "kv", "Threads": "threads", "Context": "ctx-size", "Batch": "batch-size",
+	"Prefetch": "prefetch", "PreferResident": "prefer-resident",
+}
+
+// flagError names the flag of an option that infer refuses.
+func flagError(err error) error {
+	var option infer.OptionError
+	if errors.As(err, &option) {
+		option.Option = "--" + optionFlags[option.Option]
+		return usageError{option}
 	}
+	return err
+}
+
+// prepare checks the flags and the folder before anything is loaded. Without --model
+// it takes the only mount that there is.
+func (f *modelFlags) prepare() error {
+	o, err := f.settings()
+	if err != nil {
+		return err
+	}
+	if err := o.Check(); err != nil {
+		return flagError(err)
+	}
+	if err := f.prefix.check(); err != nil {
+		return err
+	}
+	if f.dir == "" {
+		if f.dir, err = onlyMount(); err != nil {
+			return err
+		}
+	}
+	return checkFolder(f.dir)
+}
+
+// settings are the options that the flags stand for.
+func (f *modelFlags) settings() (infer.Options, error) {
 	o := f.options
 	if f.mapBytes != "auto" {
 		n, err := expertfs.ParseSize(f.mapBytes)
 		if err != nil || n > 1<<60 {
-			return nil, usageErrorf("--map-bytes %q is neither auto nor a size such as 2GiB", f.mapBytes)
+			return o, usageErrorf("--map-bytes %q: want auto or a size such as 2GiB", f.mapBytes)
 		}
 		o.MapBytes = n
 		if n == 0 {
@@ -78,6 +113,18 @@ func (f *modelFlags) open() (*infer.Engine, error) {
 	}
 	if o.Threads == 0 {
 		o.Threads = processors
+	}
+	return o, nil
+}
+
+// open loads the model, after prepare.
+func (f *modelFlags) open() (*infer.Engine, error) {
+	if err := checkFolder(f.dir); err != nil {
+		return nil, err
+	}
+	o, err := f.settings()
+	if err != nil {
+		return nil, err
 	}
 	if kernel.Portable() {
 		fmt.Fprintln(os.Stderr, "gptoss: note:", kernelNote())
@@ -91,6 +138,7 @@ func (f *modelFlags) open() (*infer.Engine, error) {
 		defer p.clear()
 	}
 	e, err := infer.Open(f.dir, o)
+	err = flagError(err)
 	if err == nil && o.PreferResident > 0 && !f.quiet {
 		fmt.Fprintf(f.notes(), "gptoss: note: experts in RAM are preferred within %v logits: what is generated depends on what is in RAM\n", o.PreferResident)
 	}

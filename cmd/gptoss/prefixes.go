@@ -60,6 +60,12 @@ func (f *prefixFlags) folder() (string, error) {
 	return filepath.Abs(dir)
 }
 
+// check refuses sizes that are none.
+func (f *prefixFlags) check() error {
+	_, _, err := f.sizes("")
+	return err
+}
+
 // sizes are the budgets; auto depends on the machine, and on the folder.
 func (f *prefixFlags) sizes(dir string) (ram, disk int64, err error) {
 	if f.ram == "auto" || f.ram == "" {
@@ -69,13 +75,13 @@ func (f *prefixFlags) sizes(dir string) (ram, disk int64, err error) {
 			ram = min(ram, int64(info.Totalram)*int64(info.Unit)/16)
 		}
 	} else if ram, err = expertfs.ParseSize(f.ram); err != nil {
-		return 0, 0, usageErrorf("--prefix-ram %q is neither auto nor a size such as 1GiB", f.ram)
+		return 0, 0, usageErrorf("--prefix-ram %q: want auto or a size such as 1GiB", f.ram)
 	}
 	if f.disk == "auto" || f.disk == "" {
 		return ram, roomFor(dir), nil
 	}
 	if disk, err = expertfs.ParseSize(f.disk); err != nil {
-		return 0, 0, usageErrorf("--prefix-size %q is neither auto nor a size such as 16GiB", f.disk)
+		return 0, 0, usageErrorf("--prefix-size %q: want auto or a size such as 16GiB", f.disk)
 	}
 	return ram, disk, nil
 }
@@ -99,7 +105,7 @@ func roomFor(dir string) int64 {
 
 // open opens the store of a model's prefixes; nil if there is to be none. Start is
 // the token that begins messages, or negative. That a folder that nobody has named
-// cannot be used is a warning.
+// cannot be used is a warning, and so is a full drive.
 func (f *prefixFlags) open(e *infer.Engine, name string, start int, log *slog.Logger) (*prefix.Store, error) {
 	if f.dir == "" {
 		return nil, nil
@@ -119,7 +125,7 @@ func (f *prefixFlags) open(e *infer.Engine, name string, start int, log *slog.Lo
 		return nil, err
 	}
 	s, err := prefix.Open(o)
-	if err != nil && f.dir == "auto" {
+	if err != nil && (f.dir == "auto" || isFull(err)) {
 		log.Warn("prefixes are kept in RAM only: --prefix-dir names another folder for them", "err", err)
 		o.Dir = ""
 		return prefix.Open(o)
@@ -133,6 +139,9 @@ func (f *prefixFlags) open(e *infer.Engine, name string, start int, log *slog.Lo
 	}
 	return s, nil
 }
+
+// isFull tells whether err is of a drive without room.
+func isFull(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) }
 
 // prefixPatience is how long the end of a program waits for prefixes to be written.
 const prefixPatience = 20 * time.Second

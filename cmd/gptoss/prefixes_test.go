@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 // asProgram names the variable by which this program is gptoss and no test, and
@@ -85,6 +86,34 @@ func post(t *testing.T, url, body string, answer any) {
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, resp.StatusCode, string(text))
 	require.NoError(t, json.Unmarshal(text, answer))
+}
+
+// TestFullDrive: without room for prefixes all goes on without them, and says so.
+func TestFullDrive(t *testing.T) {
+	drive := t.TempDir()
+	if err := unix.Mount("none", drive, "tmpfs", 0, "size=4k"); err != nil {
+		t.Skip("cannot mount a small tmpfs, as root can: ", err)
+	}
+	t.Cleanup(func() { require.NoError(t, unix.Unmount(drive, 0)) })
+	require.NoError(t, os.WriteFile(filepath.Join(drive, "all"), make([]byte, 4096), 0o600))
+	dir := filepath.Join(drive, "prefixes")
+	model := tinyTree(t)
+	const said = "prefixes are kept in RAM only"
+	log := served(t, []string{"--model", model, "--prefix-dir", dir}, func(url string) {
+		for cached := range 2 {
+			var a completed
+			post(t, url+"/v1/completions", `{"prompt":"Call me Ishmael. Some years ago","max_tokens":1}`, &a)
+			require.Equal(t, cached == 1, a.Usage.Details.Cached > 0, "RAM is left")
+		}
+	})
+	require.Contains(t, log, said)
+	require.Contains(t, log, "no space left on device")
+	_, notes, err := runCommand(t, "", "run", "--model", model, "--prefix-dir", dir, "-p", "Call me", "-n", "1")
+	require.NoError(t, err)
+	require.Contains(t, notes, said)
+	_, notes, err = runCommand(t, "Call me Ishmael.", "chat", "--model", model, "--prefix-dir", dir, "-n", "1")
+	require.NoError(t, err)
+	require.Contains(t, notes, said)
 }
 
 // TestServeKnowsPromptsAfterARestart asks the same before and after.

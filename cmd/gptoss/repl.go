@@ -223,8 +223,11 @@ func (c *chat) setParameter(name, value string) error {
 	default:
 		return fmt.Errorf("there is no parameter %q; /? lists them", name)
 	}
+	if errors.As(err, new(*strconv.NumError)) {
+		err = errors.New("want a number")
+	}
 	if err != nil {
-		return fmt.Errorf("%s %q: %w", name, value, withoutParser(err))
+		return fmt.Errorf("%s %q: %w", name, value, err)
 	}
 	sampler, err := next.sampler()
 	if err != nil {

@@ -281,13 +281,23 @@ func TestChatFindsTheMount(t *testing.T) {
 	k.ends()
 }
 
+// TestOnlyMount: every command that needs a model finds the one that is mounted.
 func TestOnlyMount(t *testing.T) {
 	t.Setenv(mountsVariable, "/mnt/a:/mnt/b")
-	_, _, err := runCommand(t, "Hello", "chat")
-	require.ErrorContains(t, err, "there are 2 mounts: use --model with one of them:\n  /mnt/a\n  /mnt/b")
-	require.Equal(t, exitUsage, exitCode(err))
+	ids := filepath.Join(t.TempDir(), "ids")
+	require.NoError(t, os.WriteFile(ids, []byte("1 2 3"), 0o600))
+	for _, args := range [][]string{{"chat"}, {"run", "-p", "a"}, {"serve"}, {"score", "--ids", ids}, {"bench"}} {
+		_, _, err := runCommand(t, "Hello", args...)
+		require.ErrorContains(t, err, "there are 2 mounts: use --model with one of them:\n  /mnt/a\n  /mnt/b", args)
+		require.Equal(t, exitUsage, exitCode(err))
+	}
 	t.Setenv(mountsVariable, tinyTree(t))
 	out, _, err := runCommand(t, "Tell me of the white whale", "chat", "--temp", "0", "-n", "20")
 	require.NoError(t, err)
 	require.NotEmpty(t, out)
+	for _, args := range [][]string{{"run", "-p", "a", "-n", "1"}, {"score", "--ids", ids}, {"bench", "-p", "1", "-n", "0", "-r", "1"}} {
+		out, _, err := runCommand(t, "", args...)
+		require.NoError(t, err, args)
+		require.NotEmpty(t, out, args)
+	}
 }

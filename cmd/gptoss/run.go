@@ -32,7 +32,7 @@ type runOptions struct {
 func newRunCommand() *cobra.Command {
 	var o runOptions
 	cmd := &cobra.Command{
-		Use:   "run --model DIR [-p PROMPT | -f FILE | --ids FILE]",
+		Use:   "run [--model DIR] [-p PROMPT | -f FILE | --ids FILE]",
 		Short: "Continue a text",
 		Long: `Run continues a text, as it stands: chat is the command for conversations. Without
 one of -p, -f and --ids the text is read from standard input. What is generated
@@ -60,6 +60,12 @@ the context ends the generation.`,
 	flags.BoolVar(&o.json, "json", false, "print one JSON object at the end instead of text")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
 		if err := o.source(cmd); err != nil {
+			return err
+		}
+		if err := o.sampling.check(); err != nil {
+			return err
+		}
+		if err := model.prepare(); err != nil {
 			return err
 		}
 		r := &runner{runOptions: o, dir: model.dir, in: cmd.InOrStdin(), out: cmd.OutOrStdout(), log: cmd.ErrOrStderr()}
@@ -130,9 +136,6 @@ func (r *runner) prepare() error {
 	}
 	if r.ids != "" {
 		r.input, err = readIDs(r.ids, r.in)
-		return err
-	}
-	if err := checkFolder(r.dir); err != nil {
 		return err
 	}
 	return r.encode()

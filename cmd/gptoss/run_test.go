@@ -82,27 +82,27 @@ func TestRunStops(t *testing.T) {
 func TestRunErrors(t *testing.T) {
 	dir := tinyTree(t)
 	for want, args := range map[string][]string{
-		"the value of --prompt is empty":             {"-p", ""},
-		"the value of --ids is empty":                {"--ids", ""},
-		"only one of --prompt, --file":               {"-p", "a", "--ids", "-"},
-		"--predict -2":                               {"-p", "a", "-n", "-2"},
-		"temperature -1":                             {"-p", "a", "--temp", "-1"},
-		"the text is empty":                          {"-f", "-"},
-		`act "f64" is not one of bf16, f32, int8`:    {"-p", "a", "--act", "f64"},
-		`dense "q4" is not one of bf16, int8`:        {"-p", "a", "--dense", "q4"},
-		`--map-bytes "many" is neither auto nor`:     {"-p", "a", "--map-bytes", "many"},
-		"2 tokens do not fit: the context has 1":     {"-p", "In the", "-c", "1"},
-		"no such file or directory":                  {"-f", "/does/not/exist"},
-		"-1 threads":                                 {"-p", "a", "-t", "-1"},
-		"a context of 9999999 tokens: the model":     {"-p", "a", "-c", "9999999"},
-		`unknown flag: --nonsense`:                   {"--nonsense"},
-		"invalid argument \"x\" for \"-n, --predict": {"-n", "x"},
+		"the value of --prompt is empty":         {"-p", ""},
+		"the value of --ids is empty":            {"--ids", ""},
+		"only one of --prompt, --file":           {"-p", "a", "--ids", "-"},
+		"--predict -2":                           {"-p", "a", "-n", "-2"},
+		"--temp -1: want 0 or more":              {"-p", "a", "--temp", "-1"},
+		"the text is empty":                      {"-f", "-"},
+		`--act "f64": want bf16 or f32 or int8`:  {"-p", "a", "--act", "f64"},
+		`--dense "q4": want bf16 or int8`:        {"-p", "a", "--dense", "q4"},
+		`--map-bytes "many": want auto or`:       {"-p", "a", "--map-bytes", "many"},
+		"2 tokens do not fit: the context has 1": {"-p", "In the", "-c", "1"},
+		"no such file or directory":              {"-f", "/does/not/exist"},
+		"--threads -1: want 1 to ":               {"-p", "a", "-t", "-1"},
+		"--ctx-size 9999999: want 1 to ":         {"-p", "a", "-c", "9999999"},
+		`unknown flag: --nonsense`:               {"--nonsense"},
+		`--predict "x": want a whole number`:     {"-n", "x"},
 	} {
 		_, _, err := runCommand(t, "", append([]string{"run", "--model", dir}, args...)...)
 		require.ErrorContains(t, err, want, args)
 	}
 	_, _, err := runCommand(t, "", "run", "-p", "a")
-	require.ErrorContains(t, err, "no model given: use --model DIR")
+	require.ErrorContains(t, err, "no model given, and nothing is mounted")
 	_, _, err = runCommand(t, "5 9999", "run", "--model", dir, "--ids", "-")
 	require.ErrorContains(t, err, "id 9999 is outside of the vocabulary (0 to 2047)")
 	_, _, err = runCommand(t, "5 six", "run", "--model", dir, "--ids", "-")

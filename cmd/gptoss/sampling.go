@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"math/rand/v2"
 
 	"expertfs/infer/sample"
@@ -29,10 +30,32 @@ func addSamplingFlags(cmd *cobra.Command) *samplingFlags {
 // random tells whether the seed matters.
 func (f *samplingFlags) random() bool { return f.params.Temp > 0 }
 
+// check refuses values that are out of range, and names the flag.
+func (f *samplingFlags) check() error {
+	p := f.params
+	for _, flag := range []struct {
+		name  string
+		value any
+		valid bool
+		want  string
+	}{
+		{"temp", p.Temp, sample.Params{Temp: p.Temp}.Check() == nil, "0 or more"},
+		{"top-k", p.TopK, sample.Params{TopK: p.TopK}.Check() == nil, "0, for all, or more"},
+		{"top-p", p.TopP, sample.Params{TopP: p.TopP}.Check() == nil, "a probability from 0 to 1"},
+		{"min-p", p.MinP, sample.Params{MinP: p.MinP}.Check() == nil, "a probability from 0 to 1"},
+		{"seed", f.seed, f.seed >= -1, "a whole number from 0, or -1"},
+	} {
+		if !flag.valid {
+			return usageErrorf("--%s %v: want %s", flag.name, flag.value, flag.want)
+		}
+	}
+	return nil
+}
+
 // sampler returns a new sampler as the flags say.
 func (f *samplingFlags) sampler() (*sample.Sampler, error) {
 	if f.seed < -1 {
-		return nil, usageErrorf("--seed %d: give a number from 0, or -1", f.seed)
+		return nil, fmt.Errorf("seed %d: must be 0 or more, or -1", f.seed)
 	}
 	if f.seed == -1 {
 		f.seed = rand.Int64N(1 << 32)
@@ -42,9 +65,5 @@ func (f *samplingFlags) sampler() (*sample.Sampler, error) {
 	if p.TopP == 0 { // the most probable token alone makes up a probability of 0
 		p.TopK = 1
 	}
-	s, err := sample.New(p)
-	if err != nil {
-		return nil, usageError{err}
-	}
-	return s, nil
+	return sample.New(p)
 }

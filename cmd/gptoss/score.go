@@ -22,7 +22,7 @@ func newScoreCommand() *cobra.Command {
 	var from int
 	var margins []float64
 	cmd := &cobra.Command{
-		Use:   "score --model DIR --ids FILE",
+		Use:   "score [--model DIR] --ids FILE",
 		Short: "Print how probable the model finds each token of a text",
 		Long: `Score runs the model over a text given as token ids and prints one JSON object
 per position: the token, its log-probability given the ones before it (null for
@@ -55,6 +55,9 @@ generated. With --margins it prints a table instead: what each of these values o
 		}
 		if from < 0 || from > 0 && from >= len(ids) {
 			return usageErrorf("--from %d: the text has positions 0 to %d", from, len(ids)-1)
+		}
+		if err := model.prepare(); err != nil {
+			return err
 		}
 		if margins != nil {
 			ctx, stop := interruptible(cmd.Context())

@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -14,6 +16,7 @@ import (
 	"time"
 
 	"expertfs"
+	"expertfs/cmd/internal/address"
 	"expertfs/infer/harmony"
 	"expertfs/infer/server"
 
@@ -40,7 +43,7 @@ type serveOptions struct {
 func newServeCommand() *cobra.Command {
 	o := serveOptions{}
 	cmd := &cobra.Command{
-		Use:   "serve --model DIR [--host ADDRESS] [--port N]",
+		Use:   "serve [--model DIR] [--host ADDRESS] [--port N]",
 		Short: "Answer requests over HTTP as OpenAI's and Anthropic's APIs do",
 		Long: `Serve answers /v1/chat/completions, /v1/responses, /v1/completions and
 /v1/messages, whole or streamed, with tools and structured output; docs/api.md
@@ -79,6 +82,9 @@ The first Ctrl-C lets requests under way finish, for --grace at most.`,
 		if err != nil {
 			return err
 		}
+		if err := o.share.fits(model); err != nil {
+			return err
+		}
 		if o.alias == "" {
 			if o.alias, err = folderName(model.dir); err != nil {
 				return err
@@ -100,8 +106,21 @@ func (o *serveOptions) check() error {
 	switch {
 	case o.waiting < 0:
 		return usageErrorf("--max-waiting %d: must be 0 or more", o.waiting)
+	case o.grace < 0:
+		return usageErrorf("--grace %v: must be 0 or more", o.grace)
 	case (o.cert == "") != (o.certKey == ""):
 		return usageErrorf("--tls-cert and --tls-key need each other")
+	}
+	if o.cert != "" {
+		if _, err := tls.LoadX509KeyPair(o.cert, o.certKey); err != nil {
+			return usageErrorf("--tls-cert and --tls-key: %w", err)
+		}
+	}
+	for _, origin := range o.guard.Origins {
+		u, err := url.Parse(origin)
+		if origin != "*" && (err != nil || u.Scheme == "" || u.Host == "" || origin != u.Scheme+"://"+u.Host) {
+			return usageErrorf("--allow-origin %q: want * or an origin such as https://example.org", origin)
+		}
 	}
 	if err := o.share.check(); err != nil {
 		return err
@@ -205,9 +224,9 @@ func (o *serveOptions) serve(ctx, base context.Context, cancel func(), handler h
 	if o.cert != "" {
 		scheme = "https"
 	}
-	log.Info("listening", "url", scheme+"://"+listener.Addr().String(), "model", o.alias)
-	if addr, ok := listener.Addr().(*net.TCPAddr); ok && !addr.IP.IsLoopback() && len(o.guard.Keys) == 0 {
-		log.Warn("every machine that reaches this address may use the model: give an --api-key")
+	log.Info("listening", "url", address.URL(scheme, listener.Addr()), "model", o.alias)
+	if others := address.Others(listener.Addr()); others != "" && len(o.guard.Keys) == 0 {
+		log.Warn("every machine that reaches " + others + " may use the model: give an --api-key")
 	}
 	ended := make(chan error, 1)
 	go func() {

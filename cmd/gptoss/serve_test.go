@@ -119,9 +119,24 @@ func TestServeEndsWithoutItsClients(t *testing.T) {
 	require.NoError(t, <-ended)
 }
 
+// TestServeErrors: what is wrong with the flags is said before anything is loaded or
+// listens.
 func TestServeErrors(t *testing.T) {
 	dir := tinyTree(t)
 	for want, args := range map[string][]string{
+		`--tls-cert and --tls-key: open /nowhere/cert: no such file`:          {"--model", dir, "--tls-cert", "/nowhere/cert", "--tls-key", "/nowhere/key"},
+		"--kv-ram 1000: must be":                                              {"--model", dir, "--kv-ram", "1000"},
+		`--kv-ram "much": want auto or a size`:                                {"--model", dir, "--kv-ram", "much"},
+		`--prefix-ram "much": want auto or a size`:                            {"--model", dir, "--prefix-ram", "much"},
+		`--prefix-size "much": want auto or a size`:                           {"--model", dir, "--prefix-size", "much"},
+		`--map-bytes "much": want auto or a size`:                             {"--model", dir, "--map-bytes", "much"},
+		`--prefetch "x": want auto or off or on`:                              {"--model", dir, "--prefetch", "x"},
+		`--threads -1: want 1 to 1024, or 0 for all processors`:               {"--model", dir, "--threads", "-1"},
+		`--batch-size 100000: want 1 to 16384 tokens`:                         {"--model", dir, "--batch-size", "100000"},
+		`--ctx-size -1: want 0 or more tokens`:                                {"--model", dir, "--ctx-size", "-1"},
+		`--grace -1s: must be 0 or more`:                                      {"--model", dir, "--grace", "-1s"},
+		`--allow-origin "example.org": want * or an origin such as https://e`: {"--model", dir, "--allow-origin", "example.org"},
+		`--prefer-resident 1000: want 0 to 100 logits`:                        {"--model", dir, "--prefer-resident", "1000"},
 		"no model given":    {},
 		"--max-waiting":     {"--model", dir, "--max-waiting", "-1"},
 		"--host and --port": {"--model", dir, "--host", "192.0.2.1"}, // an address for documentation
@@ -130,7 +145,8 @@ func TestServeErrors(t *testing.T) {
 		"--api-key-file":    {"--model", dir, "--api-key-file", "/nonexistent"},
 		"--conversations 0": {"--model", dir, "--conversations", "0"},
 	} {
-		_, _, err := runCommand(t, "", append([]string{"serve"}, args...)...)
+		_, notes, err := runCommand(t, "", append([]string{"serve"}, args...)...)
 		require.ErrorContains(t, err, want)
+		require.NotContains(t, notes, "listening")
 	}
 }

@@ -40,7 +40,31 @@ func (f *shareFlags) check() error {
 		return usageErrorf("--conversations %d: must be 1 or more", f.keep)
 	}
 	if _, err := expertfs.ParseSize(f.kvRAM); err != nil && f.kvRAM != "auto" {
-		return usageErrorf("--kv-ram %q is neither auto nor a size such as 2GiB", f.kvRAM)
+		return usageErrorf("--kv-ram %q: want auto or a size such as 2GiB", f.kvRAM)
+	}
+	return nil
+}
+
+// fits refuses what is too little for one text of the model, whose weights need not be
+// loaded for that.
+func (f *shareFlags) fits(model *modelFlags) error {
+	if f.kvRAM == "auto" {
+		return nil
+	}
+	o, err := model.settings()
+	if err != nil {
+		return err
+	}
+	shape, context, err := infer.ShapeOf(model.dir, o)
+	if err != nil {
+		return flagError(err)
+	}
+	bytes, err := expertfs.ParseSize(f.kvRAM)
+	if err != nil {
+		return err
+	}
+	if least := batch.Bytes(shape, min(leastText, context)); bytes < least {
+		return usageErrorf("--kv-ram %s: must be %s at least, for one text of %d tokens", f.kvRAM, humanize.IBytes(uint64(least)), min(leastText, context))
 	}
 	return nil
 }
@@ -64,9 +88,6 @@ func (m *servedModel) load() error {
 	bytes, why, err := m.share.memory(e, m.name)
 	if err != nil {
 		return err
-	}
-	if least := batch.Bytes(e, min(leastText, e.Context())); bytes < least {
-		return fmt.Errorf("%s for keys and values are too few: --kv-ram must be %s at least", humanize.IBytes(uint64(bytes)), humanize.IBytes(uint64(least)))
 	}
 	m.slots = m.share.parallel
 	if m.slots == 0 {

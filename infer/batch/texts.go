@@ -84,10 +84,13 @@ func Fits(engine *infer.Engine, bytes int64) int {
 	return lo
 }
 
-// Bytes is what is set aside for a text of so many tokens.
-func Bytes(engine *infer.Engine, tokens int) int64 {
-	return engine.SessionBytes(tokens, infer.DefaultBatch)
+// Sizer is an engine, or its shape.
+type Sizer interface {
+	SessionBytes(tokens, batch int) int64
 }
+
+// Bytes is what is set aside for a text of so many tokens.
+func Bytes(model Sizer, tokens int) int64 { return model.SessionBytes(tokens, infer.DefaultBatch) }
 
 // Prompt makes a text of ids, which are not empty, and tells how many of its first
 // tokens did not have to be computed. With each, which sees the logits after every
