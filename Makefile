@@ -125,6 +125,19 @@ soak-short:
 soak-kills:
 	EXPERTFS_KILLS=300 $(GO) test -timeout 30m -count 1 -run TestKilledWhileFilling -v ./checkpoint/source/diskcache
 
+# Measures what docs/benchmarks.md tells, writes it as data, and draws tables and
+# pictures from the data; go run ./scripts/records list tells the parts and their times.
+# LLAMA and LLAMA_AVX2 are folders with llama.cpp's llama-bench and llama-batched-bench.
+.PHONY: records records-draw
+RECORDS = $(if $(LLAMA),-llama "$(LLAMA)") $(if $(LLAMA_AVX2),-llama-avx2 "$(LLAMA_AVX2)") $(if $(PEER),-peer "$(PEER)") \
+	$(if $(WORK),-work "$(WORK)") $(if $(ROUNDS),-rounds $(ROUNDS)) $(if $(READAHEAD),-readahead $(READAHEAD)) \
+	$(if $(ROUTING_120B),-routing-120b "$(ROUTING_120B)") $(if $(MACHINE),-machine "$(MACHINE)") $(if $(FORCE),-force) $(if $(AGAIN),-again)
+records: build
+	@$(GO) run ./scripts/records measure $(RECORDS) $(PARTS)
+
+records-draw: needs-build
+	@$(GO) run ./scripts/records draw
+
 bench:
 	$(GO) test -run '^$$' -bench . ./infer/kernel ./policy/...
 
