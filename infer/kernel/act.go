@@ -84,7 +84,8 @@ type int8Rows struct {
 	scale  []float32 // [blocks][step]
 	corr   []int32   // [blocks][step]: -128 times the sum of the block's integers
 
-	few []fewBlocks // [blocks/4][n]: the same in another order, for a few vectors; else empty
+	few   []fewBlocks // [blocks/4][n]: the same in another order, for a few vectors; else empty
+	lanes []uint32    // [blocks][n]: see setLanes; empty where no kernel wants it
 }
 
 // vecStep is the step of a Vec: a copy for each of the partial sums of a block.
@@ -103,6 +104,7 @@ func (b *Batch) reset(n, cols int, act Act, step int) {
 		b.ints.scale = resize(b.ints.scale, nb*step)
 		b.ints.corr = resize(b.ints.corr, nb*step)
 		b.ints.resetFew()
+		b.ints.resetLanes()
 		return
 	}
 	b.floats = resize(b.floats, n*padded(cols))
@@ -119,6 +121,7 @@ func (b *Batch) Set(i int, x []float32) {
 	if b.act == Int8 {
 		active.quantize(&b.ints, i, x)
 		b.ints.setFew(i)
+		b.ints.setLanes(i)
 		return
 	}
 	active.split(b.floats[i*padded(b.cols):][:padded(b.cols)], x, b.act == BF16Act)
@@ -146,12 +149,40 @@ func (b *Batch) copyVector(to int, src *Batch, from int) {
 		out.corr[k*out.step+to] = in.corr[k*in.step+from]
 	}
 	out.setFew(to)
+	out.setLanes(to)
 }
 
 // vector returns the integers of vector i.
 func (r *int8Rows) vector(i int) []int8 {
 	n := r.blocks * blockLen
 	return r.q[i*n : (i+1)*n]
+}
+
+// resetLanes makes room for what kernels for many vectors want to know of each block.
+func (r *int8Rows) resetLanes() {
+	r.lanes = r.lanes[:0]
+	if active.wantsLanes && r.n >= unpackFrom {
+		r.lanes = resize(r.lanes, r.blocks*r.n)
+	}
+}
+
+// setLanes gives each block of vector i, in two halves of 32 bits, -12 times the sum of
+// those of its integers that stand first and second in a group of four, and -12 times
+// the sum of the others.
+func (r *int8Rows) setLanes(i int) {
+	if len(r.lanes) == 0 {
+		return
+	}
+	q := r.vector(i)
+	for b := range r.blocks {
+		var low, high int32
+		for k := b * blockLen; k < (b+1)*blockLen; k += 4 {
+			g := (*[4]int8)(q[k:])
+			low += int32(g[0]) + int32(g[1])
+			high += int32(g[2]) + int32(g[3])
+		}
+		r.lanes[b*r.n+i] = uint32(uint16(-fp4Most*low)) | uint32(-fp4Most*high)<<16
+	}
 }
 
 // splitBlock sets dst to the even, then the odd elements of the first 32 of x,

@@ -22,7 +22,7 @@ func q8VecAVX2(dst *[tileRows]float32, data *int8, scales *uint16, nb int, q *in
 func q8BatchAVX2(dst *float32, stride int, data *int8, scales *uint16, nb int, q *int8, qStep int, scale *float32, step int)
 
 //go:noescape
-func q8BatchSmallAVX2(dst *float32, stride int, data *int8, scales *uint16, nb int, q *int8, qStep int, scale *float32, step int)
+func mxfp4BatchAVX2(dst *float32, stride int, data *int8, scales *uint16, nb int, q *int8, qStep int, scale *float32, lanes *uint32, step int)
 
 //go:noescape
 func mxfp4TileAVX2(data *int8, blocks *byte, nb int)
@@ -39,6 +39,7 @@ var avx2 = &isa{
 	q8Vec:      avx2Q8Vec,
 	q8Batch:    avx2Q8Batch,
 	mxfp4Tile:  avx2MXFP4Tile,
+	wantsLanes: true,
 	q8Row:      q8.Row,
 	split:      avx2Split,
 	quantize:   avx2Quantize,
@@ -92,24 +93,35 @@ func avx2Q8Vec(dst *[tileRows]float32, data []int8, scales []uint16, x *int8Rows
 
 // avx2Q8Batch takes 8 rows and 4 vectors at a time. Those left over are taken
 // with some that were done before, or one by one where there are no 4.
-func avx2Q8Batch(dst []float32, stride int, data []int8, scales []uint16, x *int8Rows, from, to, nb int, small bool) {
+func avx2Q8Batch(dst []float32, stride int, data []int8, scales []uint16, x *int8Rows, from, to, nb int, unpacked bool) {
 	const rows, group = 8, 4
+	if unpacked {
+		avx2MXFP4Batch(dst, stride, data, scales, x, from, to, nb)
+		return
+	}
 	if to-from < group {
 		for i := from; i < to; i++ {
 			avx2Q8Vec((*[tileRows]float32)(dst[i*stride:]), data, scales, x, i, nb)
 		}
 		return
 	}
-	kernel := q8BatchAVX2
-	if small {
-		kernel = q8BatchSmallAVX2
-	}
 	qStep := x.blocks * blockLen
 	for r := 0; r < tileRows; r += rows {
 		for i := from; i < to; i += group {
 			i = min(i, to-group)
-			kernel(&dst[i*stride+r], 4*stride, &data[4*r], &scales[r], nb, &x.vector(i)[0], qStep, &x.scale[i], 4*x.step)
+			q8BatchAVX2(&dst[i*stride+r], 4*stride, &data[4*r], &scales[r], nb, &x.vector(i)[0], qStep, &x.scale[i], 4*x.step)
 		}
+	}
+}
+
+// avx2MXFP4Batch takes a tile of avx2MXFP4Tile and 4 vectors at a time, of which there
+// are more. Those left over are taken with some that were done before.
+func avx2MXFP4Batch(dst []float32, stride int, data []int8, scales []uint16, x *int8Rows, from, to, nb int) {
+	const group = 4
+	qStep := x.blocks * blockLen
+	for i := from; i < to; i += group {
+		i = min(i, to-group)
+		mxfp4BatchAVX2(&dst[i*stride], 4*stride, &data[0], &scales[0], nb, &x.vector(i)[0], qStep, &x.scale[i], &x.lanes[i], 4*x.step)
 	}
 }
 

@@ -50,6 +50,7 @@ var avx512 = func() *isa {
 	k.q8Batch = avx512Q8Batch
 	k.mxfp4BF16 = avx512MXFP4BF16
 	k.mxfp4Tile = avx512MXFP4Tile
+	k.wantsLanes = false
 	return &k
 }()
 

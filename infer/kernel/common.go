@@ -10,6 +10,9 @@ var (
 	fp4Doubled = [16]int8{0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12}
 )
 
+// fp4Most is the largest magnitude of fp4Doubled.
+const fp4Most = 12
+
 // e8m0 is the value 2^(s-127) of a scale.
 func e8m0(s byte) float32 {
 	return math.Float32frombits(max(uint32(s)<<23, 1<<22))

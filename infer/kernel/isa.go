@@ -40,10 +40,14 @@ type isa struct {
 	bf16Batch func(dst []float32, stride, rows int, w []byte, cols int, x []float32, n int)
 	mxfp4BF16 func(dst []byte, blocks, scales []byte)
 	// q8Batch sets dst[i*stride+r] to row r of a tile of nb blocks times vector i
-	// of x, for from <= i < to; small says that weights are at most 12 in
-	// magnitude. mxfp4Tile unpacks 16 rows to such a tile.
-	q8Batch   func(dst []float32, stride int, data []int8, scales []uint16, x *int8Rows, from, to, nb int, small bool)
+	// of x, for from <= i < to. unpacked says that the tile is one of mxfp4Tile, which
+	// unpacks 16 rows: its weights are at most 12 in magnitude, and may stand in it as
+	// the level likes. Such a tile comes with more than maxFew vectors, or from a level
+	// without mxfp4Few. wantsLanes says that the level uses int8Rows.lanes.
+	q8Batch   func(dst []float32, stride int, data []int8, scales []uint16, x *int8Rows, from, to, nb int, unpacked bool)
 	mxfp4Tile func(data []int8, tileScales []uint16, blocks, scales []byte)
+
+	wantsLanes bool
 
 	// q8Row quantizes a row of bfloat16 numbers to where a row of a tile begins.
 	q8Row func(data []int8, scales []uint16, row []byte)
