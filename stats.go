@@ -26,6 +26,7 @@ type Stats struct {
 	Seconds float64 `json:"seconds"`
 
 	LastRefused *Refusal `json:"last_refused,omitempty"` // write to a control file
+	Records     []Record `json:"records,omitempty"`
 
 	Requests Requests      `json:"requests"`
 	Cache    CacheStats    `json:"cache"`
@@ -52,6 +53,13 @@ type Refusal struct {
 	File   string    `json:"file"` // name of the control file
 	Reason string    `json:"reason"`
 	Time   time.Time `json:"time"`
+}
+
+// Record is a file that a mount was asked to write beside its work.
+type Record struct {
+	Option string `json:"option"` // of mount: "trace" or "heat"
+	File   string `json:"file"`
+	Lost   string `json:"lost,omitempty"` // why it was not written the last time; "" while all is well
 }
 
 // Requests count what the server was asked about data files. Reads that

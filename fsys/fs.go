@@ -32,9 +32,10 @@ type Options struct {
 	// Governor moves the budget while nobody has set it by hand; nil for none.
 	Governor *budget.Governor
 
-	Remote  Remote // nil for a checkpoint of this machine
-	Source  string // how the checkpoint was named, shown in .expertfs/stats.json
-	Version string // shown in .expertfs/version
+	Remote  Remote                   // nil for a checkpoint of this machine
+	Records func() []expertfs.Record // what is written beside; nil for nothing
+	Source  string                   // how the checkpoint was named, shown in .expertfs/stats.json
+	Version string                   // shown in .expertfs/version
 	Log     *slog.Logger
 }
 

@@ -58,6 +58,9 @@ func (f *FS) stats(cache expertfs.CacheStats) expertfs.Stats {
 		Source:  f.sourceStats(),
 		Readers: f.cache.Readers(),
 	}
+	if f.options.Records != nil {
+		s.Records = f.options.Records()
+	}
 	s.NoSocket = f.noSocket
 	s.AutoBudget = f.options.Governor != nil && f.options.Governor.Active()
 	if f.handout != nil {

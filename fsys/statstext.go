@@ -36,6 +36,11 @@ func summary(b *bytes.Buffer, s expertfs.Stats) {
 	if last := s.LastRefused; last != nil {
 		fmt.Fprintf(b, "# last refused: %s: %s (%s)\n", last.File, last.Reason, last.Time.Format(time.RFC3339))
 	}
+	for _, r := range s.Records {
+		if r.Lost != "" {
+			fmt.Fprintf(b, "# not recorded: --%s %s: %s\n", r.Option, r.File, r.Lost)
+		}
+	}
 	fmt.Fprintf(b, "# %s (%s layout): %d layers of %d experts, %s each\n",
 		s.Model, s.Layout, s.Layers, s.Experts, humanize.IBytes(uint64(s.ExpertSize)))
 	fmt.Fprintf(b, "# reads: %s%s\n", s.Mechanism, reason(s.Why))

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"expertfs"
@@ -30,6 +31,7 @@ type heatFile struct {
 	foreign bool   // the file beside the heat is not ours to replace
 
 	writing sync.Mutex
+	lost    atomic.Pointer[string] // why it was not saved the last time
 }
 
 // learner is what learns, a cache.
@@ -112,7 +114,30 @@ func (h *heatFile) warn(format string, args ...any) {
 
 // save writes what was learned.
 func (h *heatFile) save(of learner) error {
-	return errors.Join(h.saveHeat(of), h.saveLearned(of))
+	return h.saved(errors.Join(h.saveHeat(of), h.saveLearned(of)))
+}
+
+// saved notes what came of saving.
+func (h *heatFile) saved(err error) error {
+	var lost *string
+	if err != nil {
+		text := "what is learned is not saved: " + err.Error()
+		lost = &text
+	}
+	h.lost.Store(lost)
+	return err
+}
+
+// record tells how the file does; nil without one.
+func (h *heatFile) record() []expertfs.Record {
+	if h.path == "" {
+		return nil
+	}
+	r := expertfs.Record{Option: "heat", File: h.path}
+	if lost := h.lost.Load(); lost != nil {
+		r.Lost = *lost
+	}
+	return []expertfs.Record{r}
 }
 
 func (h *heatFile) saveHeat(of learner) error {
@@ -154,7 +179,7 @@ func (h *heatFile) saveEvery(interval time.Duration, of learner, done <-chan str
 			if n%learnedEvery == 0 {
 				err = errors.Join(err, h.saveLearned(of))
 			}
-			if err != nil {
+			if h.saved(err) != nil {
 				h.log.Warn("what was learned is not saved", "err", err)
 				continue
 			}

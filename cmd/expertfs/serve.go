@@ -93,7 +93,9 @@ func (c *mountConfig) serveCheckpoint(ck *checkpoint.Checkpoint, place *place, l
 	governor := budget.NewGovernor(cache, bounds, log)
 	governor.Pause(!auto)
 	place.evictBy(ck, cache)
-	fs, err := fsys.Mount(c.point, cache, ck, c.fsOptions(place, log, governor))
+	o := c.fsOptions(place, log, governor)
+	o.Records = func() []expertfs.Record { return append(steps.record(), learned.record()...) }
+	fs, err := fsys.Mount(c.point, cache, ck, o)
 	if err != nil {
 		return c.mountError(err)
 	}

@@ -29,8 +29,9 @@ type traceFile struct {
 
 	mu      sync.Mutex // guards what follows
 	w       *expertfs.TraceWriter
-	pending bool // a flush is on its way
-	ended   bool // closed or failed
+	pending bool  // a flush is on its way
+	ended   bool  // closed or failed
+	lost    error // why it has ended early, nil when it has not
 }
 
 // traceDelay is how much of a compressed trace a crash may cost. Each flush
@@ -84,9 +85,26 @@ func (t *traceFile) flush() {
 		return
 	}
 	if err := t.w.Flush(); err != nil {
-		t.ended = true
+		t.ended, t.lost = true, err
 		t.log.Error("the trace ends here", "file", t.file.Name(), "err", err)
 	}
+}
+
+// record tells how the trace does, as it is in the file; nil without one.
+func (t *traceFile) record() []expertfs.Record {
+	if t == nil {
+		return nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.pending {
+		t.flush()
+	}
+	r := expertfs.Record{Option: "trace", File: t.file.Name()}
+	if t.lost != nil {
+		r.Lost = "it has ended: " + t.lost.Error()
+	}
+	return []expertfs.Record{r}
 }
 
 // hook is what the cache calls for each step, nil without a trace.

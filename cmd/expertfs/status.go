@@ -82,6 +82,16 @@ func statusAll(out io.Writer, asJSON bool) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
+	for _, s := range all {
+		if s.Report == nil {
+			continue
+		}
+		for _, r := range s.Report.Records {
+			if r.Lost != "" {
+				fmt.Fprintf(out, "%s: --%s %s: %s\n", s.Mountpoint, r.Option, r.File, r.Lost)
+			}
+		}
+	}
 	printReadPaths(out, all)
 	return printReaders(out, all)
 }

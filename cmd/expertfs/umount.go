@@ -48,6 +48,7 @@ func umount(point string, lazy bool) error {
 		server = findServer(m)
 		defer server.close()
 	}
+	records := recordsOf(m, server)
 	holders, err := unmount(m.Point, lazy)
 	if errors.Is(err, mountpoint.ErrBusy) {
 		for _, h := range holders {
@@ -58,7 +59,11 @@ func umount(point string, lazy bool) error {
 	if err != nil {
 		return err
 	}
-	if why := server.wait(m); why != "" {
+	why := server.wait(m)
+	for _, lost := range records.lost() {
+		fmt.Fprintf(os.Stderr, "expertfs: warning: %s: %s\n", m.Point, lost)
+	}
+	if why != "" {
 		return withCode(exitServerLives, fmt.Errorf("%s is unmounted, but its server%s goes on: %s", m.Point, server, why))
 	}
 	return nil
