@@ -13,6 +13,16 @@ import (
 // FSType is the type that the kernel's table of mounts shows for a mount.
 const FSType = "fuse.expertfs"
 
+// MountEntry is one line of the kernel's table of mounts.
+type MountEntry struct {
+	Point  string // absolute path
+	Root   string // what of the filesystem is there: "/" but for bind mounts of a part
+	Type   string // FSType for a mount of ours
+	Source string // what `df` shows in its first column
+	Minor  uint32 // minor number of the device, which names the FUSE connection
+	User   int    // who mounted it; -1 for mounts that do not say
+}
+
 // Mounts returns the mount points of all mounts that this process can see, those of
 // other users too. Of one that is mounted in several places it returns the first.
 func Mounts() ([]string, error) {
@@ -21,34 +31,77 @@ func Mounts() ([]string, error) {
 		return nil, err
 	}
 	defer table.Close()
-	return parseMounts(table)
+	all, err := ParseMountTable(table)
+	return pointsOf(all), err
 }
 
-// parseMounts reads lines as proc_pid_mountinfo(5) describes them: id, parent,
-// device, root, mount point, options, optional fields, "-", type and more.
-func parseMounts(table io.Reader) ([]string, error) {
-	var points, devices []string
-	lines := bufio.NewScanner(table)
+// pointsOf finds what Mounts returns in a table.
+func pointsOf(all []MountEntry) []string {
+	var ours []MountEntry
+	for _, m := range all {
+		// This one covers what was mounted there before.
+		ours = slices.DeleteFunc(ours, func(earlier MountEntry) bool { return earlier.Point == m.Point })
+		again := slices.ContainsFunc(ours, func(earlier MountEntry) bool { return earlier.Minor == m.Minor })
+		if m.Type == FSType && m.Root == "/" && !again {
+			ours = append(ours, m)
+		}
+	}
+	var points []string
+	for _, m := range ours {
+		points = append(points, m.Point)
+	}
+	return points
+}
+
+// ParseMountTable reads the format of /proc/PID/mountinfo (proc_pid_mountinfo(5)):
+// id, parent, major:minor, root, mount point, options, optional fields, "-",
+// type, source, super options.
+func ParseMountTable(r io.Reader) ([]MountEntry, error) {
+	var mounts []MountEntry
+	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		before, after, ok := strings.Cut(lines.Text(), " - ")
 		left, right := strings.Fields(before), strings.Fields(after)
-		if !ok || len(left) < 6 || len(right) < 1 {
-			return nil, fmt.Errorf("table of mounts: unexpected line %q", lines.Text())
+		if !ok || len(left) < 6 || len(right) < 2 {
+			return nil, fmt.Errorf("mount table: unexpected line %q", lines.Text())
 		}
-		point := unescapeOctal(left[4])
-		if i := slices.Index(points, point); i >= 0 { // this one covers it
-			points, devices = slices.Delete(points, i, i+1), slices.Delete(devices, i, i+1)
+		_, minor, _ := strings.Cut(left[2], ":")
+		n, err := strconv.ParseUint(minor, 10, 32)
+		if err != nil {
+			return nil, fmt.Errorf("mount table: device %q", left[2])
 		}
-		if right[0] == FSType && left[3] == "/" && !slices.Contains(devices, left[2]) {
-			points, devices = append(points, point), append(devices, left[2])
-		}
+		mounts = append(mounts, MountEntry{
+			Point:  unescapeOctal(left[4]),
+			Root:   unescapeOctal(left[3]),
+			Type:   right[0],
+			Source: unescapeOctal(right[1]),
+			Minor:  uint32(n),
+			User:   userOf(right[2:]),
+		})
 	}
-	return points, lines.Err()
+	return mounts, lines.Err()
 }
 
-// unescapeOctal undoes the kernel's escapes: \040 for a blank, and so on.
+// userOf finds FUSE's user_id in super options.
+func userOf(super []string) int {
+	for _, list := range super {
+		for option := range strings.SplitSeq(list, ",") {
+			if id, ok := strings.CutPrefix(option, "user_id="); ok {
+				if n, err := strconv.Atoi(id); err == nil {
+					return n
+				}
+			}
+		}
+	}
+	return -1
+}
+
+// unescapeOctal undoes the kernel's octal escapes (\040 for a blank, and so on).
 func unescapeOctal(s string) string {
+	if !strings.Contains(s, `\`) {
+		return s
+	}
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
 		if s[i] == '\\' && i+3 < len(s) {

@@ -12,25 +12,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const table = `24 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
-97 24 0:45 / /mnt/my\040model rw,nosuid,nodev,relatime shared:50 master:1 - fuse.expertfs expertfs:gpt-oss-20b rw,user_id=7,group_id=0
-98 24 0:46 /fs /proc/fs rw - proc proc rw
-`
-
-func TestParseTable(t *testing.T) {
-	got, err := parseTable(strings.NewReader(table))
-	require.NoError(t, err)
-	require.Equal(t, []Mount{
-		{Point: "/", Root: "/", Type: "ext4", Source: "/dev/vda", Minor: 0, User: -1},
-		{Point: "/mnt/my model", Root: "/", Type: FSType, Source: "expertfs:gpt-oss-20b", Minor: 45, User: 7},
-		{Point: "/proc/fs", Root: "/fs", Type: "proc", Source: "proc", Minor: 46, User: -1},
-	}, got)
-	for _, bad := range []string{"24 1 254:0 / / rw ext4\n", "24 1 254:x / / rw - ext4 s o\n", "- a b\n"} {
-		_, err := parseTable(strings.NewReader(bad))
-		require.Error(t, err, bad)
-	}
-}
-
 func TestCheck(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, Check(dir))

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"expertfs"
 )
 
 // Server finds the process that serves m, as this process numbers it, by the FUSE
@@ -74,7 +76,7 @@ func Keepers(m Mount) []string {
 		if err != nil {
 			continue
 		}
-		mounts, err := parseTable(f)
+		mounts, err := expertfs.ParseMountTable(f)
 		f.Close()
 		if err != nil {
 			continue
