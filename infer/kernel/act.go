@@ -161,7 +161,7 @@ func (r *int8Rows) vector(i int) []int8 {
 // resetLanes makes room for what kernels for many vectors want to know of each block.
 func (r *int8Rows) resetLanes() {
 	r.lanes = r.lanes[:0]
-	if active.wantsLanes && r.n >= unpackFrom {
+	if active.wantsLanes && r.n > maxFew {
 		r.lanes = resize(r.lanes, r.blocks*r.n)
 	}
 }

@@ -16,6 +16,9 @@ func mxfp4FloatAVX2(dst *float32, w, s *byte, nb int, x *float32, table *[256]fl
 func mxfp4Int8AVX2(dst *float32, w, s *byte, rowStep, nb, groups int, q *int8, scale *float32, corr *int32)
 
 //go:noescape
+func mxfp4FewAVX2(dst *float32, stride int, w, s *byte, rowStep, nb, groups int, x *fewBlocks, n int)
+
+//go:noescape
 func q8VecAVX2(dst *[tileRows]float32, data *int8, scales *uint16, nb int, q *int8, scale *float32, step int)
 
 //go:noescape
@@ -27,7 +30,7 @@ func mxfp4BatchAVX2(dst *float32, stride int, data *int8, scales *uint16, nb int
 //go:noescape
 func mxfp4TileAVX2(data *int8, blocks *byte, nb int)
 
-// avx2 needs AVX2 and FMA. Matrices of odd shapes, which models do not have, it
+// avx2 needs AVX2 and FMA. BF16 matrices of odd shapes, which models do not have, it
 // leaves to the portable code.
 var avx2 = &isa{
 	name:       "avx2",
@@ -36,6 +39,7 @@ var avx2 = &isa{
 	bf16Vec:    avx2BF16Vec,
 	mxfp4Float: avx2MXFP4Float,
 	mxfp4Int8:  avx2MXFP4Int8,
+	mxfp4Few:   avx2MXFP4Few,
 	q8Vec:      avx2Q8Vec,
 	q8Batch:    avx2Q8Batch,
 	mxfp4Tile:  avx2MXFP4Tile,
@@ -78,12 +82,15 @@ func avx2MXFP4Float(dst []float32, blocks, scales []byte, x []float32) {
 
 func avx2MXFP4Int8(dst []float32, blocks, scales []byte, x *int8Rows) {
 	nb := len(scales) / len(dst)
-	if nb%2 != 0 {
-		mxfp4Int8Generic(dst, blocks, scales, x)
-		return
-	}
 	fourRows(dst, func(out *float32, r, step, groups int) {
 		mxfp4Int8AVX2(out, &blocks[r*nb*halfBlock], &scales[r*nb], step*nb, nb, groups, &x.q[0], &x.scale[0], &x.corr[0])
+	})
+}
+
+func avx2MXFP4Few(dst []float32, stride, rows int, blocks, scales []byte, x *int8Rows) {
+	nb := len(scales) / rows
+	fewRows(dst, stride, rows, x.n, func(out *float32, stride, r, step, groups int) {
+		mxfp4FewAVX2(out, stride, &blocks[r*nb*halfBlock], &scales[r*nb], step*nb, nb, groups, &x.few[0], x.n)
 	})
 }
 
@@ -133,6 +140,22 @@ func avx2MXFP4Tile(data []int8, tileScales []uint16, blocks, scales []byte) {
 	for r := range tileRows {
 		for b, s := range scales[r*nb : (r+1)*nb] {
 			tileScales[b*tileRows+r] = halfScales[s]
+		}
+	}
+}
+
+// fewRows is fourRows for n vectors, whose results are stride elements apart in dst, and
+// stride bytes where f puts them.
+func fewRows(dst []float32, stride, rows, n int, f func(out *float32, stride, r, step, groups int)) {
+	groups := rows / 4
+	if groups > 0 {
+		f(&dst[0], 4*stride, 0, 1, groups)
+	}
+	for r := groups * 4; r < rows; r++ {
+		var out [maxFew][4]float32
+		f(&out[0][0], 4*4, r, 0, 1)
+		for i := range n {
+			dst[i*stride+r] = out[i][0]
 		}
 	}
 }

@@ -76,19 +76,11 @@ func avx512MXFP4Int8(dst []float32, blocks, scales []byte, x *int8Rows) {
 	})
 }
 
-// avx512MXFP4Few takes 4 rows at a time, and those left over one by one.
 func avx512MXFP4Few(dst []float32, stride, rows int, blocks, scales []byte, x *int8Rows) {
 	nb := len(scales) / rows
-	if groups := rows / 4; groups > 0 {
-		mxfp4FewAVX512(&dst[0], 4*stride, &blocks[0], &scales[0], nb, nb, groups, &x.few[0], x.n)
-	}
-	for r := rows / 4 * 4; r < rows; r++ {
-		var out [maxFew][4]float32
-		mxfp4FewAVX512(&out[0][0], 4*4, &blocks[r*nb*halfBlock], &scales[r*nb], 0, nb, 1, &x.few[0], x.n)
-		for i := range x.n {
-			dst[i*stride+r] = out[i][0]
-		}
-	}
+	fewRows(dst, stride, rows, x.n, func(out *float32, stride, r, step, groups int) {
+		mxfp4FewAVX512(out, stride, &blocks[r*nb*halfBlock], &scales[r*nb], step*nb, nb, groups, &x.few[0], x.n)
+	})
 }
 
 func avx512Q8Vec(dst *[tileRows]float32, data []int8, scales []uint16, x *int8Rows, i, nb int) {

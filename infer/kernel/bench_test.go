@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
+	"unsafe"
 )
 
 // Sizes of GPT-OSS 20b: an expert's first matrix has 5760 rows of 2880 columns.
@@ -21,7 +23,9 @@ func benchCopies(size int) int { return max(1, 256<<20/size) }
 // BenchmarkMemory is the limit for the MulVec benchmarks: reading memory with
 // one and two threads.
 func BenchmarkMemory(b *testing.B) {
-	mem := bytes.Repeat(newSource(plain).bytes(1<<20), 128)
+	var owner int
+	mem := hugeBytes(&owner, bytes.Repeat(newSource(plain).bytes(1<<20), 256))
+	defer runtime.KeepAlive(&owner)
 	for _, threads := range []int{1, 2} {
 		b.Run(fmt.Sprintf("threads=%d", threads), func(b *testing.B) {
 			b.SetBytes(int64(len(mem)))
@@ -37,7 +41,8 @@ func BenchmarkMemory(b *testing.B) {
 }
 
 // residences are where a benchmark's weights lie: in each thread's second-level cache
-// (1 MiB or more on today's servers), in the third, or in memory.
+// (1 MiB or more on today's servers), in the third, or in memory, which is on huge
+// pages as a mount's is.
 var residences = []struct {
 	name  string
 	bytes int // of weights for each thread; 0: all copies in turn
@@ -178,16 +183,16 @@ var benchFormats = sync.OnceValue(func() []benchFormat {
 			switch f.name[:2] {
 			case "mx":
 				c := *base
-				c.Blocks = append([]byte{}, c.Blocks...)
-				c.Scales = append([]byte{}, c.Scales...)
+				c.Blocks = hugeBytes(&c, c.Blocks)
+				c.Scales = hugeBytes(&c, c.Scales)
 				f.matrices = append(f.matrices, &c)
 			case "bf":
 				c := wide
-				c.Data = append([]byte{}, c.Data...)
+				c.Data = hugeBytes(&c, c.Data)
 				f.matrices = append(f.matrices, &c)
 			default:
 				c := *eight
-				c.data = alignedInt8(len(eight.data))
+				c.data = hugeInt8(&c, len(eight.data))
 				copy(c.data, eight.data)
 				c.scales = append([]uint16{}, c.scales...)
 				f.matrices = append(f.matrices, &c)
@@ -196,6 +201,14 @@ var benchFormats = sync.OnceValue(func() []benchFormat {
 	}
 	return formats
 })
+
+// hugeBytes is a copy of b on huge pages, for as long as its owner.
+func hugeBytes[T any](owner *T, b []byte) []byte {
+	memory := hugeInt8(owner, len(b))
+	huge := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(memory))), len(b))
+	copy(huge, b)
+	return huge
+}
 
 // split calls f for equal parts of 0 to n on a number of threads.
 func split(threads, n int, f func(lo, hi int)) {

@@ -42,8 +42,8 @@
 // and asks for the next rows early: memory is the limit. MulBatch unpacks a
 // panel of rows once, MXFP4 to bfloat16 or to the layout of Q8, and multiplies
 // it by a few vectors at a time, as many as there are registers for. For 2 to 8
-// vectors a panel does not pay: AVX-512 unpacks MXFP4 to registers, once for all of
-// them (few.go), and elsewhere vectors are multiplied one by one.
+// vectors a panel does not pay: AVX2 and AVX-512 unpack MXFP4 to registers, once for all
+// of them (few.go), and elsewhere vectors are multiplied one by one.
 //
 // # Speed
 //
@@ -66,8 +66,8 @@
 // vector), of which those of NEON work on 16 bytes and those of AVX2 on 32:
 //
 //	                       avx2   neon   neon-dotprod   neon-i8mm
-//	MXFP4, Int8  MulVec    12.3   13.4           12.1        12.1
-//	             MulBatch   5.5    7.6            3.8         3.4
+//	MXFP4, Int8  MulVec     8.9   13.4           12.1        12.1
+//	             MulBatch   3.7    7.6            3.8         3.4
 //	Q8           MulVec     7.7   10.8            4.8         4.8
 //	             MulBatch   6.4    9.4            3.8         3.4
 //	BF16, F32    MulVec     15     27             27          27

@@ -42,8 +42,7 @@ type isa struct {
 	// q8Batch sets dst[i*stride+r] to row r of a tile of nb blocks times vector i
 	// of x, for from <= i < to. unpacked says that the tile is one of mxfp4Tile, which
 	// unpacks 16 rows: its weights are at most 12 in magnitude, and may stand in it as
-	// the level likes. Such a tile comes with more than maxFew vectors, or from a level
-	// without mxfp4Few. wantsLanes says that the level uses int8Rows.lanes.
+	// the level likes. Such a tile comes with more than maxFew vectors where a level has mxfp4Few. wantsLanes says that the level uses int8Rows.lanes.
 	q8Batch   func(dst []float32, stride int, data []int8, scales []uint16, x *int8Rows, from, to, nb int, unpacked bool)
 	mxfp4Tile func(data []int8, tileScales []uint16, blocks, scales []byte)
 
