@@ -1,10 +1,6 @@
 package kernel
 
-import (
-	"expertfs/checkpoint/q8"
-
-	"golang.org/x/sys/cpu"
-)
+import "golang.org/x/sys/cpu"
 
 //go:noescape
 func bf16VecAVX2(dst *float32, w *byte, n int, x *float32)
@@ -44,7 +40,6 @@ var avx2 = &isa{
 	q8Batch:    avx2Q8Batch,
 	mxfp4Tile:  avx2MXFP4Tile,
 	wantsLanes: true,
-	q8Row:      q8.Row,
 	split:      avx2Split,
 	quantize:   avx2Quantize,
 

@@ -67,7 +67,7 @@
 //
 //	                       avx2   neon   neon-dotprod   neon-i8mm
 //	MXFP4, Int8  MulVec     8.9   13.4           12.1        12.1
-//	             MulBatch   3.7    7.6            3.8         3.4
+//	             MulBatch   3.8    7.6            3.8         3.4
 //	Q8           MulVec     7.7   10.8            4.8         4.8
 //	             MulBatch   6.4    9.4            3.8         3.4
 //	BF16, F32    MulVec     15     27             27          27

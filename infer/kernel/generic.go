@@ -1,10 +1,6 @@
 package kernel
 
-import (
-	"math"
-
-	"expertfs/checkpoint/q8"
-)
+import "math"
 
 // The portable implementation. It follows the orders of the package comment to
 // the letter; the other levels are tested against it.
@@ -18,7 +14,6 @@ var generic = &isa{
 	mxfp4Float: mxfp4FloatGeneric,
 	mxfp4Int8:  mxfp4Int8Generic,
 	q8Vec:      q8VecGeneric,
-	q8Row:      q8.RowGeneric,
 	split:      splitGeneric,
 	quantize:   quantizeGeneric,
 

@@ -48,8 +48,6 @@ type isa struct {
 
 	wantsLanes bool
 
-	// q8Row quantizes a row of bfloat16 numbers to where a row of a tile begins.
-	q8Row func(data []int8, scales []uint16, row []byte)
 	// split sets dst, in blocks of 32, to the even, then the odd elements of x,
 	// rounded to bfloat16 if round is set, and to zeros beyond x.
 	split func(dst, x []float32, round bool)

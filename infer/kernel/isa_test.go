@@ -40,7 +40,7 @@ func TestLevelsAreComplete(t *testing.T) {
 	for _, k := range supported() {
 		has := []bool{
 			k.bf16Vec != nil, k.mxfp4Float != nil, k.mxfp4Int8 != nil, k.q8Vec != nil, k.quantize != nil,
-			k.split != nil, k.q8Row != nil, k.swiglu != nil, k.expSum != nil, k.dotsF32 != nil, k.dotsBF16 != nil, k.addWeightedF32 != nil,
+			k.split != nil, k.swiglu != nil, k.expSum != nil, k.dotsF32 != nil, k.dotsBF16 != nil, k.addWeightedF32 != nil,
 			k.addWeightedBF16 != nil, k.sum64 != nil, k.add != nil, k.addScaled != nil, k.addBF16 != nil,
 		}
 		require.Equal(t, k.bf16Batch != nil, k.mxfp4BF16 != nil, k.name)

@@ -212,25 +212,6 @@ func TestEveryMXFP4Weight(t *testing.T) {
 	})
 }
 
-// Every level quantizes to the same bytes, and leaves the padding zero.
-func TestQuantizeQ8TiersAgree(t *testing.T) {
-	for kind := range kinds {
-		for _, cols := range append(append([]int{}, someCols...), oddCols...) {
-			s := newSource(kind)
-			m := BF16{18, cols, guarded(t, s.bf16(18*cols))}
-			var want *Q8
-			use(generic, func() { want = quantize(m) })
-			for _, k := range supported() {
-				use(k, func() {
-					got := quantize(m)
-					require.Equal(t, want.data, got.data, "%s, %d columns", k.name, cols)
-					require.Equal(t, want.scales, got.scales, "%s, %d columns", k.name, cols)
-				})
-			}
-		}
-	}
-}
-
 // Shapes that do not fit are refused before anything is written.
 func TestMisfitsPanic(t *testing.T) {
 	s := newSource(plain)

@@ -1,7 +1,5 @@
 package kernel
 
-import "expertfs/checkpoint/q8"
-
 //go:noescape
 func bf16VecNEON(dst *float32, w *byte, n int, x *float32)
 
@@ -35,7 +33,6 @@ var neon = &isa{
 	q8Vec:      neonQ8Vec,
 	q8Batch:    neonQ8Batch,
 	mxfp4Tile:  neonMXFP4Tile,
-	q8Row:      q8.Row,
 	split:      neonSplit,
 	quantize:   neonQuantize,
 

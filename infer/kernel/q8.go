@@ -63,7 +63,7 @@ func (m *Q8) Bytes() int { return len(m.data) + 2*len(m.scales) }
 
 func (m *Q8) setRow(r int, row []byte) {
 	data, scales := m.place(r)
-	active.q8Row(data, scales, row)
+	q8.Row(data, scales, row)
 }
 
 // MulVec sets dst[r] to row r times x, for lo <= r < hi. Rows may be split over
