@@ -37,6 +37,22 @@ func (j *Job) sliceFar(e view.Extent, dst []byte) {
 	}
 }
 
+// joinFar adds the next piece of a job to one that was taken, where they are one range
+// and all workers have something to do: smaller pieces bring an expert sooner while
+// there are workers for them, and cost requests when there are none. r.mu is held.
+func (r *Reader) joinFar(p *piece, j *Job) {
+	rest := j.pieces[networkLane]
+	if len(rest) == 0 || p.made != nil || rest[0].made != nil {
+		return
+	}
+	next, n := rest[0], len(p.dst)
+	if next.file == p.file && next.off == p.off+int64(n) && n+len(next.dst) <= 2*int(r.farChunk) &&
+		cap(p.dst) > n && &p.dst[:n+1][n] == &next.dst[0] {
+		p.dst = p.dst[:n+len(next.dst)]
+		j.pieces[networkLane] = rest[1:]
+	}
+}
+
 // startFar starts the workers of the network, where there is one.
 func (r *Reader) startFar(workers int) {
 	if !slices.ContainsFunc(r.sources, source.MayBeFar) {

@@ -76,6 +76,8 @@ type queues struct {
 	// need not wait for the reads of prefetches first.
 	speculative int // pieces of prefetches that may be read at a time
 	speculating int // those being read
+
+	idle int // workers that wait, or were woken and have not looked yet
 }
 
 // Open opens the files that views refer to, each once more, and starts the

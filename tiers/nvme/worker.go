@@ -37,6 +37,9 @@ func (r *Reader) take(at lane) (j *Job, p piece, ok bool) {
 			}
 			j = l.queues[class][0]
 			p, j.pieces[at] = j.pieces[at][0], j.pieces[at][1:]
+			if at == networkLane && l.idle == 0 {
+				r.joinFar(&p, j)
+			}
 			p.lane, p.ahead = at, class == int(Prefetch)
 			if p.ahead {
 				l.speculating++
@@ -47,7 +50,9 @@ func (r *Reader) take(at lane) (j *Job, p piece, ok bool) {
 			}
 			return j, p, true
 		}
+		l.idle++
 		l.wake.Wait()
+		l.idle--
 	}
 }
 
