@@ -177,6 +177,7 @@ type SourceStats struct {
 	CacheDir    string `json:"cache_dir"`    // of this place; "" for none
 	CachedBytes int64  `json:"cached_bytes"` // of files
 	CacheLimit  int64  `json:"cache_limit"`  // 0 for none
+	Skipped     int64  `json:"skipped"`      // bytes fetched and not kept, as the drive was too far behind
 	Complete    bool   `json:"complete"`     // all of the checkpoint is in the cache
 	NotKept     string `json:"not_kept"`     // why what is fetched is not kept; "" while it is
 }

@@ -53,6 +53,9 @@ func summary(b *bytes.Buffer, s expertfs.Stats) {
 	if r := s.Source; r != nil {
 		fmt.Fprintf(b, "# source: %s, %d requests, %s; in the cache %s%s\n", r.Place, r.Requests,
 			humanize.IBytes(uint64(r.Bytes)), humanize.IBytes(uint64(r.CachedBytes)), reason(r.NotKept))
+		if r.Skipped > 0 {
+			fmt.Fprintf(b, "# not kept, as the drive of the cache writes more slowly: %s\n", humanize.IBytes(uint64(r.Skipped)))
+		}
 	}
 	fmt.Fprintf(b, "# policy: %s\n", c.Policy)
 	fmt.Fprintf(b, "# RAM: %s of %s%s, %d experts; dense files %s beside, %s of it rounded\n",

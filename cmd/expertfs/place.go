@@ -142,5 +142,6 @@ func (p *place) Stats() expertfs.SourceStats {
 	}
 	k := p.cache.Figures()
 	s.CacheDir, s.CachedBytes, s.CacheLimit, s.Complete, s.NotKept = p.cache.Dir(), k.Cached, k.Limit, k.Complete, k.Stopped
+	s.Skipped = k.Skipped
 	return s
 }

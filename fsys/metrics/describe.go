@@ -117,6 +117,7 @@ var ofSource = []metric{
 	place("source_errors_total", func(p *expertfs.SourceStats) int64 { return p.Errors }, "Requests that were given up."),
 	place("source_cached_bytes", func(p *expertfs.SourceStats) int64 { return p.CachedBytes }, "What of the files is in the cache on a drive."),
 	place("source_cache_limit_bytes", func(p *expertfs.SourceStats) int64 { return p.CacheLimit }, "What of the files may be in the cache, 0 for no limit."),
+	place("source_skipped_bytes_total", func(p *expertfs.SourceStats) int64 { return p.Skipped }, "Bytes that were fetched and not kept, as the drive was too far behind."),
 	place("source_complete", func(p *expertfs.SourceStats) int64 {
 		if p.Complete {
 			return 1

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -93,6 +94,39 @@ func TestTheDriveDoesNotWaitForTheNetwork(t *testing.T) {
 	require.Zero(t, cache.Figures().Stopped)
 }
 
+// A worker takes more at a time when all have something to do.
+func TestBusyWorkersMakeFewerRequests(t *testing.T) {
+	store := storetest.S3(t, storetest.Files(t, filepath.Dir(source.Path(wide(t).Files()[0])), "b/"))
+	folder, err := s3.New("//"+storetest.Bucket+"/b", nil)
+	require.NoError(t, err)
+	ck, err := checkpoint.OpenFolder(folder, "b")
+	require.NoError(t, err)
+	defer ck.Close()
+	v := ck.Expert(expertfs.NewKey(0, 3))
+	longest := int64(0)
+	for _, p := range v.Parts {
+		longest = max(longest, p.From[0].Len)
+	}
+	read := func(workers int) (got []byte, requests int64) {
+		r := openReader(t, ck, Options{FarWorkers: workers, FarChunk: int(longest/2 + farBlock)})
+		require.Eventually(t, func() bool {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			return r.lanes[networkLane].idle == workers
+		}, time.Minute, time.Millisecond)
+		before := store.Requests.Load()
+		got = make([]byte, v.Size())
+		_, err := r.ReadAt(t.Context(), v, got, 0)
+		require.NoError(t, err)
+		return got, store.Requests.Load() - before
+	}
+	many, manyRequests := read(64)
+	one, oneRequests := read(1)
+	require.Equal(t, many, one)
+	require.EqualValues(t, len(v.Parts), oneRequests)
+	require.Greater(t, manyRequests, oneRequests)
+}
+
 // delayed adds a time to each request.
 type delayed struct {
 	base http.RoundTripper
@@ -147,9 +181,10 @@ func benchmarkFar(b *testing.B, place string, latency time.Duration, workers, ch
 	require.NoError(b, err)
 	defer func() { require.NoError(b, os.RemoveAll(dir)) }()
 	var cache *diskcache.Cache
-	folder := source.Folder(benchFolder(b, place, latency))
+	network := benchFolder(b, place, latency)
+	folder := source.Folder(network)
 	if keep {
-		cache, _, err = diskcache.Open(folder.(*remote.Folder), diskcache.Options{Dir: dir})
+		cache, _, err = diskcache.Open(network, diskcache.Options{Dir: dir})
 		require.NoError(b, err)
 		defer func() { require.NoError(b, cache.Close()) }()
 		folder = cache
@@ -179,6 +214,9 @@ func benchmarkFar(b *testing.B, place string, latency time.Duration, workers, ch
 		})
 	}
 	readers.Wait()
+	if cache != nil {
+		b.ReportMetric(100*(1-float64(cache.Figures().Skipped)/float64(network.Figures().Bytes)), "%kept")
+	}
 }
 
 // benchmarkPlain asks for the same bytes in as many ranges at a time, one file of

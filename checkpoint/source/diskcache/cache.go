@@ -26,7 +26,8 @@ type Options struct {
 	Limit int64  // bytes that this place may take, 0 for no limit
 	Log   *slog.Logger
 
-	latest time.Duration // of a sync, 0 for syncLatest
+	latest  time.Duration // of a sync, 0 for syncLatest
+	writing func() error  // for tests: called before each write of what was fetched
 }
 
 // Cache is the cache of one place. It is a source.Folder.
@@ -47,6 +48,7 @@ type Cache struct {
 	uses     atomic.Pointer[func() []Use] // what may be evicted, and its heat
 
 	keeper keeper
+	behind *behind // in use while writes
 
 	mu sync.Mutex
 	// GUARDED BY mu.
@@ -66,6 +68,7 @@ func Open(upstream *remote.Folder, o Options) (c *Cache, warnings []string, err 
 		dir: filepath.Join(o.Dir, folderName(upstream.Store())),
 	}
 	c.keeper.init(c)
+	c.behind = newBehind(c, o.writing)
 	if warning := c.claim(); warning != "" {
 		warnings = append(warnings, warning)
 	}
@@ -79,6 +82,7 @@ func Open(upstream *remote.Folder, o Options) (c *Cache, warnings []string, err 
 	}
 	if c.writes {
 		c.keeper.start()
+		c.behind.start()
 	}
 	return c, warnings, nil
 }
@@ -342,6 +346,7 @@ func (c *Cache) Close() error { return c.release() }
 
 // release gives back what there is, also after half an Open.
 func (c *Cache) release() error {
+	c.behind.close()
 	err := c.keeper.close()
 	for _, f := range c.files {
 		err = errors.Join(err, f.close())
@@ -356,13 +361,14 @@ func (c *Cache) release() error {
 type Figures struct {
 	Cached   int64
 	Limit    int64 // 0 for none
+	Skipped  int64 // fetched, and not kept as the drive had more to write than memory was for
 	Complete bool
 	Stopped  string // why nothing more is kept, "" while it is
 }
 
 // Figures returns the figures of now.
 func (c *Cache) Figures() Figures {
-	f := Figures{Cached: c.used.Load(), Limit: c.limit, Complete: c.complete.Load()}
+	f := Figures{Cached: c.used.Load(), Limit: c.limit, Skipped: c.behind.skipped.Load(), Complete: c.complete.Load()}
 	if why := c.stopped.Load(); why != nil {
 		f.Stopped = *why
 	}

@@ -51,7 +51,7 @@ func (b *bulk) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	if !aligned {
 		return b.handle.ReadAt(ctx, p, off)
 	}
-	return b.file.read(ctx, p, off, func() (int, error) {
+	return b.file.read(ctx, p, off, false, func() (int, error) {
 		for {
 			n, err := unix.Pread(b.fd, p, off)
 			if err != unix.EINTR {

@@ -26,9 +26,10 @@
 // # Owners
 //
 // A read whose bytes are all there is served from the drive. Else what is missing is
-// fetched into the reader's own memory, written to the file (into the page cache:
-// the reader does not wait for the drive), and can be read by others from then on.
-// One goroutine, the keeper, syncs what was written and tells the journal, evicts
+// fetched into the reader's own memory, and copied into a buffer from which it is
+// written behind the reader's back (behind.go). Others are served from the buffer
+// until it is on the drive. Of buffers there is a bounded number: what finds none is
+// not kept, but Fill waits. One goroutine, the keeper, syncs what was written and tells the journal, evicts
 // beyond the limit, and completes files. Nobody else changes journal and manifest.
 //
 // Of two mounts of a place the first writes. Others share a cache that is complete,
@@ -36,7 +37,7 @@
 //
 // # Locks
 //
-//	Cache.mu, file.gate < file.mu
+//	Cache.mu, file.gate < file.mu; behind.mu is taken last
 //
 // file.gate is held for reading while bytes of the file are read; the keeper takes
 // it to wait for the reads under way of a range that it has taken off. file.mu

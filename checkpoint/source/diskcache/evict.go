@@ -104,13 +104,14 @@ func (f *file) hasSome(e extent) bool {
 	return len(gaps) != 1 || gaps[0] != e
 }
 
-// forget gives ranges of a file up. A range that somebody is fetching stays.
+// forget gives ranges of a file up. A range that somebody is fetching, or that
+// is on its way to the drive, stays.
 func (k *keeper) forget(f *file, es []extent) error {
 	c := k.c
 	var flights []*flight
 	var records []record
 	for _, e := range es {
-		if mine, other := f.depart(e); other == nil {
+		if mine := f.departForGood(e); mine != nil {
 			flights = append(flights, mine)
 			records = append(records, record{true, f.info.Name, e})
 		}

@@ -25,12 +25,14 @@ type file struct {
 
 	mu sync.Mutex
 	// GUARDED BY mu.
-	have    extents   // what can be read here
+	have    extents   // what can be read from the drive
 	fresh   []extent  // of that, what the journal does not know yet
+	pending []*write  // what is on its way to the drive
 	flights []*flight // ranges that are being fetched or evicted
 	whole   bool      // under its own name: all of it is there, and was verified
 	opened  int       // sources of it that are not closed
 	data    *os.File  // nil before it is needed
+	direct  int       // the same for writing past the page cache; 0 before it is needed, -1 for none
 }
 
 // flight is a range that nobody else fetches or evicts.
@@ -80,18 +82,45 @@ func (f *file) close() error {
 	if f.data == nil {
 		return nil
 	}
-	return f.data.Close()
+	err := f.data.Close()
+	if f.direct > 0 {
+		err = errors.Join(err, unix.Close(f.direct))
+	}
+	return err
 }
 
-// has tells whether a range can be read here.
+// has tells whether a range can be read from the drive.
 func (f *file) has(e extent) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.have.covers(e)
 }
 
-// read reads len(p) bytes, all of which are in the file. local reads what is here.
-func (f *file) read(ctx context.Context, p []byte, off int64, local func() (int, error)) (int, error) {
+// near tells whether a range can be read without the network.
+func (f *file) near(e extent) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.have.covers(e) || len(f.gaps(e)) == 0
+}
+
+// gaps returns what of a range has to be fetched. f.mu is held.
+func (f *file) gaps(e extent) []extent {
+	gaps := extents(f.have.gaps(e))
+	for _, w := range f.pending {
+		gaps.remove(w.extent)
+	}
+	return gaps
+}
+
+// forgetPending takes off a write that is over. f.mu is held.
+func (f *file) forgetPending(w *write) {
+	i := slices.Index(f.pending, w)
+	f.pending = slices.Delete(f.pending, i, i+1)
+}
+
+// read reads len(p) bytes, all of which are in the file. local reads what is on the
+// drive. fill is for Fill, which waits until what it fetches can be kept.
+func (f *file) read(ctx context.Context, p []byte, off int64, fill bool, local func() (int, error)) (int, error) {
 	want := extent{off, min(off+int64(len(p)), f.info.Size)}
 	if want.len() <= 0 {
 		return 0, nil
@@ -111,7 +140,7 @@ func (f *file) read(ctx context.Context, p []byte, off int64, local func() (int,
 			return len(p), f.refetch(ctx, p, off, err)
 		}
 		f.gate.RUnlock()
-		if again, err := f.fetch(ctx, want, p); err != nil {
+		if again, err := f.fetch(ctx, want, p, fill); err != nil {
 			return 0, err
 		} else if !again {
 			return int(want.len()), nil
@@ -119,9 +148,9 @@ func (f *file) read(ctx context.Context, p []byte, off int64, local func() (int,
 	}
 }
 
-// fetch gets a range of which some is not here. again says that somebody else was
-// about to, so that it may be here now.
-func (f *file) fetch(ctx context.Context, want extent, p []byte) (again bool, err error) {
+// fetch gets a range of which some is not on the drive. again says that somebody
+// else was about to, so that it may be there now.
+func (f *file) fetch(ctx context.Context, want extent, p []byte, fill bool) (again bool, err error) {
 	around := want.outside(f.info.Size)
 	mine, other := f.depart(around)
 	if other != nil {
@@ -134,19 +163,30 @@ func (f *file) fetch(ctx context.Context, want extent, p []byte) (again bool, er
 	}
 	defer f.land(mine)
 	f.mu.Lock()
-	gaps := f.have.gaps(around)
+	gaps := f.gaps(around)
 	f.mu.Unlock()
 	at := want.lo
-	for _, g := range gaps {
-		if g.lo > at {
-			if err := f.readHere(ctx, p[at-want.lo:min(g.lo, want.hi)-want.lo], at); err != nil {
+	for i, g := range gaps {
+		next := want.hi
+		if i+1 < len(gaps) {
+			next = min(next, gaps[i+1].lo)
+		}
+		ask := g
+		if ask.lo > at && ask.lo-at <= g.len()/little {
+			ask.lo = at
+		}
+		if ask.hi < next && next-ask.hi <= g.len()/little {
+			ask.hi = next
+		}
+		if ask.lo > at {
+			if err := f.readHere(ctx, p[at-want.lo:min(ask.lo, want.hi)-want.lo], at); err != nil {
 				return false, err
 			}
 		}
-		if err := f.fetchGap(ctx, g, want, p); err != nil {
+		if err := f.fetchGap(ctx, g, ask, want, p, fill); err != nil {
 			return false, err
 		}
-		at = max(at, g.hi)
+		at = max(at, ask.hi)
 	}
 	if at < want.hi {
 		return false, f.readHere(ctx, p[at-want.lo:want.len()], at)
@@ -154,20 +194,60 @@ func (f *file) fetch(ctx context.Context, want extent, p []byte) (again bool, er
 	return false, nil
 }
 
-// readHere reads what is here. A flight around it keeps it there.
+// little is the part of a gap that is fetched once more beside it, rather than read
+// from a drive that is being written: the blocks that extents share.
+const little = 64
+
+// readHere reads what is on the drive, or on its way there. A flight around it keeps
+// it there.
 func (f *file) readHere(ctx context.Context, p []byte, off int64) error {
+	for len(p) > 0 {
+		n := f.copyPending(p, off)
+		if n == 0 {
+			var err error
+			if n, err = f.readDrive(ctx, p, off); err != nil {
+				return err
+			}
+		}
+		p, off = p[n:], off+int64(n)
+	}
+	return nil
+}
+
+// copyPending reads from off on what is on its way to the drive, 0 bytes if that is
+// something else.
+func (f *file) copyPending(p []byte, off int64) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, w := range f.pending {
+		if w.lo <= off && off < w.hi {
+			return copy(p, w.buf[off-w.lo:])
+		}
+	}
+	return 0
+}
+
+// readDrive reads from off on what is on the drive.
+func (f *file) readDrive(ctx context.Context, p []byte, off int64) (int, error) {
 	f.gate.RLock()
 	f.mu.Lock()
+	if gaps := f.have.gaps(extent{off, off + int64(len(p))}); len(gaps) > 0 && gaps[0].lo > off {
+		p = p[:gaps[0].lo-off]
+	}
 	d, err := f.open()
+	there := f.have.covers(extent{off, off + int64(len(p))})
 	f.mu.Unlock()
-	if err == nil {
+	switch {
+	case err == nil && there:
 		_, err = d.ReadAt(p, off)
+	case err == nil:
+		err = errors.New("it was not written after all")
 	}
 	f.gate.RUnlock()
-	if err == nil {
-		return nil
+	if err != nil {
+		err = f.refetch(ctx, p, off, err)
 	}
-	return f.refetch(ctx, p, off, err)
+	return len(p), err
 }
 
 // refetch asks the place for what the drive has lost: the place still has it.
@@ -176,52 +256,26 @@ func (f *file) refetch(ctx context.Context, p []byte, off int64, why error) erro
 	return f.c.upstream.Fetch(ctx, f.info, off, p)
 }
 
-// fetchGap fetches a gap: what p wants of it into p, and all of it into the file.
-func (f *file) fetchGap(ctx context.Context, g, want extent, p []byte) error {
+// fetchGap fetches ask, in which is a gap: what p wants of it into p. The gap is
+// kept. That it cannot be is no error: it was read.
+func (f *file) fetchGap(ctx context.Context, gap, ask, want extent, p []byte, fill bool) error {
 	var parts [][]byte
-	if n := min(want.lo, g.hi) - g.lo; n > 0 {
+	if n := min(want.lo, ask.hi) - ask.lo; n > 0 {
 		parts = append(parts, make([]byte, n))
 	}
-	if lo, hi := max(g.lo, want.lo), min(g.hi, want.hi); lo < hi {
+	if lo, hi := max(ask.lo, want.lo), min(ask.hi, want.hi); lo < hi {
 		parts = append(parts, p[lo-want.lo:hi-want.lo])
 	}
-	if n := g.hi - max(want.hi, g.lo); n > 0 {
+	if n := ask.hi - max(want.hi, ask.lo); n > 0 {
 		parts = append(parts, make([]byte, n))
 	}
-	if err := f.c.upstream.Fetch(ctx, f.info, g.lo, slices.Clone(parts)...); err != nil {
+	if err := f.c.upstream.Fetch(ctx, f.info, ask.lo, slices.Clone(parts)...); err != nil {
 		return err
 	}
-	f.keep(g, parts)
+	if c := f.c; c.writes && c.stopped.Load() == nil {
+		c.behind.take(ctx, f, gap, fill, ask.lo, parts)
+	}
 	return nil
-}
-
-// keep writes what was fetched. That it cannot be kept is no error: it was read.
-func (f *file) keep(g extent, parts [][]byte) {
-	c := f.c
-	if !c.writes || c.stopped.Load() != nil || !c.reserve(g.len()) {
-		c.keeper.kick() // which may make room
-		return
-	}
-	f.mu.Lock()
-	d, err := f.open()
-	f.mu.Unlock()
-	at := g.lo
-	for _, p := range parts {
-		if err == nil {
-			_, err = d.WriteAt(p, at)
-			at += int64(len(p))
-		}
-	}
-	if err != nil {
-		c.used.Add(-g.len())
-		c.fail(f.info.Name, err)
-		return
-	}
-	f.mu.Lock()
-	c.used.Add(f.have.add(g) - g.len())
-	f.fresh = append(f.fresh, g)
-	f.mu.Unlock()
-	c.keeper.kick()
 }
 
 // reserve takes n bytes of the limit.
@@ -243,6 +297,23 @@ func (c *Cache) fail(name string, err error) {
 	if c.stopped.CompareAndSwap(nil, &why) {
 		c.log.Warn(why, "file", name, "cache", c.dir)
 	}
+}
+
+// departForGood makes a range a flight that is to be given up. One that is on its way
+// to the drive is not.
+func (f *file) departForGood(e extent) (mine *flight) {
+	mine, other := f.depart(e)
+	if other != nil {
+		return nil
+	}
+	f.mu.Lock()
+	busy := slices.ContainsFunc(f.pending, func(w *write) bool { return w.overlaps(e) })
+	f.mu.Unlock()
+	if busy {
+		f.land(mine)
+		return nil
+	}
+	return mine // nothing is fetched within it
 }
 
 // depart makes a range a flight, or returns one that is in its way.
@@ -279,10 +350,14 @@ func (h *handle) Identity() source.Identity {
 func (h *handle) Align() (offset, memory int64) { return 1, 1 }
 func (h *handle) Mechanism() string             { return "network, kept on a drive" }
 func (h *handle) Check(context.Context) error   { return nil } // each request is for the content listed
-func (h *handle) Near(off, n int64) bool        { return h.file.has(extent{off, off + n}) }
+func (h *handle) Near(off, n int64) bool        { return h.file.near(extent{off, off + n}) }
 
 func (h *handle) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
-	return h.file.read(ctx, p, off, func() (int, error) {
+	return h.read(ctx, p, off, false)
+}
+
+func (h *handle) read(ctx context.Context, p []byte, off int64, fill bool) (int, error) {
+	return h.file.read(ctx, p, off, fill, func() (int, error) {
 		h.file.mu.Lock()
 		d, err := h.file.open()
 		h.file.mu.Unlock()

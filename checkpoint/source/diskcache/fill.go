@@ -82,9 +82,10 @@ func Bytes(rs []Range) (n int64) {
 }
 
 // Fill fetches what is not here of ranges, in about their order. Progress, which may
-// be nil, is told of bytes that are here, each once. It is called concurrently.
+// be nil, is told of bytes that are here, or on their way to the drive, each once. It is
+// called concurrently. When Fill ends without an error all are written.
 func (c *Cache) Fill(ctx context.Context, rs []Range, progress func(n int64)) error {
-	g, ctx := errgroup.WithContext(ctx)
+	g, filling := errgroup.WithContext(ctx)
 	parts := make(chan Range)
 	g.Go(func() error {
 		defer close(parts)
@@ -92,8 +93,8 @@ func (c *Cache) Fill(ctx context.Context, rs []Range, progress func(n int64)) er
 			for at := r.lo; at < r.hi; at += fillPart {
 				select {
 				case parts <- Range{r.file, extent{at, min(at+fillPart, r.hi)}}:
-				case <-ctx.Done():
-					return context.Cause(ctx)
+				case <-filling.Done():
+					return context.Cause(filling)
 				}
 			}
 		}
@@ -107,7 +108,7 @@ func (c *Cache) Fill(ctx context.Context, rs []Range, progress func(n int64)) er
 					if buf == nil {
 						buf = make([]byte, fillPart)
 					}
-					if err := c.fillPart(ctx, p, buf); err != nil {
+					if err := c.fillPart(filling, p, buf); err != nil {
 						return err
 					}
 				}
@@ -118,22 +119,33 @@ func (c *Cache) Fill(ctx context.Context, rs []Range, progress func(n int64)) er
 			return nil
 		})
 	}
-	return g.Wait()
+	if err := g.Wait(); err != nil || !c.writes {
+		return err
+	}
+	if err := c.behind.flush(ctx); err != nil {
+		return err
+	}
+	return c.keeping()
+}
+
+// keeping returns an error when nothing more is kept.
+func (c *Cache) keeping() error {
+	if why := c.stopped.Load(); why != nil {
+		return fmt.Errorf("the cache keeps nothing: %s", *why)
+	}
+	return nil
 }
 
 // fillPart fetches one part, in which buf has room.
 func (c *Cache) fillPart(ctx context.Context, p Range, buf []byte) error {
-	if why := c.stopped.Load(); why != nil {
-		return fmt.Errorf("the cache keeps nothing: %s", *why)
+	if err := c.keeping(); err != nil {
+		return err
 	}
 	if c.limit > 0 && c.used.Load()+p.len() > c.limit {
 		return fmt.Errorf("the cache holds %d bytes, and may not hold more than %d", c.used.Load(), c.limit)
 	}
-	if _, err := (&handle{file: p.file}).ReadAt(ctx, buf[:p.len()], p.lo); err != nil {
+	if _, err := (&handle{file: p.file}).read(ctx, buf[:p.len()], p.lo, true); err != nil {
 		return fmt.Errorf("%s: %w", c.Describe(p.file.info.Name), err)
 	}
-	if why := c.stopped.Load(); why != nil {
-		return fmt.Errorf("the cache keeps nothing: %s", *why) // maybe not this either
-	}
-	return nil
+	return c.keeping() // maybe not this either
 }

@@ -81,6 +81,7 @@ func (k *keeper) work() {
 	k.sync()
 	k.evict()
 	k.complete()
+	k.c.behind.trim()
 }
 
 func (k *keeper) close() error {

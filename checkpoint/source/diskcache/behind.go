@@ -1,0 +1,263 @@
+package diskcache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"expertfs/checkpoint/source"
+
+	"golang.org/x/sync/semaphore"
+	"golang.org/x/sys/unix"
+)
+
+// What was fetched and is not on the drive yet lies in buffers, 128 MiB of them at
+// most. Those of readers are about what the requests in flight bring at once
+// (tiers/nvme); Fill has its own, so that readers find theirs free. Four writes at a
+// time keep a drive busy. A buffer is a huge page, where there are any.
+const (
+	behindBuffer  = 2 << 20
+	behindPart    = behindBuffer - 2*block // of one write: what is around it is in blocks, too
+	readBuffers   = 48                     // of readers
+	fillBuffers   = 16                     // of Fill
+	behindBuffers = readBuffers + fillBuffers
+	behindWriters = 4
+)
+
+// behind writes to the drive what was fetched, while its readers go on. It copies
+// what they are given: their memory is theirs. A reader never waits for it: what
+// finds no buffer is not kept.
+type behind struct {
+	c            *Cache
+	reads, fills *semaphore.Weighted // free buffers
+	queue        chan *write
+	writers      sync.WaitGroup
+	skipped      atomic.Int64 // bytes that found no buffer
+	writing      func() error // of a test, or nil
+
+	mu sync.Mutex
+	// GUARDED BY mu.
+	free [][]byte // buffers that were used and are not
+}
+
+// write is a range that is being written. It is in file.pending until its end, so
+// that its bytes are read from the buffer meanwhile.
+type write struct {
+	extent
+	file *file
+	buf  []byte
+	room *semaphore.Weighted // that the buffer is of
+}
+
+func newBehind(c *Cache, writing func() error) *behind {
+	return &behind{
+		c: c, writing: writing, reads: semaphore.NewWeighted(readBuffers), fills: semaphore.NewWeighted(fillBuffers),
+		queue: make(chan *write, behindBuffers),
+	}
+}
+
+func (b *behind) start() {
+	for range behindWriters {
+		b.writers.Go(func() {
+			for w := range b.queue {
+				b.write(w)
+			}
+		})
+	}
+}
+
+// close ends when all is written. Nothing may be fetched any more.
+func (b *behind) close() {
+	close(b.queue)
+	b.writers.Wait()
+	b.trim()
+}
+
+// flush waits until what was taken before is written.
+func (b *behind) flush(ctx context.Context) error {
+	for _, all := range []struct {
+		of *semaphore.Weighted
+		n  int64
+	}{{b.fills, fillBuffers}, {b.reads, readBuffers}} {
+		if err := all.of.Acquire(ctx, all.n); err != nil {
+			return context.Cause(ctx)
+		}
+		all.of.Release(all.n)
+	}
+	return nil
+}
+
+// cut returns the writes that a range is made of.
+func cut(g extent) (parts []extent) {
+	for g.len() > behindBuffer {
+		at := (g.lo + behindPart) / block * block
+		parts = append(parts, extent{g.lo, at})
+		g.lo = at
+	}
+	return append(parts, g)
+}
+
+// take takes a range of a file to be written, of bytes that follow each other from
+// off on in pieces. Fill waits for room, readers do not.
+func (b *behind) take(ctx context.Context, f *file, g extent, fill bool, off int64, pieces [][]byte) {
+	parts := cut(g)
+	room := b.reads
+	if fill {
+		room = b.fills
+		for range parts {
+			// One by one: a range may be more than all buffers.
+			if room.Acquire(ctx, 1) != nil {
+				return
+			}
+			b.put(f, parts[0], room, off, pieces)
+			parts = parts[1:]
+		}
+		return
+	}
+	if !room.TryAcquire(int64(len(parts))) {
+		b.skipped.Add(g.len())
+		return
+	}
+	for _, e := range parts {
+		b.put(f, e, room, off, pieces)
+	}
+}
+
+// put copies a part into a buffer, for which there is room, and has it written.
+func (b *behind) put(f *file, e extent, room *semaphore.Weighted, off int64, pieces [][]byte) {
+	c := b.c
+	if !c.reserve(e.len()) {
+		room.Release(1)
+		c.keeper.kick() // which may make room
+		return
+	}
+	buf, err := b.buffer()
+	if err != nil {
+		room.Release(1)
+		c.used.Add(-e.len())
+		b.skipped.Add(e.len())
+		return
+	}
+	w := &write{e, f, buf[:e.len()], room}
+	for _, p := range pieces {
+		if lo, hi := max(off, e.lo), min(off+int64(len(p)), e.hi); lo < hi {
+			copy(w.buf[lo-e.lo:], p[lo-off:hi-off])
+		}
+		off += int64(len(p))
+	}
+	f.mu.Lock()
+	f.pending = append(f.pending, w)
+	f.mu.Unlock()
+	b.queue <- w // has room for all buffers
+}
+
+// write puts a range on the drive.
+func (b *behind) write(w *write) {
+	f, c := w.file, b.c
+	err := f.writeOut(w)
+	f.mu.Lock()
+	f.forgetPending(w)
+	if err == nil {
+		c.used.Add(f.have.add(w.extent) - w.len())
+		f.fresh = append(f.fresh, w.extent)
+	} else {
+		c.used.Add(-w.len())
+	}
+	f.mu.Unlock()
+	if err != nil {
+		c.fail(f.info.Name, err)
+	}
+	b.mu.Lock()
+	b.free = append(b.free, w.buf[:behindBuffer])
+	b.mu.Unlock()
+	w.room.Release(1)
+	c.keeper.kick()
+}
+
+// writeOut writes past the page cache where that can be: the bytes are in RAM
+// already, and a page that waits for the drive would be memory that nobody counts.
+func (f *file) writeOut(w *write) error {
+	if why := f.c.stopped.Load(); why != nil {
+		return errors.New(*why)
+	}
+	if writing := f.c.behind.writing; writing != nil {
+		if err := writing(); err != nil {
+			return err
+		}
+	}
+	f.mu.Lock()
+	d, err := f.open()
+	var direct int
+	if err == nil {
+		direct = f.openDirect()
+	}
+	f.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	if direct >= 0 && w.lo%block == 0 && w.len()%block == 0 {
+		for p, off := w.buf, w.lo; ; {
+			n, err := unix.Pwrite(direct, p, off)
+			switch {
+			case err == unix.EINTR:
+				continue
+			case err != nil && err != unix.EINVAL:
+				return err
+			case err == nil && n == len(p):
+				return nil
+			}
+			break // refused, or a part: as others write
+		}
+	}
+	_, err = d.WriteAt(w.buf, w.lo)
+	return err
+}
+
+// openDirect returns the file for writing past the page cache, -1 where it is not to
+// be had. f.mu is held, f.data is open.
+func (f *file) openDirect() int {
+	if f.direct != 0 {
+		return f.direct
+	}
+	f.direct = -1
+	fd, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", f.data.Fd()), unix.O_WRONLY|unix.O_DIRECT|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1
+	}
+	if offset, memory := source.DirectAlign(fd); offset > block || memory > block {
+		unix.Close(fd)
+		return -1
+	}
+	f.direct = fd
+	return fd
+}
+
+// buffer returns behindBuffer bytes.
+func (b *behind) buffer() ([]byte, error) {
+	b.mu.Lock()
+	if n := len(b.free); n > 0 {
+		buf := b.free[n-1]
+		b.free = b.free[:n-1]
+		b.mu.Unlock()
+		return buf, nil
+	}
+	b.mu.Unlock()
+	buf, err := unix.Mmap(-1, 0, behindBuffer, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	if err == nil {
+		_ = unix.Madvise(buf, unix.MADV_HUGEPAGE) // only advice
+	}
+	return buf, err
+}
+
+// trim gives the memory of buffers back that are not in use.
+func (b *behind) trim() {
+	b.mu.Lock()
+	free := b.free
+	b.free = nil
+	b.mu.Unlock()
+	for _, buf := range free {
+		_ = unix.Munmap(buf) // which has no error for what was mapped
+	}
+}
