@@ -68,17 +68,27 @@ func (c *conn) bounded(call func() error) error {
 func (c *conn) open(k Key) (int, error) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	if err := c.send(Request{OpenExpert, k}, 0); err != nil {
+	if err := c.send(Request{Verb: OpenExpert, Key: k}, 0); err != nil {
 		return -1, err
 	}
 	fd, err := c.receive()
 	if err == errTooManyFiles {
 		// The mount takes the expert for open.
-		if err := c.send(Request{CloseExpert, k}, 0); err != nil {
+		if err := c.send(Request{Verb: CloseExpert, Key: k}, 0); err != nil {
 			return -1, err
 		}
 	}
 	return fd, err
+}
+
+// rounded asks for a rounded dense file, as open does for an expert.
+func (c *conn) rounded(layer int) (int, error) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if err := c.send(Request{Verb: OpenRounded, Rounded: layer}, 0); err != nil {
+		return -1, err
+	}
+	return c.receive()
 }
 
 // residency asks for the page that shows which experts are in RAM.
@@ -98,7 +108,7 @@ var errTooManyFiles error = &OpenError{syscall.EMFILE, "too many open files: rai
 // listen is hung up on: then it counts nothing of this connection as open.
 func (c *conn) release(k Key) {
 	c.mu.RLock()
-	err := c.send(Request{CloseExpert, k}, syscall.MSG_DONTWAIT)
+	err := c.send(Request{Verb: CloseExpert, Key: k}, syscall.MSG_DONTWAIT)
 	c.mu.RUnlock()
 	if err != nil {
 		c.hangUp()

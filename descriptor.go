@@ -16,6 +16,7 @@ import (
 //
 //	request = "open" expert       answered when the expert is in RAM
 //	        | "close" expert      not answered: one descriptor less of it is used
+//	        | "rounded" name      answered when that file of RoundedDir is in RAM
 //	        | "residency"         answered at once: the page that Residency describes
 //	answer  = "ok"                with a read-only descriptor (SCM_RIGHTS)
 //	        | "error" errno text  errno as open(2) of the file would give, decimal
@@ -23,8 +24,9 @@ import (
 //
 // A connection has one open under way at a time; two readers at once need two
 // connections. What a connection has opened and not closed counts as open, until
-// the connection ends. A descriptor, and a mapping of it, keep their bytes in any
-// case. Whoever sends something else is hung up on.
+// the connection ends. A rounded file needs no close: it stays in RAM while anybody
+// has its descriptor or a mapping of it. A descriptor, and a mapping of it, keep their
+// bytes in any case. Whoever sends something else is hung up on.
 const SocketFile = "socket"
 
 // MaxMessage is the length that no message exceeds.
@@ -32,8 +34,9 @@ const MaxMessage = 512
 
 // Request is what a reader sends to the socket.
 type Request struct {
-	Verb RequestVerb
-	Key  Key // of OpenExpert and CloseExpert
+	Verb    RequestVerb
+	Key     Key // of OpenExpert and CloseExpert
+	Rounded int // of OpenRounded: the layer, or as many as there are for the unembedding
 }
 
 // RequestVerb says what is asked for.
@@ -43,6 +46,7 @@ type RequestVerb string
 const (
 	OpenExpert  RequestVerb = "open"
 	CloseExpert RequestVerb = "close"
+	OpenRounded RequestVerb = "rounded"
 
 	AskResidency RequestVerb = "residency"
 )
@@ -54,6 +58,9 @@ func (n Names) AppendRequest(dst []byte, r Request) []byte {
 		return dst
 	}
 	dst = append(dst, ' ')
+	if r.Verb == OpenRounded {
+		return append(dst, n.Rounded(r.Rounded)...)
+	}
 	dst = appendPadded(dst, int(r.Key.Layer), width(n.Layers))
 	return appendPadded(append(dst, '/'), int(r.Key.Expert), width(n.Experts))
 }
@@ -65,8 +72,17 @@ func (n Names) ParseRequest(text string) (Request, error) {
 	}
 	verb, expert, _ := strings.Cut(text, " ")
 	r := Request{Verb: RequestVerb(verb)}
-	if r.Verb != OpenExpert && r.Verb != CloseExpert {
-		return r, fmt.Errorf("%q: want open, close or residency", verb)
+	switch r.Verb {
+	case OpenExpert, CloseExpert:
+	case OpenRounded:
+		for r.Rounded = range n.Layers + 1 {
+			if expert == n.Rounded(r.Rounded) {
+				return r, nil
+			}
+		}
+		return r, fmt.Errorf("%q: want a file of %s", expert, RoundedDir)
+	default:
+		return r, fmt.Errorf("%q: want open, close, rounded or residency", verb)
 	}
 	var err error
 	r.Key, err = n.parseHintKey(expert, -1)

@@ -10,7 +10,7 @@ import (
 
 func FuzzRequest(f *testing.F) {
 	names := Names{Layers: 24, Experts: 128}
-	for _, text := range []string{"open 03/007", "close 3/7", "open", "open 3", "open 24/0", "open 3/128", "step 3/7", "open 3/7 8", "open -1/7", "residency", "residency 3/7"} {
+	for _, text := range []string{"open 03/007", "close 3/7", "open", "open 3", "open 24/0", "open 3/128", "step 3/7", "open 3/7 8", "open -1/7", "residency", "residency 3/7", "rounded 03.safetensors", "rounded unembedding.safetensors"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -28,14 +28,18 @@ func FuzzRequest(f *testing.F) {
 
 func TestRequestsThatAreNone(t *testing.T) {
 	names := Names{Layers: 24, Experts: 32}
-	for _, text := range []string{"", "open", "open 3", "open 24/0", "open 3/32", "touch 3/7", "open 3/7 4/7", "open 3/7\n", "open  3/7", "residency 3/7", "residency "} {
+	for _, text := range []string{"", "open", "open 3", "open 24/0", "open 3/32", "touch 3/7", "open 3/7 4/7", "open 3/7\n", "open  3/7", "residency 3/7", "residency ", "rounded", "rounded 3", "rounded 3.safetensors", "rounded 24.safetensors", "rounded ../00.safetensors"} {
 		_, err := names.ParseRequest(text)
 		require.Error(t, err, text)
 	}
 	r, err := names.ParseRequest("close 3/07")
 	require.NoError(t, err)
-	require.Equal(t, Request{CloseExpert, NewKey(3, 7)}, r)
+	require.Equal(t, Request{Verb: CloseExpert, Key: NewKey(3, 7)}, r)
 	require.Equal(t, "close 03/07", string(names.AppendRequest(nil, r)))
+	r, err = names.ParseRequest("rounded unembedding.safetensors")
+	require.NoError(t, err)
+	require.Equal(t, Request{Verb: OpenRounded, Rounded: 24}, r)
+	require.Equal(t, "rounded 03.safetensors", string(names.AppendRequest(nil, Request{Verb: OpenRounded, Rounded: 3})))
 	r, err = names.ParseRequest("residency")
 	require.NoError(t, err)
 	require.Equal(t, Request{Verb: AskResidency}, r)

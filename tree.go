@@ -89,8 +89,14 @@ func (n Names) DensePath(layer int) string { return n.LayerDir(layer) + "/" + La
 // has such a file, a copy of one does not.
 func (n Names) RoundedPath(layer int) string { return ControlPath(RoundedDir + "/" + n.Rounded(layer)) }
 
-// Rounded is the name of that file in RoundedDir.
-func (n Names) Rounded(layer int) string { return n.Layer(layer) + Suffix }
+// Rounded is the name of that file in RoundedDir; of as many as there are layers, that
+// of the unembedding.
+func (n Names) Rounded(layer int) string {
+	if layer == n.Layers {
+		return Unembedding
+	}
+	return n.Layer(layer) + Suffix
+}
 
 // ExpertPath is the path of an expert.
 func (n Names) ExpertPath(k Key) string {

@@ -2,6 +2,7 @@ package fsys_test
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"expertfs/checkpoint/checkpointtest"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 )
 
@@ -62,4 +64,82 @@ func TestRoundedFilesBeyondTheirBound(t *testing.T) {
 		got, err := os.ReadFile(s.path(names.RoundedPath(1)))
 		return err == nil && bytes.Equal(files[names.RoundedPath(1)], got)
 	}, patience, time.Millisecond)
+}
+
+// TestRoundedFilesByTheSocket are the very memory, in which nobody can write, however
+// the mount answers reads and whatever its slots are made of.
+func TestRoundedFilesByTheSocket(t *testing.T) {
+	m := openModel(t, "embed:tiny")
+	files, err := checkpointtest.Rounded(m.ck)
+	require.NoError(t, err)
+	everyMemory(t, serverConfig{}, func(t *testing.T, c serverConfig) {
+		s := mount(t, c)
+		names := m.names()
+		var readers errgroup.Group
+		for range 3 {
+			readers.Go(func() error {
+				for layer := range names.Layers + 1 {
+					f, err := expertfs.OpenRoundedFile(s.point, names, layer)
+					if err != nil {
+						return err
+					}
+					defer f.Close()
+					mem, err := mapOpen(f)
+					if err != nil {
+						return err
+					}
+					defer unix.Munmap(mem)
+					if !bytes.Equal(files[expertfs.ControlPath(expertfs.RoundedDir+"/"+names.Rounded(layer))], mem) {
+						return errors.New("wrong bytes of " + f.Name())
+					}
+				}
+				return nil
+			})
+		}
+		require.NoError(t, readers.Wait())
+		after := s.report()
+		require.Equal(t, len(files), after.Cache.RoundedFiles)
+		require.EqualValues(t, len(files), after.Cache.Loads, "each is made once for all")
+		require.Zero(t, after.Requests.Descriptors, "which counts experts")
+
+		f, err := expertfs.OpenRoundedFile(s.point, names, 0)
+		require.NoError(t, err)
+		defer f.Close()
+		_, err = f.WriteAt([]byte("x"), 0)
+		require.ErrorIs(t, err, unix.EBADF)
+		_, err = unix.Mmap(int(f.Fd()), 0, 4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+		require.ErrorIs(t, err, unix.EACCES)
+		again, err := os.OpenFile("/proc/self/fd/"+itoa(int(f.Fd())), os.O_RDWR, 0)
+		if c.Memfd {
+			require.NoError(t, err)
+			defer again.Close()
+			_, err = again.WriteAt([]byte("x"), 0)
+			require.ErrorIs(t, err, unix.EPERM, "it is sealed")
+		}
+	})
+}
+
+// TestRoundedFilesStayWhileMapped though nobody has pinned them: what the socket has
+// handed out keeps its room until the last mapping is gone, and its bytes.
+func TestRoundedFilesStayWhileMapped(t *testing.T) {
+	m := openModel(t, "embed:tiny")
+	files, err := checkpointtest.Rounded(m.ck)
+	require.NoError(t, err)
+	everyMemory(t, serverConfig{DenseBytes: slotBytes(m.ck.DenseRounded(0).Size())}, func(t *testing.T, c serverConfig) {
+		s := mount(t, c)
+		first, err := expertfs.OpenRoundedFile(s.point, m.names(), 0)
+		require.NoError(t, err)
+		mem, err := mapOpen(first)
+		require.NoError(t, err)
+		require.NoError(t, first.Close())
+		_, err = expertfs.OpenRoundedFile(s.point, m.names(), 1)
+		require.ErrorIs(t, err, expertfs.ErrNoRounded)
+		require.ErrorIs(t, err, unix.ENOMEM)
+		require.True(t, bytes.Equal(files[m.names().RoundedPath(0)], mem))
+		require.NoError(t, unix.Munmap(mem))
+		require.Eventually(t, func() bool {
+			f, err := expertfs.OpenRoundedFile(s.point, m.names(), 1)
+			return err == nil && f.Close() == nil
+		}, patience, time.Millisecond)
+	})
 }

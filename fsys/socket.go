@@ -1,7 +1,9 @@
 package fsys
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"syscall"
 
 	"expertfs/fsys/handout"
@@ -17,6 +19,7 @@ func (f *FS) listen() {
 		Names:      f.tree.Names,
 		AllowOther: f.options.AllowOther,
 		Reader:     f.reader,
+		Dense:      f.handOutDense,
 		Errno:      f.socketErrno,
 		Residency:  f.cache.Residency,
 		Log:        f.log,
@@ -36,10 +39,22 @@ func (f *FS) reader(pid int) (handout.Reader, func()) {
 	return f.readers.of(uint32(pid)), func() {}
 }
 
-// socketErrno is what a reader at the socket is told: EAGAIN when the file would
-// be served from the drive, as there is no slot to hand out.
-func (f *FS) socketErrno(err error) syscall.Errno {
+// handOutDense opens a rounded dense file for the socket.
+func (f *FS) handOutDense(ctx context.Context, d tiers.Dense) (*tiers.Handle, error) {
+	h, err := f.cache.OpenDense(ctx, d)
 	if errors.Is(err, tiers.ErrCrowded) {
+		err = fmt.Errorf("%w: %w", unix.ENOMEM, err) // it is in RAM or not to be had
+	}
+	return h, err
+}
+
+// socketErrno is what a reader at the socket is told: EAGAIN when an expert's
+// file would be served from the drive, as there is no slot to hand out.
+func (f *FS) socketErrno(err error) syscall.Errno {
+	switch {
+	case errors.Is(err, unix.ENOMEM):
+		return unix.ENOMEM
+	case errors.Is(err, tiers.ErrCrowded):
 		return unix.EAGAIN
 	}
 	return syscall.Errno(f.status(err))

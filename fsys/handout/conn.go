@@ -49,7 +49,7 @@ func (c *conn) read() {
 		default:
 			var o *opening
 			if o, err = c.begin(); err == nil {
-				c.answer(c.open(o, r.Key))
+				c.answer(c.carryOut(o, r))
 				if o.waits() {
 					return
 				}
@@ -68,13 +68,43 @@ func (c *conn) begin() (*opening, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.opening != nil {
-		return nil, errors.New("it asked for a second expert before it had the first")
+		return nil, errors.New("it asked for a second file before it had the first")
 	}
 	if !c.server.pins.take(c.uid) {
 		return nil, fmt.Errorf("user %d opens experts and does not close them", c.uid)
 	}
 	c.opening = &opening{c: c}
 	return c.opening, nil
+}
+
+// carryOut carries out what may have to wait.
+func (c *conn) carryOut(o *opening, r expertfs.Request) (fd int, failure *expertfs.OpenError) {
+	if r.Verb == expertfs.OpenRounded {
+		return c.openRounded(o, r.Rounded)
+	}
+	if fd, failure = c.open(o, r.Key); failure == nil {
+		c.server.opens.Add(1)
+	}
+	return fd, failure
+}
+
+// openRounded opens a rounded dense file. Nobody pins it: it stays where it is while
+// its descriptor or a mapping of it is anywhere.
+func (c *conn) openRounded(o *opening, layer int) (fd int, failure *expertfs.OpenError) {
+	defer c.server.pins.give(c.uid, 1)
+	d := tiers.DenseLayer(layer)
+	if layer == c.server.options.Names.Layers {
+		d = tiers.Unembedding
+	}
+	h, err := c.server.options.Dense(o, d.Rounded())
+	if err != nil {
+		return -1, &expertfs.OpenError{Errno: c.server.options.Errno(err), Text: err.Error()}
+	}
+	defer h.Release()
+	if fd, err = reopen(h.Slot().Fd()); err != nil {
+		return -1, &expertfs.OpenError{Errno: unix.ENOMEM, Text: err.Error()}
+	}
+	return fd, nil
 }
 
 // open opens an expert. The descriptor is for one reader, and read-only.
@@ -109,9 +139,6 @@ func (c *conn) answer(fd int, failure *expertfs.OpenError) {
 	c.mu.Lock()
 	c.opening = nil
 	c.mu.Unlock()
-	if failure == nil {
-		c.server.opens.Add(1)
-	}
 	c.send(fd, failure)
 }
 

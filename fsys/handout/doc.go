@@ -12,6 +12,9 @@
 // the cache. Pins tell how much each reader holds, and are passed over by
 // eviction without a test. They end with the connection.
 //
+// Rounded dense files are handed out in the same way, without a pin: there are few,
+// and they leave a minute after the last descriptor and mapping.
+//
 // # Where the socket is
 //
 // In a folder of its own, outside of the mount, which a bound socket would keep

@@ -31,7 +31,9 @@ type Options struct {
 	// Reader returns the reader that a process is, and what to call when its
 	// connection is over. The number is 0 for a process in another pid namespace.
 	Reader func(pid int) (r Reader, leave func())
-	// Errno is what readers are told of an error of Reader.Open.
+	// Dense opens a dense file.
+	Dense func(ctx context.Context, d tiers.Dense) (*tiers.Handle, error)
+	// Errno is what readers are told of an error of Reader.Open, or of Dense.
 	Errno func(error) syscall.Errno
 	// Residency returns the descriptor of the page that shows which experts are in
 	// RAM, which stays its owner's; ok is false where there is none.

@@ -58,7 +58,7 @@ type Head struct {
 // Layer loads the dense part of one layer.
 func (f *Folder) Layer(n int, p Precision) (*Layer, error) {
 	l := &Layer{}
-	c, err := f.collect(f.names.DensePath(n), f.names.RoundedPath(n), p, &l.closers)
+	c, err := f.collect(f.names.DensePath(n), n, p, &l.closers)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +83,7 @@ func (f *Folder) Layer(n int, p Precision) (*Layer, error) {
 // Head loads the final norm and the unembedding.
 func (f *Folder) Head(p Precision) (*Head, error) {
 	h := &Head{}
-	c, err := f.collect(expertfs.UnembeddingPath, expertfs.RoundedUnembeddingPath, p, &h.closers)
+	c, err := f.collect(expertfs.UnembeddingPath, f.cfg.Layers, p, &h.closers)
 	if err != nil {
 		return nil, err
 	}
@@ -129,13 +129,14 @@ type collector struct {
 
 // collect opens a dense file, or the one beside it in which matrices are rounded:
 // mapped where its matrices are used in place. Rounded ones are made here of what is
-// read where the folder has none, as plain folders, or has no room for them.
-func (f *Folder) collect(path, rounded string, p Precision, closers *[]func() error) (c *collector, err error) {
+// read where the folder has none, as plain folders, or has no room for them. layer is
+// the number of layers for the unembedding.
+func (f *Folder) collect(path string, layer int, p Precision, closers *[]func() error) (c *collector, err error) {
 	c = &collector{mapped: true, closers: closers}
 	if p != Int8 {
 		c.denseFile, err = f.openFile(f.path(path))
 	} else {
-		c.denseFile, err = f.openRounded(f.path(rounded))
+		c.denseFile, err = f.openRounded(layer)
 	}
 	if err != nil {
 		return nil, err

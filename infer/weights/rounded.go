@@ -24,13 +24,24 @@ func passes(dir string) bool {
 	return err != nil || s.Mechanism == expertfs.Passthrough
 }
 
-// openRounded maps a rounded file; nil, without an error, when the folder has none
-// that is of use here.
-func (f *Folder) openRounded(path string) (denseFile, error) {
-	if !f.passes() {
+// openRounded maps the rounded file of a layer, or of the unembedding for the number
+// of layers; nil, without an error, when the folder has none that is of use here. The
+// mount's socket hands out the memory itself; where there is none the file is mapped,
+// unless that would be a copy.
+func (f *Folder) openRounded(layer int) (denseFile, error) {
+	path := f.path(expertfs.ControlPath(expertfs.RoundedDir + "/" + f.names.Rounded(layer)))
+	var x *file
+	open, err := expertfs.OpenRoundedFile(f.dir, f.names, layer)
+	switch {
+	case err == nil:
+		x, err = f.mapFile(f.arena.MapOpen(open, path))
+	case !errors.Is(err, expertfs.ErrNoRounded):
+		return nil, err
+	case !f.passes():
 		return nil, nil
+	default:
+		x, err = f.openFile(path)
 	}
-	x, err := f.openFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENOTDIR): // no mount
 		return nil, nil

@@ -18,8 +18,10 @@ type file struct {
 }
 
 // openFile maps the file at path and reads its header.
-func (f *Folder) openFile(path string) (*file, error) {
-	m, err := f.arena.Map(path)
+func (f *Folder) openFile(path string) (*file, error) { return f.mapFile(f.arena.Map(path)) }
+
+// mapFile reads the header of a file that was mapped, or not.
+func (f *Folder) mapFile(m *mapped.File, err error) (*file, error) {
 	if err != nil {
 		return nil, err
 	}
