@@ -127,11 +127,12 @@ soak-kills:
 
 # Measures what docs/benchmarks.md tells, writes it as data, and draws tables and
 # pictures from the data; go run ./scripts/records list tells the parts and their times.
-# LLAMA and LLAMA_AVX2 are folders with llama.cpp's llama-bench and llama-batched-bench.
+# LLAMA, LLAMA_AVX2 and LLAMA_MAPPED are folders with llama.cpp's llama-bench and
+# llama-batched-bench (docs/benchmarks.md).
 .PHONY: records records-draw
-RECORDS = $(if $(LLAMA),-llama "$(LLAMA)") $(if $(LLAMA_AVX2),-llama-avx2 "$(LLAMA_AVX2)") $(if $(PEER),-peer "$(PEER)") \
-	$(if $(WORK),-work "$(WORK)") $(if $(ROUNDS),-rounds $(ROUNDS)) $(if $(READAHEAD),-readahead $(READAHEAD)) \
-	$(if $(ROUTING_120B),-routing-120b "$(ROUTING_120B)") $(if $(MACHINE),-machine "$(MACHINE)") $(if $(FORCE),-force) $(if $(AGAIN),-again)
+RECORDS = $(if $(LLAMA),-llama "$(LLAMA)") $(if $(LLAMA_AVX2),-llama-avx2 "$(LLAMA_AVX2)") $(if $(LLAMA_MAPPED),-llama-mapped "$(LLAMA_MAPPED)") \
+	$(if $(PEER),-peer "$(PEER)") 	$(if $(WORK),-work "$(WORK)") $(if $(ROUNDS),-rounds $(ROUNDS)) $(if $(READAHEAD),-readahead $(READAHEAD)) \
+	$(if $(ROUTING_120B),-routing-120b "$(ROUTING_120B)") $(if $(MACHINE),-machine "$(MACHINE)") $(if $(FORCE),-force) $(if $(AGAIN),-again) $(if $(MORE),-more)
 records: build
 	@$(GO) run ./scripts/records measure $(RECORDS) $(PARTS)
 

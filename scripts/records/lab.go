@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -60,12 +59,6 @@ func newLab(o *options) (*lab, error) {
 			return nil, err
 		}
 		l.readaheadBefore = strings.TrimSpace(string(text))
-	}
-	if o.peer == "" && o.llama != "" {
-		out, err := exec.Command("git", "-C", o.llama, "rev-parse", "--short=9", "HEAD").Output()
-		if o.peer = report.Peer; err == nil && strings.TrimSpace(string(out)) != l.commit {
-			o.peer += " " + strings.TrimSpace(string(out))
-		}
 	}
 	return l, l.makeGroup()
 }
@@ -214,7 +207,7 @@ func (s *session) add(name, arm, quantity, unit string, run float64, c call) {
 	command := ""
 	if len(c.args) > 0 {
 		command = strings.Join(append(c.env, c.args...), " ")
-		for _, dir := range []string{s.work + "/", filepath.Join(s.root, "bin") + "/", s.llama + "/", s.llamaAVX2 + "/"} {
+		for _, dir := range []string{s.work + "/", filepath.Join(s.root, "bin") + "/", s.llama + "/", s.llamaAVX2 + "/", s.llamaMapped + "/"} {
 			command = strings.ReplaceAll(command, dir, "")
 		}
 	}

@@ -28,14 +28,14 @@ func main() {
 
 // options are what is asked for.
 type options struct {
-	root, work          string // of the project, and where models and mounts are
-	llama, llamaAVX2    string // folders with llama-bench and llama-batched-bench
-	peer                string // what to call llama.cpp
-	machine             string // its kind, "" to look it up
-	rounds              int
-	readahead           string // of the drive in KiB, while llama.cpp reads from it
-	routing, routing120 string
-	force, again        bool
+	root, work                    string // of the project, and where models and mounts are
+	llama, llamaAVX2, llamaMapped string // folders with llama-bench and llama-batched-bench
+	peer                          string // what to call llama.cpp
+	machine                       string // its kind, "" to look it up
+	rounds                        int
+	readahead                     string // of the drive in KiB, while llama.cpp reads from it
+	routing, routing120           string
+	force, again, more            bool
 }
 
 func run(ctx context.Context, args []string) error {
@@ -49,13 +49,15 @@ func run(ctx context.Context, args []string) error {
 	f.StringVar(&o.work, "work", "bin/records", "folder for models (3 GB for a quarter of 20b) and mounts")
 	f.StringVar(&o.llama, "llama", "", "folder with llama.cpp's llama-bench and llama-batched-bench, built for this CPU")
 	f.StringVar(&o.llamaAVX2, "llama-avx2", "", "the same, built for AVX2 alone (-DGGML_NATIVE=OFF -DGGML_AVX2=ON -DGGML_FMA=ON -DGGML_F16C=ON -DGGML_BMI2=ON)")
-	f.StringVar(&o.peer, "peer", "", "which llama.cpp that is, for the tables (default: asked of its git)")
+	f.StringVar(&o.llamaMapped, "llama-mapped", "", "the same, built with -DGGML_CPU_REPACK=OFF: it computes on the mapped file, which a memory limit needs")
+	f.StringVar(&o.peer, "peer", "", "which llama.cpp that is, for the tables (default: with the commit that llama-bench tells)")
 	f.StringVar(&o.machine, "machine", "", "what to call this kind of CPU: Zen 4 (default: by its model)")
 	f.IntVar(&o.rounds, "rounds", 3, "times that each arm is run")
 	f.StringVar(&o.readahead, "readahead", "128", "readahead of the drive in KiB while llama.cpp reads from it: what suits it best")
 	f.StringVar(&o.routing, "routing", "checkpoint/checkpointtest/reference/testdata/gpt-oss-20b", "folder of recorded routing of 20b")
 	f.StringVar(&o.routing120, "routing-120b", "", "recorded routing of 120b (docs/traces.md)")
 	f.BoolVar(&o.force, "force", false, "measure on a busy machine too; the data tell")
+	f.BoolVar(&o.more, "more", false, "add rounds to what was measured on this commit")
 	f.BoolVar(&o.again, "again", false, "measure parts again that have been on this commit")
 	if err := f.Parse(args); err != nil {
 		return err
@@ -156,7 +158,7 @@ func measure(ctx context.Context, o *options, names []string) error {
 			fmt.Println(err)
 			failed = append(failed, err)
 		case path == "":
-			fmt.Printf("%s: measured on this commit already (--again measures it once more)\n", c.name)
+			fmt.Printf("%s: measured on this commit already (AGAIN=1 measures it anew, MORE=1 adds rounds)\n", c.name)
 		default:
 			fmt.Printf("%s: %s, %s\n", c.name, path, time.Since(began).Round(time.Second))
 		}
@@ -174,11 +176,16 @@ func (l *lab) measure(ctx context.Context, c chosen) (path string, err error) {
 	dir := filepath.Join(l.root, "docs/benchmarks")
 	rec := &report.Record{Part: c.name, Machine: l.machine, Commit: l.commit, Date: time.Now().UTC().Format(time.RFC3339), Command: c.command()}
 	old, err := report.Read(filepath.Join(dir, report.Slug(l.machine.Name), c.name+".json"))
-	if err == nil && old.Commit == rec.Commit && old.Command == rec.Command && !old.Load.Busy && !l.again {
+	done := err == nil && old.Commit == rec.Commit && old.Command == rec.Command && !old.Load.Busy
+	if done && !l.again && !l.more {
 		return "", nil
 	}
 	if rec.Load, err = l.waitForQuiet(ctx); err != nil {
 		return "", err
+	}
+	if done && l.more {
+		rec.Results, rec.Date = old.Results, old.Date
+		rec.Load.Others = max(rec.Load.Others, old.Load.Others)
 	}
 	s := &session{lab: l, rec: rec, layers: c.layers}
 	if err := c.run(ctx, s); err != nil {

@@ -63,19 +63,19 @@ func (s *session) room(ctx context.Context, model string, f *facts, percent int6
 		}
 		return err
 	})
-	if err != nil || s.llama == "" {
+	folder := s.llama
+	if percent < 100 {
+		folder = s.llamaMapped // what is repacked is anonymous memory, which no limit can take back
+		s.setReadahead(s.readahead)
+		defer s.setReadahead(s.readaheadBefore)
+	}
+	if err != nil || folder == "" {
 		return err
 	}
 	if group, err = s.limited(limit); err != nil {
 		return err
 	}
-	args := []string{"-p", "0", "-n", "16", "-r", "2"}
-	if percent < 100 {
-		s.setReadahead(s.readahead)
-		defer s.setReadahead(s.readaheadBefore)
-		args = append(args, "-lm", "mmap", "-ot", ".*=CPU") // not repacked, which takes anonymous memory
-	}
-	return s.speed(ctx, name, report.Peer, s.llamaBench(s.llama, model, group, args...))
+	return s.speed(ctx, name, report.Peer, s.llamaBench(folder, model, group, "-p", "0", "-n", "16", "-r", "2"))
 }
 
 func measureRecorded(ctx context.Context, s *session) error {
@@ -176,8 +176,8 @@ func measure120b(ctx context.Context, s *session) error {
 	}
 	s.rec.Model = &report.Model{Name: "gpt-oss-120b, random weights", Layers: f.Layers, OfLayers: 36, Experts: f.Experts, TokenBytes: f.Token + f.Dense}
 	part := s.rec.Model.Part()
-	// Of all layers: what the system, a program and the dense weights leave.
-	left := float64(s.machine.Memory)*0.94 - besideWeights - float64(f.Dense)/part
+	// Of all layers: what a tenth for the system, a program and the dense weights leave.
+	left := float64(s.machine.Memory)*0.90 - besideWeights - float64(f.Dense)/part
 	share := min(left/(float64(f.Experts)/part), 1)
 	ram := strconv.FormatInt(int64(share*float64(f.Experts)), 10)
 	s.rec.Notes = append(s.rec.Notes, fmt.Sprintf("RAM for %.1f%% of the experts, which is %.1f GB of the %.1f GB of all layers", 100*share, left/1e9, float64(f.Experts)/part/1e9))
@@ -208,7 +208,7 @@ func measure120b(ctx context.Context, s *session) error {
 			return err
 		}
 		err = s.mounted(ctx, two, ram, "", func() error {
-			return s.recorded(ctx, "recorded routing, top-2", s.routing120, files[0], 128)
+			return s.recorded(ctx, "recorded routing, top-2", s.routing120, files[0], 64)
 		})
 		if err != nil {
 			return err
@@ -226,7 +226,7 @@ func (s *session) model120(ctx context.Context, folder string) error {
 	if err := unix.Statfs(s.work, &fs); err != nil {
 		return err
 	}
-	free, need := int64(fs.Bavail)*fs.Bsize, int64(s.layers)*1_760_000_000+2_400_000_000
+	free, need := int64(fs.Bavail)*fs.Bsize, int64(s.layers)*1_830_000_000
 	if free-need < 15e9 {
 		return fmt.Errorf("%d layers take %d GB and the drive has %d, of which 15 stay free", s.layers, need/1e9, free/1e9)
 	}

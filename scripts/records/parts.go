@@ -60,7 +60,7 @@ func (s *session) arms() []arm {
 
 // tellPeer notes which llama.cpp is compared with, or that none is.
 func (s *session) tellPeer() {
-	if s.rec.Peer = s.peer; s.peer == "" {
+	if s.rec.Peer = s.peer; s.llama == "" {
 		s.rec.Notes = append(s.rec.Notes, "Without llama.cpp: LLAMA was not given")
 	}
 }

@@ -188,6 +188,9 @@ func (s *session) speed(ctx context.Context, name, arm string, c call) error {
 	if err != nil {
 		return err
 	}
+	if arm == report.Peer && s.rec.Peer == "" {
+		s.rec.Peer = strings.TrimSpace(report.Peer + " " + b.Commit)
+	}
 	s.add(name, arm, report.Speed, "tok/s", b.last(), c)
 	return nil
 }

@@ -46,6 +46,7 @@ func (c call) output(ctx context.Context) ([]byte, error) {
 
 // benched is one test of gptoss bench or llama-bench, which share the first key.
 type benched struct {
+	Commit     string    `json:"build_commit"`
 	Samples    []float64 `json:"samples_ts"`
 	HitRate    *float64  `json:"hit_rate"`
 	DriveBytes float64   `json:"drive_bytes_per_token"`
