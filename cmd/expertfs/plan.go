@@ -12,6 +12,7 @@ import (
 	"expertfs/checkpoint/source"
 	"expertfs/cmd/expertfs/internal/bench"
 	"expertfs/cmd/expertfs/internal/plan"
+	"expertfs/cmd/internal/limits"
 	"expertfs/fsys/budget"
 
 	"github.com/dustin/go-humanize"
@@ -113,7 +114,7 @@ func (r *planReport) measureDrive(ck *checkpoint.Checkpoint) {
 	var err error
 	if path == "" {
 		r.NoDrive = "its files are on no drive of this machine"
-	} else if r.DriveSpeed, err = bench.DriveSpeed(path, size, measureFor); err != nil {
+	} else if r.DriveSpeed, err = limits.Drive(path, size, measureFor); err != nil {
 		r.NoDrive = err.Error()
 		if errors.Is(err, unix.EINVAL) {
 			r.NoDrive = path + ": its filesystem has no O_DIRECT"
@@ -150,7 +151,7 @@ func (r *planReport) print(out io.Writer) error {
 			note = "more than is free"
 		}
 		fmt.Fprintf(t, "%s\t%s\t%.0f%%\t%.1f%%\t%s\t%s\t%s\n", mark, size(row.Budget), 100*row.Share, 100*row.HitRate,
-			humanize.Bytes(uint64(row.Read)), speed(row), note)
+			humanize.Bytes(uint64(row.Read)), tokensPerSecond(row), note)
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -163,7 +164,7 @@ tokens/s   derived: 0.8 of the memory's speed, and the drive's, taking turns or 
 	return err
 }
 
-func speed(r plan.Row) string {
+func tokensPerSecond(r plan.Row) string {
 	switch {
 	case r.Most == 0:
 		return "not known"

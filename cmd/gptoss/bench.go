@@ -26,6 +26,7 @@ type benchOptions struct {
 	format             string
 	traces             []string
 	perLayer           bool
+	driveSpeed         string
 	notes              io.Writer
 }
 
@@ -37,7 +38,10 @@ func newBenchCommand() *cobra.Command {
 		Long: `Bench measures prompt evaluation (pp) and generation (tg) with random tokens, as
 llama-bench does, and prints its columns: tokens per second as mean and standard
 deviation. It adds where the time went and what the storage did: waiting for
-experts, the mount's hit rate, bytes read from the drive per token.
+experts (stall), the mount's hit rate, bytes read from the drive per token. The bound
+is the time of a token if drive and processors were always busy: the longer of
+computing and reading what was needed, at the drive's speed, which is measured before
+and after each test. "x bound" is the token's time over it.
 
 With -d each test begins after so many tokens of text. With -npl so many texts
 are generated at a time, as llama-batched-bench does: each has a prompt of its own,
@@ -62,6 +66,7 @@ choice, so that synthetic weights see the locality of a real model.`,
 	flags.StringVarP(&o.format, "output", "o", "md", "md, csv, json or jsonl")
 	flags.StringSliceVar(&o.traces, "routing", nil, "recorded routing (traces, compressed or not) to use in place of the router's choice")
 	flags.BoolVar(&o.perLayer, "per-layer", false, "also print how well each layer's experts were predicted")
+	flags.StringVar(&o.driveSpeed, "drive-speed", driveSpeedAuto, "of the drive that the model is read from, as 2GB/s; auto: measured")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		ctx, stop := interruptible(cmd.Context())
 		defer stop()
@@ -124,6 +129,9 @@ func (o *benchOptions) check() error {
 	if len(o.parallel) > 0 && slices.Max(o.depths) > 0 {
 		return usageErrorf("--n-depth and --n-parallel do not go together: --n-prompt is the depth of texts that are generated at a time")
 	}
+	if _, err := newDriveMeter(o.driveSpeed); err != nil {
+		return err
+	}
 	if !slices.ContainsFunc(append(slices.Clone(o.prompts), o.generates...), func(n int) bool { return n > 0 }) {
 		return usageErrorf("there is nothing to measure: --n-prompt and --n-gen are 0")
 	}
@@ -156,6 +164,7 @@ type bench struct {
 
 	engine   *infer.Engine
 	size     modelSize
+	meter    *driveMeter
 	recorded *routing               // nil: the router chooses
 	offsets  map[*infer.Session]int // where in the recording a text began
 	replayed int                    // tokens of earlier texts that recorded routing was used for
@@ -171,6 +180,14 @@ func (b *bench) runAll(ctx context.Context, out benchWriter) (err error) {
 	if b.size, err = sizeOf(b.dir, b.engine); err != nil {
 		return err
 	}
+	if b.meter, err = newDriveMeter(b.driveSpeed); err != nil {
+		return err
+	}
+	_, drive, err := b.counters()
+	if err != nil {
+		return err
+	}
+	b.meter.find(b.dir, drive)
 	if len(b.traces) > 0 {
 		if b.recorded, err = readRouting(b.traces, c.Layers, c.Experts, c.TopK); err != nil {
 			return err
@@ -229,7 +246,7 @@ func (b *bench) test(ctx context.Context, depth, prompt, generate int, out bench
 			return err
 		}
 	}
-	r := benchResult{bench: b, prompt: prompt, generate: generate, depth: depth, start: time.Now()}
+	r := benchResult{bench: b, prompt: prompt, generate: generate, depth: depth, start: time.Now(), driveSpeed: b.meter.speed()}
 	before, drive, err := b.counters()
 	if err != nil {
 		return err
@@ -246,6 +263,7 @@ func (b *bench) test(ctx context.Context, depth, prompt, generate int, out bench
 		return err
 	}
 	r.stats, r.drive = after.Sub(before), driveAfter.sub(drive)
+	r.driveSpeed = (r.driveSpeed + b.meter.speed()) / 2
 	return out.write(&r)
 }
 
@@ -254,6 +272,9 @@ func (b *bench) noteWay() error {
 	stats, drive, err := b.counters()
 	if how, _ := drive.way(stats.Opened - stats.BySocket); how != "" {
 		fmt.Fprintln(b.notes, "gptoss: note:", how)
+	}
+	if why := b.meter.note(); why != "" && len(b.parallel) == 0 {
+		fmt.Fprintln(b.notes, "gptoss: note:", why)
 	}
 	return err
 }

@@ -47,8 +47,8 @@ func (b *benchTable) write(r *benchResult) error {
 			title, rule = " substituted/token |", " ---: |"
 		}
 		if _, err := fmt.Fprint(b.w, "| model | size | params | backend | threads | act | dense | test | t/s | "+
-			"hit rate | drive/token | compute | wait | rest |"+title+"\n"+
-			"| --- | ---: | ---: | --- | ---: | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"+rule+"\n"); err != nil {
+			"hit rate | drive/token | compute | stall | bound | x bound | rest |"+title+"\n"+
+			"| --- | ---: | ---: | --- | ---: | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"+rule+"\n"); err != nil {
 			return err
 		}
 	}
@@ -61,10 +61,14 @@ func (b *benchTable) write(r *benchResult) error {
 	if rec.Prefer > 0 {
 		substituted = fmt.Sprintf(" %.1f |", rec.Substituted)
 	}
-	_, err := fmt.Fprintf(b.w, "| %s | %s | %s | %s | %d | %s | %s | %s | %.2f ± %.2f | %s | %s | %.1f ms | %.1f ms | %.1f ms |%s\n",
+	least, over := "-", "-"
+	if rec.BoundNS != nil {
+		least, over = fmt.Sprintf("%.1f ms", milli(*rec.BoundNS)), fmt.Sprintf("%.2f", *rec.OverBound)
+	}
+	_, err := fmt.Fprintf(b.w, "| %s | %s | %s | %s | %d | %s | %s | %s | %.2f ± %.2f | %s | %s | %.1f ms | %.1f ms | %s | %s | %.1f ms |%s\n",
 		rec.ModelType, humanize.IBytes(uint64(rec.ModelSize)), humanize.SIWithDigits(float64(rec.ModelParams), 2, ""),
 		rec.Backends, rec.Threads, rec.Act, rec.Dense, r.name(), rec.AvgTS, rec.StddevTS,
-		hits, humanize.Bytes(uint64(rec.DriveBytes)), milli(rec.ComputeNS), milli(rec.WaitNS), milli(rec.RestNS), substituted)
+		hits, humanize.Bytes(uint64(rec.DriveBytes)), milli(rec.ComputeNS), milli(rec.WaitNS), least, over, milli(rec.RestNS), substituted)
 	return err
 }
 

@@ -27,6 +27,7 @@ type benchResult struct {
 	samples          []time.Duration // of the whole test, one per repetition
 	stats            infer.Stats
 	drive            driveStats
+	driveSpeed       float64 // in bytes a second, 0 if not known
 }
 
 // name is the test as llama-bench calls it.
@@ -91,18 +92,22 @@ type benchRecord struct {
 
 	Act           string            `json:"act"`
 	Dense         string            `json:"dense"`
-	Routing       string            `json:"routing"`               // "router" or "recorded"
-	HitRate       *float64          `json:"hit_rate"`              // of the mount; null for a plain folder
-	DriveBytes    float64           `json:"drive_bytes_per_token"` // read from the drive
-	ExpertsOpened float64           `json:"opens_per_token"`       // the others were still mapped
-	ComputeNS     int64             `json:"compute_ns_per_token"`  // all but the next two
-	WaitNS        int64             `json:"wait_ns_per_token"`     // nothing to compute, for want of an expert
-	RestNS        int64             `json:"rest_ns_per_token"`     // outside of the model: choosing tokens, measuring
-	Hinted        float64           `json:"hints_per_token"`       // experts that the mount was told to prefetch
-	Prefer        float64           `json:"prefer_resident"`       // in logits
-	Substituted   float64           `json:"substituted_per_token"` // experts in RAM in place of the router's choice
-	Prediction    []layerPrediction `json:"prediction"`            // by layer, where predictions were made
-	ByAhead       []aheadPrediction `json:"prediction_by_ahead"`   // by how many layers ahead they were made
+	Routing       string            `json:"routing"`                // "router" or "recorded"
+	HitRate       *float64          `json:"hit_rate"`               // of the mount; null for a plain folder
+	DriveBytes    float64           `json:"drive_bytes_per_token"`  // read from the drive
+	NeededBytes   float64           `json:"needed_bytes_per_token"` // of these, what uses needed; the rest was read ahead in vain
+	DriveSpeed    *float64          `json:"drive_speed"`            // in bytes a second; null if not known, as the next two
+	BoundNS       *int64            `json:"bound_ns_per_token"`     // the longer of computing and reading what was needed
+	OverBound     *float64          `json:"over_bound"`             // computing and waiting over that
+	ExpertsOpened float64           `json:"opens_per_token"`        // the others were still mapped
+	ComputeNS     int64             `json:"compute_ns_per_token"`   // all but the next two
+	WaitNS        int64             `json:"wait_ns_per_token"`      // stall: nothing to compute, for want of an expert
+	RestNS        int64             `json:"rest_ns_per_token"`      // outside of the model: choosing tokens, measuring
+	Hinted        float64           `json:"hints_per_token"`        // experts that the mount was told to prefetch
+	Prefer        float64           `json:"prefer_resident"`        // in logits
+	Substituted   float64           `json:"substituted_per_token"`  // experts in RAM in place of the router's choice
+	Prediction    []layerPrediction `json:"prediction"`             // by layer, where predictions were made
+	ByAhead       []aheadPrediction `json:"prediction_by_ahead"`    // by how many layers ahead they were made
 }
 
 // layerPrediction is how well the experts of one layer were predicted.
@@ -147,6 +152,7 @@ func (r *benchResult) record() benchRecord {
 		WaitNS:        int64(float64(r.stats.Waited) / tokens),
 		RestNS:        int64(float64(total-r.stats.Elapsed) / tokens),
 	}
+	r.setBound(&rec)
 	avg, dev := meanDeviation(nsFloat)
 	rec.AvgNS, rec.StddevNS = int64(avg), int64(dev)
 	rec.AvgTS, rec.StddevTS = meanDeviation(rec.SamplesTS)
@@ -168,6 +174,18 @@ func (r *benchResult) record() benchRecord {
 		}
 	}
 	return rec
+}
+
+// setBound compares the time of a token with the shortest that there could be.
+func (r *benchResult) setBound(rec *benchRecord) {
+	expert := float64(r.stats.OpenedBytes) / float64(max(r.stats.Opened, 1))
+	rec.NeededBytes = r.drive.needed(expert) / float64(r.stats.Tokens)
+	if r.driveSpeed <= 0 {
+		return
+	}
+	least := int64(bound(time.Duration(rec.ComputeNS), rec.NeededBytes, r.driveSpeed))
+	over := float64(rec.ComputeNS+rec.WaitNS) / float64(max(least, 1))
+	rec.DriveSpeed, rec.BoundNS, rec.OverBound = &r.driveSpeed, &least, &over
 }
 
 // modelSize describes a model as llama-bench does.

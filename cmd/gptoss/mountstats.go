@@ -15,6 +15,7 @@ import (
 type driveStats struct {
 	mounted   bool
 	uses      expertfs.Uses // of a mount's cache
+	useful    int64         // of the hits, those that were read ahead
 	bytesRead int64         // from the drive: by the mount, or by this process
 
 	// Of a mount: how it answers reads of files, why not better, why it has no
@@ -36,7 +37,7 @@ func readDriveStats(dir string) (driveStats, error) {
 		return driveStats{}, err
 	}
 	return driveStats{
-		mounted: true, uses: s.Cache.Uses, bytesRead: s.Cache.BytesRead,
+		mounted: true, uses: s.Cache.Uses, useful: s.Cache.Prefetch.Useful, bytesRead: s.Cache.BytesRead,
 		mechanism: s.Mechanism, why: s.Why, noSocket: s.NoSocket,
 		checkpoint: s.Checkpoint, mountpoint: s.Mountpoint, budget: s.Cache.Budget,
 	}, nil
@@ -60,7 +61,7 @@ func processReads() (driveStats, error) {
 
 // sub returns what was done since o.
 func (s driveStats) sub(o driveStats) driveStats {
-	s.uses, s.bytesRead = s.uses.Sub(o.uses), s.bytesRead-o.bytesRead
+	s.uses, s.useful, s.bytesRead = s.uses.Sub(o.uses), s.useful-o.useful, s.bytesRead-o.bytesRead
 	return s
 }
 

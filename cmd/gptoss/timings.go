@@ -38,6 +38,7 @@ type timingFigures struct {
 	BySocket     int64   `json:"experts_by_socket"` // of those opened; the others as files
 	ExpertBytes  int64   `json:"expert_bytes_opened"`
 	ExpertWaitMS float64 `json:"expert_wait_ms"`
+	StallMS      float64 `json:"stall_ms_per_token"` // the part of that for each token of predicted_n
 	DriveBytes   int64   `json:"drive_bytes"`        // read from the drive
 	HitRate      float64 `json:"hit_rate,omitempty"` // of the mount
 }
@@ -59,6 +60,9 @@ func (t *timings) figures() *timingFigures {
 		ExpertBytes:  t.atEnd.OpenedBytes,
 		ExpertWaitMS: ms(t.atEnd.Waited),
 		DriveBytes:   t.drive.bytesRead,
+	}
+	if f.Decoded > 0 {
+		f.StallMS = ms(t.atEnd.Waited-t.atPrompt.Waited) / float64(f.Decoded)
 	}
 	f.HitRate, _ = t.drive.hitRate()
 	return f
@@ -82,8 +86,12 @@ func (t *timings) summary(w io.Writer, notes ...string) {
 		fmt.Fprintf(w, "  %8.2f tokens/s", f.DecodePerS)
 	}
 	fmt.Fprintf(w, "  (%s)\n", strings.Join(append([]string{fmt.Sprintf("%d generated", t.generated)}, notes...), ", "))
-	fmt.Fprintf(w, "experts %8d used, %d opened (%s; %d by the mount's socket), %.0f ms waited for\n",
+	fmt.Fprintf(w, "experts %8d used, %d opened (%s; %d by the mount's socket), %.0f ms waited for",
 		f.ExpertsUsed, f.ExpertsOpen, humanize.IBytes(uint64(f.ExpertBytes)), f.BySocket, f.ExpertWaitMS)
+	if f.Decoded > 0 {
+		fmt.Fprintf(w, ", %.1f ms for each token decoded", f.StallMS)
+	}
+	fmt.Fprintln(w)
 	if f.Substituted > 0 {
 		fmt.Fprintf(w, "        %8d substituted, because they are in RAM\n", f.Substituted)
 	}

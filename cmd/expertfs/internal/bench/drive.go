@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"expertfs/checkpoint"
+	"expertfs/cmd/internal/limits"
 
 	"golang.org/x/sys/unix"
 )
@@ -63,7 +64,7 @@ func (d *drive) setShape(s Shape) error {
 	d.chunk = s.Chunk
 	d.work = make(chan piece)
 	for range s.Depth {
-		buf, err := newBuffer(int(s.Chunk) + 2*sector)
+		buf, err := limits.NewBuffer(int(s.Chunk) + 2*sector)
 		if err != nil {
 			return err
 		}
@@ -75,19 +76,6 @@ func (d *drive) setShape(s Shape) error {
 		})
 	}
 	return nil
-}
-
-// newBuffer returns memory in huge pages where there are any: reads into those
-// cost the processor half as much, and this is to be the limit.
-func newBuffer(size int) ([]byte, error) {
-	const huge = 2 << 20
-	buf, err := unix.Mmap(-1, 0, (size+huge-1)/huge*huge, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
-	if err != nil {
-		return nil, err
-	}
-	_ = unix.Madvise(buf, unix.MADV_HUGEPAGE) // an old kernel does without
-	_ = unix.Madvise(buf, unix.MADV_POPULATE_WRITE)
-	return buf, nil
 }
 
 // stop ends the reads in flight.

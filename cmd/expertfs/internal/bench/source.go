@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"expertfs"
+	"expertfs/cmd/internal/limits"
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
@@ -63,7 +64,7 @@ type reader struct {
 }
 
 func newReader(size int) (*reader, error) {
-	mem, err := newBuffer(blockSize + size)
+	mem, err := limits.NewBuffer(blockSize + size)
 	if err != nil {
 		return nil, fmt.Errorf("memory for a reader: %w", err)
 	}

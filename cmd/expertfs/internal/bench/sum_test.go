@@ -1,6 +1,8 @@
 package bench
 
 import (
+	"expertfs/cmd/internal/limits"
+
 	"encoding/binary"
 	"math/rand/v2"
 	"testing"
@@ -37,7 +39,7 @@ func TestSum(t *testing.T) {
 // cache. Its limit is go test -bench Memory ./infer/kernel with one thread.
 func BenchmarkSum(b *testing.B) {
 	const size, expert = 512 << 20, 13_240_576
-	mem, err := newBuffer(size)
+	mem, err := limits.NewBuffer(size)
 	require.NoError(b, err)
 	defer func() { require.NoError(b, unix.Munmap(mem)) }()
 	for i := range mem {
