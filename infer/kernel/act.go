@@ -84,7 +84,7 @@ type int8Rows struct {
 	scale  []float32 // [blocks][step]
 	corr   []int32   // [blocks][step]: -128 times the sum of the block's integers
 
-	few   []fewBlocks // [blocks/4][n]: the same in another order, for a few vectors; else empty
+	few   []fewBlocks // [blocks/4][n] of each part: the same in another order, for a few vectors; else empty
 	lanes []uint32    // [blocks][n]: see setLanes; empty where no kernel wants it
 }
 

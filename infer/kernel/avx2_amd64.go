@@ -82,10 +82,10 @@ func avx2MXFP4Int8(dst []float32, blocks, scales []byte, x *int8Rows) {
 	})
 }
 
-func avx2MXFP4Few(dst []float32, stride, rows int, blocks, scales []byte, x *int8Rows) {
+func avx2MXFP4Few(dst []float32, stride, rows int, blocks, scales []byte, x []fewBlocks, n int) {
 	nb := len(scales) / rows
-	fewRows(dst, stride, rows, x.n, func(out *float32, stride, r, step, groups int) {
-		mxfp4FewAVX2(out, stride, &blocks[r*nb*halfBlock], &scales[r*nb], step*nb, nb, groups, &x.few[0], x.n)
+	fewRows(dst, stride, rows, n, func(out *float32, stride, r, step, groups int) {
+		mxfp4FewAVX2(out, stride, &blocks[r*nb*halfBlock], &scales[r*nb], step*nb, nb, groups, &x[0], n)
 	})
 }
 
@@ -147,7 +147,7 @@ func fewRows(dst []float32, stride, rows, n int, f func(out *float32, stride, r,
 		f(&dst[0], 4*stride, 0, 1, groups)
 	}
 	for r := groups * 4; r < rows; r++ {
-		var out [maxFew][4]float32
+		var out [fewPart][4]float32
 		f(&out[0][0], 4*4, r, 0, 1)
 		for i := range n {
 			dst[i*stride+r] = out[i][0]

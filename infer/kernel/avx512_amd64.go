@@ -76,10 +76,10 @@ func avx512MXFP4Int8(dst []float32, blocks, scales []byte, x *int8Rows) {
 	})
 }
 
-func avx512MXFP4Few(dst []float32, stride, rows int, blocks, scales []byte, x *int8Rows) {
+func avx512MXFP4Few(dst []float32, stride, rows int, blocks, scales []byte, x []fewBlocks, n int) {
 	nb := len(scales) / rows
-	fewRows(dst, stride, rows, x.n, func(out *float32, stride, r, step, groups int) {
-		mxfp4FewAVX512(out, stride, &blocks[r*nb*halfBlock], &scales[r*nb], step*nb, nb, groups, &x.few[0], x.n)
+	fewRows(dst, stride, rows, n, func(out *float32, stride, r, step, groups int) {
+		mxfp4FewAVX512(out, stride, &blocks[r*nb*halfBlock], &scales[r*nb], step*nb, nb, groups, &x[0], n)
 	})
 }
 
@@ -87,18 +87,18 @@ func avx512Q8Vec(dst *[tileRows]float32, data []int8, scales []uint16, x *int8Ro
 	q8VecAVX512(dst, &data[0], &scales[0], nb, &x.vector(i)[0], &x.scale[i], &x.corr[i], 4*x.step)
 }
 
-// avx512Q8Batch takes 8 vectors at a time. Those left over are taken with some
-// that were done before, or one by one where there are no 8.
+// avx512Q8Batch takes 8 vectors at a time. Those left over are taken one by one, which
+// costs a quarter as much, or with some that were done before.
 func avx512Q8Batch(dst []float32, stride int, data []int8, scales []uint16, x *int8Rows, from, to, nb int, _ bool) {
-	const group = 8
-	if to-from < group {
-		for i := from; i < to; i++ {
-			avx512Q8Vec((*[tileRows]float32)(dst[i*stride:]), data, scales, x, i, nb)
-		}
-		return
-	}
+	const group, single = 8, 3
 	qStep := x.blocks * blockLen
 	for i := from; i < to; i += group {
+		if to-i <= single || to-from < group {
+			for ; i < to; i++ {
+				avx512Q8Vec((*[tileRows]float32)(dst[i*stride:]), data, scales, x, i, nb)
+			}
+			return
+		}
 		i = min(i, to-group)
 		q8BatchAVX512(&dst[i*stride], 4*stride, &data[0], &scales[0], nb, &x.q[i*qStep], qStep, &x.scale[i], &x.corr[i], 4*x.step)
 	}

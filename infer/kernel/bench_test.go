@@ -98,7 +98,7 @@ func BenchmarkMulBatch(b *testing.B) {
 	const rows = 512
 	for _, f := range benchFormats() {
 		for _, k := range supported() {
-			for _, n := range []int{9, 16, 64, 512} {
+			for _, n := range []int{4, 8, 12, 16, 32, 64, 512} {
 				b.Run(fmt.Sprintf("%s/%s/n=%d", f.name, k.name, n), func(b *testing.B) {
 					use(k, func() {
 						var x Batch

@@ -41,7 +41,7 @@
 // or from a cache, so MulVec reads weights as they are, several rows at a time,
 // and asks for the next rows early: memory is the limit. MulBatch unpacks a
 // panel of rows once, MXFP4 to bfloat16 or to the layout of Q8, and multiplies
-// it by a few vectors at a time, as many as there are registers for. For 2 to 8
+// it by a few vectors at a time, as many as there are registers for. For 2 to 15
 // vectors a panel does not pay: AVX2 and AVX-512 unpack MXFP4 to registers, once for all
 // of them (few.go), and elsewhere vectors are multiplied one by one.
 //

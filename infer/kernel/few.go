@@ -8,7 +8,13 @@ import "unsafe"
 // read the vectors in the order in which they need them.
 
 // maxFew is the largest number of vectors that count as few; two are the smallest.
-const maxFew = 8
+// A kernel takes fewPart of them at most, which is what its registers allow. More are
+// two parts, for which rows are read again from a cache: unpacking twice to registers
+// costs less than a panel up to here, and 16 vectors are a whole group for AMX.
+const (
+	maxFew  = 2*fewPart - 1
+	fewPart = 8
+)
 
 // fewBlocks are 4 blocks of one of a few vectors.
 type fewBlocks struct {
@@ -28,22 +34,48 @@ func (r *int8Rows) resetFew() {
 	}
 }
 
+// fewParts are how many of the vectors the first and the second part have.
+func (r *int8Rows) fewParts() (first, second int) {
+	if r.n <= fewPart {
+		return r.n, 0
+	}
+	return (r.n + 1) / 2, r.n / 2
+}
+
 // setFew copies vector i to where kernels for a few vectors want it.
 func (r *int8Rows) setFew(i int) {
 	if !r.hasFew() {
 		return
 	}
 	q := r.vector(i)
+	first, second := r.fewParts()
+	part, n, at := r.few, first, i
+	if i >= first {
+		part, n, at = r.few[r.blocks/4*first:], second, i-first
+	}
 	for g := range r.blocks / 4 {
-		to := &r.few[g*r.n+i]
+		to := &part[g*n+at]
 		for b := range 4 {
-			at := (4*g + b) * blockLen
-			*(*[halfBlock]int8)(to.even[b*halfBlock:]) = [halfBlock]int8(q[at:])
-			*(*[halfBlock]int8)(to.odd[b*halfBlock:]) = [halfBlock]int8(q[at+halfBlock:])
+			from := (4*g + b) * blockLen
+			*(*[halfBlock]int8)(to.even[b*halfBlock:]) = [halfBlock]int8(q[from:])
+			*(*[halfBlock]int8)(to.odd[b*halfBlock:]) = [halfBlock]int8(q[from+halfBlock:])
 			k := (4*g+b)*r.step + i
 			for j := range vecStep {
 				to.scale[b*vecStep+j], to.corr[b*vecStep+j] = r.scale[k], r.corr[k]
 			}
+		}
+	}
+}
+
+// mulFew is MulBatch for a few vectors.
+func (m *MXFP4) mulFew(dst []float32, stride int, x *int8Rows, lo, hi int) {
+	first, second := x.fewParts()
+	for ; lo < hi; lo += cachedRows {
+		end := min(lo+cachedRows, hi)
+		blocks, scales := m.rows(lo, end)
+		active.mxfp4Few(dst[lo:], stride, end-lo, blocks, scales, x.few, first)
+		if second > 0 {
+			active.mxfp4Few(dst[first*stride+lo:], stride, end-lo, blocks, scales, x.few[x.blocks/4*first:], second)
 		}
 	}
 }

@@ -28,9 +28,10 @@ type isa struct {
 	// q8Vec sets dst to a tile of nb blocks times vector i of x.
 	q8Vec func(dst *[tileRows]float32, data []int8, scales []uint16, x *int8Rows, i, nb int)
 
-	// mxfp4Few sets dst[i*stride+r] to row r times vector i of x, which are few; the
-	// rows have len(scales)/rows blocks. A level may lack it.
-	mxfp4Few func(dst []float32, stride, rows int, blocks, scales []byte, x *int8Rows)
+	// mxfp4Few sets dst[i*stride+r] to row r times vector i of n, at most fewPart; x has
+	// [blocks/4][n] of them, and the rows have len(scales)/rows blocks. A level may
+	// lack it.
+	mxfp4Few func(dst []float32, stride, rows int, blocks, scales []byte, x []fewBlocks, n int)
 
 	// The following four are for batches. A level may lack the pair for floats or
 	// the pair for integers; then vectors are multiplied one by one.
@@ -42,11 +43,12 @@ type isa struct {
 	// q8Batch sets dst[i*stride+r] to row r of a tile of nb blocks times vector i
 	// of x, for from <= i < to. unpacked says that the tile is one of mxfp4Tile, which
 	// unpacks 16 rows: its weights are at most 12 in magnitude, and may stand in it as
-	// the level likes. Such a tile comes with more than maxFew vectors where a level has mxfp4Few. wantsLanes says that the level uses int8Rows.lanes.
+	// the level likes. With such a tile all vectors of x come, which are more than
+	// maxFew where a level has mxfp4Few.
 	q8Batch   func(dst []float32, stride int, data []int8, scales []uint16, x *int8Rows, from, to, nb int, unpacked bool)
 	mxfp4Tile func(data []int8, tileScales []uint16, blocks, scales []byte)
 
-	wantsLanes bool
+	wantsLanes bool // q8Batch reads int8Rows.lanes
 
 	// split sets dst, in blocks of 32, to the even, then the odd elements of x,
 	// rounded to bfloat16 if round is set, and to zeros beyond x.

@@ -58,8 +58,7 @@ func (m *MXFP4) MulBatch(dst []float32, stride int, x *Batch, lo, hi int, s *Scr
 	switch {
 	case lo == hi:
 	case x.act == Int8 && x.ints.hasFew():
-		blocks, scales := m.rows(lo, hi)
-		active.mxfp4Few(dst[lo:], stride, hi-lo, blocks, scales, &x.ints)
+		m.mulFew(dst, stride, &x.ints, lo, hi)
 		return
 	case x.n < unpackFrom:
 	case x.act == Int8 && active.q8Batch != nil:
