@@ -20,7 +20,7 @@ import (
 type memoryGroup struct{ dir, limit, usage string }
 
 // newMemoryGroup makes a group of either version, where this test may.
-func newMemoryGroup(t *testing.T) memoryGroup {
+func newMemoryGroup(t testing.TB) memoryGroup {
 	t.Helper()
 	name := fmt.Sprintf("expertfs-test-%d", os.Getpid())
 	for _, g := range []memoryGroup{
@@ -45,7 +45,7 @@ func (g memoryGroup) set(limit int64) error {
 	return os.WriteFile(filepath.Join(g.dir, g.limit), []byte(strconv.FormatInt(limit, 10)), 0)
 }
 
-func (g memoryGroup) used(t *testing.T) int64 {
+func (g memoryGroup) used(t testing.TB) int64 {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(g.dir, g.usage))
 	require.NoError(t, err)

@@ -70,12 +70,12 @@ type result struct {
 }
 
 // run runs the program to its end.
-func run(t *testing.T, args ...string) result {
+func run(t testing.TB, args ...string) result {
 	t.Helper()
 	return finish(t, program(args...))
 }
 
-func finish(t *testing.T, cmd *exec.Cmd) result {
+func finish(t testing.TB, cmd *exec.Cmd) result {
 	t.Helper()
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
@@ -92,7 +92,7 @@ func finish(t *testing.T, cmd *exec.Cmd) result {
 
 // newPoint makes an empty folder to mount on, free of symlinks, and makes sure
 // that nothing is mounted on it in the end.
-func newPoint(t *testing.T) string {
+func newPoint(t testing.TB) string {
 	t.Helper()
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	require.NoError(t, err)
@@ -106,7 +106,7 @@ func newPoint(t *testing.T) string {
 	return point
 }
 
-func needMounts(t *testing.T) {
+func needMounts(t testing.TB) {
 	t.Helper()
 	if err := mountpoint.Possible(); err != nil {
 		t.Skip("cannot mount here: ", err)

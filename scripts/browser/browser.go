@@ -25,7 +25,7 @@ import (
 
 // Page is a tab. It belongs to one test.
 type Page struct {
-	t   *testing.T
+	t   testing.TB
 	ctx context.Context
 
 	mu     sync.Mutex
@@ -37,7 +37,7 @@ type Page struct {
 const patience = 2 * time.Minute
 
 // Open starts a browser, or skips the test where there is none.
-func Open(t *testing.T) *Page {
+func Open(t testing.TB) *Page {
 	t.Helper()
 	path := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
@@ -49,10 +49,9 @@ func Open(t *testing.T) *Page {
 	if path == "" {
 		t.Skip("chromium is not installed: the page is not looked at (apt-get install chromium)")
 	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir()), chromedp.DisableGPU)
-	if os.Geteuid() == 0 {
-		options = append(options, chromedp.NoSandbox)
-	}
+	// Root may not have the sandbox, and containers have none; the pages are our own.
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir()),
+		chromedp.DisableGPU, chromedp.NoSandbox, chromedp.WSURLReadTimeout(patience))
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewExecAllocator(ctx, options...)
