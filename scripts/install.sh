@@ -55,14 +55,16 @@ sed "s|@BINDIR@|$prefix/bin|" scripts/packaging/expertfs@.service >"$pages/unit"
 put 0644 "$pages/unit" "$prefix/lib/systemd/system/expertfs@.service"
 put 0644 scripts/packaging/example.conf "$share/doc/expertfs/example.conf"
 # Papers lie to each other as in this tree, so that their links hold.
-for paper in LICENSE ./*.md docs/*.md docs/*/*; do
+papers=$(find LICENSE ./*.md docs -type f)
+for paper in $papers; do
 	put 0644 "$paper" "$share/doc/expertfs/${paper#./}"
 done
 if [ "$action" = uninstall ]; then
 	# Folders that are not everybody's, where nothing else is in them.
 	cd "$dest/"
-	for folder in doc/expertfs/docs/grafana doc/expertfs/docs/images doc/expertfs/docs bash-completion/completions \
-		zsh/site-functions fish/vendor_completions.d; do
-		rmdir -p "${share#/}/$folder" 2>/dev/null || true
+	share=${share#/}
+	find "$share/doc/expertfs" -depth -type d -empty -exec rmdir {} \; 2>/dev/null || true
+	for folder in doc bash-completion/completions zsh/site-functions fish/vendor_completions.d; do
+		rmdir -p "$share/$folder" 2>/dev/null || true
 	done
 fi
