@@ -14,7 +14,7 @@ import (
 
 // openS3 opens a prefix of a bucket.
 func openS3(rest string, o Options) ([]*format.Place, error) {
-	return openRemote(rest, o, func(rest, _ string) (*remote.Folder, error) { return s3.New(rest, nil) })
+	return openRemote(rest, o, func(rest, _ string) (*remote.Folder, error) { return s3.New(rest, o.PlainHTTP, nil) })
 }
 
 // openHub opens a repository of the hub.

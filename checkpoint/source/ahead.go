@@ -23,30 +23,40 @@ type ahead struct {
 	mu   sync.Mutex
 	off  int64  // of buf in the file
 	buf  []byte // what was read last
-	next int64  // bytes to read the next time
+	next int64  // bytes that were to be read then
 }
 
 func (a *ahead) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if n := a.copy(p, off); n > 0 || len(p) == 0 || off >= a.Size() {
+	n, next := a.look(p, off)
+	if n > 0 || len(p) == 0 || off >= a.Size() {
 		return n, nil
 	}
 	if int64(len(p)) >= aheadMost {
 		return a.Source.ReadAt(ctx, p, off)
 	}
-	if len(a.buf) > 0 && off == a.off+int64(len(a.buf)) {
-		a.next = min(2*a.next, aheadMost)
-	} else {
-		a.next = aheadFirst
-	}
-	buf := make([]byte, min(max(a.next, int64(len(p))), a.Size()-off))
+	// Without the lock: who wants something else need not wait for this.
+	buf := make([]byte, min(max(next, int64(len(p))), a.Size()-off))
 	n, err := a.Source.ReadAt(ctx, buf, off)
 	if err != nil {
 		return 0, err
 	}
-	a.off, a.buf = off, buf[:n]
-	return a.copy(p, off), nil
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.off, a.buf, a.next = off, buf[:n], next
+	return copy(p, a.buf), nil
+}
+
+// look takes from what was read before, or says how much is to be read next.
+func (a *ahead) look(p []byte, off int64) (n int, next int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if n = a.copy(p, off); n > 0 {
+		return n, 0
+	}
+	if len(a.buf) > 0 && off == a.off+int64(len(a.buf)) {
+		return 0, min(2*a.next, aheadMost)
+	}
+	return 0, aheadFirst
 }
 
 // copy takes from what was read before. a.mu is held.

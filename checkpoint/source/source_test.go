@@ -28,6 +28,49 @@ func places(t *testing.T) map[string]Folder {
 	return map[string]Folder{"directory": Dir(dir), "program": FS("mem", m, time.Unix(7, 0))}
 }
 
+// slow is a source of which reads beyond the first block wait.
+type slow struct {
+	Source
+	waits chan struct{}
+}
+
+func (s slow) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
+	if off > 0 {
+		s.waits <- struct{}{}
+		<-s.waits
+	}
+	return s.Source.ReadAt(ctx, p, off)
+}
+
+// Who reads what is at hand does not wait for somebody else's request.
+func TestAheadLetsOthersRead(t *testing.T) {
+	data := make([]byte, 3*aheadFirst)
+	for i := range data {
+		data[i] = byte(i >> 8)
+	}
+	file, err := FS("mem", fstest.MapFS{"x": &fstest.MapFile{Data: data}}, time.Unix(7, 0)).Open("x")
+	require.NoError(t, err)
+	waits := make(chan struct{})
+	s := Ahead(slow{file, waits})
+	got := make([]byte, 10)
+	_, err = s.ReadAt(t.Context(), got, 0)
+	require.NoError(t, err)
+	far := make([]byte, 10)
+	done := make(chan error)
+	go func() {
+		_, err := s.ReadAt(context.Background(), far, 2*aheadFirst)
+		done <- err
+	}()
+	<-waits // it asks
+	_, err = s.ReadAt(t.Context(), got, 5000)
+	require.NoError(t, err)
+	require.Equal(t, data[5000:5010], got)
+	waits <- struct{}{}
+	require.NoError(t, <-done)
+	require.Equal(t, data[2*aheadFirst:][:10], far)
+	require.NoError(t, s.Close())
+}
+
 func TestFolders(t *testing.T) {
 	for name, f := range places(t) {
 		t.Run(name, func(t *testing.T) {

@@ -61,7 +61,7 @@ type checkedFile struct {
 
 // newCheckCommand makes `expertfs check`.
 func newCheckCommand() *cobra.Command {
-	var asJSON, data bool
+	var asJSON, data, plainHTTP bool
 	cmd := &cobra.Command{
 		Use:   "check CHECKPOINT",
 		Short: "Tell what a checkpoint holds, and what is missing or wrong",
@@ -73,18 +73,19 @@ reports the ones that are not numbers.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
-			return runCheck(ctx, cmd.OutOrStdout(), args[0], data, asJSON)
+			return runCheck(ctx, cmd.OutOrStdout(), args[0], checkpoint.Options{PlainHTTP: plainHTTP}, data, asJSON)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.Flags().BoolVar(&data, "data", false, "read all scales as well, a seventeenth of the experts' bytes")
+	addPlainHTTP(cmd.Flags(), &plainHTTP)
 	return cmd
 }
 
 // runCheck prints the report and returns an error when something is wrong.
-func runCheck(ctx context.Context, out io.Writer, path string, data, asJSON bool) error {
+func runCheck(ctx context.Context, out io.Writer, path string, o checkpoint.Options, data, asJSON bool) error {
 	report := checkReport{Checkpoint: path, Problems: []string{}}
-	ck, err := checkpoint.Open(path)
+	ck, err := checkpoint.OpenWith(path, o)
 	if err == nil {
 		defer ck.Close()
 		report.Model = describeModel(ck)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"expertfs/checkpoint"
+	"expertfs/checkpoint/source/remote"
 	"expertfs/fsys/mountpoint"
 
 	"github.com/spf13/cobra"
@@ -19,6 +20,7 @@ const (
 
 	exitNoCheckpoint  = 10
 	exitBadCheckpoint = 11
+	exitNoAnswer      = 12
 
 	exitPointMissing    = 20
 	exitPointNotDir     = 21
@@ -49,6 +51,7 @@ var exitMeanings = []struct {
 	{exitUsage, "unknown command, flag or option, or a bad value of one"},
 	{exitNoCheckpoint, "the checkpoint does not exist"},
 	{exitBadCheckpoint, "it is not a checkpoint that can be mounted, or is damaged"},
+	{exitNoAnswer, "the place on a network where it is cannot be reached, or refuses"},
 	{exitPointMissing, "the mount point does not exist"},
 	{exitPointNotDir, "the mount point is not a directory"},
 	{exitPointNotEmpty, "the mount point is not empty"},
@@ -132,6 +135,12 @@ func exitCode(err error) int {
 func checkpointError(path string, err error) error {
 	if _, serr := os.Stat(path); errors.Is(serr, os.ErrNotExist) && !checkpoint.OnNetwork(path) {
 		return withCode(exitNoCheckpoint, err)
+	}
+	switch {
+	case errors.Is(err, remote.ErrAbsent):
+		return withCode(exitNoCheckpoint, err)
+	case errors.Is(err, remote.ErrNoAnswer):
+		return withCode(exitNoAnswer, err)
 	}
 	return withCode(exitBadCheckpoint, err)
 }

@@ -38,7 +38,7 @@ func (c *mountConfig) declare() *mountOptions {
 	f.StringVar(&c.heat, "heat", "", "keep what is learned about the experts' use in `FILE`, and what the policy learns in FILE.learned, from mount to mount; those of another model are left alone")
 	f.StringVar(&c.cacheDir, "cache-dir", "", "keep what is fetched over a network in `DIR` (default: expertfs in the user's cache folder); none keeps nothing")
 	f.StringVar(&c.cacheSize, "cache-size", "", "keep at most `size` of a checkpoint there; the experts used least leave")
-	f.BoolVar(&c.plainHTTP, "plain-http", false, "fetch from http:// addresses of other machines, where anybody in between reads and changes what passes")
+	addPlainHTTP(f, &c.plainHTTP)
 	f.Float64Var(&c.high, "high", 1, "evict in the background when more than this `share` of the budget is in use")
 	f.Float64Var(&c.low, "low", 0, "and go on until no more than this `share` is (default: the same)")
 	f.DurationVar(&c.maxWait, "max-wait", tiers.DefaultMaxWait, "how long an open waits while readers hold all RAM, before it fails with EBUSY")
@@ -225,4 +225,9 @@ func splitOptions(list string) []string {
 		}
 	}
 	return append(options, option.String())
+}
+
+// addPlainHTTP adds --plain-http, which all commands have that may ask a network.
+func addPlainHTTP(f *pflag.FlagSet, allowed *bool) {
+	f.BoolVar(allowed, "plain-http", false, "fetch from http:// addresses of other machines, where anybody in between reads and changes what passes")
 }

@@ -50,7 +50,7 @@ func (c *mountConfig) openCheckpoint(log *slog.Logger) (*checkpoint.Checkpoint, 
 		}
 	}
 	if err != nil {
-		if cerr := p.close(); cerr != nil {
+		if cerr := p.abandon(); cerr != nil {
 			log.Warn("the cache was not closed in order", "err", cerr)
 		}
 		return nil, nil, err
@@ -99,6 +99,14 @@ func (p *place) close() error {
 	}
 	p.StopWarm()
 	return p.cache.Close()
+}
+
+// abandon closes the cache of a place that cannot be mounted.
+func (p *place) abandon() error {
+	if p == nil || p.cache == nil {
+		return nil
+	}
+	return p.cache.Abandon()
 }
 
 func (p *place) warnings() []string {

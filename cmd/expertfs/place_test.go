@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io/fs"
 	"net/http"
 	"os"
@@ -189,6 +190,42 @@ func TestAnUpstreamThatChangesOrFails(t *testing.T) {
 	r := run(t, "mount", "--ram", "64MiB", "--cache-dir", cache, "s3://models/b", f.point)
 	require.Equal(t, exitBadCheckpoint, r.code)
 	require.Contains(t, r.errors, "s3://models/b/model.safetensors: has changed at its source")
+}
+
+// What hinders a mount has a code of its own, says what to do, and leaves no cache.
+func TestPlacesThatCannotBeMounted(t *testing.T) {
+	store := storetest.S3(t, map[string][]byte{"b/readme": []byte("no checkpoint")})
+	cache := filepath.Join(t.TempDir(), "cache")
+	refuse := func(code int) func() { return func() { store.SetFault(storetest.Status(code)) } }
+	for _, c := range []struct {
+		place  string
+		before func()
+		code   int
+		says   string
+	}{
+		{"s3://nobody/b", nil, exitNoCheckpoint, "there is no such bucket at 127.0.0.1"},
+		{"s3://models/none", nil, exitNoCheckpoint, "no objects here"},
+		{"s3://models/b", nil, exitBadCheckpoint, "s3://models/b"},
+		{"s3://models/b", refuse(http.StatusForbidden), exitNoAnswer, "answer 403 Forbidden"},
+		{"s3://models/b", refuse(http.StatusTooManyRequests), exitNoAnswer, "429 Too Many Requests"},
+		{"s3://models/b", store.Close, exitNoAnswer, "nothing listens there: check AWS_ENDPOINT_URL"},
+		{"http://192.0.2.1/b/", nil, exitBadCheckpoint, "--plain-http"},
+	} {
+		if c.before != nil {
+			c.before()
+		}
+		for _, command := range [][]string{
+			{"mount", "--ram", "64MiB", "--cache-dir", cache, c.place, t.TempDir()},
+			{"check", c.place},
+		} {
+			r := run(t, command...)
+			require.Equal(t, c.code, r.code, r.errors)
+			require.Contains(t, r.errors, c.says)
+			left, err := os.ReadDir(cache)
+			require.True(t, err == nil || errors.Is(err, os.ErrNotExist), err)
+			require.Empty(t, left, c.place)
+		}
+	}
 }
 
 func TestMountOfTheHub(t *testing.T) {

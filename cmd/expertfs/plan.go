@@ -39,7 +39,7 @@ type planReport struct {
 const measureFor = 300 * time.Millisecond
 
 func newPlanCommand() *cobra.Command {
-	var asJSON bool
+	var asJSON, plainHTTP bool
 	cmd := &cobra.Command{
 		Use:   "plan CHECKPOINT",
 		Short: "Tell what fits on this machine, and what to expect",
@@ -51,7 +51,7 @@ lower one if reading and computing take turns, the upper one if they overlap who
 Each line says whether it is measured, derived, or known from elsewhere.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			r, err := makePlan(args[0])
+			r, err := makePlan(args[0], checkpoint.Options{PlainHTTP: plainHTTP})
 			if err != nil {
 				return err
 			}
@@ -62,11 +62,12 @@ Each line says whether it is measured, derived, or known from elsewhere.`,
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	addPlainHTTP(cmd.Flags(), &plainHTTP)
 	return cmd
 }
 
-func makePlan(name string) (*planReport, error) {
-	ck, err := checkpoint.Open(name)
+func makePlan(name string, o checkpoint.Options) (*planReport, error) {
+	ck, err := checkpoint.OpenWith(name, o)
 	if err != nil {
 		return nil, checkpointError(name, err)
 	}

@@ -97,7 +97,7 @@ func TestTheDriveDoesNotWaitForTheNetwork(t *testing.T) {
 // A worker takes more at a time when all have something to do.
 func TestBusyWorkersMakeFewerRequests(t *testing.T) {
 	store := storetest.S3(t, storetest.Files(t, filepath.Dir(source.Path(wide(t).Files()[0])), "b/"))
-	folder, err := s3.New("//"+storetest.Bucket+"/b", nil)
+	folder, err := s3.New("//"+storetest.Bucket+"/b", false, nil)
 	require.NoError(t, err)
 	ck, err := checkpoint.OpenFolder(folder, "b")
 	require.NoError(t, err)
@@ -164,7 +164,7 @@ func benchFolder(b *testing.B, place string, latency time.Duration) *remote.Fold
 	if latency > 0 {
 		base = delayed{remote.NewTransport(nil), latency}
 	}
-	f, err := s3.New(place, base)
+	f, err := s3.New(place, false, base)
 	require.NoError(b, err)
 	return f
 }

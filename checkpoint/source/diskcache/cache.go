@@ -41,6 +41,7 @@ type Cache struct {
 
 	lock   *os.File
 	writes bool // this is the mount that writes
+	begun  bool // there was no cache of the place before
 
 	used     atomic.Int64                 // bytes of all files that are there
 	stopped  atomic.Pointer[string]       // why nothing more is kept; nil while it is
@@ -74,7 +75,7 @@ func Open(upstream *remote.Folder, o Options) (c *Cache, warnings []string, err 
 	}
 	more, err := c.load()
 	if err != nil {
-		return nil, warnings, errors.Join(err, c.release())
+		return nil, warnings, errors.Join(err, c.Abandon())
 	}
 	warnings = append(warnings, more...)
 	for _, w := range warnings {
@@ -104,6 +105,11 @@ func (c *Cache) claim() (warning string) {
 		}
 	}
 	if writable && unix.Flock(int(c.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
+		if !c.lockIsThere() {
+			// Who had it has removed a cache of nothing meanwhile.
+			c.lock.Close()
+			return c.claim()
+		}
 		c.writes = true
 		return ""
 	}
@@ -111,6 +117,13 @@ func (c *Cache) claim() (warning string) {
 		return "" // of a cache that is complete
 	}
 	return c.stop(fmt.Sprintf("another mount fills the cache %s: this one keeps nothing", c.dir))
+}
+
+// lockIsThere tells whether the lock is still the file of its name.
+func (c *Cache) lockIsThere() bool {
+	ours, err1 := c.lock.Stat()
+	there, err2 := os.Stat(c.control(lockName))
+	return err1 == nil && err2 == nil && os.SameFile(ours, there)
 }
 
 // stop notes why nothing more is kept, the first time.
@@ -179,6 +192,7 @@ func count(have map[string]extents) (n int) {
 
 // begin asks the place what it holds and begins a cache of that.
 func (c *Cache) begin() (err error) {
+	c.begun = c.writes
 	if c.listing, err = c.upstream.Listing(context.Background()); err != nil || !c.writes {
 		return err
 	}
@@ -344,10 +358,32 @@ func (c *Cache) Open(name string) (source.Source, error) {
 // Close writes down what is there and ends. The sources must not be read any more.
 func (c *Cache) Close() error { return c.release() }
 
+// Abandon ends a cache of a place in which there is no checkpoint. What was begun for
+// it is removed: a name that was mistyped leaves nothing.
+func (c *Cache) Abandon() error {
+	if !c.begun {
+		return c.release()
+	}
+	names := []string{c.control(manifestName), c.control(journalName)}
+	for _, f := range c.files {
+		names = append(names, f.path(), f.path()+partSuffix, filepath.Dir(f.path()))
+	}
+	c.behind.close()
+	err := c.keeper.close()
+	for _, name := range append(names, c.control(lockName), filepath.Join(c.dir, controlDir), c.dir) {
+		_ = os.Remove(name) // folders that are not empty stay
+	}
+	return errors.Join(err, c.closeFiles())
+}
+
 // release gives back what there is, also after half an Open.
 func (c *Cache) release() error {
 	c.behind.close()
-	err := c.keeper.close()
+	return errors.Join(c.keeper.close(), c.closeFiles())
+}
+
+// closeFiles closes what is open, the lock last.
+func (c *Cache) closeFiles() (err error) {
 	for _, f := range c.files {
 		err = errors.Join(err, f.close())
 	}

@@ -35,7 +35,7 @@ func content() map[string][]byte {
 // upstream is the place itself.
 func upstream(t testing.TB) *remote.Folder {
 	t.Helper()
-	f, err := s3.New("//"+storetest.Bucket+"/b", nil)
+	f, err := s3.New("//"+storetest.Bucket+"/b", false, nil)
 	require.NoError(t, err)
 	f.SetRetrying(storetest.Quick)
 	return f

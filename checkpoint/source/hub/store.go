@@ -122,6 +122,9 @@ func (s *store) Name() string {
 	return "hf://" + s.repo + "@" + s.revision
 }
 
+// Setting implements remote.Store.
+func (s *store) Setting() string { return "HF_ENDPOINT, which is huggingface.co unless it is set" }
+
 func (s *store) Key() string { return s.endpoint.String() + "/" + s.repo + "@" + s.revision }
 
 // ask makes a request of the hub, or where it has redirected to.
@@ -294,13 +297,15 @@ func (s *store) refusal(r *http.Response) error {
 		// The signature of the address has expired, and the next one is another.
 		return &remote.StatusError{Code: http.StatusServiceUnavailable, What: "the address that the hub gave is not valid any more"}
 	case r.StatusCode == http.StatusUnauthorized || r.StatusCode == http.StatusForbidden:
-		what := "set HF_TOKEN, or log in with `hf auth login`"
+		what := "set HF_TOKEN, or log in with `hf auth login`; of a repository that does not exist it says the same"
 		if s.token != "" {
 			what = "the token in HF_TOKEN or in the token file may not read this repository"
 		}
 		return remote.Status(r, what)
 	case r.StatusCode == http.StatusNotFound:
 		return remote.Status(r, "there is no such repository, revision or file")
+	case r.StatusCode == http.StatusTooManyRequests && s.token == "":
+		return remote.Status(r, "it is asked too often: wait, or set HF_TOKEN, for which it allows more")
 	case r.StatusCode == http.StatusRequestedRangeNotSatisfiable:
 		return fmt.Errorf("%w: it is shorter", remote.ErrChanged)
 	}

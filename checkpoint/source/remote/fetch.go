@@ -105,7 +105,7 @@ func (f *Folder) attempt(ctx context.Context, do func(ctx context.Context, alive
 			if unreachable(err) {
 				f.offline.Store(time.Now().Add(offlineTime).UnixNano())
 			}
-			return err
+			return f.explain(err)
 		}
 		f.retries.Add(1)
 		if err := pause(ctx, r.wait(i, err)); err != nil {

@@ -19,6 +19,8 @@ type Store interface {
 	// Key tells the place from all others, with the host that is asked. It holds
 	// no secret and stays the same from run to run.
 	Key() string
+	// Setting names what the user sets to say which host is asked.
+	Setting() string
 	// List describes all files of the place.
 	List(ctx context.Context) (*Listing, error)
 	// Get asks for n bytes of a file from off on, of the very content that the
@@ -86,11 +88,41 @@ func (e *StatusError) Error() string {
 	if name := http.StatusText(e.Code); name != "" {
 		text += " " + name
 	}
-	if e.What != "" {
+	switch {
+	case e.What != "":
 		text += ": " + e.What
+	case e.Code == http.StatusTooManyRequests:
+		text += ": it is asked too often: try again later"
 	}
 	return text
 }
+
+// Is tells what kind of answer it is.
+func (e *StatusError) Is(kind error) bool {
+	switch e.Code {
+	case http.StatusNotFound, http.StatusGone:
+		return kind == ErrAbsent
+	}
+	return kind == ErrNoAnswer
+}
+
+// Kinds of errors of a place: what was asked for is not there; or nobody knows whether
+// it is, as no answer came, or a refusal.
+var (
+	ErrAbsent   = errors.New("it does not exist")
+	ErrNoAnswer = errors.New("it cannot be read")
+)
+
+// marked is an error of a kind, without a word of it.
+type marked struct {
+	error
+	kind error
+}
+
+func (m marked) Unwrap() []error { return []error{m.error, m.kind} }
+
+// Absent marks an error as one of what is not there.
+func Absent(err error) error { return marked{Permanent(err), ErrAbsent} }
 
 // transient tells whether another attempt may succeed.
 func transient(err error) bool {
@@ -98,7 +130,7 @@ func transient(err error) bool {
 	switch {
 	case errors.As(err, &status):
 		return status.Code >= 500 || status.Code == http.StatusTooManyRequests || status.Code == http.StatusRequestTimeout
-	case errors.Is(err, ErrChanged) || errors.Is(err, ErrTooMany) || errors.Is(err, errPermanent):
+	case errors.Is(err, ErrChanged) || errors.Is(err, ErrTooMany) || errors.Is(err, errPermanent) || noSuchHost(err):
 		return false
 	}
 	return true
@@ -108,16 +140,12 @@ func transient(err error) bool {
 var errPermanent = errors.New("")
 
 // Permanent marks an error that another attempt would have as well.
-func Permanent(err error) error { return permanent{err} }
-
-type permanent struct{ error }
-
-func (p permanent) Unwrap() []error { return []error{p.error, errPermanent} }
+func Permanent(err error) error { return marked{err, errPermanent} }
 
 // unreachable tells whether an error came before any answer.
 func unreachable(err error) bool {
 	var status *StatusError
-	return err != nil && transient(err) && !errors.As(err, &status)
+	return err != nil && (transient(err) || noSuchHost(err)) && !errors.As(err, &status)
 }
 
 // withoutURL returns err without the address that net/http puts before it: it may

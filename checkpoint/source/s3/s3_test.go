@@ -3,6 +3,7 @@ package s3
 import (
 	"crypto/rand"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -25,7 +26,7 @@ func random(n int) []byte {
 // open opens a prefix of a store, with quick retries.
 func open(t *testing.T, name string) *remote.Folder {
 	t.Helper()
-	f, err := New(name, nil)
+	f, err := New(name, false, nil)
 	require.NoError(t, err)
 	f.SetRetrying(storetest.Quick)
 	return f
@@ -62,10 +63,13 @@ func TestObjectsAreFiles(t *testing.T) {
 
 	_, err = open(t, "//models/nothing").List()
 	require.ErrorContains(t, err, "s3://models/nothing: no objects here")
+	require.ErrorIs(t, err, remote.ErrAbsent)
 	_, err = open(t, "//none/b").List()
 	require.ErrorContains(t, err, "there is no such bucket")
+	require.ErrorContains(t, err, "AWS_ENDPOINT_URL")
+	require.ErrorIs(t, err, remote.ErrAbsent)
 	for _, bad := range []string{"", "models", "//", "///b", "//user:password@host/b"} {
-		_, err := New(bad, nil)
+		_, err := New(bad, false, nil)
 		require.ErrorContains(t, err, "expected a name like s3://bucket/prefix", bad)
 	}
 }
@@ -119,6 +123,20 @@ func TestAnotherObjectIsRefused(t *testing.T) {
 	require.Zero(t, f.Figures().Retries)
 }
 
+// Bytes and signatures pass in the open only to this machine, or where that was asked
+// for.
+func TestAnEndpointWithoutEncryption(t *testing.T) {
+	storetest.S3(t, nil)
+	for _, from := range []string{"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"} {
+		t.Setenv(from, "http://192.0.2.1:9000")
+		_, err := New("//models/b", false, nil)
+		require.ErrorContains(t, err, "s3://models/b: "+from+": http://192.0.2.1:9000: ")
+		require.ErrorContains(t, err, "--plain-http")
+		_, err = New("//models/b", true, nil)
+		require.NoError(t, err)
+	}
+}
+
 func TestRefusalsSayWhatToDo(t *testing.T) {
 	store := storetest.S3(t, nil)
 	store.SetFault(storetest.Status(http.StatusForbidden))
@@ -126,6 +144,7 @@ func TestRefusalsSayWhatToDo(t *testing.T) {
 	_, err := f.List()
 	require.ErrorContains(t, err, "answer 403 Forbidden")
 	require.ErrorContains(t, err, "AWS_PROFILE")
+	require.ErrorIs(t, err, remote.ErrNoAnswer)
 	require.EqualValues(t, 1, store.Requests.Load(), "is not asked again")
 	require.NotContains(t, err.Error(), storetest.Secret)
 }
@@ -137,12 +156,31 @@ func TestThatIsOutOfReachFailsAtOnceTheSecondTime(t *testing.T) {
 	require.NoError(t, err)
 	store.Close()
 	_, err = s.ReadAt(t.Context(), make([]byte, 10), 0)
-	require.ErrorContains(t, err, "refused")
+	require.ErrorContains(t, err, "refused: nothing listens there: check AWS_ENDPOINT_URL")
+	require.ErrorIs(t, err, remote.ErrNoAnswer)
 	before := f.Figures()
 	_, err = s.ReadAt(t.Context(), make([]byte, 10), 0)
 	require.Error(t, err)
 	require.Equal(t, before.Requests+1, f.Figures().Requests)
 }
+
+// A name that no name server knows is not asked for again.
+func TestAHostThatDoesNotExist(t *testing.T) {
+	storetest.S3(t, nil)
+	none := &net.DNSError{Err: "no such host", Name: "nowhere", IsNotFound: true}
+	f, err := New("//models/b", false, failing{none})
+	require.NoError(t, err)
+	_, err = f.List()
+	require.ErrorContains(t, err, "no such host: check the name: AWS_ENDPOINT_URL")
+	require.ErrorIs(t, err, remote.ErrNoAnswer)
+	require.True(t, remote.Unreachable(err), "as where there is no network")
+	require.EqualValues(t, 1, f.Figures().Requests)
+}
+
+// failing is a network on which nothing works.
+type failing struct{ err error }
+
+func (f failing) RoundTrip(*http.Request) (*http.Response, error) { return nil, f.err }
 
 func TestProfiles(t *testing.T) {
 	dir := t.TempDir()
@@ -154,12 +192,15 @@ func TestProfiles(t *testing.T) {
 	t.Setenv("AWS_CONFIG_FILE", config)
 	s, err := findSettings()
 	require.NoError(t, err)
-	require.Equal(t, settings{region: "eu-1"}, s)
+	require.Equal(t, "eu-1", s.region)
+	require.Nil(t, s.endpoint)
+	require.Contains(t, s.from, "AWS_REGION")
 	t.Setenv("AWS_PROFILE", "lab")
 	s, err = findSettings()
 	require.NoError(t, err)
 	require.Equal(t, "eu-2", s.region)
 	require.Equal(t, "127.0.0.1:9", s.endpoint.Host)
+	require.Equal(t, "endpoint_url in ~/.aws/config", s.from)
 	t.Setenv("AWS_ENDPOINT_URL", "https://user:password@host")
 	_, err = findSettings()
 	require.ErrorContains(t, err, "AWS_ENDPOINT_URL")

@@ -21,6 +21,7 @@ import (
 // settings say where requests go.
 type settings struct {
 	endpoint *url.URL // nil for Amazon's
+	from     string   // what says so
 	region   string   // "" to be asked for
 }
 
@@ -35,13 +36,22 @@ func findSettings() (s settings, err error) {
 		return s, err
 	}
 	s.region = cmp.Or(os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION"), profile("region"))
-	at := cmp.Or(os.Getenv("AWS_ENDPOINT_URL_S3"), os.Getenv("AWS_ENDPOINT_URL"), profile("endpoint_url"))
+	at := ""
+	for _, from := range []string{"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"} {
+		if at == "" {
+			at, s.from = os.Getenv(from), from
+		}
+	}
 	if at == "" {
+		at, s.from = profile("endpoint_url"), "endpoint_url in ~/.aws/config"
+	}
+	if at == "" {
+		s.from = "AWS_REGION, or AWS_ENDPOINT_URL for a store that is not Amazon's"
 		return s, nil
 	}
 	s.endpoint, err = url.Parse(at)
 	if err != nil || s.endpoint.Host == "" || s.endpoint.Scheme != "http" && s.endpoint.Scheme != "https" || s.endpoint.User != nil {
-		return s, errors.New("AWS_ENDPOINT_URL: expected an address like https://host:port") // not shown: it may hold a password
+		return s, errors.New(s.from + ": expected an address like https://host:port") // not shown: it may hold a password
 	}
 	s.region = cmp.Or(s.region, "us-east-1") // what other stores take their one region to be
 	return s, nil

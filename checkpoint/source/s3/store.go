@@ -19,13 +19,15 @@ import (
 type store struct {
 	client *minio.Core
 	creds  *credentials.Credentials
+	from   string // where it is set which host is asked
 	bucket string
 	prefix string // "" or with a slash at its end
 }
 
 // New returns the folder of what comes after "s3:" in a name. Nothing is asked yet.
-// Base is what makes the requests, nil for the real one.
-func New(rest string, base http.RoundTripper) (*remote.Folder, error) {
+// Base is what makes the requests, nil for the real one; plain allows the endpoint to
+// be another machine without encryption.
+func New(rest string, plain bool, base http.RoundTripper) (*remote.Folder, error) {
 	path, ok := strings.CutPrefix(rest, "//")
 	bucket, prefix, _ := strings.Cut(path, "/")
 	if !ok || bucket == "" || strings.ContainsAny(bucket, "@:?#") {
@@ -35,8 +37,13 @@ func New(rest string, base http.RoundTripper) (*remote.Folder, error) {
 		prefix += "/"
 	}
 	s, err := findSettings()
+	if err == nil && s.endpoint != nil {
+		if err = remote.CheckAddress(s.endpoint, plain); err != nil {
+			err = fmt.Errorf("%s: %w", s.from, err)
+		}
+	}
 	if err != nil {
-		return nil, fmt.Errorf("s3:%s: %w", rest, err)
+		return nil, fmt.Errorf("s3:%s: %w", source.Printable(rest), err)
 	}
 	transport := remote.NewTransport(base)
 	creds := s.credentials()
@@ -44,8 +51,11 @@ func New(rest string, base http.RoundTripper) (*remote.Folder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return remote.NewFolder(&store{client, creds, bucket, prefix}, transport), nil
+	return remote.NewFolder(&store{client, creds, s.from, bucket, prefix}, transport), nil
 }
+
+// Setting implements remote.Store.
+func (s *store) Setting() string { return s.from }
 
 func (s *store) Name() string { return "s3://" + strings.TrimSuffix(s.bucket+"/"+s.prefix, "/") }
 
@@ -75,7 +85,7 @@ func (s *store) List(ctx context.Context) (*remote.Listing, error) {
 		return nil, err
 	}
 	if len(l.Files) == 0 {
-		return nil, remote.Permanent(fmt.Errorf("no objects here: `aws s3 ls %s/` lists what there is", s.Name()))
+		return nil, remote.Absent(fmt.Errorf("no objects here: `aws s3 ls %s/` lists what there is", s.Name()))
 	}
 	return l, nil
 }
@@ -121,7 +131,11 @@ func (s *store) failure(err error) error {
 	status := &remote.StatusError{Code: r.StatusCode, What: r.Code}
 	switch r.Code {
 	case minio.NoSuchBucket:
-		status.What = "there is no such bucket"
+		status.What = "there is no such bucket at " + s.client.EndpointURL().Host + ": check its name, and " + s.from
+	case "SignatureDoesNotMatch", "InvalidAccessKeyId":
+		status.What += ": the keys in use are not right: AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY, or those of AWS_PROFILE in ~/.aws/credentials"
+	case "AuthorizationHeaderMalformed", "PermanentRedirect", "InvalidRegion":
+		status.What += ": the bucket is in another region: set AWS_REGION"
 	case "RequestTimeTooSkewed":
 		status.What += ": the clock of this machine is wrong"
 	case "ExpiredToken", "TokenRefreshRequired":
@@ -131,7 +145,9 @@ func (s *store) failure(err error) error {
 	case "SlowDown", "Throttling", "RequestLimitExceeded":
 		status.Code = http.StatusTooManyRequests
 	default:
-		if r.StatusCode == http.StatusForbidden || r.StatusCode == http.StatusUnauthorized {
+		if v, err := s.creds.GetWithContext(nil); err == nil && v.AccessKeyID != "" && r.StatusCode == http.StatusForbidden {
+			status.What += ": the keys in use (AWS_ACCESS_KEY_ID, or those of AWS_PROFILE) may not list or read this"
+		} else if r.StatusCode == http.StatusForbidden || r.StatusCode == http.StatusUnauthorized {
 			status.What += ": set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE to a section of ~/.aws/credentials"
 		}
 	}

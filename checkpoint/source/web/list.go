@@ -65,7 +65,7 @@ func (s *store) List(ctx context.Context) (*remote.Listing, error) {
 		maps.Copy(files, others)
 	}
 	if len(files) == 0 {
-		return nil, remote.Permanent(errors.New("no files of a checkpoint here"))
+		return nil, remote.Absent(errors.New("no files of a checkpoint here"))
 	}
 	return &remote.Listing{Files: slices.Collect(maps.Values(files))}, nil
 }

@@ -42,7 +42,11 @@ func New(address, file string, plain bool, base http.RoundTripper) (*remote.Fold
 }
 
 func (s *store) Name() string { return strings.TrimSuffix(s.base.String(), "/") }
-func (s *store) Key() string  { return s.base.String() }
+
+// Setting implements remote.Store.
+func (s *store) Setting() string { return "the address" }
+
+func (s *store) Key() string { return s.base.String() }
 
 // do makes a request for a file, or for the folder where name is "".
 func (s *store) do(ctx context.Context, method, name string, header map[string]string) (*http.Response, error) {
@@ -83,7 +87,7 @@ func (s *store) Get(ctx context.Context, _ *remote.Listing, f *remote.File, off,
 	case http.StatusNotFound, http.StatusGone:
 		err = fmt.Errorf("%w: it is gone", remote.ErrChanged)
 	default:
-		err = remote.Status(r, "")
+		err = remote.Status(r, remedy(r))
 	}
 	if err == nil && !f.Same(describe(r, f.Name, f.Size)) {
 		err = remote.ErrChanged
@@ -93,6 +97,14 @@ func (s *store) Get(ctx context.Context, _ *remote.Listing, f *remote.File, off,
 		return nil, err
 	}
 	return r.Body, nil
+}
+
+// remedy is what to do about an answer.
+func remedy(r *http.Response) string {
+	if r.StatusCode == http.StatusUnauthorized || r.StatusCode == http.StatusForbidden {
+		return "it asks who wants to know, and nobody is told of here: let it allow this machine, or mount a store that speaks S3"
+	}
+	return ""
 }
 
 // describe is what an answer says of a file.
@@ -117,7 +129,7 @@ func (s *store) head(ctx context.Context, name string) (*remote.File, error) {
 	case r.StatusCode == http.StatusForbidden && name != s.file:
 		return nil, nil // what many stores say of a file that is not there
 	case r.StatusCode != http.StatusOK:
-		return nil, remote.Status(r, cmp.Or(name, "the folder"))
+		return nil, fmt.Errorf("%s: %w", cmp.Or(name, "the folder"), remote.Status(r, remedy(r)))
 	case r.ContentLength < 0:
 		return nil, remote.Permanent(fmt.Errorf("%s: the server does not tell its length", name))
 	}
