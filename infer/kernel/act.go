@@ -88,6 +88,10 @@ type int8Rows struct {
 	lanes []uint32    // [blocks][n]: see setLanes; empty where no kernel wants it
 }
 
+// groupRoom is how many vectors there is memory for behind the first one, so that kernels
+// that take a group may read one where there are fewer.
+const groupRoom = 8
+
 // vecStep is the step of a Vec: a copy for each of the partial sums of a block.
 const vecStep = 4
 
@@ -100,9 +104,10 @@ func (b *Batch) reset(n, cols int, act Act, step int) {
 	if act == Int8 {
 		nb := paddedBlocks(cols)
 		b.ints.n, b.ints.step, b.ints.blocks = n, step, nb
-		b.ints.q = resize(b.ints.q, n*nb*blockLen)
-		b.ints.scale = resize(b.ints.scale, nb*step)
-		b.ints.corr = resize(b.ints.corr, nb*step)
+		room := max(groupRoom-n, 0)
+		b.ints.q = resize(b.ints.q, (n+room)*nb*blockLen)[:n*nb*blockLen]
+		b.ints.scale = resize(b.ints.scale, nb*step+room)[:nb*step]
+		b.ints.corr = resize(b.ints.corr, nb*step+room)[:nb*step]
 		b.ints.resetFew()
 		b.ints.resetLanes()
 		return

@@ -87,20 +87,28 @@ func avx512Q8Vec(dst *[tileRows]float32, data []int8, scales []uint16, x *int8Ro
 	q8VecAVX512(dst, &data[0], &scales[0], nb, &x.vector(i)[0], &x.scale[i], &x.corr[i], 4*x.step)
 }
 
-// avx512Q8Batch takes 8 vectors at a time. Those left over are taken one by one, which
-// costs a quarter as much, or with some that were done before.
+// avx512Q8Batch takes 8 vectors at a time. Up to 3 that are left over are taken one by
+// one; more are taken with some that were done before or, where there are no 8 in all,
+// with what is in the room behind them, to which nothing is written.
 func avx512Q8Batch(dst []float32, stride int, data []int8, scales []uint16, x *int8Rows, from, to, nb int, _ bool) {
-	const group, single = 8, 3
+	const group, single = groupRoom, 3
 	qStep := x.blocks * blockLen
 	for i := from; i < to; i += group {
-		if to-i <= single || to-from < group {
+		switch {
+		case to-i <= single:
 			for ; i < to; i++ {
 				avx512Q8Vec((*[tileRows]float32)(dst[i*stride:]), data, scales, x, i, nb)
 			}
-			return
+		case to >= group:
+			i = min(i, to-group)
+			q8BatchAVX512(&dst[i*stride], 4*stride, &data[0], &scales[0], nb, &x.q[i*qStep], qStep, &x.scale[i], &x.corr[i], 4*x.step)
+		default:
+			var out [group][tileRows]float32
+			q8BatchAVX512(&out[0][0], 4*tileRows, &data[0], &scales[0], nb, &x.q[0], qStep, &x.scale[0], &x.corr[0], 4*x.step)
+			for v := range to {
+				copy(dst[v*stride:][:tileRows], out[v][:])
+			}
 		}
-		i = min(i, to-group)
-		q8BatchAVX512(&dst[i*stride], 4*stride, &data[0], &scales[0], nb, &x.q[i*qStep], qStep, &x.scale[i], &x.corr[i], 4*x.step)
 	}
 }
 

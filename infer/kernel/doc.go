@@ -47,19 +47,23 @@
 //
 // # Speed
 //
-// Best of many runs on two virtual processors of an Intel Sapphire Rapids, one
-// thread. MulVec in GB/s of weights streamed from memory (in brackets: from the
-// second-level cache), where Sum64 reads 16 (110); MulBatch in 10^9 products a
-// second, for 64 vectors of 2880.
+// One thread of two virtual processors of an AMD EPYC (Zen 4), best of many runs. MulVec in
+// GB/s of weights streamed from memory (in brackets: from the second-level cache), where
+// Sum64 reads 31; MulBatch in 10^9 products a second, for 64 vectors of 2880. AMX is of an
+// Intel Sapphire Rapids, where Sum64 reads 16 and AVX-512 makes 172 and 205 by Int8.
 //
 //	                      MulVec                            MulBatch
 //	              avx2          avx512       avx2  avx512   amx
-//	MXFP4, Int8   12.9 (18)     14.8 (33)      62     172   258
-//	Q8            12.4 (46)    16.7 (93)      48     205   310
-//	BF16, F32     14.9 (43)     15.5 (55)      20      64    64
-//	MXFP4, F32     5.7 (5.7)    11.2 (13.8)    10      60    60
+//	MXFP4, Int8   22.7 (27)     23.7 (40)     117     162   258
+//	Q8            29.9 (56)     28.6 (78)      57     180   310
+//	BF16, F32     21.9 (57)     22.6 (73)      26      50    50
+//	MXFP4, F32     7.8 (7.9)    13.8 (14.1)    14      54    54
 //
-// Two threads read 23 GB/s. `go test -bench . ./infer/kernel` measures all this.
+// For floats AMX is AVX-512. VPDPBUSD makes 236 here, of whose ports a block takes a
+// quarter more for its scales: AVX-512 is at 0.95 of what is then possible. AVX2 is held
+// by its additions, which share the ports of its products.
+//
+// `go test -bench . ./infer/kernel` measures all this, and docs/benchmarks.md has more.
 //
 // The arm64 levels were tested under an emulator and have been measured on no
 // processor. Instructions of the inner loop for a block of 32 weights (and one

@@ -80,7 +80,7 @@ func measureKernels(ctx context.Context, s *session) error {
 		if err != nil {
 			return err
 		}
-		err = goBench(ctx, program, "MulVec$/.*/avx/threads=2|MulBatch$/.*/avx", "300ms", func(name string, figure float64, c call) {
+		err = goBench(ctx, program, "MulVec$/.*/avx/memory/threads=2|MulBatch$/.*/avx/n=64", "300ms", func(name string, figure float64, c call) {
 			words := strings.Split(name, "/")
 			quantity, unit := report.FromMemory, "GB/s"
 			if words[0] == "MulBatch" {
