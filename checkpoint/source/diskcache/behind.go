@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"unsafe"
 
 	"expertfs/checkpoint/source"
 
@@ -16,13 +17,15 @@ import (
 // What was fetched and is not on the drive yet lies in buffers, 128 MiB of them at
 // most. Those of readers are about what the requests in flight bring at once
 // (tiers/nvme); Fill has its own, so that readers find theirs free. Four writes at a
-// time keep a drive busy. A buffer is a huge page, where there are any.
+// time keep a drive busy. A buffer is a huge page, where there are any, but for small
+// writes: of a small model nothing is too much.
 const (
 	behindBuffer  = 2 << 20
 	behindPart    = behindBuffer - 2*block // of one write: what is around it is in blocks, too
-	readBuffers   = 48                     // of readers
-	fillBuffers   = 16                     // of Fill
-	behindBuffers = readBuffers + fillBuffers
+	smallBuffer   = 64 << 10               // up to which a buffer is no longer than its write
+	readRoom      = 96 << 20               // bytes, of readers
+	fillRoom      = 32 << 20               // of Fill
+	behindWrites  = (readRoom + fillRoom) / block
 	behindWriters = 4
 )
 
@@ -31,7 +34,7 @@ const (
 // finds no buffer is not kept.
 type behind struct {
 	c            *Cache
-	reads, fills *semaphore.Weighted // free buffers
+	reads, fills *semaphore.Weighted // bytes of room
 	queue        chan *write
 	writers      sync.WaitGroup
 	skipped      atomic.Int64 // bytes that found no buffer
@@ -48,13 +51,13 @@ type write struct {
 	extent
 	file *file
 	buf  []byte
-	room *semaphore.Weighted // that the buffer is of
+	room *semaphore.Weighted // that the buffer takes of
 }
 
 func newBehind(c *Cache, writing func() error) *behind {
 	return &behind{
-		c: c, writing: writing, reads: semaphore.NewWeighted(readBuffers), fills: semaphore.NewWeighted(fillBuffers),
-		queue: make(chan *write, behindBuffers),
+		c: c, writing: writing, reads: semaphore.NewWeighted(readRoom), fills: semaphore.NewWeighted(fillRoom),
+		queue: make(chan *write, behindWrites),
 	}
 }
 
@@ -80,7 +83,7 @@ func (b *behind) flush(ctx context.Context) error {
 	for _, all := range []struct {
 		of *semaphore.Weighted
 		n  int64
-	}{{b.fills, fillBuffers}, {b.reads, readBuffers}} {
+	}{{b.fills, fillRoom}, {b.reads, readRoom}} {
 		if err := all.of.Acquire(ctx, all.n); err != nil {
 			return context.Cause(ctx)
 		}
@@ -99,48 +102,57 @@ func cut(g extent) (parts []extent) {
 	return append(parts, g)
 }
 
+// room is what the buffer of a write takes.
+func room(e extent) int64 {
+	if e.len() > smallBuffer {
+		return behindBuffer
+	}
+	return (e.len() + block - 1) / block * block
+}
+
 // take takes a range of a file to be written, of bytes that follow each other from
 // off on in pieces. Fill waits for room, readers do not.
 func (b *behind) take(ctx context.Context, f *file, g extent, fill bool, off int64, pieces [][]byte) {
 	parts := cut(g)
-	room := b.reads
 	if fill {
-		room = b.fills
-		for range parts {
-			// One by one: a range may be more than all buffers.
-			if room.Acquire(ctx, 1) != nil {
+		for _, e := range parts {
+			// One by one: a range may be more than there is room for.
+			if b.fills.Acquire(ctx, room(e)) != nil {
 				return
 			}
-			b.put(f, parts[0], room, off, pieces)
-			parts = parts[1:]
+			b.put(f, e, b.fills, off, pieces)
 		}
 		return
 	}
-	if !room.TryAcquire(int64(len(parts))) {
+	n := int64(0)
+	for _, e := range parts {
+		n += room(e)
+	}
+	if !b.reads.TryAcquire(n) {
 		b.skipped.Add(g.len())
 		return
 	}
 	for _, e := range parts {
-		b.put(f, e, room, off, pieces)
+		b.put(f, e, b.reads, off, pieces)
 	}
 }
 
 // put copies a part into a buffer, for which there is room, and has it written.
-func (b *behind) put(f *file, e extent, room *semaphore.Weighted, off int64, pieces [][]byte) {
+func (b *behind) put(f *file, e extent, from *semaphore.Weighted, off int64, pieces [][]byte) {
 	c := b.c
 	if !c.reserve(e.len()) {
-		room.Release(1)
+		from.Release(room(e))
 		c.keeper.kick() // which may make room
 		return
 	}
-	buf, err := b.buffer()
+	buf, err := b.buffer(e)
 	if err != nil {
-		room.Release(1)
+		from.Release(room(e))
 		c.used.Add(-e.len())
 		b.skipped.Add(e.len())
 		return
 	}
-	w := &write{e, f, buf[:e.len()], room}
+	w := &write{e, f, buf[:e.len()], from}
 	for _, p := range pieces {
 		if lo, hi := max(off, e.lo), min(off+int64(len(p)), e.hi); lo < hi {
 			copy(w.buf[lo-e.lo:], p[lo-off:hi-off])
@@ -150,7 +162,7 @@ func (b *behind) put(f *file, e extent, room *semaphore.Weighted, off int64, pie
 	f.mu.Lock()
 	f.pending = append(f.pending, w)
 	f.mu.Unlock()
-	b.queue <- w // has room for all buffers
+	b.queue <- w // as there is room for its bytes, there is one in the queue
 }
 
 // write puts a range on the drive.
@@ -169,10 +181,12 @@ func (b *behind) write(w *write) {
 	if err != nil {
 		c.fail(f.info.Name, err)
 	}
-	b.mu.Lock()
-	b.free = append(b.free, w.buf[:behindBuffer])
-	b.mu.Unlock()
-	w.room.Release(1)
+	if w.len() > smallBuffer {
+		b.mu.Lock()
+		b.free = append(b.free, w.buf[:behindBuffer])
+		b.mu.Unlock()
+	}
+	w.room.Release(room(w.extent))
 	c.keeper.kick()
 }
 
@@ -234,8 +248,13 @@ func (f *file) openDirect() int {
 	return fd
 }
 
-// buffer returns behindBuffer bytes.
-func (b *behind) buffer() ([]byte, error) {
+// buffer returns a buffer for a write, as long as it or longer, whose address is that
+// of a block.
+func (b *behind) buffer(e extent) ([]byte, error) {
+	if e.len() <= smallBuffer {
+		buf := make([]byte, room(e)+block)
+		return buf[-uintptr(unsafe.Pointer(&buf[0]))%block:], nil
+	}
 	b.mu.Lock()
 	if n := len(b.free); n > 0 {
 		buf := b.free[n-1]

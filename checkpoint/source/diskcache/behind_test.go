@@ -54,35 +54,33 @@ func TestReadersDoNotWaitForTheDrive(t *testing.T) {
 }
 
 // What finds no room on its way to the drive is read all the same, and kept the next
-// time.
+// time. Of small pieces there may be as many as there is room for.
 func TestWhatTheDriveIsTooSlowForIsNotKept(t *testing.T) {
 	files := content()
 	storetest.S3(t, files)
 	c, release := openHeld(t, nil)
 	s := openBulk(t, c, model)
 	f := c.file(c.listing.Find(model))
+	const few = 50
+	require.True(t, c.behind.reads.TryAcquire(readRoom-few*block), "as if so much were on its way")
 	at := func(i int64) int64 { return i * 10 * block }
 	read := func(i int64) {
 		got, err := readRange(t, s, at(i), block)
 		require.NoError(t, err)
 		require.Equal(t, files["b/"+model][at(i):][:block], got)
 	}
-	for i := range int64(readBuffers + 2) {
+	for i := range int64(few + 2) {
 		read(i)
 	}
 	require.EqualValues(t, 2*block, c.Figures().Skipped)
-	require.False(t, f.near(extent{at(readBuffers), at(readBuffers) + block}))
-	require.NoError(t, c.behind.flushAfter(t, release))
-	read(readBuffers)
-	settled(t, c, func() bool { return f.has(extent{at(readBuffers), at(readBuffers) + block}) })
-	require.EqualValues(t, (readBuffers+1)*block, c.Figures().Cached)
-	require.NoError(t, c.Close())
-}
-
-// flushAfter waits for the writes that release lets go on.
-func (b *behind) flushAfter(t *testing.T, release func()) error {
+	require.False(t, f.near(extent{at(few), at(few) + block}))
+	c.behind.reads.Release(readRoom - few*block)
 	release()
-	return b.flush(t.Context())
+	require.NoError(t, c.behind.flush(t.Context()))
+	read(few)
+	settled(t, c, func() bool { return f.has(extent{at(few), at(few) + block}) })
+	require.EqualValues(t, (few+1)*block, c.Figures().Cached)
+	require.NoError(t, c.Close())
 }
 
 // Who fills waits for the drive, and has all of it there in the end.
@@ -93,7 +91,9 @@ func TestFillWaitsForTheDrive(t *testing.T) {
 	_ = openBulk(t, c, model)
 	f := c.file(c.listing.Find(model))
 	var ranges []Range
-	for i := range int64(fillBuffers + 10) {
+	const few = 20
+	require.True(t, c.behind.fills.TryAcquire(fillRoom-few*block))
+	for i := range int64(few + 10) {
 		ranges = append(ranges, Range{f, extent{i * 5 * block, i*5*block + block}})
 	}
 	filled := make(chan error, 1)
@@ -101,7 +101,7 @@ func TestFillWaitsForTheDrive(t *testing.T) {
 	require.Eventually(t, func() bool {
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		return len(f.pending) == fillBuffers
+		return len(f.pending) == few
 	}, 20*time.Second, time.Millisecond)
 	// A reader finds room meanwhile.
 	_, err := readRange(t, openBulk(t, c, model), 2<<20, block)
@@ -112,6 +112,7 @@ func TestFillWaitsForTheDrive(t *testing.T) {
 		t.Fatal("it has ended before all was written", err)
 	default:
 	}
+	c.behind.fills.Release(fillRoom - few*block)
 	release()
 	require.NoError(t, <-filled)
 	for _, r := range ranges {
