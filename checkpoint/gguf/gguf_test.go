@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"expertfs"
@@ -265,6 +266,32 @@ func TestFilesOfGGMLsOwnWriter(t *testing.T) {
 				require.Equal(t, read(t, from, from.Embedding()), read(t, got, got.Embedding()))
 				require.Equal(t, read(t, from, from.Unembedding()), read(t, got, got.Unembedding()))
 			}
+		})
+	}
+}
+
+// TestOneMatrixForBoth: where a file has no unembedding of its own the embedding is
+// both, as Ollama takes it.
+func TestOneMatrixForBoth(t *testing.T) {
+	for name, form := range gguftest.Forms {
+		t.Run(name, func(t *testing.T) {
+			kvs, stored := gguftest.Model(t, small(t), form)
+			tied := slices.DeleteFunc(slices.Clone(stored), func(x gguftest.Tensor) bool { return x.Name == "output.weight" })
+			require.Len(t, tied, len(stored)-1)
+			got := open(t, gguftest.Save(t, t.TempDir(), kvs, tied, 2)[0])
+			unembedding, embedding := read(t, got, got.Unembedding()), read(t, got, got.Embedding())
+			suffixes := []string{""}
+			if form.Dense == gguftest.Q8_0 {
+				suffixes = append(suffixes, ".scales")
+			}
+			for _, suffix := range suffixes {
+				u, e := tensors(t, unembedding)["unembedding.weight"+suffix], tensors(t, embedding)["embedding.weight"+suffix]
+				require.Positive(t, u.Length)
+				require.Equal(t, e.DType, u.DType)
+				require.Equal(t, e.Shape, u.Shape)
+				require.Equal(t, embedding[e.Offset:e.Offset+e.Length], unembedding[u.Offset:u.Offset+u.Length])
+			}
+			require.NoError(t, got.CheckScales(t.Context(), nil))
 		})
 	}
 }

@@ -13,7 +13,7 @@ import (
 var names = map[string][][]string{
 	"embedding.weight":   {{"token_embd.weight"}},
 	"norm.scale":         {{"output_norm.weight"}},
-	"unembedding.weight": {{"output.weight"}},
+	"unembedding.weight": {{"output.weight"}, {"token_embd.weight"}}, // one for both, as Ollama reads it
 	"attn.norm.scale":    {{"attn_norm.weight"}},
 	"attn.qkv.weight":    {{"attn_q.weight", "attn_k.weight", "attn_v.weight"}, {"attn_qkv.weight"}},
 	"attn.qkv.bias":      {{"attn_q.bias", "attn_k.bias", "attn_v.bias"}, {"attn_qkv.bias"}},
