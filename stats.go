@@ -31,6 +31,7 @@ type Stats struct {
 	Requests Requests      `json:"requests"`
 	Cache    CacheStats    `json:"cache"`
 	Source   *SourceStats  `json:"source,omitempty"` // of a checkpoint on a network
+	Copies   []CopyStats   `json:"copies,omitempty"` // of a checkpoint with mirrors, its own first
 	Readers  []ReaderStats `json:"readers,omitempty"`
 }
 
@@ -180,6 +181,21 @@ type SourceStats struct {
 	Skipped     int64  `json:"skipped"`      // bytes fetched and not kept, as the drive was too far behind
 	Complete    bool   `json:"complete"`     // all of the checkpoint is in the cache
 	NotKept     string `json:"not_kept"`     // why what is fetched is not kept; "" while it is
+}
+
+// CopyStats are figures of one of several copies of a checkpoint.
+type CopyStats struct {
+	Dir   string `json:"dir"`
+	Files int    `json:"files"` // of the checkpoint, that it has
+
+	Reads  int64   `json:"reads"` // that have succeeded
+	Bytes  int64   `json:"bytes"` // of them
+	Errors int64   `json:"errors"`
+	Speed  float64 `json:"bytes_per_second"` // lately, while anything was read; 0 before
+
+	Serves    bool   `json:"serves"`     // it is read; one that has failed is left for a while
+	LeftFiles int    `json:"left_files"` // that are not read although it serves
+	LastError string `json:"last_error"`
 }
 
 // Warming is the content of WarmFile: how far the filling of the cache has come.

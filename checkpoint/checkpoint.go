@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"fmt"
+	"log/slog"
 	"strconv"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"expertfs/checkpoint/format"
 	"expertfs/checkpoint/q8"
 	"expertfs/checkpoint/source"
+	"expertfs/checkpoint/source/mirror"
 	"expertfs/checkpoint/source/remote"
 	"expertfs/checkpoint/view"
 )
@@ -36,6 +38,7 @@ type Checkpoint struct {
 	name       string
 	id         string
 	expertSize int64
+	mirrors    *mirror.Set // nil for none
 }
 
 // Open opens the checkpoint in a folder, in its original/ sub-folder, in a
@@ -50,11 +53,18 @@ type Options struct {
 	Cache func(*remote.Folder) (source.Folder, error)
 	// PlainHTTP allows addresses that begin with http:// to leave this machine.
 	PlainHTTP bool
+	// Mirrors are paths of folders that hold the same files, or some of them, on other
+	// drives: see package mirror. What is no copy of the checkpoint's own is an error.
+	Mirrors []string
+	Log     *slog.Logger // of the mirrors; nil logs nothing
 }
 
 // OpenWith is Open with options.
 func OpenWith(where string, o Options) (*Checkpoint, error) {
 	places, err := resolve(where, o)
+	if err == nil {
+		places, err = mirrored(places, where, o)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +87,11 @@ func open(p *format.Place) (*Checkpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Checkpoint{Model: m, format: f.Name(), name: source.Printable(p.Name)}
+	c := &Checkpoint{Model: m, format: f.Name(), name: source.Printable(p.Name), mirrors: mirror.SetOf(p.Folder)}
+	if err := c.verifyMirrors(); err != nil {
+		c.Close()
+		return nil, err
+	}
 	c.id = identity(m)
 	c.expertSize = c.Expert(expertfs.Key{}).Size()
 	return c, nil

@@ -35,11 +35,7 @@ func (p *Pool) Source(name string, look func(Source) error) (Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	if l, ok := s.(*local); ok {
-		l.brief = true
-		err = l.pin()
-	}
-	if err == nil {
+	if err = Brief(s); err == nil {
 		err = look(s)
 	}
 	if err := errors.Join(err, s.Close()); err != nil {
@@ -66,6 +62,7 @@ func (f *pooled) Unwrap() Source                  { return f.first }
 func (f *pooled) Size() int64                     { return f.first.Size() }
 func (f *pooled) Identity() Identity              { return f.first.Identity() }
 func (f *pooled) Check(ctx context.Context) error { return f.first.Check(ctx) }
+func (f *pooled) Copies() int                     { return Copies(f.first) }
 func (f *pooled) Near(off, n int64) bool          { return Near(f.first, off, n) } // true for files
 
 func (f *pooled) Align() (offset, memory int64) {
@@ -104,8 +101,8 @@ func (f *pooled) openNow() (Source, error) {
 	if err != nil || !f.bulk {
 		return s, err
 	}
-	if l, ok := s.(*local); ok {
-		l.brief = true
+	if err := Brief(s); err != nil {
+		return nil, errors.Join(err, s.Close())
 	}
 	b, err := s.Bulk()
 	return b, errors.Join(err, s.Close())

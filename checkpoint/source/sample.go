@@ -64,6 +64,12 @@ func (l *local) pin() error {
 	return nil
 }
 
+// Brief has the sample be the first 8 KiB alone, and takes it.
+func (l *local) Brief() error {
+	l.brief = true
+	return l.pin()
+}
+
 // same tells whether a file that now has this time of modification has the content
 // that it was opened with.
 func (l *local) same(modTime time.Time) (bool, error) {

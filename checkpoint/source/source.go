@@ -122,6 +122,23 @@ func MayBeFar(s Source) bool {
 	return ok
 }
 
+// Copies returns how many drives a source can be read from at the same time.
+func Copies(s Source) int {
+	if c, ok := s.(interface{ Copies() int }); ok {
+		return c.Copies()
+	}
+	return 1
+}
+
+// Brief has a local file be known by its first 8 KiB when its time of modification
+// changes, which have to be read now. Of others it is nothing.
+func Brief(s Source) error {
+	if b, ok := s.(interface{ Brief() error }); ok {
+		return b.Brief()
+	}
+	return nil
+}
+
 // Unwrap returns the source that others are around.
 func Unwrap(s Source) Source {
 	for {

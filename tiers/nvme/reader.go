@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"expertfs/checkpoint/source"
 	"expertfs/checkpoint/view"
 
 	"golang.org/x/sys/unix"
@@ -27,7 +28,9 @@ const hugePage = 2 << 20
 
 // Options of a Reader. The zero value is the default.
 type Options struct {
-	Workers int // reads of the drive in flight
+	// By default there are as many more reads, and as much smaller ones, as the files
+	// have copies on drives.
+	Workers int // reads of the drives in flight
 	Chunk   int // bytes of the largest read, about
 
 	FarWorkers int // the same of a network
@@ -83,11 +86,15 @@ type queues struct {
 // Open opens the files that views refer to, each once more, and starts the
 // workers. The files stay the caller's.
 func Open(files []Source, o Options) (*Reader, error) {
+	drives := 1
+	for _, f := range files {
+		drives = max(drives, source.Copies(f))
+	}
 	if o.Workers <= 0 {
-		o.Workers = DefaultWorkers
+		o.Workers = DefaultWorkers * drives
 	}
 	if o.Chunk <= 0 {
-		o.Chunk = DefaultChunk
+		o.Chunk = DefaultChunk / drives // so that they have about as much of an extent each
 	}
 	if o.FarWorkers <= 0 {
 		o.FarWorkers = DefaultFarWorkers
