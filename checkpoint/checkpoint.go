@@ -61,6 +61,9 @@ type Options struct {
 
 // OpenWith is Open with options.
 func OpenWith(where string, o Options) (*Checkpoint, error) {
+	if err := canMirror(where, o); err != nil {
+		return nil, err
+	}
 	places, err := resolve(where, o)
 	if err == nil {
 		places, err = mirrored(places, where, o)

@@ -13,13 +13,19 @@ import (
 	"expertfs/checkpoint/source/mirror"
 )
 
+// canMirror tells why a checkpoint can have no mirrors, before anything is asked of a
+// network.
+func canMirror(where string, o Options) error {
+	if len(o.Mirrors) > 0 && !onDrive(where) {
+		return fmt.Errorf("%s: a mirror is a second copy of a checkpoint on a drive; of a place on a network the cache folder is that, and a model inside the program needs none", source.Printable(where))
+	}
+	return nil
+}
+
 // mirrored puts the copies that o names behind the places of a checkpoint.
 func mirrored(places []*format.Place, where string, o Options) ([]*format.Place, error) {
 	if len(o.Mirrors) == 0 {
 		return places, nil
-	}
-	if !onDrive(where) {
-		return nil, fmt.Errorf("%s: a mirror is a second copy of a checkpoint on a drive; of a place on a network the cache folder is that, and a model inside the program needs none", source.Printable(where))
 	}
 	names := []string{source.Printable(where)}
 	var candidates [][]*format.Place // of each mirror
@@ -36,7 +42,7 @@ func mirrored(places []*format.Place, where string, o Options) ([]*format.Place,
 		folders, beside := []source.Folder{p.Folder}, []source.Folder{p.Beside}
 		for j, c := range candidates {
 			other := likest(p, c)
-			if other.File != "" && other.File != p.File {
+			if p.File != "" && other.File != "" && other.File != p.File {
 				return nil, fmt.Errorf("mirror %s: is called otherwise than %s: a copy of a file has its name", names[1+j], p.Folder.Describe(p.File))
 			}
 			folders, beside = append(folders, other.Folder), append(beside, other.Beside)

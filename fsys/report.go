@@ -61,6 +61,9 @@ func (f *FS) stats(cache expertfs.CacheStats) expertfs.Stats {
 	if f.options.Records != nil {
 		s.Records = f.options.Records()
 	}
+	if m := f.ck.Mirrors(); m != nil {
+		s.Copies = m.Stats()
+	}
 	s.NoSocket = f.noSocket
 	s.AutoBudget = f.options.Governor != nil && f.options.Governor.Active()
 	if f.handout != nil {

@@ -57,6 +57,9 @@ func summary(b *bytes.Buffer, s expertfs.Stats) {
 			fmt.Fprintf(b, "# not kept, as the drive of the cache writes more slowly: %s\n", humanize.IBytes(uint64(r.Skipped)))
 		}
 	}
+	for _, d := range s.Copies {
+		fmt.Fprintf(b, "# copy %s: %s\n", d.Dir, copyText(d))
+	}
 	fmt.Fprintf(b, "# policy: %s\n", c.Policy)
 	fmt.Fprintf(b, "# RAM: %s of %s%s, %d experts; dense files %s beside, %s of it rounded\n",
 		humanize.IBytes(uint64(c.Used)), humanize.IBytes(uint64(c.Budget)), follows(s), c.Resident,
@@ -76,6 +79,24 @@ func summary(b *bytes.Buffer, s expertfs.Stats) {
 			r.Stream, who, r.Opens, 100*r.HitRate(), r.Total(), r.Tokens,
 			humanize.IBytes(uint64(r.MappedBytes)), humanize.IBytes(uint64(r.ShareBytes)))
 	}
+}
+
+// copyText tells how one copy of the checkpoint does.
+func copyText(d expertfs.CopyStats) string {
+	text := fmt.Sprintf("%d files, %s read", d.Files, humanize.IBytes(uint64(d.Bytes)))
+	if d.Speed > 0 {
+		text += fmt.Sprintf(", lately %s/s", humanize.Bytes(uint64(d.Speed)))
+	}
+	switch {
+	case !d.Serves:
+		text += ", fails and is left for a while"
+	case d.LeftFiles > 0:
+		text += fmt.Sprintf(", %d files fail and are left for a while", d.LeftFiles)
+	}
+	if d.Errors > 0 {
+		text += fmt.Sprintf(", %d errors, the last one: %s", d.Errors, d.LastError)
+	}
+	return text
 }
 
 // reason puts why a better mechanism is not in use in brackets.

@@ -22,10 +22,11 @@ import (
 
 // checkReport is what check finds out. Sizes are in bytes.
 type checkReport struct {
-	Checkpoint string        `json:"checkpoint"`
-	OK         bool          `json:"ok"`
-	Problems   []string      `json:"problems"`
-	Model      *checkedModel `json:"model,omitempty"` // absent when it does not open
+	Checkpoint string          `json:"checkpoint"`
+	OK         bool            `json:"ok"`
+	Problems   []string        `json:"problems"`
+	Model      *checkedModel   `json:"model,omitempty"` // absent when it does not open
+	Mirrors    []checkedMirror `json:"mirrors,omitempty"`
 }
 
 // checkedModel describes a checkpoint that opens.
@@ -62,21 +63,25 @@ type checkedFile struct {
 // newCheckCommand makes `expertfs check`.
 func newCheckCommand() *cobra.Command {
 	var asJSON, data, plainHTTP bool
+	var mirrors []string
 	cmd := &cobra.Command{
 		Use:   "check CHECKPOINT",
 		Short: "Tell what a checkpoint holds, and what is missing or wrong",
 		Long: `Check reads the headers of a checkpoint and compares them with its config and
 with the length of its files: it prints layout, dimensions, sizes, and every
 tensor that is missing or wrong. With --data it also reads all MXFP4 scales and
-reports the ones that are not numbers.`,
+reports the ones that are not numbers. With --mirror it compares each byte with that
+of the copy in a folder, as mount --mirror would read it, and reports where they
+differ.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
-			return runCheck(ctx, cmd.OutOrStdout(), args[0], checkpoint.Options{PlainHTTP: plainHTTP}, data, asJSON)
+			return runCheck(ctx, cmd.OutOrStdout(), args[0], checkpoint.Options{PlainHTTP: plainHTTP, Mirrors: mirrors}, data, asJSON)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().StringArrayVar(&mirrors, "mirror", nil, "compare with the copy in `DIR`, which may lack files; may be repeated")
 	cmd.Flags().BoolVar(&data, "data", false, "read all scales as well, a seventeenth of the experts' bytes")
 	addPlainHTTP(cmd.Flags(), &plainHTTP)
 	return cmd
@@ -85,20 +90,26 @@ reports the ones that are not numbers.`,
 // runCheck prints the report and returns an error when something is wrong.
 func runCheck(ctx context.Context, out io.Writer, path string, o checkpoint.Options, data, asJSON bool) error {
 	report := checkReport{Checkpoint: path, Problems: []string{}}
+	var differ []error
 	ck, err := checkpoint.OpenWith(path, o)
 	if err == nil {
 		defer ck.Close()
-		report.Model = describeModel(ck)
+		report.Model, report.Mirrors = describeModel(ck), describeMirrors(ck)
 		if data {
 			bar := newByteBar(ck.ScaleBytes(), "reading scales")
 			err = ck.CheckScales(ctx, func(n int) { bar.Add(n) })
 			bar.Finish()
 		}
+		differ = compareMirrors(ctx, ck)
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	report.add(err)
+	for _, d := range differ {
+		report.add(d)
+		err = d
+	}
 	if perr := report.print(out, asJSON); perr != nil {
 		return perr
 	}
@@ -160,6 +171,9 @@ func (r *checkReport) print(out io.Writer, asJSON bool) error {
 	}
 	if r.Model != nil {
 		if err := r.Model.print(out); err != nil {
+			return err
+		}
+		if err := printMirrors(out, r.Mirrors); err != nil {
 			return err
 		}
 	}

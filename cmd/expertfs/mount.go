@@ -31,6 +31,8 @@ type mountConfig struct {
 	cacheSize string // bound on it, a size; "" for none
 	plainHTTP bool   // also to other machines
 
+	mirrors []string // folders with copies of the checkpoint
+
 	high, low float64       // watermarks, as shares of the budget; low 0 is the same as high
 	maxWait   time.Duration // how long an open waits for a slot
 
@@ -82,6 +84,7 @@ Options of -o are written as in /etc/fstab:
 ` + options.help(),
 		Example: `  expertfs mount --ram 6GiB ~/gpt-oss-20b /mnt/model
   expertfs mount --ram 6GiB --cache-dir /nvme s3://models/gpt-oss-20b /mnt/model
+  expertfs mount --mirror /second/gpt-oss-20b ~/gpt-oss-20b /mnt/model
   expertfs mount -f --policy lfu embed:tiny /mnt/tiny
   expertfs mount --http 127.0.0.1:9464 ~/gpt-oss-20b /mnt/model
   /etc/fstab:  /data/gpt-oss-20b  /mnt/model  expertfs  ram=6GiB,nofail  0 0`,

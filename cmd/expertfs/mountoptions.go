@@ -39,6 +39,7 @@ func (c *mountConfig) declare() *mountOptions {
 	f.StringVar(&c.cacheDir, "cache-dir", "", "keep what is fetched over a network in `DIR` (default: expertfs in the user's cache folder); none keeps nothing")
 	f.StringVar(&c.cacheSize, "cache-size", "", "keep at most `size` of a checkpoint there; the experts used least leave")
 	addPlainHTTP(f, &c.plainHTTP)
+	f.StringArrayVar(&c.mirrors, "mirror", nil, "read from the copy of the checkpoint in `DIR`, on another drive, as well; what is no copy is refused. May be repeated")
 	f.Float64Var(&c.high, "high", 1, "evict in the background when more than this `share` of the budget is in use")
 	f.Float64Var(&c.low, "low", 0, "and go on until no more than this `share` is (default: the same)")
 	f.DurationVar(&c.maxWait, "max-wait", tiers.DefaultMaxWait, "how long an open waits while readers hold all RAM, before it fails with EBUSY")

@@ -38,7 +38,7 @@ type place struct {
 // openCheckpoint opens the checkpoint, with a cache around a place on a network.
 func (c *mountConfig) openCheckpoint(log *slog.Logger) (*checkpoint.Checkpoint, *place, error) {
 	var p *place
-	o := checkpoint.Options{PlainHTTP: c.plainHTTP, Cache: func(f *remote.Folder) (source.Folder, error) {
+	o := checkpoint.Options{PlainHTTP: c.plainHTTP, Mirrors: c.mirrors, Log: log, Cache: func(f *remote.Folder) (source.Folder, error) {
 		p = &place{folder: f}
 		return p.open(c, log)
 	}}

@@ -67,6 +67,11 @@ func (c *mountConfig) validate() error {
 			return err
 		}
 	}
+	for i := range c.mirrors {
+		if c.mirrors[i], err = filepath.Abs(c.mirrors[i]); err != nil {
+			return err
+		}
+	}
 	for flag, path := range map[string]string{"trace": c.trace, "heat": c.heat, "log-file": c.logFile} {
 		if folder, err := os.Stat(filepath.Dir(path)); path != "" && (err != nil || !folder.IsDir()) {
 			return withCode(exitUsage, fmt.Errorf("--%s %s: there is no folder %s", flag, path, filepath.Dir(path)))

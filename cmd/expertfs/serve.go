@@ -108,7 +108,7 @@ func (c *mountConfig) serveCheckpoint(ck *checkpoint.Checkpoint, place *place, l
 		return err
 	}
 	defer func() { err = errors.Join(err, page.Close()) }()
-	for _, w := range slices.Concat(c.repeated, []string{few, c.unlogged, page.Warning()}, learned.warnings, place.warnings()) {
+	for _, w := range slices.Concat(c.repeated, []string{few, c.unlogged, page.Warning()}, learned.warnings, place.warnings(), sameDrive(ck)) {
 		if w != "" {
 			warnings = append(warnings, w)
 		}

@@ -150,7 +150,7 @@ var ofLabels = slices.Concat([]metric{
 	}},
 	shadow("shadow_hits_total", func(p expertfs.ShadowStats) int64 { return p.Hits }, "Hits had the policy been another."),
 	shadow("shadow_accesses_total", func(p expertfs.ShadowStats) int64 { return p.Accesses }, "Uses that a shadow policy has seen."),
-}, ofReaders)
+}, ofReaders, ofCopies)
 
 // shadow has a series for each shadow policy; one that is there twice counts once.
 func shadow(name string, value func(expertfs.ShadowStats) int64, help string) metric {
@@ -180,6 +180,30 @@ func reader(name string, value func(expertfs.ReaderStats) int64, help string) me
 	return metric{name, help, []string{"pid", "name"}, func(s *expertfs.Stats) (list []series) {
 		for _, r := range s.Readers {
 			list = append(list, series{[]string{strconv.Itoa(r.PID), r.Name}, float64(value(r))})
+		}
+		return list
+	}}
+}
+
+// ofCopies have a series for each copy of a checkpoint with mirrors.
+var ofCopies = []metric{
+	copyOf("copy_files", func(c expertfs.CopyStats) float64 { return float64(c.Files) }, "Files of the checkpoint that a copy has."),
+	copyOf("copy_reads_total", func(c expertfs.CopyStats) float64 { return float64(c.Reads) }, "Reads of a copy."),
+	copyOf("copy_read_bytes_total", func(c expertfs.CopyStats) float64 { return float64(c.Bytes) }, "Bytes read from a copy."),
+	copyOf("copy_errors_total", func(c expertfs.CopyStats) float64 { return float64(c.Errors) }, "Reads that failed at a copy; another one was tried."),
+	copyOf("copy_bytes_per_second", func(c expertfs.CopyStats) float64 { return c.Speed }, "Speed of a copy lately, while anything was read; 0 before."),
+	copyOf("copy_serves", func(c expertfs.CopyStats) float64 {
+		if c.Serves {
+			return 1
+		}
+		return 0
+	}, "1 while a copy is read, 0 while it is left because it failed."),
+}
+
+func copyOf(name string, value func(expertfs.CopyStats) float64, help string) metric {
+	return metric{name, help, []string{"copy"}, func(s *expertfs.Stats) (list []series) {
+		for _, c := range s.Copies {
+			list = append(list, series{[]string{c.Dir}, value(c)})
 		}
 		return list
 	}}

@@ -31,6 +31,7 @@ func figures() *expertfs.Stats {
 	s := &expertfs.Stats{
 		Mountpoint: "/mnt/a \"b\"\n", Model: "m\xff", Version: "test", Layers: 2, Experts: 4, Mechanism: expertfs.Passthrough, Seconds: 12.5,
 		Readers: []expertfs.ReaderStats{{PID: 7, Name: "a\\b", Opens: 3}, {PID: 8, Name: "c", Tokens: 9}},
+		Copies:  []expertfs.CopyStats{{Dir: "/a", Bytes: 1 << 33, Speed: 2.5e9, Serves: true}, {Dir: "/b", Errors: 3}},
 		Source:  &expertfs.SourceStats{Requests: 3, Bytes: 5, Complete: true},
 	}
 	s.Cache.Uses = expertfs.Uses{Hits: 1 << 40, Misses: 2, Joins: 3}
