@@ -101,7 +101,7 @@ func TestSeriesAreStable(t *testing.T) {
 	_, before := serve(t, func() (*expertfs.Stats, error) { return new(expertfs.Stats), nil })
 	_, after := serve(t, func() (*expertfs.Stats, error) { return figures(), nil })
 	name := regexp.MustCompile(`(?m)^expertfs_\w+(\{(le|errno)="[^"]*"\})?`)
-	passing := regexp.MustCompile(`expertfs_(shadow|reader)_|ESTALE`)
+	passing := regexp.MustCompile(`expertfs_(shadow|reader|copy)_|ESTALE`)
 	for _, series := range name.FindAllString(after, -1) {
 		if !passing.MatchString(series) {
 			require.Contains(t, before, series+" ", "or with labels: ")

@@ -140,5 +140,7 @@ func (d *drive) end(n, ahead int64, began, now time.Time, ok bool) {
 		d.bytes, d.busy = d.bytes/2, d.busy/2
 	}
 	expected := time.Duration(float64(ahead+n) / d.speed() * float64(time.Second))
-	d.delay += (max(now.Sub(began)-expected, 0) - d.delay) / 8
+	// One accident is not to keep the drive idle: a delay is taken for at most twice what
+	// it was, and a little.
+	d.delay += (min(max(now.Sub(began)-expected, 0), 2*d.delay+2*time.Millisecond) - d.delay) / 8
 }
