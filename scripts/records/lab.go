@@ -5,13 +5,17 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
 	"expertfs/scripts/records/gguf"
 	"expertfs/scripts/records/report"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // lab is what all parts work with.
@@ -173,10 +177,37 @@ func (l *lab) unmount(ctx context.Context) error {
 	return err
 }
 
-// fillRAM reads every expert once, as an engine does that loads a model.
-func (l *lab) fillRAM(ctx context.Context) error {
-	_, err := call{args: []string{"sh", "-c", `cat "$0"/layers/*/experts/* >/dev/null`, l.mnt}}.output(ctx)
-	return err
+// fillRAM opens experts of all layers alike until RAM is full, as an engine does that
+// loads a model. Four at a time keep the drive busy.
+func (l *lab) fillRAM(ctx context.Context, ram string) error {
+	files, err := filepath.Glob(filepath.Join(l.mnt, "layers/*/experts/*"))
+	if err != nil {
+		return err
+	}
+	slices.SortStableFunc(files, func(a, b string) int { return strings.Compare(filepath.Base(a), filepath.Base(b)) })
+	left := int64(math.MaxInt64)
+	if bytes, err := strconv.ParseInt(ram, 10, 64); err == nil { // not a share
+		left = bytes
+	}
+	var g errgroup.Group
+	g.SetLimit(4)
+	for _, file := range files {
+		info, err := os.Stat(file)
+		if err != nil {
+			return err
+		}
+		if left -= info.Size(); left < 0 || ctx.Err() != nil {
+			break
+		}
+		g.Go(func() error {
+			f, err := os.Open(file)
+			if err == nil {
+				err = f.Close()
+			}
+			return err
+		})
+	}
+	return errors.Join(g.Wait(), ctx.Err())
 }
 
 // mounted runs do while a model is mounted, its RAM filled.
@@ -184,7 +215,7 @@ func (l *lab) mounted(ctx context.Context, model, ram, group string, do func() e
 	if err := l.mount(ctx, model, ram, group); err != nil {
 		return err
 	}
-	err := l.fillRAM(ctx)
+	err := l.fillRAM(ctx, ram)
 	if err == nil {
 		err = do()
 	}

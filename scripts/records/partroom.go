@@ -176,8 +176,8 @@ func measure120b(ctx context.Context, s *session) error {
 	}
 	s.rec.Model = &report.Model{Name: "gpt-oss-120b, random weights", Layers: f.Layers, OfLayers: 36, Experts: f.Experts, TokenBytes: f.Token + f.Dense}
 	part := s.rec.Model.Part()
-	// Of all layers: what a tenth for the system, a program and the dense weights leave.
-	left := float64(s.machine.Memory)*0.90 - besideWeights - float64(f.Dense)/part
+	// Of all layers: what an eighth for the system, a program and the dense weights leave.
+	left := float64(s.machine.Memory)*0.88 - besideWeights - float64(f.Dense)/part
 	share := min(left/(float64(f.Experts)/part), 1)
 	ram := strconv.FormatInt(int64(share*float64(f.Experts)), 10)
 	s.rec.Notes = append(s.rec.Notes, fmt.Sprintf("RAM for %.1f%% of the experts, which is %.1f GB of the %.1f GB of all layers", 100*share, left/1e9, float64(f.Experts)/part/1e9))
@@ -190,7 +190,7 @@ func measure120b(ctx context.Context, s *session) error {
 			return err
 		}
 		err := s.mounted(ctx, folder, ram, "", func() error {
-			c := s.gptoss(nil, "", "-p", "0", "-n", "48", "-r", "2")
+			c := s.gptoss(nil, "", "-p", "0", "-n", "32", "-r", "2")
 			b, err := c.bench(ctx)
 			if err == nil {
 				s.addBench("random routers, top-4", b, c)
@@ -207,6 +207,7 @@ func measure120b(ctx context.Context, s *session) error {
 		if err := topTwo(folder, two); err != nil {
 			return err
 		}
+		defer os.RemoveAll(two)
 		err = s.mounted(ctx, two, ram, "", func() error {
 			return s.recorded(ctx, "recorded routing, top-2", s.routing120, files[0], 64)
 		})
@@ -217,7 +218,10 @@ func measure120b(ctx context.Context, s *session) error {
 	return nil
 }
 
-// model120 makes the model unless it is there. The drive keeps 15 GB.
+// spare is what making a model leaves free on the drive, in bytes.
+const spare = 3e9
+
+// model120 makes the model unless it is there.
 func (s *session) model120(ctx context.Context, folder string) error {
 	if _, err := os.Stat(filepath.Join(folder, "config.json")); err == nil {
 		return nil
@@ -227,11 +231,11 @@ func (s *session) model120(ctx context.Context, folder string) error {
 		return err
 	}
 	free, need := int64(fs.Bavail)*fs.Bsize, int64(s.layers)*1_830_000_000
-	if free-need < 15e9 {
-		return fmt.Errorf("%d layers take %d GB and the drive has %d, of which 15 stay free", s.layers, need/1e9, free/1e9)
+	if free-need < spare {
+		return fmt.Errorf("%d layers of gpt-oss-120b take %d GB and the drive has %d: measure fewer, PARTS=120b:%d", s.layers, need/1e9, free/1e9, max(1, (free-spare)/1_830_000_000))
 	}
 	c := call{args: []string{s.bin("expertfs"), "synth", "--preset", "120b", "--layers", strconv.Itoa(s.layers), "--vocab", strconv.Itoa(201088 * s.layers / 36 / 64 * 64), folder}}
-	fmt.Println(c.args)
+	fmt.Printf("%s: writing %d GB of random weights; delete it when it is no longer wanted\n", folder, need/1e9)
 	_, err := c.output(ctx)
 	return err
 }
