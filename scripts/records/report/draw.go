@@ -196,6 +196,9 @@ func headline(records []*Record) string {
 		if r.Model.Layers < r.Model.OfLayers {
 			scaled = fmt.Sprintf(" Measured with %d of its %d layers and the same share of RAM, and scaled to all.", r.Model.Layers, r.Model.OfLayers)
 		}
+		if r.Load.Busy {
+			scaled += " Others were at work on the machine."
+		}
 		return fmt.Sprintf("**gpt-oss-120b on a machine with %s** (%s, %d CPUs): %s.%s\n", strings.ReplaceAll(humanize.IBytes(uint64(r.Machine.Memory)), ".0 ", " "),
 			r.Machine.Name, r.Machine.CPUs, strings.Join(lines, ", "), scaled)
 	}

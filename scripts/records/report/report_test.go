@@ -98,8 +98,11 @@ func TestHeadline(t *testing.T) {
 	r.Model.Layers, r.Model.OfLayers = 12, 36
 	r.Add(Measure{Case: "random routers", Arm: Ours, Quantity: Speed, Unit: "tok/s"}, 9)
 	r.Add(Measure{Case: "random routers", Arm: Ours, Quantity: Hits, Unit: "%"}, 62.5)
-	assert.Equal(t, "**gpt-oss-120b on a machine with 24 GiB** (Zen 9, 2 CPUs): **3.00 tok/s** with random routers (62.5% of uses from RAM)."+
-		" Measured with 12 of its 36 layers and the same share of RAM, and scaled to all.\n", headline([]*Record{r}))
+	want := "**gpt-oss-120b on a machine with 24 GiB** (Zen 9, 2 CPUs): **3.00 tok/s** with random routers (62.5% of uses from RAM)." +
+		" Measured with 12 of its 36 layers and the same share of RAM, and scaled to all."
+	assert.Equal(t, want+"\n", headline([]*Record{r}))
+	r.Load.Busy = true
+	assert.Equal(t, want+" Others were at work on the machine.\n", headline([]*Record{r}))
 }
 
 // TestPicture compares with a picture that somebody has looked at.
