@@ -40,6 +40,7 @@ type load struct {
 	// GUARDED BY guard, until done is closed.
 	class    nvme.Class // prefetch until a reader waits
 	wants    []want     // of a prefetch: whom it is for
+	chance   float64    // of a prefetch: that it comes true
 	warming  bool       // a prefetch that the policy wants in an empty RAM
 	waiters  int        // opens waiting; each has a pin when the load ends well
 	deadline time.Time  // for a slot
@@ -115,13 +116,24 @@ func (l *load) notFor(s *stream) (unwanted bool) {
 	return len(l.wants) == 0
 }
 
-// due orders prefetches by when the first of their readers needs them: a time
-// on the clock of all streams together. What no reader has asked for is due at
-// the end of time.
+// due orders prefetches by when the first of their readers needs them, a time on
+// the clock of all streams together, and by how likely that is: who is surer goes
+// first, though others are needed a few layers sooner, because what is read in vain
+// keeps the drive from the rest. What no reader has asked for is due at the end of
+// time.
 func (l *load) due() int64 {
 	first := int64(math.MaxInt64)
 	for _, w := range l.wants {
-		first = min(first, w.stream.streams.time(w))
+		sure := int64(l.chance * sureLayers * dueParts)
+		first = min(first, w.stream.streams.time(w)*dueParts-sure*int64(w.stream.streams.active()))
 	}
 	return first
 }
+
+const (
+	dueParts = 64 // of a layer, the unit of due
+	// sureLayers is how many layers sooner what is certain is read than what is not
+	// likely at all. By simulation on recorded routing a token reads 28.4 experts
+	// with 12, and 28.8 with 6 (docs/policies.md), in the same time.
+	sureLayers = 12
+)

@@ -37,6 +37,32 @@ func TestWhatThePolicyExpectsIsReadAhead(t *testing.T) {
 	require.EqualValues(t, 3, c.Stats().Prefetch.Asked, "those in RAM are not asked for again")
 }
 
+// TestTheSurerIsForeseenFirst, where there is room for one alone.
+func TestTheSurerIsForeseenFirst(t *testing.T) {
+	c := foreseeing(t, map[expertfs.Key]float64{key(1, 1): 0.5, key(2, 2): 0.9, key(2, 3): 0.6}, Options{})
+	c.guard.Lock()
+	c.prefetch.bytes = 2 * c.slots.bytes // half of it is for hints
+	c.guard.Unlock()
+	c.Step(0, []expertfs.Key{key(0, 0)})
+	eventually(t, func() bool { return c.Stats().Resident == 1 })
+	require.Equal(t, []expertfs.Key{key(2, 2)}, c.Resident())
+	require.EqualValues(t, 1, c.Stats().Prefetch.Asked)
+}
+
+// TestTheSurerIsReadSooner than what is needed a few layers before it.
+func TestTheSurerIsReadSooner(t *testing.T) {
+	c := newCache(t, tiny(t), 8, Options{})
+	c.Step(0, []expertfs.Key{key(0, 0)})
+	s := c.shared.stream
+	due := func(layer int, chance float64) int64 {
+		return (&load{chance: chance, wants: []want{{s, s.next(layer)}}}).due()
+	}
+	require.Less(t, due(1, 0.5), due(2, 0.5))
+	require.Less(t, due(2, 0.9), due(1, 0.5))
+	require.Less(t, due(1, 0.5), due(3, 0.55))
+	require.Less(t, due(3, 0), (&load{}).due(), "what nobody waits for comes last")
+}
+
 func TestForesightEvictsOnlyWhatIsLessLikely(t *testing.T) {
 	worth := map[expertfs.Key]float64{key(1, 1): 0.42}
 	for expert := range 8 {

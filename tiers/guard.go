@@ -7,7 +7,7 @@ import "sync"
 //
 // It is held for some microseconds: never during I/O, while a slot is made or
 // closed, while a reader is answered, or while a policy is made. Only the first
-// and last step of a reader may take a policy about a millisecond, for what it
+// and last step of a reader may take a policy about half a millisecond, for what it
 // keeps of each stream.
 type guard struct {
 	mu sync.Mutex

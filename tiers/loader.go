@@ -98,10 +98,10 @@ func (d *loader) assign(l *load) bool {
 
 // speculate begins a prefetch. Its slot is free, new, or that of the victim,
 // which the caller has found to be worth less and which is nil where there is
-// room without.
-func (d *loader) speculate(e *entry, victim *entry, warming bool, w ...want) {
+// room without. It comes true with a chance.
+func (d *loader) speculate(e *entry, victim *entry, chance float64, w ...want) {
 	l := newLoad(e, nvme.Prefetch)
-	l.wants, l.warming = w, warming
+	l.wants, l.chance, l.warming = w, chance, len(w) == 0
 	l.deadline = l.began.Add(d.maxWait)
 	if victim != nil {
 		l.slot = d.evictor.evict(victim)

@@ -1,6 +1,7 @@
 package tiers
 
 import (
+	"cmp"
 	"slices"
 
 	"expertfs"
@@ -13,9 +14,10 @@ import (
 const hintChance = 0.5
 
 // forecastLayers is how many layers ahead the policy's forecast is acted upon. It
-// is little worse for the third layer than for the first, and a layer computes
-// for no longer than an expert takes to be read.
-const forecastLayers = 3
+// is little worse for the fourth layer than for the first, and a layer computes
+// for no longer than an expert takes to be read. What is read for later ones would
+// not be spared, see soonWithin.
+const forecastLayers = soonWithin
 
 // forecastChance is the least chance of use at which an expert is read ahead of
 // any reader's wish. On recorded routing six of ten such experts are used. A
@@ -44,6 +46,7 @@ type prefetcher struct {
 	forecasts bool
 
 	// GUARDED BY guard.
+	likely []forecast     // scratch
 	dear   float64        // no victim is worth less than this, as far as the present call has found
 	wanted []expertfs.Key // by the policy for an empty RAM, not loaded yet
 }
@@ -100,23 +103,33 @@ func (p *prefetcher) forecast(s *stream, n int) {
 		return
 	}
 	p.dear = 0
+	p.likely = p.likely[:0]
 	for ahead := range min(forecastLayers, p.shape.Layers-1) {
 		for _, e := range p.table.experts[(s.layer+1+ahead)%p.shape.Layers] {
 			if e.slot != nil || e.load != nil {
 				continue
 			}
-			chance := forecaster.Forecast(s.number, e.key)
-			if chance < forecastChance {
-				continue
-			}
-			if !p.room(s, 2) {
-				return
-			}
-			if p.begin(s, e, chance, 2) {
-				p.stats.prefetch.Asked++
+			if chance := forecaster.Forecast(s.number, e.key); chance >= forecastChance {
+				p.likely = append(p.likely, forecast{e, chance})
 			}
 		}
 	}
+	// There is seldom room for all.
+	slices.SortStableFunc(p.likely, func(a, b forecast) int { return cmp.Compare(b.chance, a.chance) })
+	for _, f := range p.likely {
+		if !p.room(s, 2) {
+			return
+		}
+		if p.begin(s, f.e, f.chance, 2) {
+			p.stats.prefetch.Asked++
+		}
+	}
+}
+
+// forecast is an absent expert that the policy takes to be likely.
+type forecast struct {
+	e      *entry
+	chance float64
 }
 
 // begin starts a prefetch of what a reader will use with a given chance, if
@@ -135,7 +148,7 @@ func (p *prefetcher) begin(s *stream, e *entry, chance float64, part int64) bool
 			return false
 		}
 	}
-	p.loader.speculate(e, victim, false, want{s, s.next(int(e.key.Layer))})
+	p.loader.speculate(e, victim, chance, want{s, s.next(int(e.key.Layer))})
 	return true
 }
 
@@ -191,7 +204,7 @@ func (p *prefetcher) warm() {
 		e := p.table.expert(p.wanted[0])
 		p.wanted = p.wanted[1:]
 		if e != nil && e.slot == nil && e.load == nil {
-			p.loader.speculate(e, nil, true)
+			p.loader.speculate(e, nil, 0)
 		}
 	}
 }
