@@ -6,9 +6,8 @@ import (
 	"slices"
 	"testing"
 
-	"golang.org/x/sys/cpu"
-
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/cpu"
 )
 
 // TestVectorsAreThePortableCode: bit for bit, for rows of every length, and what
