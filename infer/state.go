@@ -66,6 +66,16 @@ func (s *Shape) Bytes(from, to int) int64 {
 	return int64(rows) * int64(2*s.Heads*s.KV.rowBytes(s.HeadDim))
 }
 
+// Memory is the bytes that a State of positions from to to takes in memory. They are
+// more than those of its rows, since blocks are kept whole.
+func (s *Shape) Memory(from, to int) int64 {
+	var blocks int
+	for n := range s.Sliding {
+		blocks += (to+blockLen-1)/blockLen - s.first(n, from, to)/blockLen
+	}
+	return int64(blocks) * blockLen * int64(2*s.Heads*s.KV.rowBytes(s.HeadDim))
+}
+
 // Reach is the last position, up to most, at which a text can go on with a State
 // of positions from to to, and those before it.
 func (s *Shape) Reach(from, to, most int) int {
@@ -84,15 +94,8 @@ func (st *State) From() int { return st.from }
 // To is the position after the last one.
 func (st *State) To() int { return st.to }
 
-// Memory is the bytes that the State keeps from being freed. They are more than
-// those of its rows, since blocks are kept whole.
-func (st *State) Memory() int64 {
-	var rows int
-	for n := range st.layers {
-		rows += len(st.layers[n].blocks) * blockLen
-	}
-	return int64(rows) * int64(2*st.shape.Heads*st.shape.KV.rowBytes(st.shape.HeadDim))
-}
+// Memory is the bytes that the State keeps from being freed.
+func (st *State) Memory() int64 { return st.shape.Memory(st.from, st.to) }
 
 // Parts are the bytes of the State as files have them, little-endian numbers in
 // the memory that they are kept in: a part for each layer, in pieces. Only one who

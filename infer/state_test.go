@@ -135,3 +135,15 @@ func TestRestoreRefusesWhatDoesNotFit(t *testing.T) {
 	require.Nil(t, fresh.State(0, 60))
 	require.Nil(t, fresh.State(3, 3))
 }
+
+// What a State takes is known before it is made.
+func TestMemoryOfStates(t *testing.T) {
+	shape := &Shape{Sliding: []bool{true, false}, Window: 70, Heads: 2, HeadDim: 4, KV: KVBF16}
+	for _, c := range [][2]int{{0, 1}, {0, blockLen}, {0, blockLen + 1}, {blockLen - 1, blockLen + 1}, {5, 3*blockLen + 7}, {2 * blockLen, 4 * blockLen}} {
+		var blocks int64
+		for _, l := range shape.NewState(c[0], c[1]).layers {
+			blocks += int64(len(l.blocks))
+		}
+		require.Equal(t, blocks*blockLen*2*2*4*2, shape.Memory(c[0], c[1]), c)
+	}
+}

@@ -188,7 +188,14 @@ func (o *serveOptions) run(ctx context.Context, model *chatModel, log *slog.Logg
 	}
 	handler := s.Handler()
 	load := func() error {
-		if err := m.load(); err != nil {
+		warm := make(chan struct{})
+		go func() {
+			defer close(warm)
+			s.Warm()
+		}()
+		err := m.load()
+		<-warm
+		if err != nil {
 			return err
 		}
 		logWay(log, m.flags.dir)

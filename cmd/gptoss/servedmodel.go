@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"expertfs"
 	"expertfs/infer"
@@ -95,8 +96,23 @@ func (m *servedModel) load() error {
 		why += fmt.Sprintf("; --parallel sets another number, by itself it is %d or as many texts of %d tokens as fit", usualParallel, usualText)
 	}
 	m.texts = batch.NewTexts(e, m.store, bytes, m.share.keep)
+	m.warm()
 	m.log.Info("texts share the model", "parallel", m.slots, "kv", humanize.IBytes(uint64(bytes)), "context", m.Context(), "why", why)
 	return nil
+}
+
+// warmPatience is how long a server that is otherwise ready reads prefixes.
+const warmPatience = 2 * time.Second
+
+// warm reads the prefixes used last, which the first requests are likely to begin
+// with.
+func (m *servedModel) warm() {
+	if m.store == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), warmPatience)
+	defer cancel()
+	m.store.Warm(ctx)
 }
 
 // memory is how many bytes keys and values may take, and why.

@@ -193,7 +193,7 @@ func writeFile(path string, write func(io.Writer) error) error {
 
 // readSegment reads the state of s from the file at path.
 func readSegment(path string, key id, s *segment, shape *infer.Shape) (*infer.State, error) {
-	f, err := os.Open(path)
+	f, err := openFile(path)
 	if err != nil {
 		return nil, err
 	}

@@ -86,6 +86,9 @@ func (s *Store) makeFolder() error {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return err
 	}
+	if err := claim(s.dir); err != nil {
+		return err
+	}
 	return s.model.describe(s.dir)
 }
 
@@ -294,6 +297,11 @@ func (s *Store) scan() {
 	if info.ModTime().Equal(s.listed) {
 		return
 	}
+	if err := own(info); err != nil {
+		s.discard(s.dir, err)
+		s.gather(nil)
+		return
+	}
 	files, err := listKey(s.dir)
 	if err != nil {
 		s.log.Warn("stored prefixes cannot be listed", "err", err)
@@ -340,7 +348,7 @@ func (s *Store) gather(files []stored) {
 // admit adds the segment of a file to the tree, if its parent is there. The lock is
 // held.
 func (s *Store) admit(f stored) error {
-	file, err := os.Open(f.path)
+	file, err := openFile(f.path)
 	if err != nil {
 		return err
 	}

@@ -60,6 +60,13 @@ type Server struct {
 	text        func() []uint64 // the mask of all tokens that are text
 }
 
+// Warm makes what the first request would wait for: the tables of the vocabulary. It
+// is called after Handler, and may run beside the loading of the model.
+func (s *Server) Warm() {
+	s.Tokens.Encode("a")
+	s.text()
+}
+
 // Handler returns the handler of all paths. Requests wait until Ready is called.
 func (s *Server) Handler() http.Handler {
 	s.created = time.Now().Unix()

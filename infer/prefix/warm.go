@@ -1,0 +1,46 @@
+package prefix
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Warm reads the segments used last into RAM, as many as have room there, until all
+// are read or ctx ends. A server does it before its first request comes: that would
+// wait for the files.
+func (s *Store) Warm(ctx context.Context) {
+	var g errgroup.Group
+	g.SetLimit(readers)
+	for _, p := range s.latest() {
+		g.Go(func() error {
+			if ctx.Err() == nil {
+				s.read(p)
+			}
+			return nil
+		})
+	}
+	_ = g.Wait()
+}
+
+// latest returns the segments that are in files alone, as many as have room in RAM,
+// those used last first, and of a text its beginning first.
+func (s *Store) latest() (out []*segment) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.tree.byID {
+		if p.saved && p.state == nil {
+			out = append(out, p)
+		}
+	}
+	slices.SortFunc(out, func(a, b *segment) int { return cmp.Or(b.used.Compare(a.used), cmp.Compare(a.to, b.to)) })
+	room := s.ram - s.memory
+	for i, p := range out {
+		if room -= s.shape.Memory(p.from, p.to); room < 0 {
+			return out[:i]
+		}
+	}
+	return out
+}
