@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"time"
 
 	"expertfs/infer"
 )
@@ -12,8 +13,12 @@ import (
 type chunk struct {
 	part   Part
 	parts  []share
+	tokens int
 	ctx    context.Context
 	cancel func()
+
+	layers int // that were timed
+	spent  time.Duration
 }
 
 // share is what a prompt has in a chunk.
@@ -50,6 +55,7 @@ func (s *Scheduler) advance() {
 			now := s.now()
 			layer := now.Sub(mark)
 			mark = now
+			c.layers, c.spent = c.layers+1, c.spent+layer
 			return s.due.Load() == 0 || now.Sub(began)+layer <= quantum
 		})
 	}
@@ -62,16 +68,39 @@ func (s *Scheduler) advance() {
 func (s *Scheduler) newChunk() *chunk {
 	room := s.o.Whole
 	if len(s.steps) > 0 || len(s.away) > 0 {
-		room = s.o.Chunk
+		room = s.chunkTokens()
 	}
 	parts := deal(s.prompts, room)
 	if len(parts) == 0 {
 		return nil
 	}
+	tokens := 0
+	for _, x := range parts {
+		tokens += x.n
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stats.Chunks++
-	return &chunk{parts: parts, ctx: ctx, cancel: cancel}
+	return &chunk{parts: parts, tokens: tokens, ctx: ctx, cancel: cancel}
 }
+
+// chunkTokens is how many tokens take about the time of a step in one layer, by what
+// those of the last chunk took: as long as a text that runs waits beside its own
+// step. A model of few layers has short steps, and a machine with few processors
+// long layers of many tokens.
+func (s *Scheduler) chunkTokens() int {
+	if s.perToken == 0 {
+		return min(leastChunk, s.o.Chunk)
+	}
+	n := int(s.lastStep/s.perToken) / chunkUnit * chunkUnit
+	return max(min(n, s.o.Chunk), min(leastChunk, s.o.Chunk))
+}
+
+const (
+	// leastChunk is small enough to learn from, and large enough for kernels that
+	// multiply several vectors at a time.
+	leastChunk = 32
+	chunkUnit  = 16
+)
 
 // deal divides room for so many tokens evenly among prompts. What one does not need
 // the others have. One that is to be alone is.
@@ -105,6 +134,9 @@ func (c *chunk) pieces() []infer.Piece {
 func (s *Scheduler) endChunk(c *chunk, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if c.layers > 0 {
+		s.perToken = max(1, c.spent/time.Duration(c.layers*c.tokens))
+	}
 	given := c.ctx.Err() != nil // up
 	c.cancel()
 	s.chunk = nil

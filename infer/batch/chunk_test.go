@@ -13,11 +13,16 @@ import (
 )
 
 // While a text is decoded a prompt goes through the layers between its steps. A
-// layer of a step takes 1 ms on the test's clock, and one of a chunk 2 or 20 ms: as
-// many of these as a step takes, one at least, are between two steps.
+// layer of a step takes 1 ms on the test's clock, and one of a chunk some time for
+// each token. Chunks are as large as take the time of a step in one layer, and as
+// many layers as take that, one at least, are between two steps.
 func TestPromptEntersBetweenSteps(t *testing.T) {
 	const layers, prompt = 6, 1000
-	for took, most := range map[time.Duration]int{20 * time.Millisecond: 1, 2 * time.Millisecond: 3} {
+	for each, want := range map[time.Duration]struct{ rows, layers int }{
+		time.Millisecond:       {leastChunk, 1},
+		100 * time.Microsecond: {48, 1},
+		20 * time.Microsecond:  {100, 3},
+	} {
 		e := newScript(t, layers)
 		s := prepare(e.begin, Options{Chunk: 100, Whole: 500})
 		var clock atomic.Int64
@@ -33,7 +38,7 @@ func TestPromptEntersBetweenSteps(t *testing.T) {
 			for s.due.Load() == 0 { // until the text is due again, so that the order is certain
 				time.Sleep(50 * time.Microsecond)
 			}
-			clock.Add(int64(took))
+			clock.Add(int64(each) * int64(p.rows()))
 			return nil
 		}
 		require.NoError(t, s.Append(context.Background(), text, []int{1}, nil))
@@ -50,21 +55,29 @@ func TestPromptEntersBetweenSteps(t *testing.T) {
 				}
 			}
 		})
-		chunks := map[string]bool{} // by number
+		left, chunks, usual := prompt, map[string]bool{}, map[string]bool{} // by number
 		for _, p := range e.batches() {
 			require.False(t, p.has(text) && p.has(long))
 			if p.has(long) {
 				chunks[fmt.Sprint(p.number)] = true
-				require.Equal(t, 100, p.rows())
+				usual[fmt.Sprint(p.number)] = len(chunks) > 1 && left >= want.rows
+				if len(chunks) == 1 { // to learn from
+					require.Equal(t, leastChunk, p.rows())
+				} else {
+					require.Equal(t, min(want.rows, left), p.rows(), each)
+				}
+				left -= p.rows()
 			}
 		}
-		require.Len(t, chunks, prompt/100)
+		require.Zero(t, left)
 		row := 0
 		for _, number := range e.order {
 			if row++; !chunks[number] {
 				row = 0
 			}
-			require.LessOrEqual(t, row, most, "layers of chunks between two steps")
+			if usual[number] {
+				require.LessOrEqual(t, row, want.layers, "layers of chunks between two steps")
+			}
 		}
 	}
 }

@@ -14,7 +14,9 @@
 //
 // What is asked for with many tokens is a prompt. It is cut into chunks, and a chunk
 // goes through the layers in turn with steps: as many layers as take the time of a
-// step, one at least, then the steps that are due, and so on. So a prompt keeps about
+// step, one at least, then the steps that are due, and so on. A chunk has as many
+// tokens as take about a step in one layer, by what those of the last chunk took,
+// and at most Options.Chunk: a text waits two steps or little more. So a prompt keeps about
 // half of the machine, whatever it is made of, at the speed that large batches have.
 // The texts that run keep the other half: between two tokens of one is its own step,
 // and the layers of a chunk. Prompts that wait together share the chunks evenly, so

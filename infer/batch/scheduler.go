@@ -21,11 +21,12 @@ type Begin func(pieces []infer.Piece) (Part, error)
 
 // Options bound how many tokens of prompts are computed together.
 type Options struct {
-	Chunk int // while other texts wait for tokens; 0: DefaultChunk
+	Chunk int // at most, while other texts wait for tokens; 0: DefaultChunk
 	Whole int // while nobody does; 0: infer.DefaultBatch
 }
 
-// DefaultChunk is such that one layer of a chunk takes about as long as a step.
+// DefaultChunk is the most tokens of a chunk while texts run. Larger ones are hardly
+// faster.
 const DefaultChunk = 256
 
 // stepTokens is the most tokens of a step. Some are forced on a text together.
@@ -50,6 +51,7 @@ type Scheduler struct {
 	away     map[*infer.Session]struct{}
 	back     time.Time     // since when a step waits for company: its arrival, or the end of the last batch
 	lastStep time.Duration // of a batch of steps
+	perToken time.Duration // of the last chunk, in one layer
 	stats    Stats
 }
 
