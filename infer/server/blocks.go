@@ -79,6 +79,17 @@ func (b blocks) text(s *Server, field string, told bool) (string, error) {
 	return joinParts(texts), nil
 }
 
+// plain is text for blocks that may not have blocks themselves.
+func (b blocks) plain(s *Server, field string, told bool) (string, error) {
+	for i := range b {
+		if b[i].Type == "document" || b[i].Type == "search_result" {
+			at := fmt.Sprintf("%s[%d]", field, i)
+			return "", badRequest(at, "%s: content of type %q is not supported, only text", at, b[i].Type)
+		}
+	}
+	return b.text(s, field, told)
+}
+
 // words returns the text of a block. It tells whether the block is text, or can
 // be said in words.
 func (b *block) words(s *Server, field string, told bool) (text string, ok bool, err error) {
@@ -95,7 +106,7 @@ func (b *block) words(s *Server, field string, told bool) (text string, ok bool,
 		if err != nil || !ok || json.Unmarshal(b.Source, &source, decoding) != nil {
 			return "", false, err
 		}
-		text, err := inner.text(s, field+".content", told)
+		text, err := inner.plain(s, field+".content", told)
 		return joinParts([]string{b.Title, source, text}), err == nil, err
 	case "document":
 		if text, ok, err := b.document(s, field, told); ok || err != nil {
@@ -129,7 +140,7 @@ func (b *block) document(s *Server, field string, told bool) (text string, ok bo
 		if err != nil || !ok {
 			return "", false, err
 		}
-		text, err := inner.text(s, field+".source.content", told)
+		text, err := inner.plain(s, field+".source.content", told)
 		return text, err == nil, err
 	}
 	return "", false, nil
@@ -222,10 +233,17 @@ func (m *blockMessage) addTo(s *Server, c *conversation, field string) error {
 }
 
 func (b blocks) addAssistant(c *conversation) error {
+	calls := 0 // that are left
+	for i := range b {
+		if b[i].Type == "tool_use" {
+			calls++
+		}
+	}
 	for i := range b {
 		one := &b[i]
 		switch one.Type {
 		case "tool_use":
+			calls--
 			if !toolName.MatchString(one.Name) {
 				return badRequest(one.field, "%s: %q is no name of a tool", one.field, shorten(one.Name))
 			}
@@ -233,22 +251,12 @@ func (b blocks) addAssistant(c *conversation) error {
 		case "thinking":
 			c.think(one.Thinking)
 		case "text":
-			c.say(one.Text, b[i+1:].call())
+			c.say(one.Text, calls > 0)
 		default:
 			return badRequest(one.field, "%s: content of type %q is not supported", one.field, shorten(one.Type))
 		}
 	}
 	return nil
-}
-
-// call tells whether there is a call among the blocks.
-func (b blocks) call() bool {
-	for i := range b {
-		if b[i].Type == "tool_use" {
-			return true
-		}
-	}
-	return false
 }
 
 // addUser adds results of calls and then what the user says.

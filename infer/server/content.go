@@ -168,7 +168,7 @@ func (c *conversation) setEffort(field, name string) error {
 	case "xhigh", "max":
 		c.effort = harmony.High
 	default:
-		effort, err := harmony.ParseEffort(name)
+		effort, err := harmony.ParseEffort(shorten(name))
 		if err != nil {
 			return badRequest(field, "%s: %v", field, err)
 		}

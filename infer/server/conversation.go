@@ -15,7 +15,7 @@ type conversation struct {
 	noThoughts   bool // as far as that can be had
 	instructions []string
 	messages     []harmony.Message
-	calls        []madeCall
+	calls        madeCalls
 	tools        []tool
 	schemas      int // bytes of the tools' parameters
 	choice       choice
@@ -23,11 +23,16 @@ type conversation struct {
 	format       format
 }
 
-// madeCall is a call in the messages.
+// madeCalls are the calls in the messages. There may be many thousands.
+type madeCalls struct {
+	all  []madeCall
+	by   map[string][]int // which ones a result may belong to: by "id " and the client's id, "to " and the recipient, or ""
+	open map[string]int   // how many of these have a result, from the first on
+}
+
 type madeCall struct {
-	id       string // of the client's; need not be there
-	at       int    // where it stands in messages
-	answered bool   // its result has come
+	at      int // where it stands in messages
+	results []harmony.Message
 }
 
 // tool is a function that the model may call.
@@ -113,11 +118,9 @@ func (c *conversation) say(text string, calls bool) {
 
 // call adds a call of the assistant's.
 func (c *conversation) call(id, name, arguments string) {
-	c.calls = append(c.calls, madeCall{id: id, at: len(c.messages)})
-	c.add(harmony.Header{
-		Role: harmony.Assistant, Channel: harmony.Commentary,
-		Recipient: harmony.FunctionRecipient(name), ContentType: "<|constrain|>json",
-	}, arguments)
+	recipient := harmony.FunctionRecipient(name)
+	c.calls.add(len(c.messages), "id "+id, "to "+recipient, "")
+	c.add(harmony.Header{Role: harmony.Assistant, Channel: harmony.Commentary, Recipient: recipient, ContentType: "<|constrain|>json"}, arguments)
 }
 
 // result adds what a call has led to, behind the call. A result without an id is
@@ -127,46 +130,66 @@ func (c *conversation) call(id, name, arguments string) {
 // would mean something else.
 func (c *conversation) result(field, id, name, text string) error {
 	recipient := harmony.FunctionRecipient(name)
-	call := c.callOf(id, recipient, name != "")
-	at := len(c.messages)
+	key := ""
+	switch {
+	case id != "":
+		key = "id " + id
+	case name != "":
+		key = "to " + recipient
+	}
+	call := c.calls.of(key)
 	switch {
 	case call != nil:
-		call.answered = true
-		recipient, at = c.messages[call.at].Recipient, call.at+1
-		for at < len(c.messages) && c.messages[at].Role == harmony.Tool {
-			at++
-		}
+		recipient = c.messages[call.at].Recipient
 	case id != "":
 		return badRequest(field, "%s: there is no call %q before it that this could be the result of", field, shorten(id))
 	case name == "":
 		return badRequest(field, "%s: there is no call before it that this could be the result of", field)
 	}
-	c.messages = slices.Insert(c.messages, at, harmony.Message{Header: harmony.Header{
+	m := harmony.Message{Header: harmony.Header{
 		Role: harmony.Tool, Name: recipient, Recipient: string(harmony.Assistant), Channel: harmony.Commentary,
-	}, Content: text})
-	for i := range c.calls {
-		if c.calls[i].at >= at {
-			c.calls[i].at++
-		}
+	}, Content: text}
+	if call == nil {
+		c.messages = append(c.messages, m)
+	} else {
+		call.results = append(call.results, m)
 	}
 	return nil
 }
 
-// callOf returns the call that a result belongs to, or nil: the first without a
-// result of those that it may be, or else the last one.
-func (c *conversation) callOf(id, recipient string, named bool) *madeCall {
-	var last *madeCall
-	for i := range c.calls {
-		call := &c.calls[i]
-		if call.id != id && id != "" || id == "" && named && c.messages[call.at].Recipient != recipient {
-			continue
-		}
-		if !call.answered {
-			return call
-		}
-		last = call
+func (m *madeCalls) add(at int, keys ...string) {
+	if m.by == nil {
+		m.by, m.open = make(map[string][]int), make(map[string]int)
 	}
-	return last
+	for _, key := range keys {
+		m.by[key] = append(m.by[key], len(m.all))
+	}
+	m.all = append(m.all, madeCall{at: at})
+}
+
+// of returns the call that a result belongs to, or nil: the first without a result
+// of those with a key, or else the last one.
+func (m *madeCalls) of(key string) *madeCall {
+	which := m.by[key]
+	if len(which) == 0 {
+		return nil
+	}
+	for m.open[key] < len(which)-1 && len(m.all[which[m.open[key]]].results) > 0 {
+		m.open[key]++
+	}
+	return &m.all[which[m.open[key]]]
+}
+
+// withResults returns all messages, results behind their calls.
+func (c *conversation) withResults() []harmony.Message {
+	all := make([]harmony.Message, 0, len(c.messages)+len(c.calls.all))
+	from := 0
+	for _, call := range c.calls.all {
+		all = append(all, c.messages[from:call.at+1]...)
+		all = append(all, call.results...)
+		from = call.at + 1
+	}
+	return append(all, c.messages[from:]...)
 }
 
 // offered returns the tools that the model is shown.
@@ -197,7 +220,7 @@ func (s *Server) render(c *conversation) []harmony.Message {
 	if m := developer.Message(); m.Content != "" {
 		all = append(all, m)
 	}
-	return append(all, c.messages...)
+	return append(all, c.withResults()...)
 }
 
 // encodeConversation returns the tokens of c and of the beginning of the answer.

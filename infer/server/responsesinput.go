@@ -70,29 +70,28 @@ func (c *conversation) addTools(s *Server, tools []responsesTool) error {
 
 // addTo adds all items.
 func (in responsesInput) addTo(s *Server, c *conversation, field string) error {
+	before := in.beforeCalls()
 	for i := range in {
 		s.noticeForeign(in[i].Content.foreign)
 		s.noticeForeign(in[i].Output.foreign)
-		if err := in[i].addTo(s, c, fmt.Sprintf("%s[%d]", field, i), in[i+1:].call()); err != nil {
+		if err := in[i].addTo(s, c, fmt.Sprintf("%s[%d]", field, i), before[i]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// call tells whether the items begin with a call, and thoughts before it: the
-// message before them then was not the answer.
-func (in responsesInput) call() bool {
-	for i := range in {
-		switch in[i].Type {
-		case "function_call", "custom_tool_call":
-			return true
-		case "reasoning":
-		default:
-			return false
+// beforeCalls tells of each item whether a call follows it, with nothing but
+// thoughts between: a message then was not the answer.
+func (in responsesInput) beforeCalls() []bool {
+	before := make([]bool, len(in))
+	for i, call := len(in)-1, false; i >= 0; i-- {
+		before[i] = call
+		if in[i].Type != "reasoning" {
+			call = in[i].Type == "function_call" || in[i].Type == "custom_tool_call"
 		}
 	}
-	return false
+	return before
 }
 
 // addTo adds the item. Before tells whether a call follows it.
