@@ -263,7 +263,7 @@ func (b *bench) test(ctx context.Context, depth, prompt, generate int, out bench
 		return err
 	}
 	r.stats, r.drive = after.Sub(before), driveAfter.sub(drive)
-	r.driveSpeed = (r.driveSpeed + b.meter.speed()) / 2
+	r.driveSpeed = mean(r.driveSpeed, b.meter.speed())
 	return out.write(&r)
 }
 

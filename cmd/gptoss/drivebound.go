@@ -47,15 +47,14 @@ func (m *driveMeter) find(dir string, s driveStats) {
 	if s.mounted {
 		root = s.checkpoint
 	}
-	if _, err := os.Stat(root); err != nil {
+	real, err := filepath.EvalSymlinks(root)
+	if err != nil {
 		m.unknown = root + " is no file of this machine"
 		return
 	}
-	_ = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
-			return nil // what cannot be read is not measured
-		}
-		if info, err := d.Info(); err == nil && info.Size() > m.size {
+	_ = filepath.WalkDir(real, func(path string, _ fs.DirEntry, _ error) error {
+		// What cannot be read is not measured; the files of a hub's snapshot are links.
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Size() > m.size {
 			m.path, m.size = path, info.Size()
 		}
 		return nil
@@ -67,6 +66,14 @@ func (m *driveMeter) find(dir string, s driveStats) {
 
 // measureDriveFor is how long the drive is read before each test, and after it.
 const measureDriveFor = 300 * time.Millisecond
+
+// mean is of two speeds, 0 if one is not known.
+func mean(first, second float64) float64 {
+	if first <= 0 || second <= 0 {
+		return 0
+	}
+	return (first + second) / 2
+}
 
 // speed is in bytes a second, 0 if it is not known.
 func (m *driveMeter) speed() float64 {

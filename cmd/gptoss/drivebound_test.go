@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -68,4 +70,28 @@ func TestBenchWithADriveSpeed(t *testing.T) {
 
 	_, _, err = bench("--drive-speed", "fast")
 	require.ErrorContains(t, err, "--drive-speed fast")
+}
+
+// TestDriveMeterFindsLinkedFiles: the files of a hub's snapshot are links to others.
+func TestDriveMeterFindsLinkedFiles(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "blobs"), 0o755))
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "snapshots", "a"), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "blobs", "1"), make([]byte, 1000), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "snapshots", "a", "config.json"), []byte("{}"), 0o644))
+	require.NoError(t, os.Symlink("../../blobs/1", filepath.Join(dir, "snapshots", "a", "model.safetensors")))
+	require.NoError(t, os.Symlink("snapshots/a", filepath.Join(dir, "model")))
+
+	var m driveMeter
+	m.find(filepath.Join(dir, "model"), driveStats{})
+	require.Empty(t, m.unknown)
+	require.Equal(t, "model.safetensors", filepath.Base(m.path))
+	require.EqualValues(t, 1000, m.size)
+}
+
+// TestMeanOfTwoSpeeds: what was measured once only is not known.
+func TestMeanOfTwoSpeeds(t *testing.T) {
+	require.EqualValues(t, 3, mean(2, 4))
+	require.Zero(t, mean(2, 0))
+	require.Zero(t, mean(0, 2))
 }
