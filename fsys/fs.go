@@ -137,7 +137,7 @@ func (f *FS) mountOptions() *fuse.MountOptions {
 	}
 	if f.log.Enabled(context.Background(), slog.LevelDebug) {
 		o.Debug = true // each request and its reply; the library has one logger for all it says
-		o.Logger = slog.NewLogLogger(f.log.Handler(), slog.LevelDebug)
+		o.Logger = slog.NewLogLogger(newSampled(f.log.Handler()), slog.LevelDebug)
 	}
 	if f.options.ReadOnly {
 		o.Options = append(o.Options, "ro")

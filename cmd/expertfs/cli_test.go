@@ -145,7 +145,7 @@ func TestUsageErrors(t *testing.T) {
 	for _, args := range []string{
 		"no-such-command", "mount", "mount a", "mount a b c", "mount --no-such-flag a b", "mount --ram much embed:tiny m",
 		"mount --dense some embed:tiny m", "mount --policy no-such-policy embed:tiny m", "mount -o no_such_option embed:tiny m", "mount -o ram embed:tiny m",
-		"mount -o ro=1 embed:tiny m", "mount --log-level loud embed:tiny m", "mount --mechanism magic embed:tiny m",
+		"mount -o ro=1 embed:tiny m", "mount --log-level loud embed:tiny m", "mount --log-format xml embed:tiny m", "mount --mechanism magic embed:tiny m",
 		"mount --low 0.9 --high 0.8 embed:tiny m", "mount --high 2 embed:tiny m", "mount --high 0 embed:tiny m", "mount --max-wait 0s embed:tiny m",
 		"umount", "status a b", "version x", "help nosuch", "help mount nosuch", "replay --json --csv a", "replay --ram 25% --ram-for-hit 90% a",
 		"mount --http nonsense embed:tiny m", "mount --http 127.0.0.1:99999 embed:tiny m", "web --http nonsense m", "mount --http-key-file no-such-file embed:tiny m",

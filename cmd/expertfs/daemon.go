@@ -143,8 +143,8 @@ func serveInBackground(c *mountConfig, fd string) error {
 // others may wait for its end, and the folder, which it would keep busy.
 func (c *mountConfig) letGo() error {
 	name := os.DevNull
-	if c.logFile != "" {
-		name = c.logFile // where a panic of ours is of use
+	if c.log.File != "" {
+		name = c.log.File // where a panic of ours is of use
 	}
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"expertfs"
+	"expertfs/cmd/internal/logs"
 	"expertfs/fsys/budget"
 	"expertfs/policy"
 
@@ -44,8 +45,7 @@ type mountConfig struct {
 	noPassthrough bool
 	noForecast    bool
 	foreground    bool
-	logLevel      string
-	logFile       string
+	log           logs.Options
 	repeated      []string // options given twice, in words
 	unlogged      string   // why the log is lost, found out by openLog; "" for one that is not
 

@@ -49,8 +49,7 @@ func (c *mountConfig) declare() *mountOptions {
 	f.BoolVar(&c.noPassthrough, "no-passthrough", false, "answer every read in the daemon")
 	f.StringVar(&c.http, "http", "", "show the mount while it works, and /metrics for Prometheus, at this `address`: 127.0.0.1:9464")
 	f.StringVar(&c.httpKey, "http-key-file", "", "let those see and change it who have the key in `FILE`")
-	f.StringVar(&c.logLevel, "log-level", "info", "`level` of what is logged: debug, info, warn or error")
-	f.StringVar(&c.logFile, "log-file", "", "append the log to `FILE` (default: stderr in the foreground, else syslog)")
+	c.log.Declare(f, "stderr in the foreground, else syslog")
 
 	f = &listed // in -o, where mount(8) has names for them
 	f.BoolVar(&c.allowOther, "allow_other", false, "let other users in, to read")

@@ -19,7 +19,7 @@ func TestMountOptions(t *testing.T) {
 	var want mountConfig
 	want.declare()
 	want.allowOther, want.readOnly, want.noPassthrough, want.noForecast = true, true, true, true
-	want.ram, want.policy, want.logFile = "41%", "ewma:alpha=0.5,beta=2", `a\b`
+	want.ram, want.policy, want.log.File = "41%", "ewma:alpha=0.5,beta=2", `a\b`
 	got, err := setOptions(`defaults,_netdev,nofail,x-systemd.automount,user,noatime,comment=a b,allow_other,ro,` +
 		`ram=41%,policy=ewma:alpha=0.5\,beta=2,log-file=a\\b,no-passthrough,no-forecast`)
 	require.NoError(t, err)

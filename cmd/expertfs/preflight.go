@@ -41,6 +41,9 @@ func (c *mountConfig) validate() error {
 	if !(c.low >= 0 && c.low <= c.high) {
 		return withCode(exitUsage, fmt.Errorf("--low %v: want a share of the budget from 0 to that of --high, %v", c.low, c.high))
 	}
+	if err := c.log.Check(); err != nil {
+		return withCode(exitUsage, err)
+	}
 	if c.maxWait <= 0 {
 		return withCode(exitUsage, fmt.Errorf("--max-wait %v: want a time above 0", c.maxWait))
 	}
@@ -59,7 +62,7 @@ func (c *mountConfig) validate() error {
 	if c.checkpoint, err = checkpoint.Absolute(c.checkpoint); err != nil {
 		return err
 	}
-	for _, path := range []*string{&c.point, &c.logFile, &c.trace, &c.heat, &c.cacheDir, &c.httpKey} {
+	for _, path := range []*string{&c.point, &c.log.File, &c.trace, &c.heat, &c.cacheDir, &c.httpKey} {
 		if *path == "" || path == &c.cacheDir && *path == cacheNone {
 			continue
 		}
@@ -72,7 +75,7 @@ func (c *mountConfig) validate() error {
 			return err
 		}
 	}
-	for flag, path := range map[string]string{"trace": c.trace, "heat": c.heat, "log-file": c.logFile} {
+	for flag, path := range map[string]string{"trace": c.trace, "heat": c.heat, "log-file": c.log.File} {
 		if folder, err := os.Stat(filepath.Dir(path)); path != "" && (err != nil || !folder.IsDir()) {
 			return withCode(exitUsage, fmt.Errorf("--%s %s: there is no folder %s", flag, path, filepath.Dir(path)))
 		}

@@ -21,7 +21,7 @@ func TestMountThatCannotBeAnnounced(t *testing.T) {
 	c.declare()
 	point := newPoint(t)
 	c.checkpoint, c.point, c.ram = "embed:tiny", point, "4MiB"
-	c.logFile = filepath.Join(t.TempDir(), "log")
+	c.log.File = filepath.Join(t.TempDir(), "log")
 	require.NoError(t, c.validate())
 
 	user := exec.Command("sh", "-c", `exec 3< "$0"; echo open; read line; wc -c <&3`, filepath.Join(point, someExpert))

@@ -17,6 +17,7 @@ import (
 
 	"expertfs"
 	"expertfs/cmd/internal/address"
+	"expertfs/cmd/internal/logs"
 	"expertfs/infer/harmony"
 	"expertfs/infer/server"
 
@@ -38,6 +39,7 @@ type serveOptions struct {
 	cert     string
 	certKey  string
 	messages *conversationFlags
+	log      logs.Options
 }
 
 func newServeCommand() *cobra.Command {
@@ -73,11 +75,16 @@ The first Ctrl-C lets requests under way finish, for --grace at most.`,
 	flags.StringArrayVar(&o.guard.Hosts, "allow-host", nil, "name of this machine that clients on it, such as a proxy, may use")
 	flags.StringVar(&o.cert, "tls-cert", "", "certificate, to speak TLS; with --tls-key")
 	flags.StringVar(&o.certKey, "tls-key", "", "private key of the certificate")
+	o.log.Declare(flags, "stderr")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := o.check(); err != nil {
 			return err
 		}
-		log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
+		handler, err := o.log.Open(cmd.ErrOrStderr())
+		if err != nil {
+			return err
+		}
+		log := slog.New(handler)
 		m, err := prepareChatModel(model, o.messages, log)
 		if err != nil {
 			return err
@@ -110,6 +117,9 @@ func (o *serveOptions) check() error {
 		return usageErrorf("--grace %v: must be 0 or more", o.grace)
 	case (o.cert == "") != (o.certKey == ""):
 		return usageErrorf("--tls-cert and --tls-key need each other")
+	}
+	if err := o.log.Check(); err != nil {
+		return usageError{err}
 	}
 	if o.cert != "" {
 		if _, err := tls.LoadX509KeyPair(o.cert, o.certKey); err != nil {

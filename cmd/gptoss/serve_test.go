@@ -134,6 +134,8 @@ func TestServeErrors(t *testing.T) {
 		`--threads -1: want 1 to 1024, or 0 for all processors`:               {"--model", dir, "--threads", "-1"},
 		`--batch-size 100000: want 1 to 16384 tokens`:                         {"--model", dir, "--batch-size", "100000"},
 		`--ctx-size -1: want 0 or more tokens`:                                {"--model", dir, "--ctx-size", "-1"},
+		`--log-level "loud": want debug, info, warn or error`:                 {"--model", dir, "--log-level", "loud"},
+		`--log-format "xml": want text, json or auto`:                         {"--model", dir, "--log-format", "xml"},
 		`--grace -1s: must be 0 or more`:                                      {"--model", dir, "--grace", "-1s"},
 		`--allow-origin "example.org": want * or an origin such as https://e`: {"--model", dir, "--allow-origin", "example.org"},
 		`--prefer-resident 1000: want 0 to 100 logits`:                        {"--model", dir, "--prefer-resident", "1000"},
