@@ -83,6 +83,9 @@ func source(r *Record) string {
 		parts = append(parts, r.Peer)
 	}
 	parts = append(parts, fmt.Sprintf("%s, commit %s", r.Date[:10], r.Commit))
+	if r.Load.Unknown {
+		parts = append(parts, "how busy the machine was is not recorded")
+	}
 	if r.Load.Busy {
 		parts = append(parts, fmt.Sprintf("**on a busy machine** (others used %.0f%% of the processors, load %.1f)", 100*r.Load.Others, r.Load.Average))
 	}

@@ -52,11 +52,13 @@ type Model struct {
 func (m *Model) Part() float64 { return float64(m.Layers) / float64(m.OfLayers) }
 
 // Load tells whether the machine was quiet: what share of its processors others used
-// just before the runs, at most, and the load average before the first.
+// just before the runs, at most, and the load average before the first. Unknown is
+// that of figures from before this program, of which nobody noted it.
 type Load struct {
 	Average float64 `json:"average"`
 	Others  float64 `json:"others"`
 	Busy    bool    `json:"busy,omitempty"` // too much for figures to count
+	Unknown bool    `json:"unknown,omitempty"`
 }
 
 // Measure is one quantity of one case, as many times as it was measured.
