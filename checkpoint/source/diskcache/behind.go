@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -31,7 +32,8 @@ const (
 
 // behind writes to the drive what was fetched, while its readers go on. It copies
 // what they are given: their memory is theirs. A reader never waits for it: what
-// finds no buffer is not kept.
+// finds no buffer is not kept. Fill waits for room before it fetches, as readers wait
+// for the end of a fetch.
 type behind struct {
 	c            *Cache
 	reads, fills *semaphore.Weighted // bytes of room
@@ -42,7 +44,8 @@ type behind struct {
 
 	mu sync.Mutex
 	// GUARDED BY mu.
-	free [][]byte // buffers that were used and are not
+	free   [][]byte // buffers that were used and are not
+	closed bool     // the queue is
 }
 
 // write is a range that is being written. It is in file.pending until its end, so
@@ -52,6 +55,7 @@ type write struct {
 	file *file
 	buf  []byte
 	room *semaphore.Weighted // that the buffer takes of
+	over chan struct{}       // closed when it is on the drive, or has failed
 }
 
 func newBehind(c *Cache, writing func() error) *behind {
@@ -71,23 +75,49 @@ func (b *behind) start() {
 	}
 }
 
-// close ends when all is written. Nothing may be fetched any more.
+// errClosed is why nothing is kept of what is fetched while a cache is closed.
+var errClosed = errors.New("the cache was closed")
+
+// close ends when all is written. What is fetched from now on is not kept.
 func (b *behind) close() {
+	b.mu.Lock()
+	b.closed = true
 	close(b.queue)
+	b.mu.Unlock()
 	b.writers.Wait()
 	b.trim()
 }
 
-// flush waits until what was taken before is written.
+func (b *behind) isClosed() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.closed
+}
+
+// enqueue has a write done, unless nothing is written any more.
+func (b *behind) enqueue(w *write) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.closed {
+		b.queue <- w // as there is room for its bytes, there is one in the queue
+	}
+	return !b.closed
+}
+
+// flush waits until what was taken before is written. It takes no room, which others
+// would not find meanwhile.
 func (b *behind) flush(ctx context.Context) error {
-	for _, all := range []struct {
-		of *semaphore.Weighted
-		n  int64
-	}{{b.fills, fillRoom}, {b.reads, readRoom}} {
-		if err := all.of.Acquire(ctx, all.n); err != nil {
-			return context.Cause(ctx)
+	for _, f := range b.c.keeper.all() {
+		f.mu.Lock()
+		pending := slices.Clone(f.pending)
+		f.mu.Unlock()
+		for _, w := range pending {
+			select {
+			case <-w.over:
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
 		}
-		all.of.Release(all.n)
 	}
 	return nil
 }
@@ -110,30 +140,29 @@ func room(e extent) int64 {
 	return (e.len() + block - 1) / block * block
 }
 
-// take takes a range of a file to be written, of bytes that follow each other from
-// off on in pieces. Fill waits for room, readers do not.
-func (b *behind) take(ctx context.Context, f *file, g extent, fill bool, off int64, pieces [][]byte) {
-	parts := cut(g)
-	if fill {
-		for _, e := range parts {
-			// One by one: a range may be more than there is room for.
-			if b.fills.Acquire(ctx, room(e)) != nil {
-				return
-			}
-			b.put(f, e, b.fills, off, pieces)
+// roomFor is what the buffers of ranges take.
+func roomFor(gaps []extent) (n int64) {
+	for _, g := range gaps {
+		for _, e := range cut(g) {
+			n += room(e)
 		}
-		return
 	}
-	n := int64(0)
-	for _, e := range parts {
-		n += room(e)
-	}
-	if !b.reads.TryAcquire(n) {
+	return n
+}
+
+// take takes a range of a file to be written, of bytes that follow each other from
+// off on in pieces. Its room is of ahead, which has as much; of a reader, for which
+// that is nil, it is what is free.
+func (b *behind) take(f *file, g extent, ahead *int64, off int64, pieces [][]byte) {
+	n, from := roomFor([]extent{g}), b.fills
+	if ahead != nil {
+		*ahead -= n
+	} else if from = b.reads; !from.TryAcquire(n) {
 		b.skipped.Add(g.len())
 		return
 	}
-	for _, e := range parts {
-		b.put(f, e, b.reads, off, pieces)
+	for _, e := range cut(g) {
+		b.put(f, e, from, off, pieces)
 	}
 }
 
@@ -152,7 +181,7 @@ func (b *behind) put(f *file, e extent, from *semaphore.Weighted, off int64, pie
 		b.skipped.Add(e.len())
 		return
 	}
-	w := &write{e, f, buf[:e.len()], from}
+	w := &write{e, f, buf[:e.len()], from, make(chan struct{})}
 	for _, p := range pieces {
 		if lo, hi := max(off, e.lo), min(off+int64(len(p)), e.hi); lo < hi {
 			copy(w.buf[lo-e.lo:], p[lo-off:hi-off])
@@ -160,9 +189,16 @@ func (b *behind) put(f *file, e extent, from *semaphore.Weighted, off int64, pie
 		off += int64(len(p))
 	}
 	f.mu.Lock()
-	f.pending = append(f.pending, w)
+	kept := b.enqueue(w)
+	if kept {
+		f.pending = append(f.pending, w)
+	}
 	f.mu.Unlock()
-	b.queue <- w // as there is room for its bytes, there is one in the queue
+	if !kept {
+		c.used.Add(-e.len())
+		b.giveBack(w)
+		b.trim()
+	}
 }
 
 // write puts a range on the drive.
@@ -181,13 +217,19 @@ func (b *behind) write(w *write) {
 	if err != nil {
 		c.fail(f.info.Name, err)
 	}
+	b.giveBack(w)
+	close(w.over)
+	c.keeper.kick()
+}
+
+// giveBack gives buffer and room of a write back, which is over.
+func (b *behind) giveBack(w *write) {
 	if w.len() > smallBuffer {
 		b.mu.Lock()
 		b.free = append(b.free, w.buf[:behindBuffer])
 		b.mu.Unlock()
 	}
 	w.room.Release(room(w.extent))
-	c.keeper.kick()
 }
 
 // writeOut writes past the page cache where that can be: the bytes are in RAM

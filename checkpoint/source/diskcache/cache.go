@@ -180,7 +180,8 @@ func (c *Cache) Open(name string) (source.Source, error) {
 	return source.Ahead(&handle{file: f}), nil
 }
 
-// Close writes down what is there and ends. The sources must not be read any more.
+// Close writes down what is there and ends. Who still reads a source has its bytes of
+// the place, and they are not kept.
 func (c *Cache) Close() error { return c.release() }
 
 // Abandon ends a cache of a place in which there is no checkpoint. What was begun for
@@ -190,7 +191,7 @@ func (c *Cache) Abandon() error {
 		return c.release()
 	}
 	names := []string{c.control(manifestName), c.control(journalName)}
-	for _, f := range c.files {
+	for _, f := range c.keeper.all() {
 		names = append(names, f.path(), f.path()+partSuffix, filepath.Dir(f.path()))
 	}
 	c.behind.close()
@@ -209,7 +210,7 @@ func (c *Cache) release() error {
 
 // closeFiles closes what is open, the lock last.
 func (c *Cache) closeFiles() (err error) {
-	for _, f := range c.files {
+	for _, f := range c.keeper.all() {
 		err = errors.Join(err, f.close())
 	}
 	if c.lock != nil {

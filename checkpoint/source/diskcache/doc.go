@@ -29,8 +29,9 @@
 // fetched into the reader's own memory, and copied into a buffer from which it is
 // written behind the reader's back (behind.go). Others are served from the buffer
 // until it is on the drive. Of buffers there is a bounded number: what finds none is
-// not kept, but Fill waits. One goroutine, the keeper, syncs what was written and tells the journal, evicts
-// beyond the limit, and completes files. Nobody else changes journal and manifest.
+// not kept; Fill waits for one before it fetches, so that no reader waits with it. One
+// goroutine, the keeper, syncs what was written and tells the journal, evicts beyond
+// the limit, and completes files. Nobody else changes journal and manifest.
 //
 // Of two mounts of a place the first writes. Others share a cache that is complete,
 // and do without one that is not.

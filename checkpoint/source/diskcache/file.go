@@ -30,6 +30,7 @@ type file struct {
 	flights []*flight // ranges that are being fetched or evicted
 	whole   bool      // under its own name: all of it is there, and was verified
 	opened  int       // sources of it that are not closed
+	closed  bool      // for good: the drive is read and written no more
 	data    *os.File  // nil before it is needed
 	direct  int       // the same for writing past the page cache; 0 before it is needed, -1 for none
 }
@@ -48,6 +49,9 @@ func (f *file) path() string { return filepath.Join(f.c.dir, filepath.FromSlash(
 // open returns the file on the drive, for reading and writing, and makes it when
 // there is none. f.mu is held.
 func (f *file) open() (*os.File, error) {
+	if f.closed {
+		return nil, errClosed
+	}
 	if f.data != nil {
 		return f.data, nil
 	}
@@ -78,6 +82,7 @@ func (f *file) open() (*os.File, error) {
 func (f *file) close() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.closed = true
 	if f.data == nil {
 		return nil
 	}
@@ -96,14 +101,12 @@ func (f *file) has(e extent) bool {
 }
 
 // near tells whether a range can be read without the network.
-func (f *file) near(e extent) bool {
+func (f *file) near(e extent) bool { return len(f.lacks(e)) == 0 }
+
+// lacks returns what of a range has to be fetched.
+func (f *file) lacks(e extent) []extent {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.have.covers(e) || len(f.gaps(e)) == 0
-}
-
-// gaps returns what of a range has to be fetched. f.mu is held.
-func (f *file) gaps(e extent) []extent {
 	gaps := extents(f.have.gaps(e))
 	for _, w := range f.pending {
 		gaps.remove(w.extent)
@@ -118,7 +121,8 @@ func (f *file) forgetPending(w *write) {
 }
 
 // read reads len(p) bytes, all of which are in the file. local reads what is on the
-// drive. fill is for Fill, which waits until what it fetches can be kept.
+// drive. fill is for Fill, which waits until what it fetches can be kept: p is no longer
+// than fillPart then, whose gaps have room at once however they lie.
 func (f *file) read(ctx context.Context, p []byte, off int64, fill bool, local func() (int, error)) (int, error) {
 	want := extent{off, min(off+int64(len(p)), f.info.Size)}
 	if want.len() <= 0 {
@@ -151,6 +155,16 @@ func (f *file) read(ctx context.Context, p []byte, off int64, fill bool, local f
 // else was about to, so that it may be there now.
 func (f *file) fetch(ctx context.Context, want extent, p []byte, fill bool) (again bool, err error) {
 	around := want.outside(f.info.Size)
+	var ahead *int64 // room that Fill has taken before the flight begins, for whose end readers wait
+	if fill {
+		ahead = new(int64)
+		*ahead = roomFor(f.lacks(around))
+		fills := f.c.behind.fills
+		if fills.Acquire(ctx, *ahead) != nil {
+			return false, context.Cause(ctx)
+		}
+		defer func() { fills.Release(*ahead) }() // what is left of it
+	}
 	mine, other := f.depart(around)
 	if other != nil {
 		select {
@@ -161,9 +175,10 @@ func (f *file) fetch(ctx context.Context, want extent, p []byte, fill bool) (aga
 		}
 	}
 	defer f.land(mine)
-	f.mu.Lock()
-	gaps := f.gaps(around)
-	f.mu.Unlock()
+	gaps := f.lacks(around)
+	if fill && roomFor(gaps) > *ahead {
+		return true, nil // some of it was given up meanwhile
+	}
 	at := want.lo
 	for i, g := range gaps {
 		next := want.hi
@@ -182,7 +197,7 @@ func (f *file) fetch(ctx context.Context, want extent, p []byte, fill bool) (aga
 				return false, err
 			}
 		}
-		if err := f.fetchGap(ctx, g, ask, want, p, fill); err != nil {
+		if err := f.fetchGap(ctx, g, ask, want, p, ahead); err != nil {
 			return false, err
 		}
 		at = max(at, ask.hi)
@@ -257,7 +272,7 @@ func (f *file) refetch(ctx context.Context, p []byte, off int64, why error) erro
 
 // fetchGap fetches ask, in which is a gap: what p wants of it into p. The gap is
 // kept. That it cannot be is no error: it was read.
-func (f *file) fetchGap(ctx context.Context, gap, ask, want extent, p []byte, fill bool) error {
+func (f *file) fetchGap(ctx context.Context, gap, ask, want extent, p []byte, ahead *int64) error {
 	var parts [][]byte
 	if n := min(want.lo, ask.hi) - ask.lo; n > 0 {
 		parts = append(parts, make([]byte, n))
@@ -272,7 +287,7 @@ func (f *file) fetchGap(ctx context.Context, gap, ask, want extent, p []byte, fi
 		return err
 	}
 	if c := f.c; c.writes && c.stopped.Load() == nil {
-		c.behind.take(ctx, f, gap, fill, ask.lo, parts)
+		c.behind.take(f, gap, ahead, ask.lo, parts)
 	}
 	return nil
 }

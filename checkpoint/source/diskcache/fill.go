@@ -15,7 +15,7 @@ import (
 // which the memory for all is little.
 const (
 	fillWorkers = 32
-	fillPart    = 1 << 20
+	fillPart    = 1 << 20 // whatever of it is there, the rest takes less than fillRoom
 )
 
 // Own notes that the checkpoint is open, so that its files are known: those with
@@ -132,6 +132,9 @@ func (c *Cache) Fill(ctx context.Context, rs []Range, progress func(n int64)) er
 func (c *Cache) keeping() error {
 	if why := c.stopped.Load(); why != nil {
 		return fmt.Errorf("the cache keeps nothing: %s", *why)
+	}
+	if c.behind.isClosed() {
+		return errClosed
 	}
 	return nil
 }
