@@ -49,11 +49,11 @@ func (b *blocks) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 }
 
 // readBlocks reads blocks within a block. It tells whether there are such.
-func readBlocks(value jsontext.Value) (inner blocks, ok bool, err error) {
+func (c *conversation) readBlocks(value jsontext.Value) (inner blocks, ok bool, err error) {
 	if isNeutral(value) {
 		return nil, true, nil
 	}
-	err = json.Unmarshal(value, &inner, decoding, counting())
+	err = json.Unmarshal(value, &inner, decoding, counting(&c.entries))
 	var bound *apiError
 	if err != nil && !errors.As(err, &bound) {
 		return nil, false, nil
@@ -63,11 +63,11 @@ func readBlocks(value jsontext.Value) (inner blocks, ok bool, err error) {
 
 // text returns the texts of blocks. What is no text is refused, or else told of in
 // words as far as it is known.
-func (b blocks) text(s *Server, field string, told bool) (string, error) {
+func (b blocks) text(s *Server, c *conversation, field string, told bool) (string, error) {
 	texts := make([]string, len(b))
 	for i := range b {
 		at := fmt.Sprintf("%s[%d]", field, i)
-		text, ok, err := b[i].words(s, at, told)
+		text, ok, err := b[i].words(s, c, at, told)
 		if err != nil {
 			return "", err
 		}
@@ -80,19 +80,19 @@ func (b blocks) text(s *Server, field string, told bool) (string, error) {
 }
 
 // plain is text for blocks that may not have blocks themselves.
-func (b blocks) plain(s *Server, field string, told bool) (string, error) {
+func (b blocks) plain(s *Server, c *conversation, field string, told bool) (string, error) {
 	for i := range b {
 		if b[i].Type == "document" || b[i].Type == "search_result" {
 			at := fmt.Sprintf("%s[%d]", field, i)
 			return "", badRequest(at, "%s: content of type %q is not supported, only text", at, b[i].Type)
 		}
 	}
-	return b.text(s, field, told)
+	return b.text(s, c, field, told)
 }
 
 // words returns the text of a block. It tells whether the block is text, or can
 // be said in words.
-func (b *block) words(s *Server, field string, told bool) (text string, ok bool, err error) {
+func (b *block) words(s *Server, c *conversation, field string, told bool) (text string, ok bool, err error) {
 	switch b.Type {
 	case "text":
 		return b.Text, true, nil
@@ -102,14 +102,14 @@ func (b *block) words(s *Server, field string, told bool) (text string, ok bool,
 		return string(b.Extra), true, nil
 	case "search_result":
 		var source string
-		inner, ok, err := readBlocks(b.Content)
+		inner, ok, err := c.readBlocks(b.Content)
 		if err != nil || !ok || json.Unmarshal(b.Source, &source, decoding) != nil {
 			return "", false, err
 		}
-		text, err := inner.plain(s, field+".content", told)
+		text, err := inner.plain(s, c, field+".content", told)
 		return joinParts([]string{b.Title, source, text}), err == nil, err
 	case "document":
-		if text, ok, err := b.document(s, field, told); ok || err != nil {
+		if text, ok, err := b.document(s, c, field, told); ok || err != nil {
 			return joinParts([]string{b.Title, b.Context, text}), ok, err
 		}
 	}
@@ -123,7 +123,7 @@ func (b *block) words(s *Server, field string, told bool) (text string, ok bool,
 }
 
 // document returns the text of a document, if it is text.
-func (b *block) document(s *Server, field string, told bool) (text string, ok bool, err error) {
+func (b *block) document(s *Server, c *conversation, field string, told bool) (text string, ok bool, err error) {
 	var source struct {
 		Type    string         `json:"type"`
 		Data    string         `json:"data"`
@@ -136,11 +136,11 @@ func (b *block) document(s *Server, field string, told bool) (text string, ok bo
 	case "text":
 		return source.Data, true, nil
 	case "content":
-		inner, ok, err := readBlocks(source.Content)
+		inner, ok, err := c.readBlocks(source.Content)
 		if err != nil || !ok {
 			return "", false, err
 		}
-		text, err := inner.plain(s, field+".source.content", told)
+		text, err := inner.plain(s, c, field+".source.content", told)
 		return text, err == nil, err
 	}
 	return "", false, nil
@@ -148,22 +148,23 @@ func (b *block) document(s *Server, field string, told bool) (text string, ok bo
 
 // result returns the text of what a tool has found. What is no content at all is
 // shown as JSON.
-func (b *block) result(s *Server, field string) (string, error) {
-	inner, ok, err := readBlocks(b.Content)
+func (b *block) result(s *Server, c *conversation) (string, error) {
+	inner, ok, err := c.readBlocks(b.Content)
 	if err != nil {
 		return "", err
 	}
+	texts := make([]string, len(inner))
 	for i := range inner {
-		_, known, err := inner[i].words(s, field, true)
+		text, known, err := inner[i].words(s, c, fmt.Sprintf("%s.content[%d]", b.field, i), true)
 		if err != nil {
 			return "", err
 		}
-		ok = ok && known
+		texts[i], ok = text, ok && known
 	}
 	if !ok {
 		return string(b.Content), nil
 	}
-	return inner.text(s, field+".content", true)
+	return joinParts(texts), nil
 }
 
 // elsewhere tells whether a block says what others have done: tools that other
@@ -190,7 +191,11 @@ func (b *block) addTo(s *Server, c *conversation, field string) (bool, error) {
 		return true, nil
 	case "compaction": // what is left of a conversation
 		for i := range b.Changes {
-			if _, err := b.Changes[i].addTo(s, c, fmt.Sprintf("%s.tool_changes[%d]", field, i)); err != nil {
+			at := fmt.Sprintf("%s.tool_changes[%d]", field, i)
+			if b.Changes[i].Type == b.Type {
+				return true, badRequest(at, "%s: a compaction within a compaction is not supported", at)
+			}
+			if _, err := b.Changes[i].addTo(s, c, at); err != nil {
 				return true, err
 			}
 		}
@@ -223,7 +228,7 @@ func (m *blockMessage) addTo(s *Server, c *conversation, field string) error {
 	case "user":
 		return rest.addUser(s, c)
 	case "system":
-		text, err := rest.text(s, field+".content", false)
+		text, err := rest.text(s, c, field+".content", false)
 		c.instruct(text)
 		return err
 	case "assistant":
@@ -265,7 +270,7 @@ func (b blocks) addUser(s *Server, c *conversation) error {
 	for i := range b {
 		one := &b[i]
 		if one.Type != "tool_result" {
-			text, ok, err := one.words(s, one.field, false)
+			text, ok, err := one.words(s, c, one.field, false)
 			if err != nil {
 				return err
 			}
@@ -275,7 +280,7 @@ func (b blocks) addUser(s *Server, c *conversation) error {
 			said = append(said, text)
 			continue
 		}
-		text, err := one.result(s, one.field)
+		text, err := one.result(s, c)
 		if err != nil {
 			return err
 		}

@@ -16,6 +16,7 @@ type conversation struct {
 	instructions []string
 	messages     []harmony.Message
 	calls        madeCalls
+	entries      int // that may still be read out of members of the request
 	tools        []tool
 	schemas      int // bytes of the tools' parameters
 	choice       choice
@@ -76,7 +77,7 @@ const (
 
 // newConversation returns a conversation without a word.
 func newConversation() *conversation {
-	return &conversation{effort: harmony.Medium, parallel: true}
+	return &conversation{effort: harmony.Medium, parallel: true, entries: mostEntries}
 }
 
 func (c *conversation) add(h harmony.Header, text string) {

@@ -43,7 +43,8 @@ func (s *Server) decode(w http.ResponseWriter, r *http.Request, v any) error {
 	}
 	body := http.MaxBytesReader(w, r.Body, maxBody)
 	d := jsontext.NewDecoder(body, decoding)
-	err := json.UnmarshalDecode(d, v, decoding, counting())
+	entries := mostEntries
+	err := json.UnmarshalDecode(d, v, decoding, counting(&entries))
 	if err == nil {
 		if _, more := d.ReadToken(); !errors.Is(more, io.EOF) {
 			err = more
@@ -256,6 +257,9 @@ func or[T any](field *T, otherwise T) T {
 func isNeutral(value jsontext.Value, neutral ...string) bool {
 	if value == nil || value.Kind() == 'n' {
 		return true
+	}
+	if len(neutral) == 0 {
+		return false
 	}
 	short := value.Clone()
 	if short.Compact() != nil {

@@ -69,13 +69,14 @@ func counted(n *integer) (int, error) {
 // together. Each takes much more memory than its text: two bytes can be a message.
 const mostEntries = 1 << 15
 
-// counting returns the option of decoding that refuses requests with more.
-func counting() json.Options {
-	left := mostEntries
+// counting returns the option of decoding that refuses more than left entries, and
+// counts them down. A body has one count, and the lists that are read later out of
+// its members, as blocks within blocks, have one together.
+func counting(left *int) json.Options {
 	return json.WithUnmarshalers(json.JoinUnmarshalers(
-		entry[chatMessage](&left), entry[chatCall](&left), entry[chatTool](&left), entry[part](&left),
-		entry[inputItem](&left), entry[responsesTool](&left),
-		entry[blockMessage](&left), entry[block](&left), entry[messagesTool](&left)))
+		entry[chatMessage](left), entry[chatCall](left), entry[chatTool](left), entry[part](left),
+		entry[inputItem](left), entry[responsesTool](left),
+		entry[blockMessage](left), entry[block](left), entry[messagesTool](left)))
 }
 
 // entry counts values of a type, and leaves the reading of them to others.

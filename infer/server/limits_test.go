@@ -15,6 +15,14 @@ func TestManyEntriesCostLittle(t *testing.T) {
 	many := func(head, entry, tail string) string {
 		return head + strings.Repeat(entry+",", (4<<20)/(len(entry)+1)) + entry + tail
 	}
+	found := func(content string) string {
+		return `{"max_tokens": 1, "messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "f"}]},
+			{"role": "user", "content": [{"type": "tool_result", "tool_use_id": "a", "content": ` + content + `}]}]}`
+	}
+	within := func(n int, head, inner, tail string) string {
+		return strings.Repeat(head, n) + inner + strings.Repeat(tail, n)
+	}
+	leaf := `"` + strings.Repeat("a", 2<<20) + `"`
 	const user = `{"messages": [{"role": "user", "content": "x"}], `
 	for _, c := range []struct{ path, body, want string }{
 		{"chat/completions", many(`{"messages": [`, `{}`, `]}`), "more than 32768 messages"},
@@ -40,6 +48,13 @@ func TestManyEntriesCostLittle(t *testing.T) {
 		{"messages", many(`{"max_tokens": 1, "messages": [{"role": "user", "content": [{"type": "document", "source": {"type": "content", "content": [`, `{}`, `]}}]}]}`), "more than 32768 messages"},
 		{"chat/completions", many(user+`"tools": [{"function": {"name": "f", "parameters": {"x": [`, `1`, `]}}}]}`), "more than 2097152 bytes"},
 		{"chat/completions", many(user+`"response_format": {"type": "json_schema", "json_schema": {"schema": {"x": [`, `1`, `]}}}}`), "more than 2097152 bytes"},
+		{"messages", found(within(100, `[{"type": "search_result", "source": "s", "content": `, leaf, `}]`)),
+			`messages[2].content[0].content[0].content[0]: content of type \"search_result\" is not supported, only text`},
+		{"messages", found(within(100, `[{"type": "document", "source": {"type": "content", "content": `, leaf, `}}]`)), `content of type \"document\" is not supported`},
+		{"messages", found(many(`[`, `{"type": "search_result", "source": "s", "content": [`+strings.Repeat(`{"type": "text"},`, 1000)+`{"type": "text"}]}`, `]`)), "more than 32768 messages"},
+		{"messages", `{"messages": [{"role": "user", "content": ` + within(2000, `[{"type": "compaction", "tool_changes": `, `[]`, `}]`) + `}]}`,
+			"messages[0].content[0].tool_changes[0]: a compaction within a compaction is not supported"},
+		{"responses", many(`{"input": [`, `{"type": "additional_tools", "tools": [`+strings.Repeat(`{"type": "web_search"},`, 1000)+`{"type": "web_search"}]}`, `]}`), "more than 32768 messages"},
 		{"chat/completions", `{"metadata": ` + strings.Repeat("[", 100000), "not valid JSON"},
 		{"detokenize", many(`{"tokens": [`, `1`, `]}`), "more than 1048576 entries"},
 	} {

@@ -165,7 +165,7 @@ func (q *messagesRequest) conversation(s *Server) (*conversation, error) {
 			return nil, err
 		}
 	}
-	system, err := q.System.text(s, "system", false)
+	system, err := q.System.text(s, c, "system", false)
 	if err != nil {
 		return nil, err
 	}

@@ -127,7 +127,7 @@ func (it *inputItem) addTo(s *Server, c *conversation, field string, before bool
 		return c.result(field+".call_id", it.CallID, "", it.Output.result())
 	case "additional_tools", "tool_search_output":
 		var tools []responsesTool
-		if err := it.read(s, field+".tools", it.Tools, &tools); err != nil {
+		if err := it.read(s, c, field+".tools", it.Tools, &tools); err != nil {
 			return err
 		}
 		return c.addTools(s, tools)
@@ -158,10 +158,10 @@ var itemsOfOthers = map[string]bool{
 func (it *inputItem) configure(s *Server, c *conversation, field string) error {
 	var r *responsesReasoning
 	var t *responsesText
-	if err := it.read(s, field+".reasoning", it.Reasoning, &r); err != nil {
+	if err := it.read(s, c, field+".reasoning", it.Reasoning, &r); err != nil {
 		return err
 	}
-	if err := it.read(s, field+".text", it.Text, &t); err != nil {
+	if err := it.read(s, c, field+".text", it.Text, &t); err != nil {
 		return err
 	}
 	if err := c.setReasoning(field+".reasoning", r); err != nil {
@@ -171,11 +171,11 @@ func (it *inputItem) configure(s *Server, c *conversation, field string) error {
 }
 
 // read reads a member of the item into v.
-func (it *inputItem) read(s *Server, field string, value jsontext.Value, v any) error {
+func (it *inputItem) read(s *Server, c *conversation, field string, value jsontext.Value, v any) error {
 	if isNeutral(value) {
 		return nil
 	}
-	if err := json.Unmarshal(value, v, decoding, counting()); err != nil {
+	if err := json.Unmarshal(value, v, decoding, counting(&c.entries)); err != nil {
 		return s.explainAt(field, err)
 	}
 	return nil
