@@ -1,11 +1,11 @@
 package bench
 
 import (
-	"expertfs/cmd/internal/limits"
-
 	"encoding/binary"
 	"math/rand/v2"
 	"testing"
+
+	"expertfs/cmd/internal/limits"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
