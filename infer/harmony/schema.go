@@ -2,17 +2,18 @@ package harmony
 
 import (
 	"bytes"
-	"strings"
+	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
 
 // node is a JSON value whose objects keep the order of their members.
 type node struct {
-	kind  jsontext.Kind // of the value; '{' and '[' for objects and lists
-	text  string        // of a string, or the JSON of another plain value
-	names []string      // of an object
-	list  []*node       // the values of an object, or of a list
+	kind  jsontext.Kind  // of the value; '{' and '[' for objects and lists
+	text  string         // of a string, or the JSON of another plain value
+	names []string       // of an object
+	list  []*node        // the values of an object, or of a list
+	index map[string]int // of names, where there are many; made when it is first needed
 }
 
 // parseSchema reads a JSON value; nil if there is none.
@@ -62,13 +63,28 @@ func (n *node) get(name string) *node {
 	if n == nil || n.kind != '{' {
 		return nil
 	}
-	for i, have := range n.names {
-		if have == name {
+	if len(n.names) <= fewNames {
+		if i := slices.Index(n.names, name); i >= 0 {
 			return n.list[i]
 		}
+		return nil
+	}
+	if n.index == nil {
+		n.index = make(map[string]int, len(n.names))
+		for i, have := range n.names {
+			if _, ok := n.index[have]; !ok {
+				n.index[have] = i
+			}
+		}
+	}
+	if i, ok := n.index[name]; ok {
+		return n.list[i]
 	}
 	return nil
 }
+
+// fewNames are looked through faster than an index is made.
+const fewNames = 32
 
 // string returns the text of a string, or nothing.
 func (n *node) string() string {
@@ -94,15 +110,6 @@ func (n *node) members() []string {
 	return n.names
 }
 
-func (n *node) has(text string) bool {
-	for _, item := range n.items() {
-		if item.string() == text {
-			return true
-		}
-	}
-	return false
-}
-
 // isObject tells whether a schema describes objects.
 func (n *node) isObject() bool {
 	t := n.get("type")
@@ -110,24 +117,27 @@ func (n *node) isObject() bool {
 }
 
 // json writes n as JSON, without blanks.
-func (n *node) json() string {
+func (n *node) json() string { return string(n.appendJSON(nil)) }
+
+// appendJSON appends to one text: lists within each other may be thousands deep.
+func (n *node) appendJSON(text []byte) []byte {
 	switch n.kind {
 	case '"':
-		quoted, _ := jsontext.AppendQuote(nil, n.text)
-		return string(quoted)
+		text, _ = jsontext.AppendQuote(text, n.text)
+		return text
 	case '{', '[':
-		parts := make([]string, len(n.list))
+		text = append(text, byte(n.kind))
 		for i, item := range n.list {
-			parts[i] = item.json()
-			if n.kind == '{' {
-				name, _ := jsontext.AppendQuote(nil, n.names[i])
-				parts[i] = string(name) + ":" + parts[i]
+			if i > 0 {
+				text = append(text, ',')
 			}
+			if n.kind == '{' {
+				text, _ = jsontext.AppendQuote(text, n.names[i])
+				text = append(text, ':')
+			}
+			text = item.appendJSON(text)
 		}
-		if n.kind == '{' {
-			return "{" + strings.Join(parts, ",") + "}"
-		}
-		return "[" + strings.Join(parts, ",") + "]"
+		return append(text, byte(n.kind)+2) // the bracket that closes it
 	}
-	return n.text
+	return append(text, n.text...)
 }

@@ -32,7 +32,8 @@ func signature(parameters []byte) string {
 	if schema == nil || schema.isObject() && len(schema.get("properties").members()) == 0 {
 		return "()"
 	}
-	t := typescript{root: schema}
+	left := longest
+	t := typescript{root: schema, left: &left}
 	return "(_: " + t.typeOf(schema, "", 0) + ")"
 }
 

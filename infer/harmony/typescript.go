@@ -1,21 +1,37 @@
 package harmony
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // typescript renders JSON schemas in the dialect of TypeScript in which the
 // models were shown tools. Keywords that the dialect lacks are left out.
 type typescript struct {
 	root *node // where references start
+	left *int  // of longest
 }
 
 // deepest bounds how far types are written out: a schema may refer to itself.
 const deepest = 16
 
+// longest bounds the names that are read and the bytes that are written for the
+// types of one schema, those within others again for each: references to the same
+// few types could make a text of any length. No context holds as much.
+const longest = 16 << 20
+
 // typeOf renders one schema. Lines after the first begin with indent.
 func (t typescript) typeOf(s *node, indent string, depth int) string {
-	if depth > deepest {
+	if depth > deepest || *t.left <= 0 {
 		return "any"
 	}
+	*t.left -= len(s.members())
+	text := t.write(s, indent, depth)
+	*t.left -= len(text)
+	return text
+}
+
+func (t typescript) write(s *node, indent string, depth int) string {
 	if ref := s.get("$ref").string(); ref != "" {
 		return t.typeOf(t.resolve(ref), indent, depth+1)
 	}
@@ -62,16 +78,10 @@ func (t typescript) typeOf(s *node, indent string, depth int) string {
 // several renders a list of types, as ["string", "null"].
 func (t typescript) several(s *node, types []*node, indent string, depth int) string {
 	var all []string
+	one := *s
+	one.list = slices.Clone(s.list)
 	for _, kind := range types {
-		one := *s
-		one.names, one.list = nil, nil
-		for i, name := range s.names {
-			value := s.list[i]
-			if name == "type" {
-				value = kind
-			}
-			one.names, one.list = append(one.names, name), append(one.list, value)
-		}
+		one.list[slices.Index(s.names, "type")] = kind
 		if name := kind.string(); name == "object" || name == "array" {
 			all = append(all, t.typeOf(&one, indent, depth+1))
 		} else {
@@ -116,10 +126,13 @@ func (t typescript) object(s *node, indent string, depth int) string {
 	var b strings.Builder
 	comment(&b, indent, s.get("description").string())
 	b.WriteString("{\n")
-	properties, required := s.get("properties"), s.get("required")
+	properties, required := s.get("properties"), make(map[string]bool)
+	for _, name := range s.get("required").items() {
+		required[name.string()] = true
+	}
 	for i, name := range properties.members() {
 		mark := "?"
-		if required.has(name) {
+		if required[name] {
 			mark = ""
 		}
 		t.property(&b, name+mark, properties.list[i], indent, depth)

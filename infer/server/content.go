@@ -242,22 +242,20 @@ func (c *conversation) openAIChoice(value jsontext.Value) error {
 		}
 		return c.choose(field, mode)
 	}
-	type named struct {
-		Name     string    `json:"name"`
-		Function chatNamed `json:"function"`
-		Custom   chatNamed `json:"custom"`
-	}
 	type allowed struct {
-		Mode  string  `json:"mode"`
-		Tools []named `json:"tools"`
+		Mode  string     `json:"mode"`
+		Tools namedTools `json:"tools"`
 	}
 	var v struct {
 		Type string `json:"type"`
-		named
+		namedTool
 		allowed
 		AllowedTools *allowed `json:"allowed_tools"`
 	}
-	if err := json.Unmarshal(value, &v, decoding); err != nil {
+	var bound *apiError
+	if err := json.Unmarshal(value, &v, decoding); errors.As(err, &bound) {
+		return badRequest(field, "%s: %s", field, bound.Message)
+	} else if err != nil {
 		return badRequest(field, "tool_choice is neither a word nor an object that names a tool")
 	}
 	switch v.Type {
@@ -274,6 +272,28 @@ func (c *conversation) openAIChoice(value jsontext.Value) error {
 		return c.choose(field, choiceNames[a.Mode], names...)
 	}
 	return badRequest(field, "tool_choice of type %q is not supported", shorten(v.Type))
+}
+
+// namedTool names a tool in any of three ways.
+type namedTool struct {
+	Name     string    `json:"name"`
+	Function chatNamed `json:"function"`
+	Custom   chatNamed `json:"custom"`
+}
+
+// namedTools are no more than a request may have tools.
+type namedTools []namedTool
+
+func (n *namedTools) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	if d.PeekKind() != '[' {
+		return json.UnmarshalDecode(d, (*[]namedTool)(n))
+	}
+	return readList(d, mostTools, func() error {
+		var one namedTool
+		err := json.UnmarshalDecode(d, &one)
+		*n = append(*n, one)
+		return err
+	})
 }
 
 var choiceNames = map[string]choiceMode{"auto": choiceAuto, "none": choiceNone, "required": choiceRequired, "any": choiceRequired}

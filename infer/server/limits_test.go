@@ -55,6 +55,7 @@ func TestManyEntriesCostLittle(t *testing.T) {
 		{"messages", `{"messages": [{"role": "user", "content": ` + within(2000, `[{"type": "compaction", "tool_changes": `, `[]`, `}]`) + `}]}`,
 			"messages[0].content[0].tool_changes[0]: a compaction within a compaction is not supported"},
 		{"responses", many(`{"input": [`, `{"type": "additional_tools", "tools": [`+strings.Repeat(`{"type": "web_search"},`, 1000)+`{"type": "web_search"}]}`, `]}`), "more than 32768 messages"},
+		{"chat/completions", many(user+`"tool_choice": {"type": "allowed_tools", "tools": [`, `{}`, `]}}`), "tool_choice: the list has more than 1024 entries"},
 		{"chat/completions", `{"metadata": ` + strings.Repeat("[", 100000), "not valid JSON"},
 		{"detokenize", many(`{"tokens": [`, `1`, `]}`), "more than 1048576 entries"},
 	} {
