@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"expertfs"
 	"expertfs/policy"
@@ -67,7 +68,7 @@ func Load(path, model string, s expertfs.Shape) (*policy.Heat, error) {
 }
 
 func read(path string) (*file, error) {
-	r, err := os.Open(path)
+	r, err := openNow(path)
 	if err != nil {
 		return nil, err
 	}
@@ -139,6 +140,12 @@ func Save(path, model string, s expertfs.Shape, h *policy.Heat) error {
 		return fmt.Errorf("write heat: %w", err)
 	}
 	return replace(path, append(text, '\n'))
+}
+
+// openNow opens a file to be read. It does not wait for the writer of a FIFO, as
+// os.Open does: what stands at a path is looked at before anything is read from it.
+func openNow(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 }
 
 // replace writes a file beside path and moves it there.

@@ -92,7 +92,7 @@ func LoadLearned(path, model string) (policy.Learned, error) {
 // checkLearned tells whether SaveLearned may write to path: there is no file, an
 // empty one, or one that begins like its own.
 func checkLearned(path string) error {
-	f, err := os.Open(path)
+	f, err := openNow(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -6,7 +6,9 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
+	"time"
 
 	"expertfs/policy"
 	"expertfs/policy/heat"
@@ -15,6 +17,31 @@ import (
 )
 
 var weights = policy.Learned{Kind: "k", Parts: [][]float32{{1, -2.5, 1e-30}, {}, {7}}}
+
+// TestFIFOs: neither file is waited for where a FIFO has its name.
+func TestFIFOs(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "fifo")
+	require.NoError(t, syscall.Mkfifo(path, 0o600))
+	for name, c := range map[string]struct {
+		do   func() error
+		want error
+	}{
+		"Check":       {func() error { return heat.Check(path) }, heat.ErrNotHeat},
+		"Load":        {func() error { _, err := heat.Load(path, "m", shape); return err }, heat.ErrNotHeat},
+		"Save":        {func() error { return heat.Save(path, "m", shape, learned()) }, heat.ErrNotHeat},
+		"LoadLearned": {func() error { _, err := heat.LoadLearned(path, "m"); return err }, heat.ErrNotLearned},
+		"SaveLearned": {func() error { return heat.SaveLearned(path, "m", weights) }, heat.ErrNotLearned},
+	} {
+		done := make(chan error, 1)
+		go func() { done <- c.do() }()
+		select {
+		case err := <-done:
+			require.ErrorIs(t, err, c.want, name)
+		case <-time.After(10 * time.Second):
+			t.Fatal(name, " waits for a writer")
+		}
+	}
+}
 
 func TestSaveAndLoadLearned(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "learned")
