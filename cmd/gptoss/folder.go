@@ -38,7 +38,11 @@ func checkFolder(dir string) error {
 	if len(entries) == 0 {
 		return fmt.Errorf("%s is empty: is it mounted?", dir)
 	}
-	if slices.ContainsFunc(entries, func(e os.DirEntry) bool { return filepath.Ext(e.Name()) == ".gguf" }) {
+	// A folder of GGUF files has no config.json; a model may have a GGUF file beside.
+	has := func(is func(name string) bool) bool {
+		return slices.ContainsFunc(entries, func(e os.DirEntry) bool { return is(e.Name()) })
+	}
+	if has(func(name string) bool { return filepath.Ext(name) == ".gguf" }) && !has(func(name string) bool { return name == "config.json" }) {
 		return mountFirst(dir, "is a checkpoint")
 	}
 	return nil

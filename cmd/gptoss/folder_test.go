@@ -43,6 +43,14 @@ func TestCheckFolder(t *testing.T) {
 	}
 }
 
+// TestModelWithAStrayGGUF: a copy of a tree is a model, whatever else is in it.
+func TestModelWithAStrayGGUF(t *testing.T) {
+	dir := tinyTree(t)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "other.gguf"), nil, 0o600))
+	_, _, err := runCommand(t, "", "run", "--model", dir, "-p", "a", "-n", "1")
+	require.NoError(t, err)
+}
+
 func TestExplainDeadMount(t *testing.T) {
 	err := explainFolder("/mnt/m", &fs.PathError{Op: "open", Path: "/mnt/m", Err: syscall.ENOTCONN})
 	require.ErrorContains(t, err, "/mnt/m is a mount whose daemon is gone: run expertfs umount /mnt/m")
