@@ -22,7 +22,8 @@ type mountOptions struct {
 	lists  []string        // what -o was given
 	given  map[string]bool // the flags on the command line
 
-	repeated []string // what is to be said of options that -o has twice
+	before   map[string]string // what -o has given each option until now
+	repeated []string          // what is to be said of options that -o has twice
 }
 
 // declare makes the options that fill c, and sets c to their defaults.
@@ -56,7 +57,7 @@ func (c *mountConfig) declare() *mountOptions {
 	f.BoolVar(&c.readOnly, "ro", false, "refuse writes to control files too")
 	f.BoolFunc("rw", "the opposite of ro", func(string) error { c.readOnly = false; return nil })
 
-	o := &mountOptions{flags: new(pflag.FlagSet), listed: new(pflag.FlagSet)}
+	o := &mountOptions{flags: new(pflag.FlagSet), listed: new(pflag.FlagSet), before: make(map[string]string)}
 	f = &alone // --name, not in -o
 	f.BoolVarP(&c.foreground, "foreground", "f", false, "stay in the foreground, log to stderr")
 	f.StringArrayVarP(&o.lists, "options", "o", nil, "mount `options`, as in /etc/fstab: allow_other, ro, ram=SIZE, ...")
@@ -78,14 +79,13 @@ func (c *mountConfig) declare() *mountOptions {
 	return o
 }
 
-// set reads a list of mount options as mount(8) and /etc/fstab write it: separated
+// set reads one list of -o as mount(8) and /etc/fstab write it: options separated
 // by commas; a comma or a backslash in a value is escaped by a backslash. Options
 // that concern mount(8) or others are accepted and dropped.
 //
-// Of an option that stands twice the last one counts, as mount(8) has it: it puts those
+// Of an option that stands twice, in one list or in two, the last one counts, as mount(8) has it: it puts those
 // of the command line behind those of /etc/fstab. What it says otherwise is repeated.
 func (o *mountOptions) set(list string) error {
-	before := make(map[string]string)
 	for _, option := range splitOptions(list) {
 		name, value, hasValue := strings.Cut(option, "=")
 		if strings.HasPrefix(name, "x-") || strings.HasPrefix(name, "X-") || ignoredOptions[name] {
@@ -94,10 +94,10 @@ func (o *mountOptions) set(list string) error {
 		if err := o.setOne(name, value, hasValue); err != nil {
 			return err
 		}
-		if first, twice := before[name]; twice && first != value && o.listed.Lookup(name).Value.Type() != "stringArray" {
+		if first, twice := o.before[name]; twice && first != value && o.listed.Lookup(name).Value.Type() != "stringArray" {
 			o.repeated = append(o.repeated, fmt.Sprintf("option %s is given as %s and as %s; the last one counts", name, first, value))
 		}
-		before[name] = value
+		o.before[name] = value
 	}
 	return nil
 }

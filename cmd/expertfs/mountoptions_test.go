@@ -53,6 +53,9 @@ func TestRepeatedOptions(t *testing.T) {
 	require.NoError(t, o.set("ram=4MiB,policy=lru,shadow=a,ram=5MiB,policy=lru,shadow=b"))
 	require.Equal(t, "5MiB", c.ram)
 	require.Equal(t, []string{"option ram is given as 4MiB and as 5MiB; the last one counts"}, o.repeated)
+	require.NoError(t, o.set("ram=6MiB,policy=lru"), "the list of another -o")
+	require.Equal(t, "6MiB", c.ram)
+	require.Equal(t, []string{"option ram is given as 5MiB and as 6MiB; the last one counts"}, o.repeated[1:])
 }
 
 // TestOptionsAreDocumented: the table of options in the manual is the one that the
