@@ -85,6 +85,13 @@ func (c *Cache) Heat() *policy.Heat {
 	return h
 }
 
+// Learns tells whether Learned returns anything, without a copy of it.
+func (c *Cache) Learns() bool {
+	c.guard.Lock()
+	defer c.guard.Unlock()
+	return c.evictor.known().Kind != ""
+}
+
 // Learned returns what the policy has learned until now, or the last one that
 // learned. It is a copy, also to be had of a closed cache.
 func (c *Cache) Learned() policy.Learned {

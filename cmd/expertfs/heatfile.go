@@ -30,14 +30,16 @@ type heatFile struct {
 	kind    string // of what the policy of an earlier mount has learned, "" for nothing
 	foreign bool   // the file beside the heat is not ours to replace
 
-	writing sync.Mutex
-	lost    atomic.Pointer[string] // why it was not saved the last time
+	writing     sync.Mutex
+	heatLost    atomic.Pointer[string] // why the heat was not saved the last time
+	learnedLost atomic.Pointer[string] // the same of what the policy has learned
 }
 
 // learner is what learns, a cache.
 type learner interface {
 	Heat() *policy.Heat
 	Learned() policy.Learned
+	Learns() bool // whether Learned returns anything
 }
 
 const (
@@ -114,30 +116,37 @@ func (h *heatFile) warn(format string, args ...any) {
 
 // save writes what was learned.
 func (h *heatFile) save(of learner) error {
-	return h.saved(errors.Join(h.saveHeat(of), h.saveLearned(of)))
+	return errors.Join(h.saveHeat(of), h.saveLearned(of))
 }
 
-// saved notes what came of saving.
-func (h *heatFile) saved(err error) error {
-	var lost *string
+// saved notes in lost what came of saving a file.
+func saved(lost *atomic.Pointer[string], err error) error {
+	var why *string
 	if err != nil {
 		text := "what is learned is not saved: " + err.Error()
-		lost = &text
+		why = &text
 	}
-	h.lost.Store(lost)
+	lost.Store(why)
 	return err
 }
 
-// record tells how the file does; nil without one.
-func (h *heatFile) record() []expertfs.Record {
+// records tell how each of the files does that are to be saved.
+func (h *heatFile) records(of learner) []expertfs.Record {
 	if h.path == "" {
 		return nil
 	}
-	r := expertfs.Record{Option: "heat", File: h.path}
-	if lost := h.lost.Load(); lost != nil {
-		r.Lost = *lost
+	record := func(file string, lost *atomic.Pointer[string]) expertfs.Record {
+		r := expertfs.Record{Option: "heat", File: file}
+		if why := lost.Load(); why != nil {
+			r.Lost = *why
+		}
+		return r
 	}
-	return []expertfs.Record{r}
+	all := []expertfs.Record{record(h.path, &h.heatLost)}
+	if !h.foreign && of.Learns() {
+		all = append(all, record(h.path+learnedSuffix, &h.learnedLost))
+	}
+	return all
 }
 
 func (h *heatFile) saveHeat(of learner) error {
@@ -146,7 +155,7 @@ func (h *heatFile) saveHeat(of learner) error {
 	}
 	h.writing.Lock()
 	defer h.writing.Unlock()
-	return heat.Save(h.path, h.model, h.shape, of.Heat())
+	return saved(&h.heatLost, heat.Save(h.path, h.model, h.shape, of.Heat()))
 }
 
 // saveLearned writes what the policy has learned, if it is one that learns.
@@ -160,7 +169,7 @@ func (h *heatFile) saveLearned(of learner) error {
 	if l.Kind == "" {
 		return nil
 	}
-	return heat.SaveLearned(h.path+learnedSuffix, h.model, l)
+	return saved(&h.learnedLost, heat.SaveLearned(h.path+learnedSuffix, h.model, l))
 }
 
 // saveEvery saves what was learned until then at each interval, until done.
@@ -179,7 +188,7 @@ func (h *heatFile) saveEvery(interval time.Duration, of learner, done <-chan str
 			if n%learnedEvery == 0 {
 				err = errors.Join(err, h.saveLearned(of))
 			}
-			if h.saved(err) != nil {
+			if err != nil {
 				h.log.Warn("what was learned is not saved", "err", err)
 				continue
 			}

@@ -79,6 +79,7 @@ func (l learnedThings) Heat() *policy.Heat { return policy.NewHeat(l.shape) }
 func (l learnedThings) Learned() policy.Learned {
 	return policy.Learned{Kind: "k", Parts: [][]float32{{1}}}
 }
+func (l learnedThings) Learns() bool { return true }
 
 // use announces steps of the embedded model, of ever the same experts.
 func use(t *testing.T, point string, steps int) {

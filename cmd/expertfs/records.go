@@ -2,7 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"expertfs"
@@ -13,9 +15,9 @@ import (
 // was taken down: who takes it down learns here what was lost, since the server's own
 // errors at its end are seen by nobody but its log.
 type records struct {
-	all  []expertfs.Record
-	heat os.FileInfo // nil for none
-	ends bool        // the server's end is waited for
+	all    []expertfs.Record
+	before []os.FileInfo // of each; nil for none
+	here   bool          // this process sees the files that the server writes
 }
 
 // recordsOf looks at the records of a mount that answers.
@@ -28,25 +30,29 @@ func recordsOf(m mountpoint.Mount, server serverProcess) records {
 	if err != nil || json.Unmarshal(text, &s) != nil {
 		return records{}
 	}
-	r := records{all: s.Records, ends: server.pid != 0}
+	r := records{all: s.Records, here: server.sharesMounts()}
 	for _, record := range s.Records {
-		if record.Option == "heat" {
-			r.heat, _ = os.Stat(record.File)
+		info, err := os.Stat(record.File)
+		if err != nil {
+			info = nil
 		}
+		r.before = append(r.before, info)
 	}
 	return r
 }
 
 // lost says what was not written. What is learned is saved anew when a server ends: a
-// file that is the same afterwards was not.
-func (r records) lost() []string {
+// file that is the same afterwards was not. Ended tells that the server was waited for
+// and has ended; one that goes on saves later.
+func (r records) lost(ended bool) []string {
 	var lost []string
-	for _, record := range r.all {
+	for i, record := range r.all {
 		why := record.Lost
-		if record.Option == "heat" && r.ends {
+		if record.Option == "heat" && r.here && ended {
 			now, err := os.Stat(record.File)
-			switch {
-			case err == nil && (r.heat == nil || !os.SameFile(r.heat, now) || !r.heat.ModTime().Equal(now.ModTime())):
+			switch before := r.before[i]; {
+			case err != nil && !errors.Is(err, fs.ErrNotExist): // what is there cannot be known
+			case err == nil && (before == nil || !os.SameFile(before, now) || !before.ModTime().Equal(now.ModTime())):
 				why = ""
 			case why == "":
 				why = "what was learned was not saved in the end: is the drive full? --log-file keeps the reason"

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -38,7 +39,7 @@ func TestLostRecords(t *testing.T) {
 		trace, heat := filepath.Join(drive, name), filepath.Join(drive, "heat.json")
 		point := mountTiny(t, "--trace", trace, "--heat", heat)
 		access(t, point, "00/01", "01/02", "02/03")
-		require.Len(t, report(t, point).Records, 2)
+		require.Len(t, report(t, point).Records, 3)
 		require.NotContains(t, run(t, "status", point).out, "not recorded")
 		fill()
 		lost := "--trace " + trace + ": it has ended: "
@@ -51,6 +52,7 @@ func TestLostRecords(t *testing.T) {
 		require.Zero(t, r.code)
 		require.Contains(t, r.errors, "expertfs: warning: "+point+": "+lost)
 		require.Contains(t, r.errors, "--heat "+heat+": what was learned was not saved in the end")
+		require.Contains(t, r.errors, "--heat "+heat+learnedSuffix+": what was learned was not saved in the end")
 	}
 }
 
@@ -60,4 +62,55 @@ func TestRecordsAreWritten(t *testing.T) {
 	point := mountTiny(t, "--trace", filepath.Join(dir, "trace.csv"), "--heat", filepath.Join(dir, "heat.json"))
 	access(t, point, "00/01", "01/02")
 	require.Equal(t, result{0, "", ""}, run(t, "umount", point))
+}
+
+// TestLostLearned: a drive that has room for the heat and none for what the policy has
+// learned costs the latter only, and who takes the mount down is told of that file.
+func TestLostLearned(t *testing.T) {
+	needNamespaces(t)
+	dir := t.TempDir()
+	r := inNamespace(t, `cd "$1"
+		mkdir drive m
+		mount -t tmpfs -o size=64k none drive
+		"$0" mount --ram 1MiB --log-file log --heat "$1/drive/heat.json" embed:tiny m >/dev/null
+		"$0" umount m
+		ls drive`, dir)
+	require.Zero(t, r.code, r.errors)
+	require.Equal(t, "heat.json\n", r.out)
+	require.Contains(t, r.errors, "--heat "+dir+"/drive/heat.json.learned: what was learned was not saved in the end")
+	require.NotContains(t, r.errors, "heat.json: ")
+}
+
+// TestNothingIsLostYet: a server that goes on saves later, and one in another mount
+// namespace saves where umount does not see it.
+func TestNothingIsLostYet(t *testing.T) {
+	needNamespaces(t)
+	for name, script := range map[string]string{
+		"bound": `mkdir a b
+			"$0" mount --ram 1MiB --log-file log --heat "$1/heat.json" embed:tiny a >/dev/null
+			mount --bind a b
+			"$0" umount a 2>first || echo "code $?"
+			cat first
+			"$0" umount b
+			ls heat*`,
+		"elsewhere": `mkdir shared hidden
+			mount -t tmpfs none shared
+			mount --make-shared shared
+			mkdir shared/m
+			unshare --mount --propagation unchanged sh -e -c 'mount -t tmpfs none hidden
+				"$0" mount --ram 1MiB --log-file log --heat "$1/hidden/heat.json" embed:tiny shared/m >/dev/null' "$0" "$1"
+			"$0" umount shared/m
+			ls hidden`,
+	} {
+		r := inNamespace(t, `cd "$1"; `+script, t.TempDir())
+		require.Zero(t, r.code, r.errors)
+		require.Empty(t, r.errors, name)
+		require.NotContains(t, r.out, "not saved", name)
+		if name == "bound" {
+			require.Contains(t, r.out, fmt.Sprint("code ", exitServerLives))
+			require.True(t, strings.HasSuffix(r.out, "\nheat.json\nheat.json.learned\n"), r.out)
+		} else {
+			require.Empty(t, r.out, name)
+		}
+	}
 }

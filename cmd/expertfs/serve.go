@@ -94,7 +94,7 @@ func (c *mountConfig) serveCheckpoint(ck *checkpoint.Checkpoint, place *place, l
 	governor.Pause(!auto)
 	place.evictBy(ck, cache)
 	o := c.fsOptions(place, log, governor)
-	o.Records = func() []expertfs.Record { return append(steps.record(), learned.record()...) }
+	o.Records = func() []expertfs.Record { return append(steps.record(), learned.records(cache)...) }
 	fs, err := fsys.Mount(c.point, cache, ck, o)
 	if err != nil {
 		return c.mountError(err)

@@ -60,7 +60,7 @@ func umount(point string, lazy bool) error {
 		return err
 	}
 	why := server.wait(m)
-	for _, lost := range records.lost() {
+	for _, lost := range records.lost(server.pid != 0 && why == "") {
 		fmt.Fprintf(os.Stderr, "expertfs: warning: %s: %s\n", m.Point, lost)
 	}
 	if why != "" {
@@ -164,6 +164,14 @@ func (p serverProcess) wait(m mountpoint.Mount) (why string) {
 func (p serverProcess) ended() bool {
 	n, err := unix.Poll([]unix.PollFd{{Fd: int32(p.pidfd), Events: unix.POLLIN}}, 0)
 	return err == nil && n > 0
+}
+
+// sharesMounts tells whether a path names the same file to the process and to this
+// one, as far as their mount namespaces are known.
+func (p serverProcess) sharesMounts() bool {
+	theirs, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/mnt", p.pid))
+	own, ownErr := os.Readlink("/proc/self/ns/mnt")
+	return err == nil && ownErr == nil && theirs == own
 }
 
 func (p serverProcess) close() {
