@@ -79,3 +79,18 @@ func TestLongConversations(t *testing.T) {
 	status, answer := post(t, server, "/v1/chat/completions", body)
 	require.Equal(t, 200, status, answer)
 }
+
+// Many references to one item do not multiply it.
+func TestReferencesCostLittle(t *testing.T) {
+	server, s := start(t, &model{says: "<|channel|>final<|message|>ok<|return|>"})
+	s.recent.mu.Lock()
+	s.recent.items = map[string]string{"a": `{"type": "message", "role": "assistant", "content": "` + strings.Repeat("a", 1<<20) + `"}`}
+	s.recent.mu.Unlock()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	status, answer := post(t, server, "/v1/responses", `{"input": [`+strings.Repeat(`{"type": "item_reference", "id": "a"},`, 1000)+`{"role": "user", "content": "x"}]}`)
+	runtime.ReadMemStats(&after)
+	require.Equal(t, 400, status, answer)
+	require.Contains(t, answer, "input: the items that it refers to have more than 8388608 bytes")
+	require.Less(t, (after.TotalAlloc-before.TotalAlloc)>>20, uint64(150))
+}

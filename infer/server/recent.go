@@ -42,10 +42,10 @@ func (r *recentItems) keep(items []*outputItem) {
 	}
 }
 
-// get returns an item as a client would send it.
-func (r *recentItems) get(id string) (it inputItem, ok bool) {
+// get returns an item as a client would send it, and how many bytes that are.
+func (r *recentItems) get(id string) (it inputItem, bytes int, ok bool) {
 	r.mu.Lock()
 	text, ok := r.items[id]
 	r.mu.Unlock()
-	return it, ok && json.Unmarshal([]byte(text), &it, decoding) == nil
+	return it, len(text), ok && json.Unmarshal([]byte(text), &it, decoding) == nil
 }

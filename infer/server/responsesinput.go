@@ -19,14 +19,18 @@ func (q *responsesRequest) conversation(s *Server) (*conversation, error) {
 	if err := c.addTools(s, q.Tools); err != nil {
 		return nil, err
 	}
+	referred := 0 // bytes of the items that are referred to, which many may be to one
 	for i, item := range q.Input {
 		if item.Type != "item_reference" && (item.Type != "" || item.Role != "" || item.ID == "") {
 			continue
 		}
-		known, ok := s.recent.get(item.ID)
+		known, bytes, ok := s.recent.get(item.ID)
 		if !ok {
 			field := fmt.Sprintf("input[%d]", i)
 			return nil, badRequest(field, "%s: this server does not have the item %q, for it stores none; send the item itself", field, shorten(item.ID))
+		}
+		if referred += bytes; referred > maxBody {
+			return nil, badRequest("input", "input: the items that it refers to have more than %d bytes", maxBody)
 		}
 		q.Input[i] = known
 	}
