@@ -6,10 +6,13 @@
 set -eu
 PATH=$(cd "$1" && pwd):$PATH
 MNT=$(mktemp -d)
-export PATH MNT
+# Its chat and its prefixes are not kept among the user's.
+own=$(mktemp -d)
+export PATH MNT GPTOSS_CHAT_DIR="$own/chats" GPTOSS_PREFIX_DIR="$own/prefixes"
 cleanup() {
 	expertfs umount "$MNT" 2>/dev/null || true
 	rmdir "$MNT"
+	rm -rf "$own"
 }
 trap cleanup EXIT
 trap 'exit 1' INT TERM
@@ -39,6 +42,6 @@ done
 show 'echo "Tell me of the white whale" | gptoss chat --model "$MNT" --temp 0.8 --seed 7 -n 60'
 echo
 
-show 'grep "^#" "$MNT"/.expertfs/stats'
-show 'grep -E "_(resident_experts|ram(_budget)?_bytes|(hits|misses|loads|evictions|opens|prefetch_useful|drive_read_bytes)_total) " "$MNT"/.expertfs/stats'
+show 'grep "^# [a-z]" "$MNT"/.expertfs/stats'
+show 'grep -E "^expertfs_(resident_experts|ram(_budget)?_bytes|(hits|misses|loads|evictions|opens|prefetch_useful|drive_read_bytes)_total) " "$MNT"/.expertfs/stats'
 show 'expertfs umount "$MNT"'
