@@ -280,3 +280,21 @@ func TestParseEffort(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, Low, e)
 }
+
+// TestNamesCutShort: a text that ends in a channel's name says nothing.
+func TestNamesCutShort(t *testing.T) {
+	for _, e := range []*Encoding{o200k(t), tiny(t)} {
+		for _, name := range []string{Analysis, Commentary, Final} {
+			ids := e.tokens.Encode(name)
+			for n := range len(ids) + 1 {
+				p := e.NewParser()
+				for _, id := range append([]int{e.channel}, ids[:n]...) {
+					text, err := p.Push(id)
+					require.NoError(t, err)
+					require.Empty(t, text)
+				}
+				require.Empty(t, p.Finish(), "%q after %d tokens", name, n)
+			}
+		}
+	}
+}

@@ -34,9 +34,20 @@ func (e *Encoding) parseBrokenHeader(ids []int, role Role) (h Header, rest strin
 	case Analysis, Commentary, Final:
 		return h, takeMarked(&h, after)
 	}
-	// A channel that nobody knows is the first word of a thought.
-	rest, h.Channel = h.Channel+after, Analysis
+	// A channel that nobody knows is the first word of a thought, or the beginning of
+	// a name where the text was cut short.
+	if after != "" || !beginsChannel(h.Channel) {
+		rest = h.Channel + after
+	}
+	h.Channel = Analysis
 	return h, rest
+}
+
+// beginsChannel tells whether a channel's name begins so.
+func beginsChannel(text string) bool {
+	return slices.ContainsFunc([]string{Analysis, Commentary, Final}, func(name string) bool {
+		return strings.HasPrefix(name, strings.ToLower(text))
+	})
 }
 
 // takeMarked takes recipient and content type off the start of text, where they
