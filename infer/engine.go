@@ -107,6 +107,7 @@ func (e *Engine) load(o Options) (err error) {
 		if err := watchLoad(e.folder, o.Progress); err != nil {
 			return err
 		}
+		defer e.folder.OnLoad(nil) // a reload is told to nobody
 	}
 	e.dense, err = loadDense(e.folder, e.set.dense)
 	return err

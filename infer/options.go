@@ -33,8 +33,8 @@ type Options struct {
 	PreferResident float64
 
 	// Progress, when set, is told how many bytes of the dense weights are loaded,
-	// of all; several goroutines call it, one at a time, and the last call may
-	// come short of the total.
+	// of all, until the engine is open; several goroutines call it, one at a time,
+	// and the last call may come short of the total.
 	Progress func(loaded, total int64)
 
 	openExpert func(expertfs.Key) (*expertfs.ExpertFile, error) // of tests; nil: by the best way
