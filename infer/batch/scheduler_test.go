@@ -24,7 +24,7 @@ func TestStepsShareBatches(t *testing.T) {
 	s := prepare(e.begin, Options{})
 	s.now = func() time.Time { return time.Unix(0, clock.Load()) }
 	e.layer = func(_ context.Context, p *scriptPart) error {
-		for p.number == 0 && s.due.Load() < texts-1 { // until all are there
+		for p.number == 0 && int(s.due.Load()) < texts-len(p.pieces) { // until all are there
 			time.Sleep(50 * time.Microsecond)
 		}
 		clock.Add(int64(30 * time.Millisecond))
