@@ -55,7 +55,14 @@ type bulk struct {
 	fd int
 }
 
-func (b *bulk) Close() error { return unix.Close(b.fd) }
+func (b *bulk) Close() error {
+	fd := b.fd
+	b.fd = -1 // the number is soon somebody else's
+	if fd < 0 {
+		return nil
+	}
+	return unix.Close(fd)
+}
 
 // pread hides interruptions: the Go runtime sends signals to its own threads.
 func (b *bulk) pread(p []byte, off int64) (int, error) {

@@ -34,6 +34,7 @@ type Source interface {
 	// Bulk opens the same file once more, for reading much of it once: past
 	// caches, and maybe with an alignment.
 	Bulk() (Source, error)
+	// Close gives up what the source holds. Once more it does no harm to others.
 	Close() error
 }
 

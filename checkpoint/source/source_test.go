@@ -114,6 +114,13 @@ func TestFolders(t *testing.T) {
 			require.NoError(t, err, b.Mechanism())
 			require.Equal(t, "hello", string(buf[skip:][:n]))
 			require.NoError(t, b.Close())
+			another, err := s.Bulk() // which may have its number
+			require.NoError(t, err)
+			require.NoError(t, b.Close(), "it is closed already")
+			n, err = another.ReadAt(context.Background(), buf[skip:][:max(offset, 8)], 0)
+			require.NoError(t, err)
+			require.Equal(t, "hello", string(buf[skip:][:n]))
+			require.NoError(t, another.Close())
 			require.NoError(t, s.Close())
 		})
 	}

@@ -159,9 +159,13 @@ func (r *Reader) Mechanism() string {
 func (r *Reader) BytesRead() int64 { return r.bytes.Load() }
 
 // Close ends the jobs that have not begun with ErrClosed, waits for the reads
-// under way, and closes the files.
+// under way, and closes the files. Once more it does nothing.
 func (r *Reader) Close() error {
 	r.mu.Lock()
+	if r.closed {
+		r.mu.Unlock()
+		return nil
+	}
 	r.closed = true
 	for l := range r.lanes {
 		for _, queue := range r.lanes[l].queues {

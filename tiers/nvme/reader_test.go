@@ -296,6 +296,7 @@ func TestCloseEndsJobs(t *testing.T) {
 	require.ErrorIs(t, waiting.Err(), ErrClosed)
 	s.goOn <- struct{}{}
 	require.NoError(t, <-closed)
+	require.NoError(t, r.Close(), "once more")
 	<-begun.Done()
 	require.ErrorIs(t, begun.Err(), ErrClosed)
 	late := start(ck, r, 2, Demand)

@@ -50,6 +50,9 @@ type Cache struct {
 	keeper keeper
 	behind *behind // in use while writes
 
+	ending sync.Once
+	ended  error // of Close or Abandon, whichever came first
+
 	mu sync.Mutex
 	// GUARDED BY mu.
 	files  map[string]*file // those that were asked for, or of which there is something
@@ -181,12 +184,21 @@ func (c *Cache) Open(name string) (source.Source, error) {
 }
 
 // Close writes down what is there and ends. Who still reads a source has its bytes of
-// the place, and they are not kept.
-func (c *Cache) Close() error { return c.release() }
+// the place, and they are not kept. To close it once more, or at the same time, is to
+// wait for the end.
+func (c *Cache) Close() error {
+	c.ending.Do(func() { c.ended = c.release() })
+	return c.ended
+}
 
-// Abandon ends a cache of a place in which there is no checkpoint. What was begun for
-// it is removed: a name that was mistyped leaves nothing.
+// Abandon is Close of a cache of a place in which there is no checkpoint. What was
+// begun for it is removed: a name that was mistyped leaves nothing.
 func (c *Cache) Abandon() error {
+	c.ending.Do(func() { c.ended = c.remove() })
+	return c.ended
+}
+
+func (c *Cache) remove() error {
 	if !c.begun {
 		return c.release()
 	}

@@ -24,7 +24,7 @@ func (h *handle) Bulk() (source.Source, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.opened++
-	plain := &handle{f}
+	plain := &handle{file: f}
 	d, err := f.open()
 	if err != nil {
 		return plain, nil // all of it comes over the network
@@ -63,5 +63,10 @@ func (b *bulk) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 
 func (b *bulk) Close() error {
 	_ = b.handle.Close() // counts
-	return unix.Close(b.fd)
+	fd := b.fd
+	b.fd = -1 // the number is soon somebody else's
+	if fd < 0 {
+		return nil
+	}
+	return unix.Close(fd)
 }

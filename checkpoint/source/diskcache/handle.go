@@ -9,7 +9,10 @@ import (
 )
 
 // handle is an open file, read through the page cache.
-type handle struct{ file *file }
+type handle struct {
+	file   *file
+	closed bool
+}
 
 func (h *handle) Name() string { return path.Base(h.file.info.Name) }
 func (h *handle) Size() int64  { return h.file.info.Size }
@@ -44,7 +47,10 @@ func (h *handle) read(ctx context.Context, p []byte, off int64, fill bool) (int,
 
 func (h *handle) Close() error {
 	h.file.mu.Lock()
-	h.file.opened--
-	h.file.mu.Unlock()
+	defer h.file.mu.Unlock()
+	if !h.closed {
+		h.file.opened--
+	}
+	h.closed = true
 	return nil
 }

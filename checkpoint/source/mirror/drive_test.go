@@ -213,3 +213,15 @@ func TestBothDrivesAreRead(t *testing.T) {
 		require.Equal(t, 1, stats[i].Files)
 	}
 }
+
+// A source that is closed twice counts once.
+func TestASourceOfCopiesIsClosedOnce(t *testing.T) {
+	data := random(300_001, 3)
+	_, s := openAll(t, newDrive(t, data), newDrive(t, data))
+	again, err := s.Bulk()
+	require.NoError(t, err)
+	require.NoError(t, again.Close())
+	require.NoError(t, again.Close())
+	require.Equal(t, 1, s.(*handle).opened[bulk])
+	requireSame(t, s, data)
+}

@@ -191,6 +191,7 @@ type handle struct {
 	way            way
 	offset, memory int64
 	mechanism      string
+	closed         bool // GUARDED BY file.mu
 }
 
 func (h *handle) Name() string                  { return path.Base(h.name) }
@@ -224,6 +225,11 @@ func (h *handle) Brief() error {
 // Close closes the copies with the last source of the file that reads so.
 func (h *handle) Close() error {
 	h.mu.Lock()
+	if h.closed {
+		h.mu.Unlock()
+		return nil
+	}
+	h.closed = true
 	h.opened[h.way]--
 	last := h.opened[h.way] == 0
 	h.mu.Unlock()
