@@ -47,6 +47,7 @@ func (c *mountConfig) openCheckpoint(log *slog.Logger) (*checkpoint.Checkpoint, 
 		p.ck = ck
 		if p.cache != nil {
 			p.cache.Own(context.Background(), ck.Files(), ck.Small())
+			p.cache.Together(ck.Files(), ck.Beside())
 		}
 	}
 	if err != nil {

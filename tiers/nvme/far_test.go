@@ -192,6 +192,9 @@ func benchmarkFar(b *testing.B, place string, latency time.Duration, workers, ch
 	ck, err := checkpoint.OpenFolder(folder, "bench")
 	require.NoError(b, err)
 	defer ck.Close()
+	if keep {
+		cache.Together(ck.Files(), ck.Beside())
+	}
 	r, err := Open(ck.Files(), Options{FarWorkers: workers, FarChunk: chunk})
 	require.NoError(b, err)
 	defer r.Close()

@@ -19,6 +19,7 @@ import (
 	"expertfs/checkpoint/source/remote"
 	"expertfs/checkpoint/source/s3"
 	"expertfs/checkpoint/source/storetest"
+	"expertfs/checkpoint/view"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -234,6 +235,7 @@ func TestEvictionUnderReaders(t *testing.T) {
 	big := files["b/model.safetensors"]
 	c, _ := open(t, dir, limit)
 	s := openBulk(t, c, "model.safetensors")
+	c.Together([]source.Source{s}, []view.Extent{{Off: 0, Len: 3 * unit}, {Off: 10 * unit, Len: 2 * unit}, {Off: 20*unit + 50, Len: 2*unit - 100}})
 	c.Evictable(func() (uses []Use) {
 		for off := int64(0); off+unit < int64(len(big)); off += unit {
 			uses = append(uses, Use{Heat: mrand.Float64(), Ranges: []Range{{c.files["model.safetensors"], extent{off, off + unit}}}})

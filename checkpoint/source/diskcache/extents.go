@@ -13,6 +13,8 @@ type extent struct{ lo, hi int64 }
 
 func (e extent) len() int64 { return e.hi - e.lo }
 
+func (e extent) covers(o extent) bool { return e.lo <= o.lo && o.hi <= e.hi }
+
 func (e extent) overlaps(o extent) bool { return e.lo < o.hi && o.lo < e.hi }
 
 // outside returns the least range of whole blocks around e, in a file of size bytes.

@@ -24,21 +24,16 @@ type file struct {
 
 	mu sync.Mutex
 	// GUARDED BY mu.
-	have    extents   // what can be read from the drive
-	fresh   []extent  // of that, what the journal does not know yet
-	pending []*write  // what is on its way to the drive
-	flights []*flight // ranges that are being fetched or evicted
-	whole   bool      // under its own name: all of it is there, and was verified
-	opened  int       // sources of it that are not closed
-	closed  bool      // for good: the drive is read and written no more
-	data    *os.File  // nil before it is needed
-	direct  int       // the same for writing past the page cache; 0 before it is needed, -1 for none
-}
-
-// flight is a range that nobody else fetches or evicts.
-type flight struct {
-	extent
-	done chan struct{}
+	have     extents   // what can be read from the drive
+	fresh    []extent  // of that, what the journal does not know yet
+	pending  []*write  // what is on its way to the drive
+	flights  []*flight // ranges that are being fetched or evicted
+	together []extent  // ranges of Together, by place, none of which overlap
+	whole    bool      // under its own name: all of it is there, and was verified
+	opened   int       // sources of it that are not closed
+	closed   bool      // for good: the drive is read and written no more
+	data     *os.File  // nil before it is needed
+	direct   int       // the same for writing past the page cache; 0 before it is needed, -1 for none
 }
 
 func newFile(c *Cache, info *remote.File) *file { return &file{c: c, info: info} }
@@ -165,7 +160,7 @@ func (f *file) fetch(ctx context.Context, want extent, p []byte, fill bool) (aga
 		}
 		defer func() { fills.Release(*ahead) }() // what is left of it
 	}
-	mine, other := f.depart(around)
+	mine, other := f.departFor(want, fill)
 	if other != nil {
 		select {
 		case <-other.done:
@@ -175,7 +170,11 @@ func (f *file) fetch(ctx context.Context, want extent, p []byte, fill bool) (aga
 		}
 	}
 	defer f.land(mine)
-	gaps := f.lacks(around)
+	if !mine.covers(around) { // what it shares with others they keep
+		ask := extent{min(want.lo, mine.lo), max(want.hi, mine.hi)}
+		return false, f.fetchGap(ctx, mine.extent, ask, want, p, nil)
+	}
+	gaps := f.lacks(mine.extent)
 	if fill && roomFor(gaps) > *ahead {
 		return true, nil // some of it was given up meanwhile
 	}
@@ -311,43 +310,4 @@ func (c *Cache) fail(name string, err error) {
 	if c.stopped.CompareAndSwap(nil, &why) {
 		c.log.Warn(why, "file", name, "cache", c.dir)
 	}
-}
-
-// departForGood makes a range a flight that is to be given up. One that is on its way
-// to the drive is not.
-func (f *file) departForGood(e extent) (mine *flight) {
-	mine, other := f.depart(e)
-	if other != nil {
-		return nil
-	}
-	f.mu.Lock()
-	busy := slices.ContainsFunc(f.pending, func(w *write) bool { return w.overlaps(e) })
-	f.mu.Unlock()
-	if busy {
-		f.land(mine)
-		return nil
-	}
-	return mine // nothing is fetched within it
-}
-
-// depart makes a range a flight, or returns one that is in its way.
-func (f *file) depart(e extent) (mine, other *flight) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, o := range f.flights {
-		if o.overlaps(e) {
-			return nil, o
-		}
-	}
-	mine = &flight{e, make(chan struct{})}
-	f.flights = append(f.flights, mine)
-	return mine, nil
-}
-
-// land ends a flight.
-func (f *file) land(mine *flight) {
-	f.mu.Lock()
-	f.flights = slices.Delete(f.flights, slices.Index(f.flights, mine), slices.Index(f.flights, mine)+1)
-	f.mu.Unlock()
-	close(mine.done)
 }

@@ -9,7 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"expertfs/checkpoint/source"
 	"expertfs/checkpoint/source/storetest"
+	"expertfs/checkpoint/view"
 
 	"github.com/stretchr/testify/require"
 )
@@ -31,9 +33,11 @@ func fillForever(dir string) {
 	if err != nil {
 		os.Exit(1)
 	}
-	if _, err := c.Open("model.safetensors"); err != nil {
+	s, err := c.Open("model.safetensors")
+	if err != nil {
 		os.Exit(1)
 	}
+	c.Together([]source.Source{s}, []view.Extent{{Off: 300_000, Len: 200_000}, {Off: 1_000_000, Len: 100_000}})
 	f := c.file(c.listing.Find("model.safetensors"))
 	c.Evictable(func() (uses []Use) {
 		for lo := int64(0); lo < f.info.Size; lo += 70_000 {
