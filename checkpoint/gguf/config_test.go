@@ -137,6 +137,12 @@ func TestTokenizerRefuses(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, text, same)
 	}
+	m := sound()
+	m["general.architecture"] = llamaCpp
+	delete(m, "tokenizer.ggml.pre") // of early converters: there is one way for this model
+	same, err := makeTokenizer(m)
+	require.NoError(t, err)
+	require.Equal(t, text, same)
 	for _, key := range []string{"tokens", "merges"} {
 		m := sound()
 		delete(m, "tokenizer.ggml."+key)

@@ -15,9 +15,13 @@ var decoders = map[kind]func(values []float32, block []byte){
 	6:    decodeQ5_0,
 	7:    decodeQ5_1,
 	q8_0: decodeQ8_0,
+	10:   decodeQ2_K,
+	11:   decodeQ3_K,
 	12:   decodeQ4_K,
 	13:   decodeQ5_K,
 	14:   decodeQ6_K,
+	20:   decodeIQ4_NL,
+	23:   decodeIQ4_XS,
 }
 
 // decodeTransform makes blocks of a quantised type into F32.

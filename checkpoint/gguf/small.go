@@ -59,6 +59,9 @@ const (
 	unusedToken  = 5
 )
 
+// splitName is GGUF's name of splitPattern.
+const splitName = "gpt-4o"
+
 // splitPattern is how o200k cuts a text before it makes tokens of it, in the words
 // of the published tokenizer.json. GGUF has a name for it only.
 const splitPattern = `[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?` +
@@ -76,11 +79,11 @@ func makeTokenizer(m metadata) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if m["general.architecture"] == ollama {
-		pre = "gpt-4o" // what Ollama cuts by, whatever the key says
+	if _, said := m[prefix+"pre"]; !said || m["general.architecture"] == ollama {
+		pre = splitName // of the model; Ollama cuts so whatever the key says
 	}
-	if kind != "gpt2" || pre != "gpt-4o" {
-		return nil, fmt.Errorf("tokenizer %q with %q, expected \"gpt2\" with \"gpt-4o\"", kind, pre)
+	if kind != "gpt2" || pre != splitName {
+		return nil, fmt.Errorf("tokenizer %q with %q, expected \"gpt2\" with %q", kind, pre, splitName)
 	}
 	tokens, ok, err := get[[]string](m, prefix+"tokens")
 	if err != nil || !ok {

@@ -29,13 +29,14 @@ var kinds = map[kind]struct {
 	21: {"IQ3_S", 256, 110}, 22: {"IQ2_S", 256, 82}, 23: {"IQ4_XS", 256, 136}, 29: {"IQ1_M", 256, 56},
 	24: {"I8", 1, 1}, 25: {"I16", 1, 2}, 26: {"I32", 1, 4}, 27: {"I64", 1, 8}, 28: {"F64", 1, 8},
 	34: {"TQ1_0", 256, 54}, 35: {"TQ2_0", 256, 66}, mxfp4: {"MXFP4", 32, 17},
+	40: {"NVFP4", 64, 36}, 41: {"Q1_0", 128, 18}, 42: {"Q2_0", 64, 18},
 }
 
 func (k kind) String() string {
 	if t, ok := kinds[k]; ok {
 		return t.name
 	}
-	return fmt.Sprintf("type %d", uint32(k))
+	return fmt.Sprintf("no. %d", uint32(k)) // of a later version of ggml
 }
 
 // length returns the bytes of a tensor, -1 when the type is not known.

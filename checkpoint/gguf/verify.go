@@ -33,9 +33,11 @@ func (m *model) resolve(describe func(file int) string, bad *format.Problems) {
 				return
 			}
 		}
-		m.dense[denseKey{layer, t.Name}] = &dense{
-			pieces: found, kind: common(found), vector: len(t.Shape) == 1 || t.Name == "mlp.gate.weight",
+		d := &dense{pieces: found, kind: common(found), vector: len(t.Shape) == 1 || t.Name == "mlp.gate.weight"}
+		if d.vector && !d.kind.float() {
+			d.kind = f32 // a router of 8 bits: rounded files are made of layers in which it is plain
 		}
+		m.dense[denseKey{layer, t.Name}] = d
 	}
 	one(format.NoLayer, format.Embedding(m.config))
 	for _, t := range format.Unembedding(m.config) {
