@@ -67,7 +67,7 @@ func newMountCommand() *cobra.Command {
 		Long: `Mount a GPT-OSS checkpoint on an empty directory: a folder in OpenAI's or
 Hugging Face's layout, a GGUF file or a folder with one, or a model of Ollama's
 (ollama:gpt-oss:20b); of files in shards any one. Or the same in a place on a
-network: s3://bucket/prefix, hf://owner/name[@revision], https://host/path/; experts
+network: s3://bucket/prefix, hf://owner/name[@revision][/folder], https://host/path/; experts
 are fetched when they are first used, and kept in the cache folder. Returns when the
 mount serves, or says why it does not.
 

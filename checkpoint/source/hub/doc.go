@@ -1,5 +1,5 @@
 // Package hub reads repositories of the Hugging Face hub, or of one that behaves as
-// it does: "hf://owner/name" or "hf://owner/name@revision".
+// it does: "hf://owner/name", "hf://owner/name@revision", or a folder of either.
 //
 // A revision is resolved to a commit once, and files are asked for by that commit, so
 // that they do not change. The hub answers for large files with a redirection to

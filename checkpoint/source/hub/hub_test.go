@@ -6,7 +6,10 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"expertfs/checkpoint/source"
 	"expertfs/checkpoint/source/remote"
@@ -119,12 +122,15 @@ func TestTheTokenIsFound(t *testing.T) {
 func TestNames(t *testing.T) {
 	for name, want := range map[string]string{
 		"//openai/gpt-oss-20b": "hf://openai/gpt-oss-20b", "//o/n@refs/pr/1": "hf://o/n@refs/pr/1", "//o/n@main": "hf://o/n", "//o/n/": "hf://o/n",
+		"//o/n@v1.0": "hf://o/n@v1.0", "//o/n@main-2": "hf://o/n@main-2", "//o/n@feature/x": "hf://o/n@feature/x", "//o/n@feature%2Fx": "hf://o/n@feature/x",
+		"//o/n/UD-Q4_K_XL/": "hf://o/n/UD-Q4_K_XL", "//o/n@main/a/b": "hf://o/n/a/b", "//o/n@refs/pr/1/a": "hf://o/n@refs/pr/1/a",
+		"//o/n@" + storetest.Commit + "/a": "hf://o/n@" + storetest.Commit + "/a", "//o/n@feature%2Fx/a": "hf://o/n@feature/x/a",
 	} {
 		f, err := New(name, false, nil)
 		require.NoError(t, err, name)
 		require.Equal(t, want, f.Store().Name())
 	}
-	for _, name := range []string{"", "//o", "o/n", "//o/n/file", "//../n", "//o/n@", "//o/n@a b"} {
+	for _, name := range []string{"", "//o", "o/n", "//../n", "//o/n@", "//o/n@a b", "//o/n/../x", "//o/n/.git", "//o/n@a/../b", "//o/n@a%2F../b", "//o/n@%zz", "//o/n/a b"} {
 		_, err := New(name, false, nil)
 		require.ErrorContains(t, err, "expected a name like", name)
 	}
@@ -133,4 +139,135 @@ func TestNames(t *testing.T) {
 	require.ErrorContains(t, err, "--plain-http")
 	_, err = New("//o/n", true, nil)
 	require.NoError(t, err)
+}
+
+func TestAFolderOfARepository(t *testing.T) {
+	files := repository()
+	storetest.NewHub(t, files)
+	f := open(t, "//owner/name/original")
+	names, err := f.List()
+	require.NoError(t, err)
+	require.Equal(t, []string{"model.safetensors"}, names)
+	s, err := f.Open("model.safetensors")
+	require.NoError(t, err)
+	got, err := io.ReadAll(source.Section(s))
+	require.NoError(t, err)
+	require.Equal(t, files["original/model.safetensors"], got)
+	require.NotEqual(t, open(t, "//owner/name").Store().Key(), f.Store().Key())
+	_, err = open(t, "//owner/name/orig").List()
+	require.ErrorIs(t, err, remote.ErrAbsent)
+	require.ErrorContains(t, err, `no folder "orig"`)
+}
+
+// A repository that was renamed is found by its old name: the hub redirects, within itself.
+func TestARepositoryThatWasRenamed(t *testing.T) {
+	files := repository()
+	h := storetest.NewHub(t, files)
+	h.SetFault(func(w http.ResponseWriter, r *http.Request, serve http.Handler) {
+		if path := strings.Replace(r.URL.RequestURI(), "old/gone", "owner/name", 1); path != r.URL.RequestURI() {
+			http.Redirect(w, r, path, http.StatusTemporaryRedirect)
+			return
+		}
+		serve.ServeHTTP(w, r)
+	})
+	for _, namesOnly := range []bool{false, true} {
+		h.NamesOnly = namesOnly
+		f := open(t, "//old/gone")
+		l, err := f.Listing(t.Context())
+		require.NoError(t, err)
+		for name := range files {
+			if name == ".gitattributes" {
+				continue
+			}
+			require.EqualValues(t, len(files[name]), l.Find(name).Size, name)
+			s, err := f.Open(name)
+			require.NoError(t, err)
+			got, err := io.ReadAll(source.Section(s))
+			require.NoError(t, err)
+			require.Equal(t, files[name], got)
+		}
+		require.Len(t, l.Find("model.safetensors").SHA256, 64)
+	}
+}
+
+// What the hub refuses is told with what to do about it.
+func TestRefusals(t *testing.T) {
+	h := storetest.NewHub(t, repository())
+	for _, c := range []struct {
+		status        int
+		code, message string
+		token         string
+		says          string
+	}{
+		{401, "GatedRepo", "Access to model owner/name is restricted.", "", "/owner/name, then set HF_TOKEN"},
+		{403, "GatedRepo", "", "x", "has not been given access: ask for it at " + h.URL + "/owner/name"},
+		{403, "", "Access to this resource is disabled.", "x", "has closed this repository"},
+		{401, "RepoNotFound", "Repository not found", "", "of a repository that does not exist it says the same"},
+		{401, "", "Invalid credentials in Authorization header", "x", "is not valid, or may not read"},
+		{404, "RepoNotFound", "Repository not found", "x", "no such repository, or the token in HF_TOKEN"},
+		{404, "RevisionNotFound", "", "x", `no revision "v2/x"`},
+		{404, "EntryNotFound", "", "x", "no such file"},
+		{429, "", "", "", "set HF_TOKEN, for which it allows more"},
+	} {
+		t.Setenv("HF_TOKEN", c.token)
+		t.Setenv("HF_HOME", t.TempDir())
+		h.SetFault(func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+			w.Header().Set("X-Error-Code", c.code)
+			w.Header().Set("X-Error-Message", c.message)
+			w.WriteHeader(c.status)
+		})
+		_, err := open(t, "//owner/name@v2/x").List()
+		require.ErrorContains(t, err, c.says)
+	}
+}
+
+// Who is asked to wait waits, unless that is too long: then nobody asks again.
+func TestThePlaceAsksToWait(t *testing.T) {
+	h := storetest.NewHub(t, repository())
+	ask := func(header, value string, times int64) (requests int64, err error) {
+		var seen atomic.Int64
+		h.SetFault(func(w http.ResponseWriter, r *http.Request, serve http.Handler) {
+			if seen.Add(1) > times {
+				serve.ServeHTTP(w, r)
+				return
+			}
+			w.Header().Set(header, value)
+			w.WriteHeader(http.StatusTooManyRequests)
+		})
+		_, err = open(t, "//owner/name").List()
+		return seen.Load(), err
+	}
+	for header, value := range map[string]string{
+		"RateLimit": `"api";r=0;t=55`, "Retry-After": "55", "retry-after": time.Now().Add(55 * time.Second).UTC().Format(http.TimeFormat),
+	} {
+		requests, err := ask(header, value, 1)
+		require.ErrorContains(t, err, "asks to wait 5", header)
+		require.EqualValues(t, 1, requests)
+	}
+	for header, value := range map[string]string{"RateLimit": `"api";r=0;t=0`, "Retry-After": "soon"} {
+		requests, err := ask(header, value, 2)
+		require.NoError(t, err)
+		require.EqualValues(t, 3, requests)
+	}
+	began := time.Now()
+	requests, err := ask("RateLimit", `"resolvers";r=0;t=1`, 1)
+	require.NoError(t, err)
+	require.EqualValues(t, 2, requests)
+	require.GreaterOrEqual(t, time.Since(began), time.Second)
+}
+
+func TestATokenFileBelowTheHome(t *testing.T) {
+	home := t.TempDir()
+	for name, value := range map[string]string{"HOME": home, "HF_TOKEN": " ", "HUGGING_FACE_HUB_TOKEN": "", "HF_HOME": "~/hf", "HF_TOKEN_PATH": ""} {
+		t.Setenv(name, value)
+	}
+	require.NoError(t, os.Mkdir(filepath.Join(home, "hf"), 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(home, "hf", "token"), []byte("abc\r\n"), 0o600))
+	token, err := findToken()
+	require.NoError(t, err)
+	require.Equal(t, "abc", token)
+	t.Setenv("HF_TOKEN_PATH", "~/none")
+	token, err = findToken()
+	require.NoError(t, err)
+	require.Empty(t, token)
 }

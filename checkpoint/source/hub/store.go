@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -34,6 +33,7 @@ type store struct {
 	endpoint *url.URL
 	repo     string // "owner/name"
 	revision string // as it was named
+	dir      string // in the repository: "", or with a slash at its end
 	token    string // "" for none
 	client   *http.Client
 
@@ -52,61 +52,35 @@ type target struct {
 // valid for longer.
 const targetTime = 10 * time.Minute
 
-// name matches what comes after "hf:".
-var name = regexp.MustCompile(`^//([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*?)(?:@([\w./-]+))?/?$`)
-
 // New returns the folder of what comes after "hf:" in a name. Nothing is asked yet.
 // Base is what makes the requests, nil for the real one; plain allows HF_ENDPOINT
 // to be another machine without encryption.
 func New(rest string, plain bool, base http.RoundTripper) (*remote.Folder, error) {
-	m := name.FindStringSubmatch(rest)
-	if m == nil {
-		return nil, fmt.Errorf("hf:%s: expected a name like hf://openai/gpt-oss-20b, with @revision after it or without", source.Printable(rest))
+	s := &store{elsewhere: map[string]target{}}
+	if !s.parse(rest) {
+		return nil, fmt.Errorf("hf:%s: expected a name like hf://openai/gpt-oss-20b, with @revision after it or without, and a folder of it or none", source.Printable(rest))
 	}
-	endpoint, err := url.Parse(strings.TrimSuffix(cmp.Or(os.Getenv("HF_ENDPOINT"), defaultEndpoint), "/"))
+	endpoint, err := url.Parse(strings.TrimRight(cmp.Or(os.Getenv("HF_ENDPOINT"), defaultEndpoint), "/"))
 	if err != nil || endpoint.Host == "" || endpoint.User != nil {
 		return nil, errors.New("HF_ENDPOINT: expected an address like https://host") // not shown: it may hold a password
 	}
 	if err := remote.CheckAddress(endpoint, plain); err != nil {
 		return nil, fmt.Errorf("HF_ENDPOINT: %w", err)
 	}
-	token, err := findToken()
-	if err != nil {
+	if s.token, err = findToken(); err != nil {
 		return nil, err
 	}
+	s.endpoint = endpoint
 	transport := remote.NewTransport(base)
-	s := &store{elsewhere: map[string]target{}, endpoint: endpoint, repo: m[1], revision: cmp.Or(m[2], "main"), token: token}
 	s.client = &http.Client{Transport: transport, CheckRedirect: s.redirected}
 	return remote.NewFolder(s, transport), nil
 }
 
-// findToken returns the user's token, "" when there is none.
-func findToken() (string, error) {
-	if token := cmp.Or(os.Getenv("HF_TOKEN"), os.Getenv("HUGGING_FACE_HUB_TOKEN")); token != "" {
-		return strings.TrimSpace(token), nil
-	}
-	path := os.Getenv("HF_TOKEN_PATH")
-	if path == "" {
-		home := os.Getenv("HF_HOME")
-		if home == "" {
-			cache, err := os.UserCacheDir()
-			if err != nil {
-				return "", nil
-			}
-			home = filepath.Join(cache, "huggingface")
-		}
-		path = filepath.Join(home, "token")
-	}
-	text, err := os.ReadFile(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return "", nil
-	}
-	return strings.TrimSpace(string(text)), err
-}
-
-// redirected keeps the token to the hub.
+// redirected keeps the token to the hub. A repository that was renamed has redirections
+// within the hub.
 func (s *store) redirected(r *http.Request, via []*http.Request) error {
-	if r.Context().Value(stay{}) != nil {
+	tells := r.Response != nil && r.Response.Header.Get("X-Linked-Size") != ""
+	if r.Context().Value(stay{}) != nil && (tells || r.URL.Host != s.endpoint.Host) {
 		return http.ErrUseLastResponse
 	}
 	if r.URL.Host != s.endpoint.Host {
@@ -116,16 +90,19 @@ func (s *store) redirected(r *http.Request, via []*http.Request) error {
 }
 
 func (s *store) Name() string {
-	if s.revision == "main" {
-		return "hf://" + s.repo
+	name := "hf://" + s.repo
+	if s.revision != "main" {
+		name += "@" + s.revision
 	}
-	return "hf://" + s.repo + "@" + s.revision
+	return strings.TrimSuffix(name+"/"+s.dir, "/")
 }
 
 // Setting implements remote.Store.
 func (s *store) Setting() string { return "HF_ENDPOINT, which is huggingface.co unless it is set" }
 
-func (s *store) Key() string { return s.endpoint.String() + "/" + s.repo + "@" + s.revision }
+func (s *store) Key() string {
+	return strings.TrimSuffix(s.endpoint.String()+"/"+s.repo+"@"+s.revision+"/"+s.dir, "/")
+}
 
 // ask makes a request of the hub, or where it has redirected to.
 func (s *store) ask(ctx context.Context, method, address string, header map[string]string) (*http.Response, error) {
@@ -178,7 +155,11 @@ func (s *store) List(ctx context.Context) (*remote.Listing, error) {
 	}
 	l := &remote.Listing{Revision: i.SHA}
 	for _, f := range i.Siblings {
-		file := &remote.File{Name: f.Name, Size: f.Size, ETag: f.Blob, ModTime: i.LastModified}
+		name, here := strings.CutPrefix(f.Name, s.dir)
+		if !here {
+			continue
+		}
+		file := &remote.File{Name: name, Size: f.Size, ETag: f.Blob, ModTime: i.LastModified}
 		if f.LFS != nil {
 			file.Size, file.SHA256, file.ETag = f.LFS.Size, f.LFS.SHA256, f.LFS.SHA256
 		}
@@ -186,6 +167,9 @@ func (s *store) List(ctx context.Context) (*remote.Listing, error) {
 		if len(l.Files) > remote.MaxFiles {
 			return nil, remote.ErrTooMany
 		}
+	}
+	if len(l.Files) == 0 {
+		return nil, remote.Absent(fmt.Errorf("the repository has no folder %q", strings.TrimSuffix(s.dir, "/")))
 	}
 	return l, s.complete(ctx, l)
 }
@@ -239,7 +223,7 @@ type stay struct{}
 
 // path is where the hub has a file.
 func (s *store) path(l *remote.Listing, f *remote.File) string {
-	return (&url.URL{Path: "/" + s.repo + "/resolve/" + l.Revision + "/" + f.Name}).EscapedPath()
+	return (&url.URL{Path: "/" + s.repo + "/resolve/" + l.Revision + "/" + s.dir + f.Name}).EscapedPath()
 }
 
 // Get implements remote.Store. What a commit holds does not change, so that only
@@ -287,27 +271,4 @@ func (s *store) forget(path string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.elsewhere, path)
-}
-
-// refusal is the error of an answer that is no success.
-func (s *store) refusal(r *http.Response) error {
-	elsewhere := r.Request.URL.Host != s.endpoint.Host
-	switch {
-	case elsewhere && (r.StatusCode == http.StatusForbidden || r.StatusCode == http.StatusUnauthorized || r.StatusCode == http.StatusBadRequest):
-		// The signature of the address has expired, and the next one is another.
-		return &remote.StatusError{Code: http.StatusServiceUnavailable, What: "the address that the hub gave is not valid any more"}
-	case r.StatusCode == http.StatusUnauthorized || r.StatusCode == http.StatusForbidden:
-		what := "set HF_TOKEN, or log in with `hf auth login`; of a repository that does not exist it says the same"
-		if s.token != "" {
-			what = "the token in HF_TOKEN or in the token file may not read this repository"
-		}
-		return remote.Status(r, what)
-	case r.StatusCode == http.StatusNotFound:
-		return remote.Status(r, "there is no such repository, revision or file")
-	case r.StatusCode == http.StatusTooManyRequests && s.token == "":
-		return remote.Status(r, "it is asked too often: wait, or set HF_TOKEN, for which it allows more")
-	case r.StatusCode == http.StatusRequestedRangeNotSatisfiable:
-		return fmt.Errorf("%w: it is shorter", remote.ErrChanged)
-	}
-	return remote.Status(r, "")
 }

@@ -13,12 +13,16 @@ import (
 type Retrying struct {
 	Attempts int           // of one request, the first included
 	First    time.Duration // before the second attempt; doubled for each further one
-	Most     time.Duration // between two attempts
+	Most     time.Duration // between two attempts, where the place does not ask for more
+	Asked    time.Duration // that a place may ask to wait, altogether; who asks for more is not asked again
 	Stall    time.Duration // without a byte, after which an attempt is given up
 }
 
-// DefaultRetrying waits 6 seconds altogether before a range is given up.
-var DefaultRetrying = Retrying{Attempts: 6, First: 200 * time.Millisecond, Most: 5 * time.Second, Stall: 30 * time.Second}
+// DefaultRetrying waits 6 seconds altogether before a range is given up, or as long as it
+// is asked to, a minute at most.
+var DefaultRetrying = Retrying{
+	Attempts: 6, First: 200 * time.Millisecond, Most: 5 * time.Second, Asked: time.Minute, Stall: 30 * time.Second,
+}
 
 // offlineTime is how long, after a place was out of reach for all attempts of a
 // request, others make one attempt only: so that what is not in a cache fails at
@@ -92,6 +96,10 @@ func (f *Folder) attempt(ctx context.Context, do func(ctx context.Context, alive
 	}
 	for i := 1; ; i++ {
 		err := watched(ctx, r.Stall, do)
+		var status *StatusError
+		if errors.As(err, &status) {
+			r.Asked -= status.After
+		}
 		if err == nil {
 			f.offline.Store(0)
 			return nil
@@ -100,7 +108,7 @@ func (f *Folder) attempt(ctx context.Context, do func(ctx context.Context, alive
 			return context.Cause(ctx)
 		}
 		err = withoutURL(err)
-		if !transient(err) || i >= attempts {
+		if !transient(err) || i >= attempts || r.Asked < 0 {
 			f.errors.Add(1)
 			if unreachable(err) {
 				f.offline.Store(time.Now().Add(offlineTime).UnixNano())
@@ -121,7 +129,7 @@ func (r Retrying) wait(i int, err error) time.Duration {
 	d = d/2 + rand.N(d/2+1)
 	var status *StatusError
 	if errors.As(err, &status) {
-		d = max(d, min(status.After, r.Most))
+		d = max(d, status.After)
 	}
 	return d
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -68,9 +69,27 @@ func CheckRedirect(r *http.Request, via []*http.Request) error {
 // of it so that its connection can be used again.
 func Status(r *http.Response, what string) error {
 	_, _ = io.CopyN(io.Discard, r.Body, 64<<10) // only for the connection's sake
-	s := &StatusError{Code: r.StatusCode, What: what}
-	if after, err := strconv.Atoi(r.Header.Get("Retry-After")); err == nil {
-		s.After = time.Duration(after) * time.Second
+	return &StatusError{Code: r.StatusCode, What: what, After: asked(r)}
+}
+
+// resetTime matches when more may be asked for, in the header of limits that the hub
+// sends with a refusal: RateLimit: "resolvers";r=0;t=55.
+var resetTime = regexp.MustCompile(`;\s*t=(\d{1,6})\b`)
+
+// asked is how long an answer asks to wait, 0 where it does not: by seconds, by a date, or
+// by what is left of the time in which only so much may be asked for.
+func asked(r *http.Response) time.Duration {
+	after := r.Header.Get("Retry-After")
+	if after == "" && r.StatusCode == http.StatusTooManyRequests {
+		if m := resetTime.FindStringSubmatch(r.Header.Get("RateLimit")); m != nil {
+			after = m[1]
+		}
 	}
-	return s
+	if seconds, err := strconv.ParseUint(after, 10, 32); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	if at, err := http.ParseTime(after); err == nil {
+		return max(0, time.Until(at))
+	}
+	return 0
 }

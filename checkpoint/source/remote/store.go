@@ -80,7 +80,7 @@ var ErrChanged = errors.New("has changed at its source since the checkpoint was 
 type StatusError struct {
 	Code  int           // of HTTP
 	What  string        // what the store says, and what to do about it; may be ""
-	After time.Duration // the store asks to wait so long; 0 when it does not
+	After time.Duration // it asks to wait so long; 0 when it does not
 }
 
 func (e *StatusError) Error() string {
@@ -93,6 +93,9 @@ func (e *StatusError) Error() string {
 		text += ": " + e.What
 	case e.Code == http.StatusTooManyRequests:
 		text += ": it is asked too often: try again later"
+	}
+	if e.After > 0 {
+		text += fmt.Sprintf(" (it asks to wait %v)", e.After.Round(time.Second))
 	}
 	return text
 }

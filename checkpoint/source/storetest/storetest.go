@@ -25,7 +25,7 @@ import (
 const Bucket = "models"
 
 // Quick is a Retrying for tests.
-var Quick = remote.Retrying{Attempts: 4, First: time.Millisecond, Most: 2 * time.Millisecond, Stall: 200 * time.Millisecond}
+var Quick = remote.Retrying{Attempts: 4, First: time.Millisecond, Most: 2 * time.Millisecond, Asked: time.Second, Stall: 200 * time.Millisecond}
 
 // Fault spoils an answer, or leaves it to serve. It may be called concurrently.
 type Fault func(w http.ResponseWriter, r *http.Request, serve http.Handler)
