@@ -91,12 +91,12 @@ func mark(c colours, e expertfs.LiveExpert, lit bool, even float64) (rune, rgb) 
 
 // chart draws all experts, a line for each layer, within width columns and height
 // lines. Where experts are too many for the width, each mark stands for the hottest
-// of several; where layers are too many for the height, the last are left out.
+// of several; where layers are too many for the height, some are scrolled away.
 func (m *model) chart(width, height int) (lines []string) {
 	l, c := m.live, m.colours()
 	each := max(1, (l.Experts+width-5)/max(1, width-4))
 	apart := 9+2*l.Experts <= width // there is room for a blank between marks
-	for layer := range l.Layers {
+	for layer := min(m.scroll, l.Layers); layer < l.Layers; layer++ {
 		if len(lines) == height {
 			break
 		}

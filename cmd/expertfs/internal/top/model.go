@@ -34,11 +34,13 @@ type model struct {
 	lit           []int // of each expert, for how many looks more its use is shown
 	lately        []int // of each expert, uses at the last looks, fading
 	failure       error // of the last look
+	answered      time.Time
 
 	ask    *ask // what is being written; nil for nothing
 	word   string
 	list   bool // the experts used most in place of all
 	order  int  // of orders
+	scroll int  // lines of the map or the list that are above the screen
 	bottom bool // keys are explained
 }
 
@@ -59,6 +61,7 @@ type (
 		what string
 		err  error
 	}
+	tickMsg struct{} // time has passed
 )
 
 // Run shows a mount until a key, or the context, ends it. locked is why it cannot be
@@ -69,12 +72,12 @@ func Run(ctx context.Context, source watch.Source, locked error) error {
 }
 
 func newModel(source watch.Source, locked error) *model {
-	return &model{source: source, locked: locked, width: 80, height: 24, dark: true}
+	return &model{source: source, locked: locked, width: 80, height: 24, dark: true, answered: time.Now()}
 }
 
 // Init implements tea.Model.
 func (m *model) Init() tea.Cmd {
-	return tea.Batch(tea.RequestBackgroundColor, m.look, m.count)
+	return tea.Batch(tea.RequestBackgroundColor, m.look, m.count, tick())
 }
 
 // look reads where the experts are.
@@ -94,6 +97,9 @@ func after(pause time.Duration, read tea.Cmd) tea.Cmd {
 	return tea.Tick(pause, func(time.Time) tea.Msg { return read() })
 }
 
+// tick has the screen drawn now and then while no read ends.
+func tick() tea.Cmd { return tea.Tick(statsEvery, func(time.Time) tea.Msg { return tickMsg{} }) }
+
 // set changes the mount.
 func (m *model) set(file, text string) tea.Cmd {
 	return func() tea.Msg { return setMsg{file + ": " + text, m.source.Set(file, text)} }
@@ -104,10 +110,11 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	switch msg := msg.(type) {
 	case tea.WindowSizeMsg:
 		m.width, m.height = msg.Width, msg.Height
+		m.hold()
 	case tea.BackgroundColorMsg:
 		m.dark = msg.IsDark()
 	case liveMsg:
-		m.failure = msg.err
+		m.failure, m.answered = msg.err, time.Now()
 		pause := lookEvery
 		if msg.err != nil {
 			m.live, m.before, pause = nil, nil, statsEvery
@@ -129,6 +136,8 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 			m.word = msg.err.Error()
 		}
 		return m, m.count
+	case tickMsg:
+		return m, tick()
 	case tea.PasteMsg:
 		if m.ask != nil {
 			m.ask.add(msg.Content)
@@ -165,21 +174,39 @@ func (m *model) key(k tea.KeyPressMsg) tea.Cmd {
 	}
 	m.word = ""
 	switch name {
-	case "q", "esc", "ctrl+c":
+	case "q", "ctrl+c":
 		return tea.Quit
+	case "esc":
+		m.bottom = false
 	case "p":
 		m.open(expertfs.PolicyFile)
 	case "b", "r":
 		m.open(expertfs.RAMFile)
 	case "s":
-		m.order = (m.order + 1) % len(orders)
+		m.order, m.scroll = (m.order+1)%len(orders), 0
 	case "tab", "l":
-		m.list = !m.list
+		m.list, m.scroll = !m.list, 0
+	case "down", "j":
+		m.scroll++
+	case "up", "k":
+		m.scroll--
+	case "pgdown", "space":
+		m.scroll += max(1, m.room()-1)
+	case "pgup":
+		m.scroll -= max(1, m.room()-1)
+	case "home":
+		m.scroll = 0
+	case "end":
+		m.scroll = m.rows()
 	case "?", "h":
 		m.bottom = !m.bottom
 	}
+	m.hold()
 	return nil
 }
+
+// hold keeps what is scrolled to on the screen.
+func (m *model) hold() { m.scroll = max(0, min(m.scroll, m.rows()-m.room())) }
 
 // open begins to ask for a policy or a budget.
 func (m *model) open(file string) {
@@ -189,10 +216,10 @@ func (m *model) open(file string) {
 		m.word = m.locked.Error()
 	case file == expertfs.PolicyFile:
 		m.ask = &ask{file: file, choices: policy.Names()}
-		m.ask.add(m.stats.Cache.Policy)
+		m.ask.begin(m.stats.Cache.Policy)
 	default:
 		m.ask = &ask{file: file}
-		m.ask.add(expertfs.FormatSize(m.stats.Cache.Budget))
+		m.ask.begin(expertfs.FormatSize(m.stats.Cache.Budget))
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"expertfs"
 
@@ -89,7 +90,7 @@ var enter = tea.KeyPressMsg{Code: tea.KeyEnter}
 func TestScreen(t *testing.T) {
 	src := newMount(4, 32)
 	m := newModel(src, nil)
-	require.Equal(t, []string{"reading the mount"}, shown(t, m))
+	require.Equal(t, []string{"reading the mount; q ends"}, shown(t, m))
 	*src.live.At(expertfs.NewKey(1, 2)) = expertfs.LiveExpert{Place: expertfs.InRAM, Uses: 3, Heat: 900}
 	*src.live.At(expertfs.NewKey(2, 0)) = expertfs.LiveExpert{Place: expertfs.Loading}
 	text := strings.Join(screen(t, m), "\n")
@@ -143,10 +144,16 @@ func TestKeys(t *testing.T) {
 
 	press(m, letters("b")...)
 	require.Contains(t, last(), "ram: 6GiB█")
-	press(m, tea.KeyPressMsg{Code: tea.KeyBackspace}, tea.KeyPressMsg{Code: 'u', Mod: tea.ModCtrl})
-	press(m, letters("4 GiBx")...)
+	press(m, letters("4 GiBx")...) // in place of what is set
 	press(m, tea.KeyPressMsg{Code: tea.KeyBackspace}, enter)
 	require.Equal(t, "ram 4GiB", src.set)
+	press(m, letters("b")...)
+	press(m, tea.KeyPressMsg{Code: tea.KeyBackspace}, letters("b")[0], enter)
+	require.Equal(t, "ram 6Gib", src.set, "a key that edits keeps it")
+	press(m, letters("b")...)
+	press(m, tea.KeyPressMsg{Code: 'u', Mod: tea.ModCtrl})
+	press(m, letters("4GiB")...)
+	press(m, enter)
 	require.Equal(t, "ram: 4GiB", last())
 
 	press(m, letters("p")...)
@@ -179,7 +186,13 @@ func TestKeys(t *testing.T) {
 	press(m, letters("ss")...)
 	require.Regexp(t, `^ +2 +1 +drive +0 +70.0%`, first())
 
-	for _, k := range append(letters("q"), tea.KeyPressMsg{Code: tea.KeyEscape}, tea.KeyPressMsg{Code: 'c', Mod: tea.ModCtrl}) {
+	press(m, letters("?")...)
+	require.Contains(t, last(), "q quit")
+	require.True(t, m.bottom)
+	_, cmd := m.Update(tea.KeyPressMsg{Code: tea.KeyEscape})
+	require.Nil(t, cmd, "Esc leaves what is open, and ends nothing")
+	require.False(t, m.bottom)
+	for _, k := range append(letters("q"), tea.KeyPressMsg{Code: 'c', Mod: tea.ModCtrl}) {
 		_, cmd := m.Update(k)
 		require.Equal(t, tea.QuitMsg{}, cmd())
 	}
@@ -193,12 +206,54 @@ func TestMountsThatCannotBeChanged(t *testing.T) {
 	require.Equal(t, "the mount is read-only", shown(t, m)[m.height-1])
 }
 
+// TestScrolling: what the window has no room for can be looked at.
+func TestScrolling(t *testing.T) {
+	m := newModel(newMount(36, 32), nil)
+	screen(t, m)
+	first := func() string {
+		lines := shown(t, m)
+		at := slices.IndexFunc(lines, func(l string) bool { return strings.HasPrefix(l, "reader") }) + 4
+		if m.list {
+			at++
+		}
+		return strings.Fields(lines[at])[0]
+	}
+	all := func() string { return strings.Join(shown(t, m), "\n") }
+	require.Equal(t, "0", first())
+	press(m, tea.KeyPressMsg{Code: tea.KeyUp})
+	require.Equal(t, "0", first())
+	press(m, tea.KeyPressMsg{Code: tea.KeyDown})
+	require.Equal(t, "1", first())
+	press(m, tea.KeyPressMsg{Code: tea.KeyEnd})
+	require.Contains(t, all(), "\n 35 ")
+	press(m, tea.KeyPressMsg{Code: tea.KeyPgUp})
+	require.NotContains(t, all(), "\n 35 ")
+	m.Update(tea.WindowSizeMsg{Width: 80, Height: 60})
+	require.Equal(t, "0", first(), "there is room for all")
+	m.Update(tea.WindowSizeMsg{Width: 80, Height: 24})
+	press(m, tea.KeyPressMsg{Code: tea.KeyPgDown}, tea.KeyPressMsg{Code: tea.KeyHome})
+	require.Equal(t, "0", first())
+	press(m, tea.KeyPressMsg{Code: tea.KeyTab}, tea.KeyPressMsg{Code: tea.KeyEnd})
+	require.Equal(t, "35", first(), "the last experts of the list")
+}
+
+// TestAMountThatHangs shows its last figures, and that they are the last.
+func TestAMountThatHangs(t *testing.T) {
+	m := newModel(newMount(4, 32), nil)
+	require.NotContains(t, screen(t, m)[0], "no answer")
+	m.answered = m.answered.Add(-7 * time.Second)
+	m.Update(tickMsg{})
+	require.Contains(t, shown(t, m)[0], "no answer for 7s")
+}
+
 func TestMountsThatGo(t *testing.T) {
 	src := newMount(4, 32)
 	m := newModel(src, nil)
 	screen(t, m)
-	src.err = errors.New("its server is gone")
-	require.Contains(t, screen(t, m)[0], "its server is gone")
+	src.err = &expertfs.DeadMountError{Point: "/mnt/m"}
+	m.Update(tea.WindowSizeMsg{Width: 40, Height: 12})
+	require.Equal(t, src.err.Error()+"; q ends", strings.Join(screen(t, m), " "), "all of it is to be read")
+	m.Update(tea.WindowSizeMsg{Width: 80, Height: 24})
 	src.err = nil
 	src.live, src.stats.Layers = expertfs.NewLive(expertfs.Names{Layers: 2, Experts: 8}), 2
 	src.stats.PID, src.stats.Experts = 99, 8

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"expertfs"
 	"expertfs/cmd/expertfs/internal/watch"
@@ -32,16 +33,16 @@ func (m *model) lines() []string {
 	if m.stats == nil || m.live == nil {
 		text := "reading the mount"
 		if m.failure != nil {
-			text = m.failure.Error() + "; q ends"
+			text = printable(m.failure.Error())
 		}
-		return []string{text}
+		return m.wrapped(text + "; q ends")
 	}
-	lines := slices.Concat(m.head(), []string{""}, m.tableOfReaders(), []string{""})
+	lines := m.above()
 	foot := m.foot()
 	foot = foot[:min(len(foot), max(1, m.height))]
-	if room := m.height - len(lines) - len(foot); room > 0 {
+	if room := m.room(); room > 0 {
 		if m.list {
-			lines = append(lines, m.experts(room)...)
+			lines = append(lines, m.experts(room+1)...)
 		} else {
 			lines = append(lines, m.chart(m.width, room)...)
 		}
@@ -52,6 +53,43 @@ func (m *model) lines() []string {
 	}
 	return append(lines, foot...)
 }
+
+// wrapped cuts a text into lines, as many as the screen has at most.
+func (m *model) wrapped(text string) []string {
+	lines := strings.Split(ansi.Wrap(text, max(1, m.width), " "), "\n")
+	return lines[:min(len(lines), max(1, m.height))]
+}
+
+// above is what stands above the map or the list.
+func (m *model) above() []string {
+	return slices.Concat(m.head(), []string{""}, m.tableOfReaders(), []string{""})
+}
+
+// room is how many lines of the map, or entries of the list, there is room for.
+func (m *model) room() int {
+	if m.stats == nil || m.live == nil {
+		return 0
+	}
+	room := m.height - len(m.above()) - len(m.foot())
+	if m.list {
+		room-- // its heading
+	}
+	return max(0, room)
+}
+
+// rows is how many there are.
+func (m *model) rows() int {
+	switch {
+	case m.live == nil:
+		return 0
+	case m.list:
+		return len(m.live.All)
+	}
+	return m.live.Layers
+}
+
+// silence is after how long a mount that has not answered is said to be silent.
+const silence = 2 * time.Second
 
 // head is what there is to say of the mount as a whole.
 func (m *model) head() []string {
@@ -64,7 +102,11 @@ func (m *model) head() []string {
 			hits = percent(r.HitRate)
 		}
 	}
-	title := fmt.Sprintf("%s  %s", bold(s.Model), colour(quiet, fmt.Sprintf("%s  up %v  %s", s.Mountpoint, watch.Uptime(s), s.Mechanism)))
+	state := ""
+	if wait := time.Since(m.answered); wait > silence {
+		state = fmt.Sprintf("no answer for %v  ", wait.Truncate(time.Second)) // the figures are the last that came
+	}
+	title := fmt.Sprintf("%s  %s%s", bold(s.Model), bold(state), colour(quiet, fmt.Sprintf("%s  up %v  %s", s.Mountpoint, watch.Uptime(s), s.Mechanism)))
 	rates := fmt.Sprintf("hit rate %s now, %s in all   %.1f tokens/s   waiting %s   drive %s/s",
 		bold(hits), rate(c.Uses), r.Tokens, percent(r.Waited), humanize.IBytes(uint64(max(r.Read, 0))))
 	memory := fmt.Sprintf("RAM %s %s of %s, %d of %d experts", m.bar(24), humanize.IBytes(uint64(c.Used)), humanize.IBytes(uint64(c.Budget)), c.Resident, s.Layers*s.Experts)
@@ -139,6 +181,7 @@ func (m *model) experts(room int) []string {
 	slices.SortStableFunc(all, func(a, b int) int { return int(min(max(key(b)-key(a), -1), 1)) })
 	lines := []string{colour(m.colours().quiet, fmt.Sprintf("%5s %6s  %-12s %10s %10s", "layer", "expert", "where", "uses", "of steps"))}
 	where := map[expertfs.Place]string{expertfs.InRAM: "RAM", expertfs.OnDrive: "drive", expertfs.Loading: "loading", expertfs.ReadAhead: "read ahead"}
+	all = all[min(m.scroll, len(all)):]
 	for _, i := range all[:min(len(all), max(0, room-1))] {
 		e := l.All[i]
 		line := fmt.Sprintf("%5d %6d  %-12s %10d %9.1f%%", i/l.Experts, i%l.Experts, where[e.Place], e.Uses, float64(e.Heat)/10)
@@ -155,16 +198,18 @@ func (m *model) foot() []string {
 	quiet := m.colours().quiet
 	switch {
 	case m.ask != nil:
-		text := fmt.Sprintf("%s: %s█", m.ask.file, string(m.ask.text))
+		written := string(m.ask.text)
+		if m.ask.fresh {
+			written = "\x1b[7m" + written + "\x1b[27m" // what is written comes in its place
+		}
+		text := fmt.Sprintf("%s: %s█", m.ask.file, written)
 		hint := "   Enter sets it, Esc leaves it"
 		if len(m.ask.choices) > 0 {
 			hint = "   Up and Down go through all," + hint[2:]
 		}
-		return []string{text + colour(quiet, hint)}
-	case m.failure != nil:
-		return []string{m.failure.Error()}
+		return []string{ansi.TruncateLeft(text, max(0, ansi.StringWidth(text)-m.width), "") + colour(quiet, hint)}
 	case m.word != "":
-		return []string{printable(m.word)}
+		return m.wrapped(printable(m.word))
 	case m.bottom:
 		return []string{
 			colour(quiet, fmt.Sprintf("in RAM %s  on the drive %s  colder to hotter; %c loading  %c read ahead; the number of each layer in RAM",
@@ -180,7 +225,10 @@ func (m *model) keys() string {
 	if m.list {
 		other = "map"
 	}
-	return fmt.Sprintf("q quit  p policy  b budget  s sort by %s  Tab %s  ? marks", orders[(m.order+1)%len(orders)], other)
+	if m.width < 60 {
+		return "q quit p policy b RAM s sort Tab ? more"
+	}
+	return fmt.Sprintf("q quit  p policy  b budget  s sort by %s  Tab %s  Up Down  ? marks", orders[(m.order+1)%len(orders)], other)
 }
 
 func bold(text string) string { return "\x1b[1m" + text + "\x1b[22m" }
