@@ -39,18 +39,26 @@ func Drive(path string, size int64, d time.Duration) (float64, error) {
 }
 
 // Together has n workers take steps for about d, and returns what they did in sum in
-// a second. A worker is made first, ended last, and neither is measured.
+// a second. Workers are made first, all at once, ended last, and neither is measured.
 func Together(n int, d time.Duration, worker func(int) (step func() (int, error), end func(), err error)) (float64, error) {
-	var group errgroup.Group
+	var making, group errgroup.Group
 	var bytes atomic.Int64
-	var steps []func() (int, error)
-	for i := range n {
-		step, end, err := worker(i)
-		if err != nil {
-			return 0, err
+	steps, ends := make([]func() (int, error), n), make([]func(), n)
+	defer func() {
+		for _, end := range ends {
+			if end != nil {
+				end()
+			}
 		}
-		defer end()
-		steps = append(steps, step)
+	}()
+	for i := range n {
+		making.Go(func() (err error) {
+			steps[i], ends[i], err = worker(i)
+			return err
+		})
+	}
+	if err := making.Wait(); err != nil {
+		return 0, err
 	}
 	began := time.Now()
 	for _, step := range steps {
