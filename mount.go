@@ -61,7 +61,7 @@ func readNames(dir string) (n Names, err error) {
 func readNumbered(dir string, valid func(count int, name string) bool) (int, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return 0, err
+		return 0, ExplainDead(dir, err)
 	}
 	count := len(entries)
 	wrong := slices.IndexFunc(entries, func(e fs.DirEntry) bool { return !valid(count, e.Name()) })
@@ -156,10 +156,11 @@ func ReadBudget(root string) (int64, error) {
 	return n, nil
 }
 
-// readControl reads a control file.
+// readControl reads a control file. The error of a dead mount is ErrDead.
 func readControl(root, name string) (text []byte, path string, err error) {
 	path = filepath.Join(root, ControlDir, name)
 	text, err = os.ReadFile(path)
+	err = ExplainDead(root, err)
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, there := os.Stat(root); there == nil {
 			err = fmt.Errorf("%s: %w", root, ErrNotMounted)

@@ -2,12 +2,15 @@ package expertfs
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // FSType is the type that the kernel's table of mounts shows for a mount.
@@ -33,6 +36,62 @@ func Mounts() ([]string, error) {
 	defer table.Close()
 	all, err := ParseMountTable(table)
 	return pointsOf(all), err
+}
+
+// usePatience is how long a mount may take to show whether it can be used.
+const usePatience = 2 * time.Second
+
+// UsableMounts returns of the mounts that this process can see those that it can
+// enter, and of each other one why not: it is dead, it is another user's, or it does
+// not answer.
+func UsableMounts() (points []string, others []error, err error) {
+	all, err := Mounts()
+	if err != nil {
+		return nil, nil, err
+	}
+	points, others = usable(all, tryMount, usePatience)
+	return points, others, nil
+}
+
+// usable has try find out about all mounts at once. One that does not answer in time
+// keeps its goroutine.
+func usable(all []string, try func(point string) error, patience time.Duration) (points []string, others []error) {
+	errs := make([]error, len(all))
+	type answer struct {
+		at  int
+		err error
+	}
+	answers := make(chan answer, len(all))
+	for i, point := range all {
+		errs[i] = fmt.Errorf("%s: its server does not answer", point)
+		go func() { answers <- answer{i, try(point)} }()
+	}
+	late := time.After(patience)
+	for missing := len(all); missing > 0; missing-- {
+		select {
+		case a := <-answers:
+			errs[a.at] = a.err
+		case <-late:
+			missing = 1 // the last
+		}
+	}
+	for i, point := range all {
+		if errs[i] == nil {
+			points = append(points, point)
+		} else {
+			others = append(others, errs[i])
+		}
+	}
+	return points, others
+}
+
+// tryMount asks a mount for something that only its server knows.
+func tryMount(point string) error {
+	_, _, err := readControl(point, VersionFile)
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%s: mounted by another user, for that user alone", point)
+	}
+	return err
 }
 
 // pointsOf finds what Mounts returns in a table.

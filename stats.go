@@ -22,6 +22,7 @@ type Stats struct {
 	Why        string    `json:"why"`         // not a better mechanism; "" for the best
 	NoSocket   string    `json:"no_socket"`   // why there is no SocketFile; "" if there is one
 	AutoBudget bool      `json:"auto_budget"` // the budget follows the memory that others leave
+	Unlogged   string    `json:"unlogged"`    // why there is no log; "" if there is one
 
 	Seconds float64 `json:"seconds"`
 

@@ -36,7 +36,9 @@ type Options struct {
 	Records func() []expertfs.Record // what is written beside; nil for nothing
 	Source  string                   // how the checkpoint was named, shown in .expertfs/stats.json
 	Version string                   // shown in .expertfs/version
-	Log     *slog.Logger
+	// Unlogged is why nothing is logged, for those who look at the figures; "" for a log.
+	Unlogged string
+	Log      *slog.Logger
 }
 
 // FS is a mounted filesystem.

@@ -65,6 +65,7 @@ func (f *FS) stats(cache expertfs.CacheStats) expertfs.Stats {
 		s.Copies = m.Stats()
 	}
 	s.NoSocket = f.noSocket
+	s.Unlogged = f.options.Unlogged
 	s.AutoBudget = f.options.Governor != nil && f.options.Governor.Active()
 	if f.handout != nil {
 		s.Requests.Descriptors = f.handout.Opens()

@@ -44,6 +44,9 @@ func summary(b *bytes.Buffer, s expertfs.Stats) {
 	fmt.Fprintf(b, "# %s (%s layout): %d layers of %d experts, %s each\n",
 		s.Model, s.Layout, s.Layers, s.Experts, humanize.IBytes(uint64(s.ExpertSize)))
 	fmt.Fprintf(b, "# reads: %s%s\n", s.Mechanism, reason(s.Why))
+	if s.Unlogged != "" {
+		fmt.Fprintf(b, "# log: none: %s\n", s.Unlogged)
+	}
 	if s.NoSocket != "" {
 		fmt.Fprintf(b, "# socket for descriptors: none%s\n", reason(s.NoSocket))
 	}

@@ -9,10 +9,15 @@ import (
 
 	"expertfs"
 	"expertfs/cmd/expertfs/internal/bench"
-	"expertfs/fsys/mountpoint"
+	"expertfs/cmd/internal/usage"
 
 	"github.com/spf13/cobra"
 )
+
+// measureNeeds is a flag that a replay of routing makes no use of.
+func measureNeeds(flag string, replays bool) usage.Need {
+	return usage.Need{Flag: flag, Met: !replays, Want: "measures of hits and misses, which --routing takes the place of"}
+}
 
 func newBenchCommand() *cobra.Command {
 	var o bench.Options
@@ -20,12 +25,13 @@ func newBenchCommand() *cobra.Command {
 	var routing string
 	var tokens int
 	cmd := &cobra.Command{
-		Use:   "bench MOUNTPOINT",
+		Use:   "bench [MOUNTPOINT]",
 		Short: "Measure a mount beside the limits of the machine",
 		Long: `Measure on a mount what a hit and a miss cost, each beside its limit in the same
 run: the same bytes in a plain tmpfs file, in the page cache, read with O_DIRECT.
 Experts come in random order, every byte is touched, and what is compared takes
-turns; figures are medians. Nobody else should use the mount meanwhile. Where
+turns; figures are medians. Without MOUNTPOINT it is the only mount that this user
+can use. Nobody else should use the mount meanwhile. Where
 nearly all experts fit into the mount's RAM budget, it is lowered for the misses
 and put back.
 
@@ -43,9 +49,12 @@ To compare passthrough with replies of the daemon, run this on a mount made with
 
 With --routing, use experts as a recorded trace says instead, and print what a
 token costs.`,
-		Args: cobra.ExactArgs(1),
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			m, err := mountpoint.Find(args[0])
+			replays := routing != ""
+			warnOfIdle(cmd, usage.Need{Flag: "tokens", Met: replays, Want: "--routing"},
+				measureNeeds("rounds", replays), measureNeeds("experts", replays), measureNeeds("scratch", replays), measureNeeds("seed", replays))
+			m, err := theMount(args)
 			if err != nil {
 				return err
 			}

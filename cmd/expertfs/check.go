@@ -9,11 +9,10 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
-	"strings"
 	"syscall"
 	"text/tabwriter"
-	"unicode"
 
+	"expertfs"
 	"expertfs/checkpoint"
 
 	"github.com/dustin/go-humanize"
@@ -75,6 +74,7 @@ of the copy in a folder, as mount --mirror would read it, and reports where they
 differ.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			warnOfIdle(cmd, plainHTTPNeeds(args[0]))
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
 			return runCheck(ctx, cmd.OutOrStdout(), args[0], checkpoint.Options{PlainHTTP: plainHTTP, Mirrors: mirrors}, data, asJSON)
@@ -92,6 +92,7 @@ func runCheck(ctx context.Context, out io.Writer, path string, o checkpoint.Opti
 	report := checkReport{Checkpoint: path, Problems: []string{}}
 	var differ []error
 	ck, err := checkpoint.OpenWith(path, o)
+	err = expertfs.ExplainDead(path, err)
 	if err == nil {
 		defer ck.Close()
 		report.Model, report.Mirrors = describeModel(ck), describeMirrors(ck)
@@ -214,18 +215,8 @@ One token uses %s of experts; a RAM budget from there on helps, the more the bet
 Beside it a reader keeps the dense part in memory, %s. To try it:
   expertfs mount --ram %s %s MOUNTPOINT
   gptoss %s
-`, humanize.IBytes(uint64(r.Model.TokenBytes)), humanize.IBytes(uint64(r.Model.DenseBytes)), ram, quoted(r.Checkpoint), try)
+`, humanize.IBytes(uint64(r.Model.TokenBytes)), humanize.IBytes(uint64(r.Model.DenseBytes)), ram, expertfs.ShellQuote(r.Checkpoint), try)
 	return err
-}
-
-// quoted is a path as a shell takes it.
-func quoted(path string) string {
-	if strings.ContainsFunc(path, func(r rune) bool {
-		return !strings.ContainsRune("/._-:+@%,=", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r)
-	}) {
-		return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
-	}
-	return path
 }
 
 // print writes the model as a table.

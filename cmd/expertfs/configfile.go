@@ -21,7 +21,7 @@ func (o *mountOptions) load(path string) (configFile, error) {
 	var c configFile
 	f, err := os.Open(path)
 	if err != nil {
-		return c, err
+		return c, fmt.Errorf("--config: %w", err)
 	}
 	defer f.Close()
 	lines := bufio.NewScanner(f)
@@ -40,6 +40,7 @@ func (o *mountOptions) load(path string) (configFile, error) {
 		case o.given[name] && o.listed.Lookup(name) != nil:
 		default:
 			err = o.setOne(name, value, hasValue)
+			o.said[name] = fmt.Sprintf("%s of %s", name, path)
 		}
 		if err != nil {
 			return c, fmt.Errorf("%s:%d: %w", path, n, err)

@@ -57,7 +57,9 @@ func TestConfigFileFaults(t *testing.T) {
 		require.Contains(t, r.errors, complaint, text)
 	}
 	missing := filepath.Join(t.TempDir(), "none.conf")
-	require.Contains(t, run(t, "mount", "--config", missing).errors, missing)
+	r := run(t, "mount", "--config", missing)
+	require.Equal(t, exitUsage, r.code)
+	require.Contains(t, r.errors, "expertfs: --config: open "+missing)
 }
 
 func TestManualPages(t *testing.T) {

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -74,9 +75,24 @@ func TestStaleMounts(t *testing.T) {
 		require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
 		require.Eventually(t, func() bool { return mountpoint.Stale(point) }, patience, poll)
 
+		said := (&expertfs.DeadMountError{Point: point}).Error()
 		r := run(t, "status")
-		require.Regexp(t, point+" +dead", r.out)
-		require.NotZero(t, run(t, "status", point).code)
+		require.Zero(t, r.code)
+		require.Regexp(t, point+" +dead\n", r.out)
+		require.Contains(t, r.out, said+"\n")
+		for _, args := range []string{"status", "status --json", "status --all", "web", "top", "bench", "warm", "plan", "check"} {
+			r := run(t, append(strings.Fields(args), point)...)
+			require.Equal(t, exitPointStale, r.code, "%s: %s", args, r.errors)
+			require.Equal(t, "expertfs: "+said+"\n", r.errors, args)
+			require.Empty(t, r.out, args)
+		}
+		_, others, err := expertfs.UsableMounts()
+		require.NoError(t, err)
+		require.ErrorIs(t, errors.Join(others...), expertfs.ErrDead)
+		_, err = expertfs.ReadStats(point)
+		require.EqualError(t, err, said)
+		_, err = expertfs.Open(point)
+		require.EqualError(t, err, said)
 		if clean == "mount" {
 			require.Zero(t, run(t, "mount", "--ram", "1MiB", "embed:tiny", point).code)
 			require.Equal(t, int64(1<<20), report(t, point).Cache.Budget)
@@ -276,7 +292,7 @@ func TestStatus(t *testing.T) {
 	require.Regexp(t, point+` +embed:tiny +\w+ +\w+ +36 KiB +4.0 MiB +1/128 +0.0%\n`, r.out)
 	r = run(t, "status", point)
 	require.Zero(t, r.code)
-	require.Contains(t, r.out, "expertfs_misses_total 1\n")
+	require.Contains(t, r.out, "0.0% of 1 uses")
 	var one expertfs.Stats
 	require.NoError(t, json.Unmarshal([]byte(run(t, "status", "--json", point).out), &one))
 	require.Equal(t, point, one.Mountpoint)

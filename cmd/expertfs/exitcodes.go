@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 
+	"expertfs"
 	"expertfs/checkpoint"
 	"expertfs/checkpoint/source/remote"
 	"expertfs/fsys/mountpoint"
@@ -57,7 +58,7 @@ var exitMeanings = []struct {
 	{exitPointNotEmpty, "the mount point is not empty"},
 	{exitPointUnwritable, "the mount point is not writable by this user"},
 	{exitPointMounted, "an expertfs is mounted there already"},
-	{exitPointStale, "a dead mount is there and cannot be taken down"},
+	{exitPointStale, "the mount is dead: its server is gone"},
 	{exitNotMounted, "no expertfs is mounted there"},
 	{exitBusy, "the mount is in use"},
 	{exitServerLives, "unmounted, but the server goes on: somebody else has it mounted, or it is stopped"},
@@ -133,6 +134,9 @@ func exitCode(err error) int {
 
 // checkpointError gives an error of opening the checkpoint at path its code.
 func checkpointError(path string, err error) error {
+	if errors.Is(err, expertfs.ErrDead) {
+		return err
+	}
 	if _, serr := os.Stat(path); errors.Is(serr, os.ErrNotExist) && !checkpoint.OnNetwork(path) {
 		return withCode(exitNoCheckpoint, err)
 	}

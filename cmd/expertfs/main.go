@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 
+	"expertfs"
 	"expertfs/cmd/internal/manual"
 	"expertfs/cmd/internal/usage"
 	"expertfs/tiers/ram"
@@ -49,6 +50,7 @@ func execute(args []string) error {
 	for _, c := range append(root.Commands(), root) {
 		codeUsage(c)
 	}
+	complete(root, args[1:])
 	root.SetArgs(args[1:])
 	if isMountHelper(args[0]) {
 		helped, fake := mountHelperArgs(args[1:])
@@ -57,7 +59,7 @@ func execute(args []string) error {
 		}
 		root.SetArgs(helped)
 	}
-	return root.Execute()
+	return expertfs.ExplainDead("", root.Execute())
 }
 
 // commands lists every subcommand; each is made in a file of its own name.

@@ -8,6 +8,7 @@ import (
 
 	"expertfs"
 	"expertfs/cmd/internal/logs"
+	"expertfs/cmd/internal/usage"
 	"expertfs/fsys/budget"
 	"expertfs/policy"
 
@@ -46,7 +47,7 @@ type mountConfig struct {
 	noForecast    bool
 	foreground    bool
 	log           logs.Options
-	repeated      []string // options given twice, in words
+	vain          []string // what was given and does nothing, in words
 	unlogged      string   // why the log is lost, found out by openLog; "" for one that is not
 
 	// For tests: poorer mechanisms than the system offers.
@@ -99,10 +100,10 @@ Options of -o are written as in /etc/fstab:
 					return withCode(exitUsage, err)
 				}
 			}
-			c.repeated = options.repeated
 			if err := c.validate(); err != nil {
 				return err
 			}
+			c.vain = append(options.repeated, usage.Idle(c.needs(), options.how)...)
 			if c.foreground {
 				return serve(&c, announce)
 			}

@@ -23,6 +23,7 @@ type mountOptions struct {
 	given  map[string]bool // the flags on the command line
 
 	before   map[string]string // what -o has given each option until now
+	said     map[string]string // of -o and the configuration file, how it was said
 	repeated []string          // what is to be said of options that -o has twice
 }
 
@@ -57,7 +58,7 @@ func (c *mountConfig) declare() *mountOptions {
 	f.BoolVar(&c.readOnly, "ro", false, "refuse writes to control files too")
 	f.BoolFunc("rw", "the opposite of ro", func(string) error { c.readOnly = false; return nil })
 
-	o := &mountOptions{flags: new(pflag.FlagSet), listed: new(pflag.FlagSet), before: make(map[string]string)}
+	o := &mountOptions{flags: new(pflag.FlagSet), listed: new(pflag.FlagSet), before: make(map[string]string), said: make(map[string]string)}
 	f = &alone // --name, not in -o
 	f.BoolVarP(&c.foreground, "foreground", "f", false, "stay in the foreground, log to stderr")
 	f.StringArrayVarP(&o.lists, "options", "o", nil, "mount `options`, as in /etc/fstab: allow_other, ro, ram=SIZE, ...")
@@ -97,7 +98,7 @@ func (o *mountOptions) set(list string) error {
 		if first, twice := o.before[name]; twice && first != value && o.listed.Lookup(name).Value.Type() != "stringArray" {
 			o.repeated = append(o.repeated, fmt.Sprintf("option %s is given as %s and as %s; the last one counts", name, first, value))
 		}
-		o.before[name] = value
+		o.before[name], o.said[name] = value, "option "+name
 	}
 	return nil
 }
@@ -128,6 +129,15 @@ func given(flags *pflag.FlagSet) map[string]bool {
 	names := make(map[string]bool)
 	flags.Visit(func(f *pflag.Flag) { names[f.Name] = true })
 	return names
+}
+
+// how tells how an option was said, "" for one that was not given. What outranks
+// others comes first.
+func (o *mountOptions) how(name string) string {
+	if o.given[name] {
+		return "--" + name
+	}
+	return o.said[name]
 }
 
 // isSwitch tells whether a flag stands without a value.

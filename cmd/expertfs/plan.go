@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"expertfs"
 	"expertfs/checkpoint"
 	"expertfs/checkpoint/source"
 	"expertfs/cmd/expertfs/internal/bench"
@@ -35,8 +36,12 @@ type planReport struct {
 	Table       []plan.Row `json:"table"`
 }
 
-// measureFor is how long each speed is measured.
-const measureFor = 300 * time.Millisecond
+// How long speeds are measured. Memory is as fast at each moment; of a drive it takes
+// some hundred reads.
+const (
+	measureMemoryFor = 100 * time.Millisecond
+	measureDriveFor  = 200 * time.Millisecond
+)
 
 func newPlanCommand() *cobra.Command {
 	var asJSON, plainHTTP bool
@@ -51,6 +56,7 @@ lower one if reading and computing take turns, the upper one if they overlap who
 Each line says whether it is measured, derived, or known from elsewhere.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			warnOfIdle(cmd, plainHTTPNeeds(args[0]))
 			r, err := makePlan(args[0], checkpoint.Options{PlainHTTP: plainHTTP})
 			if err != nil {
 				return err
@@ -69,7 +75,7 @@ Each line says whether it is measured, derived, or known from elsewhere.`,
 func makePlan(name string, o checkpoint.Options) (*planReport, error) {
 	ck, err := checkpoint.OpenWith(name, o)
 	if err != nil {
-		return nil, checkpointError(name, err)
+		return nil, checkpointError(name, expertfs.ExplainDead(name, err))
 	}
 	defer ck.Close()
 	m := describeModel(ck)
@@ -85,7 +91,7 @@ func makePlan(name string, o checkpoint.Options) (*planReport, error) {
 		return nil, err
 	}
 	r.Memory, r.Free = room.Limit, max(room.Free, 0)
-	if r.MemorySpeed, err = bench.MemorySpeed(measureFor); err != nil {
+	if r.MemorySpeed, err = bench.MemorySpeed(measureMemoryFor); err != nil {
 		return nil, err
 	}
 	r.measureDrive(ck)
@@ -115,7 +121,7 @@ func (r *planReport) measureDrive(ck *checkpoint.Checkpoint) {
 	var err error
 	if path == "" {
 		r.NoDrive = "its files are on no drive of this machine"
-	} else if r.DriveSpeed, err = limits.Drive(path, size, measureFor); err != nil {
+	} else if r.DriveSpeed, err = limits.Drive(path, size, measureDriveFor); err != nil {
 		r.NoDrive = err.Error()
 		if errors.Is(err, unix.EINVAL) {
 			r.NoDrive = path + ": its filesystem has no O_DIRECT"

@@ -6,6 +6,9 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
+	"syscall"
 
 	"expertfs"
 	"expertfs/checkpoint"
@@ -129,5 +132,21 @@ func (c *mountConfig) mountError(err error) error {
 			hint += "; allow_other needs the line user_allow_other in /etc/fuse.conf"
 		}
 	}
-	return withCode(exitRefused, fmt.Errorf("%w: %s", err, hint))
+	return withCode(exitRefused, fmt.Errorf("%w: %s", helperError(err), hint))
+}
+
+// helperStatus is how go-fuse tells of fusermount3's end: by the status of wait(2).
+var helperStatus = regexp.MustCompile(`fusermount exited with code (\d+)\s*$`)
+
+// helperError gives the exit code of fusermount3 in place of that status.
+func helperError(err error) error {
+	found := helperStatus.FindStringSubmatch(err.Error())
+	if found == nil {
+		return err
+	}
+	n, perr := strconv.Atoi(found[1])
+	if status := syscall.WaitStatus(n); perr == nil && status.Exited() {
+		return fmt.Errorf("fusermount3 has failed with code %d", status.ExitStatus())
+	}
+	return errors.New("fusermount3 was ended by a signal")
 }

@@ -15,9 +15,12 @@ func TestReadPath(t *testing.T) {
 	s := expertfs.Stats{Mechanism: expertfs.Passthrough, Checkpoint: "/data/20b", Mountpoint: "/mnt/my model"}
 	require.Equal(t, "passthrough: the kernel reads from RAM", readPath(&s))
 	s.Mechanism, s.Why = expertfs.Direct, fsys.NeedsPrivilege
+	s.Cache.Budget, s.Cache.Policy = 6<<30, "forecast"
 	require.Equal(t, "copies by the daemon (direct: FUSE passthrough needs CAP_SYS_ADMIN); "+
-		"the kernel reads from RAM, for all users, after: sudo expertfs mount -o allow_other /data/20b '/mnt/my model' (as root in a container: --cap-add SYS_ADMIN); "+
-		"programs that open experts by .expertfs/socket, as gptoss does, get the memory itself", readPath(&s))
+		"the kernel reads from RAM, for all users, after: expertfs umount '/mnt/my model'; sudo expertfs mount -o allow_other --ram 6GiB /data/20b '/mnt/my model' "+
+		"(as root in a container: --cap-add SYS_ADMIN); programs that open experts by .expertfs/socket, as gptoss does, get the memory itself", readPath(&s))
+	s.AutoBudget, s.Cache.Policy = true, "lfu"
+	require.Contains(t, readPath(&s), "mount -o allow_other --policy lfu /data/20b")
 	s.Why, s.NoSocket = "this kernel has no FUSE passthrough (Linux 6.9 and later have it)", "no place for it"
 	require.Equal(t, "copies by the daemon (direct: this kernel has no FUSE passthrough (Linux 6.9 and later have it))", readPath(&s))
 }

@@ -40,10 +40,10 @@ func TestLostRecords(t *testing.T) {
 		point := mountTiny(t, "--trace", trace, "--heat", heat)
 		access(t, point, "00/01", "01/02", "02/03")
 		require.Len(t, report(t, point).Records, 3)
-		require.NotContains(t, run(t, "status", point).out, "not recorded")
+		require.NotContains(t, run(t, "status", point).out, "attention")
 		fill()
 		lost := "--trace " + trace + ": it has ended: "
-		for n := 0; !strings.Contains(run(t, "status", point).out, "# not recorded: "+lost); n++ {
+		for n := 0; !strings.Contains(run(t, "status", point).out, "\nattention  "+lost); n++ {
 			require.Less(t, n, 10000, "the trace finds no end")
 			access(t, point, "03/01", "00/02", "01/03", "02/04") // until the last page is full
 		}

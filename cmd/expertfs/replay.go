@@ -14,6 +14,7 @@ import (
 	"text/tabwriter"
 
 	"expertfs"
+	"expertfs/cmd/internal/usage"
 	"expertfs/policy"
 	"expertfs/policy/replay"
 
@@ -57,6 +58,7 @@ one step, each going on with the next trace when it is through with one.`,
   expertfs replay --ram-for-hit 90% --policy lru,default traces/*.csv.gz`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			warnOfIdle(cmd, replayNeeds(o)...)
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
 			return runReplay(ctx, cmd.OutOrStdout(), o, args)
@@ -79,6 +81,19 @@ one step, each going on with the next trace when it is through with one.`,
 	cmd.MarkFlagsMutuallyExclusive("ram-for-hit", "svg")
 	cmd.MarkFlagsMutuallyExclusive("ram-for-hit", "ram")
 	return cmd
+}
+
+// replayNeeds are flags that are for another output.
+func replayNeeds(o replayOptions) []usage.Need {
+	table := o.ramForHit == "" && o.svg == ""
+	const tables = "a table of budgets, which --svg and --ram-for-hit take the place of"
+	return []usage.Need{
+		{Flag: "bandwidth", Met: table, Want: tables},
+		{Flag: "csv", Met: o.svg == "", Want: tables},
+		{Flag: "json", Met: o.svg == "", Want: tables},
+		{Flag: "ram", Met: o.svg == "", Want: tables},
+		{Flag: "seed", Met: strings.Contains(o.policies, "random") || strings.Contains(o.policies, "all"), Want: "a policy that draws lots, which random alone does"},
+	}
 }
 
 func runReplay(ctx context.Context, out io.Writer, o replayOptions, args []string) error {

@@ -2,6 +2,9 @@ package main
 
 import (
 	"fmt"
+	"slices"
+	"strings"
+	"time"
 
 	"expertfs"
 	"expertfs/checkpoint"
@@ -89,9 +92,13 @@ func doubts(d budget.Demand, others []budget.Other, slot int64, layers, topK int
 		humanize.IBytes(uint64(d.Budget)), layers, topK, humanize.IBytes(uint64(slot)), humanize.IBytes(uint64(need)))}
 }
 
-// others finds what other mounts of this machine may hold. This process serves the
-// mount at point, which it must not ask.
-func others(point string) []budget.Other {
+// othersPatience is how long a mount that is made waits for what others tell of
+// themselves, which is of use for a warning only.
+const othersPatience = 500 * time.Millisecond
+
+// others finds what other mounts of this machine may hold, as far as they tell it soon.
+// This process serves the mount at point, which it must not ask.
+func others(point string, patience time.Duration) []budget.Other {
 	mounts, err := mountpoint.List()
 	if err != nil {
 		return nil // they are of use for a warning only
@@ -107,12 +114,23 @@ func others(point string) []budget.Other {
 			distinct = append(distinct, m)
 		}
 	}
+	answers := make(chan mountStatus, len(distinct))
+	for _, m := range distinct {
+		go func() { answers <- statusOf(m) }()
+	}
 	var found []budget.Other
-	for _, s := range statusOfAll(distinct) {
-		if s.Report != nil {
-			found = append(found, budget.Other{Point: s.Mountpoint, Demand: demandOf(s.Report)})
+	late := time.After(patience)
+	for i := 0; i < len(distinct); i++ {
+		select {
+		case s := <-answers:
+			if s.Report != nil {
+				found = append(found, budget.Other{Point: s.Mountpoint, Demand: demandOf(s.Report)})
+			}
+		case <-late:
+			i = len(distinct)
 		}
 	}
+	slices.SortFunc(found, func(a, b budget.Other) int { return strings.Compare(a.Point, b.Point) })
 	return found
 }
 

@@ -121,14 +121,14 @@ func TestManyFiles(t *testing.T) {
 func TestMountsBesideEachOther(t *testing.T) {
 	point := mountTiny(t)
 	var other *budget.Other
-	for _, o := range others("/no such mount") {
+	for _, o := range others("/no such mount", patience) {
 		if o.Point == point {
 			other = &o
 		}
 	}
 	require.NotNil(t, other)
 	require.Equal(t, budget.Demand{Budget: 4 << 20, Experts: 128 * 36 << 10}, other.Demand)
-	for _, o := range others(point) {
+	for _, o := range others(point, patience) {
 		require.NotEqual(t, point, o.Point, "a server does not ask itself")
 	}
 	require.Zero(t, run(t, "umount", point).code)

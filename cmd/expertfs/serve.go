@@ -100,7 +100,7 @@ func (c *mountConfig) serveCheckpoint(ck *checkpoint.Checkpoint, place *place, l
 		return c.mountError(err)
 	}
 	mounted = true
-	warnings := doubts(demand, others(c.point), cache.Stats().SlotBytes, shape.Layers, shape.TopK)
+	warnings := doubts(demand, others(c.point, othersPatience), cache.Stats().SlotBytes, shape.Layers, shape.TopK)
 	page, err := c.openPage(fs, log)
 	if err != nil {
 		takeDown(fs, c.point, log)
@@ -108,7 +108,7 @@ func (c *mountConfig) serveCheckpoint(ck *checkpoint.Checkpoint, place *place, l
 		return err
 	}
 	defer func() { err = errors.Join(err, page.Close()) }()
-	for _, w := range slices.Concat(c.repeated, []string{few, c.unlogged, page.Warning()}, learned.warnings, place.warnings(), sameDrive(ck)) {
+	for _, w := range slices.Concat(c.vain, []string{few, page.Warning()}, learned.warnings, place.warnings(), sameDrive(ck)) {
 		if w != "" {
 			warnings = append(warnings, w)
 		}
@@ -155,6 +155,7 @@ func (c *mountConfig) fsOptions(p *place, log *slog.Logger, governor *budget.Gov
 		Mechanism:  expertfs.Mechanism(c.mechanism),
 		Source:     c.checkpoint,
 		Version:    version(),
+		Unlogged:   c.unlogged,
 		Governor:   governor,
 		Log:        log,
 	}

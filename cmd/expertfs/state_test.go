@@ -111,7 +111,7 @@ func TestShadowPolicies(t *testing.T) {
 	}
 	// The shadows follow what happens, and nobody waits for them.
 	require.Eventually(t, func() bool { return slices.Equal(want, report(t, point).Cache.Shadows) }, patience, poll)
-	text := run(t, "status", point).out
+	text := run(t, "status", "--all", point).out
 	require.Contains(t, text, "\nexpertfs_shadow_hits_total{policy=\"fifo\"} 8\n")
 	require.Contains(t, text, "\n# hit rate had the policy been lru: 66.7%\n")
 	require.Equal(t, result{0, "", ""}, run(t, "umount", point))

@@ -18,26 +18,60 @@ import (
 )
 
 func newStatusCommand() *cobra.Command {
-	var asJSON bool
+	var asJSON, everything bool
 	cmd := &cobra.Command{
 		Use:   "status [MOUNTPOINT]",
 		Short: "Show mounts and their figures",
-		Long: `Without an argument, list the expertfs mounts of this machine. With one, print
-the figures of that mount, as MOUNTPOINT/.expertfs/stats has them.`,
+		Long: `Without an argument, list the expertfs mounts of this machine. With one, tell what is
+mounted there, how it is read, what RAM and policy do for it, who reads, and what
+would make it faster. --all prints all figures, as MOUNTPOINT/.expertfs/stats has
+them, and --json the same as JSON.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			out := cmd.OutOrStdout()
 			switch {
+			case len(args) == 0 && everything:
+				return withCode(exitUsage, errors.New("--all prints the figures of one mount: expertfs status --all MOUNTPOINT"))
 			case len(args) == 0:
 				return statusAll(out, asJSON)
 			case asJSON:
 				return statusOne(out, args[0], expertfs.StatsJSONFile)
+			case everything:
+				return statusOne(out, args[0], expertfs.StatsFile)
 			}
-			return statusOne(out, args[0], expertfs.StatsFile)
+			return statusSummary(out, args[0])
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&everything, "all", false, "print all figures of a mount")
 	return cmd
+}
+
+// statusSummary tells how the mount at point does.
+func statusSummary(out io.Writer, point string) error {
+	m, err := mountpoint.Find(point)
+	if err != nil {
+		return err
+	}
+	s, err := readStats(m.Point)
+	if err != nil {
+		return err
+	}
+	return printSummary(out, s)
+}
+
+// readStats reads the figures of a mount, and gives up on a server that does not
+// answer.
+func readStats(point string) (*expertfs.Stats, error) {
+	text, err := readControl(point, expertfs.StatsJSONFile)
+	if err != nil {
+		return nil, err
+	}
+	s := new(expertfs.Stats)
+	if err := json.Unmarshal(text, s); err != nil {
+		return nil, fmt.Errorf("%s: %w", point, err)
+	}
+	return s, nil
 }
 
 // statusOne copies a control file of the mount at point.
@@ -59,6 +93,7 @@ type mountStatus struct {
 	Mountpoint string          `json:"mountpoint"`
 	Report     *expertfs.Stats `json:"report,omitempty"`
 	Error      string          `json:"error,omitempty"`
+	dead       bool
 }
 
 func statusAll(out io.Writer, asJSON bool) error {
@@ -84,6 +119,9 @@ func statusAll(out io.Writer, asJSON bool) error {
 	}
 	for _, s := range all {
 		if s.Report == nil {
+			if s.dead {
+				fmt.Fprintln(out, s.Error)
+			}
 			continue
 		}
 		for _, r := range s.Report.Records {
@@ -163,30 +201,28 @@ func statusOf(m mountpoint.Mount) mountStatus {
 		s.Error = fmt.Sprintf("its server is stopped: kill -CONT %d", pid)
 		return s
 	}
-	text, err := readControl(m.Point, expertfs.StatsJSONFile)
+	report, err := readStats(m.Point)
 	switch {
-	case errors.Is(err, mountpoint.ErrStale):
-		s.Error = "dead: its server is gone; expertfs umount cleans it up"
-		return s
 	case errors.Is(err, mountpoint.ErrSilent):
 		s.Error = "its server does not answer"
 		return s
 	case errors.Is(err, os.ErrPermission):
 		s.Error = "mounted by another user"
 		return s
-	case err == nil:
-		s.Report = new(expertfs.Stats)
-		err = json.Unmarshal(text, s.Report)
+	case err != nil:
+		s.Error, s.dead = err.Error(), errors.Is(err, mountpoint.ErrStale)
+		return s
 	}
-	if err != nil {
-		s.Report, s.Error = nil, err.Error()
-	}
+	s.Report = report
 	return s
 }
 
 // line is the mount's row of the table.
 func (s mountStatus) line() string {
-	if s.Report == nil {
+	switch {
+	case s.dead:
+		return s.Mountpoint + "\tdead" // below the table stands what to do
+	case s.Report == nil:
 		return fmt.Sprintf("%s\t%s", s.Mountpoint, s.Error)
 	}
 	r, c := s.Report, s.Report.Cache

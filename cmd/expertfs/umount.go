@@ -23,8 +23,14 @@ func newUmountCommand() *cobra.Command {
 		Short:   "Take mounts down",
 		Long: `Take mounts down, and wait until their servers have ended; when one goes on, say
 why. A mount in use is left alone and its users are listed, unless --lazy is given.
-What a dead server has left behind is cleaned up.`,
-		Args: cobra.MinimumNArgs(1),
+What a dead server has left behind is cleaned up. It takes down what is named, and finds
+no mount by itself.`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return nil
+			}
+			return errors.New("name what is to be taken down" + mountedNow())
+		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			var errs []error
 			for _, point := range args {
@@ -35,6 +41,15 @@ What a dead server has left behind is cleaned up.`,
 	}
 	cmd.Flags().BoolVar(&lazy, "lazy", false, "detach a busy mount now; it ends when its last user lets go")
 	return cmd
+}
+
+// mountedNow goes on with a sentence by the mounts of this machine, "" for none.
+func mountedNow() string {
+	points, err := expertfs.Mounts()
+	if err != nil || len(points) == 0 {
+		return ""
+	}
+	return ", such as " + strings.Join(points, ", ")
 }
 
 // umount takes one mount down.

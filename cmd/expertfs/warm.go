@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"expertfs"
-	"expertfs/fsys/mountpoint"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
@@ -23,18 +22,22 @@ import (
 // newWarmCommand makes `expertfs warm`.
 func newWarmCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "warm MOUNTPOINT [PATH...]",
+		Use:   "warm [MOUNTPOINT [PATH...]]",
 		Short: "Fetch a checkpoint on a network into its cache",
 		Long: `Fetch into the cache on the drive what paths of the mount name, or all of the
 checkpoint: layers/07, layers/00-05, dense, dense/embedding.safetensors, the path of
 an expert. What is there already is not fetched again, so that an end by Ctrl-C costs
-nothing. A cache that holds all of a checkpoint is mounted without the network.`,
+nothing. A cache that holds all of a checkpoint is mounted without the network.
+Without MOUNTPOINT it is all of the only mount that this user can use.`,
 		Example: "  expertfs warm /mnt/model layers/00-05",
-		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
-			return runWarm(ctx, cmd.OutOrStdout(), args[0], args[1:])
+			m, err := theMount(args)
+			if err != nil {
+				return err
+			}
+			return runWarm(ctx, cmd.OutOrStdout(), m.Point, args[min(1, len(args)):])
 		},
 	}
 }
@@ -44,28 +47,24 @@ const warmPoll = 100 * time.Millisecond
 
 // runWarm has the mount fetch, shows how far it has come, and stops it when ctx ends.
 func runWarm(ctx context.Context, out io.Writer, point string, paths []string) error {
-	m, err := mountpoint.Find(point)
-	if err != nil {
-		return err
-	}
 	if len(paths) == 0 {
 		paths = []string{"."}
 	}
-	if err := writeWarm(m.Point, strings.Join(paths, " ")); err != nil {
+	if err := writeWarm(point, strings.Join(paths, " ")); err != nil {
 		return err
 	}
-	w, err := readWarming(m.Point)
+	w, err := readWarming(point)
 	if err != nil {
 		return err
 	}
 	began := time.Now()
 	bar := newByteBar(w.Total, "fetching")
 	defer func() { _ = bar.Finish() }() // only a drawing
-	for ; err == nil && w.State == expertfs.WarmRunning; w, err = readWarming(m.Point) {
+	for ; err == nil && w.State == expertfs.WarmRunning; w, err = readWarming(point) {
 		_ = bar.Set64(w.Done) // only a drawing
 		select {
 		case <-ctx.Done():
-			if err := writeWarm(m.Point, expertfs.WarmStop); err != nil {
+			if err := writeWarm(point, expertfs.WarmStop); err != nil {
 				return err
 			}
 			return fmt.Errorf("stopped: %s of %s are in the cache; the same command goes on from there",

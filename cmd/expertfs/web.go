@@ -16,7 +16,6 @@ import (
 	"expertfs/cmd/expertfs/internal/watch"
 	"expertfs/cmd/expertfs/internal/web"
 	"expertfs/fsys"
-	"expertfs/fsys/mountpoint"
 
 	"github.com/spf13/cobra"
 )
@@ -24,12 +23,12 @@ import (
 func newWebCommand() *cobra.Command {
 	var address, keyFile string
 	cmd := &cobra.Command{
-		Use:   "web MOUNTPOINT",
+		Use:   "web [MOUNTPOINT]",
 		Short: "Show a mount in the browser while it works",
 		Long: `Serve a page that shows a mount while it works: where each expert is and each use
 of one as it happens, the hit rate and what readers wait for, and switches for the
 policy and the budget. /metrics of the same address is for Prometheus. Ends with
-Ctrl-C, or when the mount is gone.
+Ctrl-C. Without MOUNTPOINT it is the only mount that this user can use.
 
 It reads the mount's control files. A mount made with --http ADDRESS serves the page
 itself.
@@ -38,12 +37,12 @@ All users of this machine may see what is on a loopback address, and only the us
 who mounted may change it. Beyond that address nobody may change anything, unless
 --http-key-file gives a key, which every request then needs.`,
 		Example: "  expertfs web /mnt/model",
-		Args:    cobra.ExactArgs(1),
+		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := web.CheckAddress(address); err != nil {
 				return withCode(exitUsage, fmt.Errorf("--http %w", err))
 			}
-			m, err := watched(args[0])
+			m, err := watched(args)
 			if err != nil {
 				return err
 			}
@@ -72,9 +71,9 @@ who mounted may change it. Beyond that address nobody may change anything, unles
 	return cmd
 }
 
-// watched returns the mount point that a name stands for, of a mount that answers.
-func watched(name string) (point string, err error) {
-	m, err := mountpoint.Find(name)
+// watched returns the mount point of the mount that a command is about, which answers.
+func watched(args []string) (point string, err error) {
+	m, err := theMount(args)
 	if err != nil {
 		return "", err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -10,15 +11,17 @@ import (
 	"github.com/dustin/go-humanize"
 )
 
-// findMounts returns the mounts of this machine.
-var findMounts = expertfs.Mounts
+// findMounts returns the mounts that can be used, and of others why not.
+var findMounts = expertfs.UsableMounts
 
 // onlyMount returns the mount point of the one mount that there is.
 func onlyMount() (string, error) {
-	mounts, err := findMounts()
+	mounts, others, err := findMounts()
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("no model given, and no mount found: %w: use --model DIR", err)
+	case len(mounts) == 0 && len(others) > 0:
+		return "", usageErrorf("no model given, and no mount can be used:\n  %s", strings.ReplaceAll(errors.Join(others...).Error(), "\n", "\n  "))
 	case len(mounts) == 0:
 		return "", usageErrorf("no model given, and nothing is mounted: expertfs mount CHECKPOINT DIR, or use --model DIR")
 	case len(mounts) > 1:

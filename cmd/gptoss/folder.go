@@ -11,6 +11,7 @@ import (
 	"slices"
 	"syscall"
 
+	"expertfs"
 	"expertfs/infer/tokenizer"
 )
 
@@ -60,7 +61,7 @@ func mountFirst(name, what string) error {
 func explainFolder(dir string, err error) error {
 	switch {
 	case errors.Is(err, syscall.ENOTCONN):
-		return fmt.Errorf("%s is a mount whose daemon is gone: run expertfs umount %s and mount it again (%w)", dir, dir, err)
+		return &expertfs.DeadMountError{Point: dir}
 	case errors.Is(err, syscall.ENOTDIR):
 		return fmt.Errorf("%s is not a folder; a model is one", dir)
 	case errors.Is(err, fs.ErrNotExist):

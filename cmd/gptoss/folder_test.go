@@ -1,12 +1,15 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
 	"testing"
+
+	"expertfs"
 
 	"github.com/stretchr/testify/require"
 )
@@ -53,8 +56,21 @@ func TestModelWithAStrayGGUF(t *testing.T) {
 
 func TestExplainDeadMount(t *testing.T) {
 	err := explainFolder("/mnt/m", &fs.PathError{Op: "open", Path: "/mnt/m", Err: syscall.ENOTCONN})
-	require.ErrorContains(t, err, "/mnt/m is a mount whose daemon is gone: run expertfs umount /mnt/m")
+	require.ErrorContains(t, err, "/mnt/m is a dead mount, its server is gone: expertfs umount /mnt/m")
 	require.ErrorIs(t, err, syscall.ENOTCONN)
+}
+
+// TestNoMountCanBeUsed: why not is told of each.
+func TestNoMountCanBeUsed(t *testing.T) {
+	before := findMounts
+	defer func() { findMounts = before }()
+	findMounts = func() ([]string, []error, error) {
+		return nil, []error{&expertfs.DeadMountError{Point: "/mnt/a"}, errors.New("/mnt/b: mounted by another user")}, nil
+	}
+	_, err := onlyMount()
+	require.ErrorContains(t, err, "no model given, and no mount can be used:\n  /mnt/a is a dead mount")
+	require.ErrorContains(t, err, "\n  /mnt/b: mounted by another user")
+	require.Equal(t, exitUsage, exitCode(err))
 }
 
 // A folder without a tokenizer.json gets the published vocabulary, which may

@@ -18,6 +18,7 @@ func main() {
 	err := kernel.Err()
 	if err == nil {
 		root := newRoot()
+		complete(root, os.Args[1:])
 		root.SetArgs(spellOut(os.Args[1:]))
 		err = root.Execute()
 	}

@@ -25,7 +25,7 @@ const (
 // TestMain keeps the tests' prefixes, chats and lines out of the user's folders.
 // Those that want some name a folder. No test sees the mounts of others.
 func TestMain(m *testing.M) {
-	findMounts = func() ([]string, error) { return filepath.SplitList(os.Getenv(mountsVariable)), nil }
+	findMounts = func() ([]string, []error, error) { return filepath.SplitList(os.Getenv(mountsVariable)), nil, nil }
 	if os.Getenv(asProgram) != "" {
 		main()
 		os.Exit(0)

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"expertfs"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -19,7 +21,7 @@ var (
 	ErrUnwritable = errors.New("mount point is not writable by this user")
 	ErrMounted    = errors.New("already an expertfs mount")
 	ErrNotMounted = errors.New("not an expertfs mount")
-	ErrStale      = errors.New("stale mount: its server is gone")
+	ErrStale      = expertfs.ErrDead
 	ErrBusy       = errors.New("mount is busy")
 	ErrNotYours   = errors.New("this user has not mounted it")
 
@@ -68,7 +70,7 @@ func Check(path string) error {
 		return err
 	} else if ok && m.Type == FSType {
 		if Stale(abs) {
-			return fmt.Errorf("%s: %w", path, ErrStale)
+			return &expertfs.DeadMountError{Point: path}
 		}
 		return fmt.Errorf("%s: %w", path, ErrMounted)
 	}

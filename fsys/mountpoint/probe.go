@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"time"
 
+	"expertfs"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -125,7 +127,7 @@ func Read(point, file string) ([]byte, error) {
 	text, err := probe(probeRead, path)
 	switch {
 	case errors.Is(err, unix.ENOTCONN):
-		return nil, fmt.Errorf("%s: %w", point, ErrStale)
+		return nil, &expertfs.DeadMountError{Point: point}
 	case err != nil:
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}

@@ -32,6 +32,12 @@ const (
 	JSON = "json"
 )
 
+// Levels are the values of Options.Level.
+func Levels() []string { return []string{"debug", "info", "warn", "error"} }
+
+// Formats are the values of Options.Format.
+func Formats() []string { return []string{Auto, Text, JSON} }
+
 // Declare declares the flags; elsewhere says where the log goes without a file.
 func (o *Options) Declare(f *pflag.FlagSet, elsewhere string) {
 	f.StringVar(&o.Level, "log-level", "info", "`level` of what is logged: debug, info, warn or error")

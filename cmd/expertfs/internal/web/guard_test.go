@@ -221,6 +221,24 @@ func TestEvents(t *testing.T) {
 	await("welcome") // it is another mount
 }
 
+// TestHealth: a probe is told how the mount is at that moment.
+func TestHealth(t *testing.T) {
+	m := newMount(2, 4)
+	open, keyed := listen(t, m, Options{}), listen(t, m, Options{Key: "sesame"})
+	for _, s := range []*Server{open, keyed} {
+		for range 2 {
+			m.do(func() { m.err = nil })
+			status, text := ask(t, s, "GET", "/health", "")
+			require.Equal(t, http.StatusOK, status, text)
+			require.JSONEq(t, `{"status":"ok"}`, text)
+			m.do(func() { m.err = &expertfs.DeadMountError{Point: "/mnt/secret"} })
+			status, text = ask(t, s, "GET", "/health", "")
+			require.Equal(t, http.StatusServiceUnavailable, status)
+			require.Equal(t, s == open, strings.Contains(text, "/mnt/secret is a dead mount"), text)
+		}
+	}
+}
+
 // TestNobodyLooksWithoutAPage: the mount is looked at while a page is open, once for
 // all pages.
 func TestNobodyLooksWithoutAPage(t *testing.T) {
