@@ -51,8 +51,7 @@ func Example() {
 		}
 		logits := make([]float32, tokens.Size()) // the model's, after text
 		matcher.Mask(allowed)
-		sample.Mask(logits, allowed)
-		id, err := sampler.Sample(logits)
+		id, err := sampler.SampleOf(logits, allowed)
 		if err == nil {
 			err = matcher.Accept(id)
 		}

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/bits"
 	"math/rand/v2"
 )
 
@@ -67,44 +68,87 @@ func New(p Params) (*Sampler, error) {
 
 // Sample returns the index of the chosen logit and leaves logits as they are.
 // It takes one random number for every token drawn at a temperature above 0.
-func (s *Sampler) Sample(logits []float32) (int, error) {
-	best, err := argmax(logits)
+func (s *Sampler) Sample(logits []float32) (int, error) { return s.SampleOf(logits, nil) }
+
+// SampleOf is Sample among the tokens whose bit in allowed is set; where allowed
+// is nil, among all. Token id is bit id%64 of allowed[id/64]; a missing word
+// allows none. Logits of other tokens are not looked at.
+func (s *Sampler) SampleOf(logits []float32, allowed []uint64) (int, error) {
+	best, err := argmax(logits, allowed)
 	if err != nil {
 		return 0, err
 	}
 	if s.params.Temp == 0 {
 		return best, nil
 	}
-	s.weigh(logits, logits[best])
+	s.weigh(logits, allowed, logits[best])
 	s.truncate()
 	return s.draw(), nil
 }
 
-// argmax returns the index of the largest logit, the lowest index on ties.
-func argmax(logits []float32) (int, error) {
-	best, most := -1, math.Inf(-1)
-	for i, l := range logits {
-		v := float64(l)
-		if math.IsNaN(v) || math.IsInf(v, 1) {
-			return 0, fmt.Errorf("%w: logit %d is %v", ErrLogits, i, v)
+// argmax returns the index of the largest allowed logit, the lowest index on ties.
+func argmax(logits []float32, allowed []uint64) (int, error) {
+	best, most, infinity := -1, float32(math.Inf(-1)), float32(math.Inf(1))
+	for first := 0; first < len(logits); first += 64 {
+		part, word := window(logits, allowed, first)
+		if word == math.MaxUint64 {
+			for i, l := range part {
+				if !(l < infinity) {
+					return 0, unusable(first+i, l)
+				}
+				if l > most {
+					best, most = first+i, l
+				}
+			}
+			continue
 		}
-		if v > most {
-			best, most = i, v
+		for ; word != 0; word &= word - 1 {
+			i := bits.TrailingZeros64(word)
+			l := part[i]
+			if !(l < infinity) {
+				return 0, unusable(first+i, l)
+			}
+			if l > most {
+				best, most = first+i, l
+			}
 		}
 	}
 	if best < 0 {
-		return 0, fmt.Errorf("%w: none of %d is finite", ErrLogits, len(logits))
+		return 0, fmt.Errorf("%w: none of %d is finite and allowed", ErrLogits, len(logits))
 	}
 	return best, nil
 }
 
-// weigh fills s.kept with the tokens that pass min-p, in order of their ids.
-func (s *Sampler) weigh(logits []float32, most float32) {
+func unusable(id int, logit float32) error {
+	return fmt.Errorf("%w: logit %d is %v", ErrLogits, id, logit)
+}
+
+// window returns the logits from first on, at most 64, and the bits of those that
+// are allowed.
+func window(logits []float32, allowed []uint64, first int) ([]float32, uint64) {
+	part := logits[first:min(first+64, len(logits))]
+	word := uint64(math.MaxUint64) >> (64 - len(part))
+	switch {
+	case allowed == nil:
+	case first/64 < len(allowed):
+		word &= allowed[first/64]
+	default:
+		word = 0
+	}
+	return part, word
+}
+
+// weigh fills s.kept with the allowed tokens that pass min-p, in order of their ids.
+func (s *Sampler) weigh(logits []float32, allowed []uint64, most float32) {
 	s.kept = s.kept[:0]
-	for id, l := range logits {
-		w := math.Exp((float64(l) - float64(most)) / s.params.Temp)
-		if w > 0 && w >= s.params.MinP {
-			s.kept = append(s.kept, candidate{id, w})
+	for first := 0; first < len(logits); first += 64 {
+		part, word := window(logits, allowed, first)
+		for ; word != 0; word &= word - 1 {
+			i := bits.TrailingZeros64(word)
+			w := math.Exp((float64(part[i]) - float64(most)) / s.params.Temp)
+			if w > 0 && w >= s.params.MinP {
+				s.kept = append(s.kept, candidate{first + i, w})
+			}
 		}
 	}
 }

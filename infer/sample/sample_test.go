@@ -1,7 +1,9 @@
 package sample
 
 import (
+	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -185,44 +187,64 @@ func BenchmarkSample(b *testing.B) {
 	}
 }
 
-func TestMask(t *testing.T) {
-	logits := make([]float32, 130)
-	Mask(logits, []uint64{1 << 3, ^uint64(0)})
-	for id, l := range logits {
-		if id == 3 || id >= 64 && id < 128 {
-			require.Zero(t, l, id)
-		} else {
-			require.Equal(t, float32(math.Inf(-1)), l, id)
+// TestAllowed compares what is drawn of the allowed tokens with what is drawn
+// when the logits of all others say never.
+func TestAllowed(t *testing.T) {
+	never := float32(math.Inf(-1))
+	rapid.Check(t, func(t *rapid.T) {
+		logits := rapid.SliceOfN(rapid.Float32Range(-9, 9), 1, 200).Draw(t, "logits")
+		word := rapid.OneOf(rapid.Uint64(), rapid.Just(^uint64(0)), rapid.Just(uint64(0)), rapid.Just(uint64(1<<63)))
+		allowed := rapid.SliceOfN(word, 1, 4).Draw(t, "allowed")
+		p := Params{Temp: rapid.SampledFrom([]float64{0, 0.5, 1}).Draw(t, "temp"), TopK: rapid.SampledFrom([]int{0, 3}).Draw(t, "top-k"), MinP: rapid.SampledFrom([]float64{0, 0.1}).Draw(t, "min-p")}
+		masked := slices.Clone(logits)
+		for id := range masked {
+			if id/64 >= len(allowed) || allowed[id/64]>>(id%64)&1 == 0 {
+				masked[id] = never
+			}
 		}
-	}
-	for _, p := range []Params{{}, {Temp: 1}, {Temp: 2, TopK: 200, TopP: 0.9, MinP: 0.1}} {
-		only := make([]float32, 130)
-		Mask(only, []uint64{0, 0, 1 << 1})
-		id, err := newSampler(t, p).Sample(only)
+		want, wrong := newSampler(t, p).Sample(masked)
+		got, err := newSampler(t, p).SampleOf(logits, allowed)
+		require.Equal(t, wrong == nil, err == nil)
+		require.Equal(t, want, got)
+	})
+}
+
+// TestForbiddenIsNotLookedAt has logits that no token may have.
+func TestForbiddenIsNotLookedAt(t *testing.T) {
+	logits := []float32{float32(math.NaN()), 1, float32(math.Inf(1)), 2}
+	for _, p := range []Params{{}, {Temp: 1}} {
+		id, err := newSampler(t, p).SampleOf(logits, []uint64{1 << 1})
 		require.NoError(t, err)
-		require.Equal(t, 129, id)
+		require.Equal(t, 1, id)
+		_, err = newSampler(t, p).SampleOf(logits, []uint64{1<<1 | 1<<2})
+		require.ErrorIs(t, err, ErrLogits)
+		_, err = newSampler(t, p).SampleOf(logits, []uint64{})
+		require.ErrorIs(t, err, ErrLogits)
 	}
 }
 
-func BenchmarkMask(b *testing.B) {
-	for name, word := range map[string]uint64{"few": 1 << 7, "most": ^uint64(1 << 7)} {
-		b.Run(name, func(b *testing.B) {
-			logits := make([]float32, 201088)
-			allowed := make([]uint64, len(logits)/64)
-			for i := range allowed {
-				allowed[i] = word
+// BenchmarkSampleOf draws among shares of a vocabulary that lie as those of a
+// grammar do: here and there.
+func BenchmarkSampleOf(b *testing.B) {
+	logits := make([]float32, 201088)
+	for i := range logits {
+		logits[i] = float32(math.Sin(float64(i)) * 8)
+	}
+	r := rand.New(rand.NewPCG(1, 1))
+	for _, share := range []float64{0.001, 0.3, 0.99, 1} {
+		allowed := make([]uint64, len(logits)/64)
+		for id := range logits {
+			if r.Float64() < share {
+				allowed[id/64] |= 1 << (id % 64)
 			}
-			s := newSampler(b, Params{Temp: 1})
-			b.Run("mask", func(b *testing.B) {
+		}
+		for name, p := range map[string]Params{"greedy": {}, "plain": {Temp: 1}} {
+			b.Run(fmt.Sprint(name, "-", share), func(b *testing.B) {
+				s := newSampler(b, p)
 				for b.Loop() {
-					Mask(logits, allowed)
+					_, _ = s.SampleOf(logits, allowed)
 				}
 			})
-			b.Run("sample", func(b *testing.B) {
-				for b.Loop() {
-					_, _ = s.Sample(logits)
-				}
-			})
-		})
+		}
 	}
 }

@@ -30,7 +30,7 @@ func newChooser(p *sampling, seed uint64) (*chooser, error) {
 // logits are left as they are.
 func (c *chooser) choose(logits []float32, mask []uint64) (int, error) {
 	penal := (c.frequency != 0 || c.presence != 0) && len(c.counts) > 0
-	if mask != nil || penal || len(c.bias) > 0 {
+	if penal || len(c.bias) > 0 {
 		c.scratch = append(c.scratch[:0], logits...)
 		for id, bias := range c.bias {
 			c.scratch[id] += float32(bias)
@@ -40,12 +40,9 @@ func (c *chooser) choose(logits []float32, mask []uint64) (int, error) {
 				c.scratch[id] -= float32(c.frequency*float64(n) + c.presence)
 			}
 		}
-		if mask != nil {
-			sample.Mask(c.scratch, mask)
-		}
 		logits = c.scratch
 	}
-	return c.sampler.Sample(logits)
+	return c.sampler.SampleOf(logits, mask)
 }
 
 // took counts a token of the text.
