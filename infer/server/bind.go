@@ -10,12 +10,17 @@ import (
 	"expertfs/infer/harmony"
 )
 
-// newGuide returns the guide of a conversation's answer; nil if the model is free.
-// All grammars are compiled here, so that what is wrong with them is said before
-// anything else is.
-func (s *Server) newGuide(ctx context.Context, c *conversation) (*guide, error) {
-	g := &guide{chat: s.Chat, tokens: s.Tokens, marks: s.Chat.Marks(), ordinary: s.text()}
-	bound := make(map[string]*grammar.Automaton) // by the name of a tool; "" is the answer
+// forms are what a request binds its answers to: all of its choices to the same.
+type forms struct {
+	bound   map[string]*grammar.Automaton // by the name of a tool; "" is the answer
+	headers []opening                     // that messages may have; nil: all
+}
+
+// forms returns what the answers to a conversation are bound to; nil if the model
+// is free. All grammars are compiled here, so that what is wrong with them is said
+// before anything else is.
+func (s *Server) forms(ctx context.Context, c *conversation) (*forms, error) {
+	f := &forms{bound: make(map[string]*grammar.Automaton)}
 	offered := c.offered()
 	must := c.choice.mode == choiceRequired || c.format.kind != formatText
 	for _, t := range offered {
@@ -26,28 +31,37 @@ func (s *Server) newGuide(ctx context.Context, c *conversation) (*guide, error) 
 		if err != nil {
 			return nil, err
 		}
-		bound[t.Name] = a
+		f.bound[t.Name] = a
 	}
 	if c.format.kind != formatText {
 		a, err := s.grammars.answer(ctx, s, c.format)
 		if err != nil {
 			return nil, err
 		}
-		bound[""] = a
+		f.bound[""] = a
 	}
-	if len(bound) == 0 && !must {
+	if len(f.bound) == 0 && !must {
 		return nil, nil
 	}
 	if must {
-		g.headers = openings(c, offered)
+		f.headers = openings(c, offered)
 	}
+	return f, nil
+}
+
+// newGuide returns the guide of one answer; nil if the model is free.
+func (s *Server) newGuide(f *forms) *guide {
+	if f == nil {
+		return nil
+	}
+	g := &guide{chat: s.Chat, tokens: s.Tokens, marks: s.Chat.Marks(), ordinary: s.text(), headers: f.headers}
 	g.bind = func(h harmony.Header, kind itemKind) *binding {
 		if kind == calling {
-			return s.bind(bound[harmony.FunctionName(h.Recipient)], g.marks.Call)
+			return s.bind(f.bound[harmony.FunctionName(h.Recipient)], g.marks.Call)
 		}
-		return s.bind(bound[""], g.marks.Return)
+		return s.bind(f.bound[""], g.marks.Return)
 	}
-	return g, nil
+	return g
 }
 
 // bind begins a text that an automaton binds, and ender ends.

@@ -3,6 +3,8 @@ package server
 import (
 	"context"
 	"fmt"
+	"runtime"
+	"strings"
 	"testing"
 
 	"expertfs/infer/grammar"
@@ -38,4 +40,25 @@ func TestGrammarsAreBounded(t *testing.T) {
 		bytes += k.automaton.Memory()
 	}
 	require.Less(t, bytes, mostGrammarBytes)
+}
+
+// TestChoicesShareTheirGrammar asks for many choices under a short grammar and a
+// long one, which is not to be copied for each of them.
+func TestChoicesShareTheirGrammar(t *testing.T) {
+	server, _ := start(t, &model{says: "a<|return|>"})
+	for path, fields := range map[string]string{"completions": `"prompt": "x"`, "chat/completions": `"messages": [{"role": "user", "content": "x"}]`} {
+		cost := func(comment int) int {
+			body := `{` + fields + `, "n": 128, "max_tokens": 1, "temperature": 0, "grammar": "root ::= \"a\" # ` + strings.Repeat("x", comment) + `"}`
+			status, answer := post(t, server, "/v1/"+path, body) // makes what is kept
+			require.Equal(t, 200, status, answer)
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			status, _ = post(t, server, "/v1/"+path, body)
+			runtime.ReadMemStats(&after)
+			require.Equal(t, 200, status)
+			return int(after.TotalAlloc-before.TotalAlloc) >> 20
+		}
+		short := cost(0)
+		require.Less(t, cost(900_000), short+60, path)
+	}
 }

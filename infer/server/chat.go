@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"math/rand/v2"
 	"net/http"
 
@@ -159,10 +158,14 @@ func (s *Server) chat(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	f, err := s.forms(ctx, c)
+	if err != nil {
+		return err
+	}
 	a := s.newChatAnswer(&q, n)
 	texts := make([]*text, n)
 	for i := range texts {
-		if texts[i], err = s.chatText(ctx, c, a.choices[i], &q, prompt, most, i); err != nil {
+		if texts[i], err = s.chatText(c, f, a.choices[i], &q, prompt, most, i); err != nil {
 			return err
 		}
 	}
@@ -212,13 +215,6 @@ func (q *chatRequest) alternatives() int {
 }
 
 // chatText prepares one choice.
-func (s *Server) chatText(ctx context.Context, c *conversation, choice *chatChoice, q *chatRequest, prompt []int, most, i int) (*text, error) {
-	otherwise := rand.Uint64()
-	if q.Seed != nil {
-		own := *q.Seed + seed(i)
-		q := *q
-		q.Seed = &own
-		return s.turnText(ctx, c, q.Stop, choice, &q.sampling, otherwise, prompt, most, q.alternatives(), &choice.turn)
-	}
-	return s.turnText(ctx, c, q.Stop, choice, &q.sampling, otherwise, prompt, most, q.alternatives(), &choice.turn)
+func (s *Server) chatText(c *conversation, f *forms, choice *chatChoice, q *chatRequest, prompt []int, most, i int) (*text, error) {
+	return s.turnText(c, f, q.Stop, choice, q.sampling.of(i), rand.Uint64(), prompt, most, q.alternatives(), &choice.turn)
 }

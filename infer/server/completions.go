@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"expertfs/infer/grammar"
 	"expertfs/infer/tokenizer"
 
 	"github.com/go-json-experiment/json"
@@ -126,6 +127,10 @@ func (s *Server) complete(w http.ResponseWriter, r *http.Request) error {
 	if err := q.sampling.check(j.engine.Vocab()); err != nil {
 		return err
 	}
+	bound, err := s.completionForm(ctx, &q)
+	if err != nil {
+		return err
+	}
 	a := s.newCompletionAnswer(&q)
 	var texts []*text
 	for _, p := range q.Prompt {
@@ -140,7 +145,7 @@ func (s *Server) complete(w http.ResponseWriter, r *http.Request) error {
 		a.prompts += len(ids)
 		first := len(texts)
 		for i := range n {
-			t, err := s.completionText(ctx, &q, a, ids, most, i)
+			t, err := s.completionText(&q, a, bound, ids, most, i)
 			if err != nil {
 				return err
 			}
@@ -198,14 +203,18 @@ func (s *Server) encodePrompt(p prompt, vocab int) func(context.Context, int) ([
 	}
 }
 
-// completionText prepares one choice.
-func (s *Server) completionText(ctx context.Context, q *completionRequest, a *completionAnswer, ids []int, most, i int) (*text, error) {
-	p := q.sampling
-	if p.Seed != nil {
-		own := *p.Seed + seed(i)
-		p.Seed = &own
+// completionForm returns what all choices are bound to; nil if they are free.
+func (s *Server) completionForm(ctx context.Context, q *completionRequest) (*grammar.Automaton, error) {
+	f := q.format()
+	if f.kind == formatText {
+		return nil, nil
 	}
-	ch, err := newChooser(&p, rand.Uint64())
+	return s.grammars.answer(ctx, s, f)
+}
+
+// completionText prepares one choice, bound to an automaton or to nothing.
+func (s *Server) completionText(q *completionRequest, a *completionAnswer, bound *grammar.Automaton, ids []int, most, i int) (*text, error) {
+	ch, err := newChooser(q.sampling.of(i), rand.Uint64())
 	if err != nil {
 		return nil, err
 	}
@@ -215,13 +224,7 @@ func (s *Server) completionText(ctx context.Context, q *completionRequest, a *co
 	}
 	c := &completionChoice{a: a, index: len(a.choices), prompt: ids, echo: q.Echo, probs: q.Logprobs != nil, stop: stopper{stops: q.Stop}}
 	c.stream = s.Tokens.NewStream()
-	if f := q.format(); f.kind != formatText {
-		automaton, err := s.grammars.answer(ctx, s, f)
-		if err != nil {
-			return nil, err
-		}
-		c.bound = s.bind(automaton, s.Tokens.StopIDs()[0])
-	}
+	c.bound = s.bind(bound, s.Tokens.StopIDs()[0])
 	a.choices = append(a.choices, c)
 	t := &text{prompt: ids, max: most, chooser: ch, logprobs: logprobs, reader: c}
 	if q.Echo && c.probs {

@@ -131,7 +131,11 @@ func (s *Server) messages(w http.ResponseWriter, r *http.Request, count bool) er
 	room := j.engine.Context() - len(prompt)
 	most := min(int(or(q.MaxTokens, integer(room))), room)
 	a := &messagesAnswer{s: s, id: newID("msg_"), streamed: q.Stream, thoughts: q.thinks()}
-	t, err := s.turnText(ctx, c, q.StopSequences, a, &p, rand.Uint64(), prompt, most, -1, &a.turn)
+	f, err := s.forms(ctx, c)
+	if err != nil {
+		return err
+	}
+	t, err := s.turnText(c, f, q.StopSequences, a, &p, rand.Uint64(), prompt, most, -1, &a.turn)
 	if err != nil {
 		return err
 	}

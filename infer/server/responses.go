@@ -203,7 +203,11 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, count bool) err
 	room := j.engine.Context() - len(prompt)
 	most := min(int(or(q.MaxOutputTokens, integer(room))), room)
 	a := s.newResponse(&q, c)
-	t, err := s.turnText(ctx, c, q.Stop, a, &q.sampling, rand.Uint64(), prompt, most, a.alternatives, &a.turn)
+	f, err := s.forms(ctx, c)
+	if err != nil {
+		return err
+	}
+	t, err := s.turnText(c, f, q.Stop, a, &q.sampling, rand.Uint64(), prompt, most, a.alternatives, &a.turn)
 	if err != nil {
 		return err
 	}

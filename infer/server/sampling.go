@@ -52,6 +52,15 @@ func (p *sampling) check(vocab int) error {
 	return nil
 }
 
+// of returns how the tokens of choice i are chosen: each has a seed of its own.
+func (p sampling) of(i int) *sampling {
+	if p.Seed != nil {
+		own := *p.Seed + seed(i)
+		p.Seed = &own
+	}
+	return &p
+}
+
 // topK is how many tokens are looked at; 0 is all of them, which some clients
 // write as -1.
 func (p *sampling) topK() int {
