@@ -114,3 +114,19 @@ func TestCustomCallsInChats(t *testing.T) {
 		{"id": "a", "type": "custom", "custom": {"name": "f", "input": "say \"hi\""}}]}, {"role": "tool", "tool_call_id": "a", "content": "1"}]}`),
 		`<|start|>assistant to=functions.f<|channel|>commentary <|constrain|>json<|message|>{"input":"say \"hi\""}<|call|>`)
 }
+
+// TestThreadsAreNotKept: a request that goes on with a conversation has only what is
+// new of it. To answer it would be to answer something else.
+func TestThreadsAreNotKept(t *testing.T) {
+	server, _ := start(t, &model{says: thinking})
+	ask := func(thread string) (int, string) {
+		return post(t, server, "/v1/messages", `{"max_tokens": 50, "messages": [{"role": "user", "content": "x"}], "thread": `+thread+`}`)
+	}
+	for _, thread := range []string{"null", `{"type": "create"}`} {
+		status, answer := ask(thread)
+		require.Equal(t, 200, status, answer)
+	}
+	status, answer := ask(`{"type": "continue", "previous_message_id": "msg_1"}`)
+	require.Equal(t, 404, status)
+	require.Contains(t, answer, `"details":{"error_code":"thread_not_found"}`)
+}

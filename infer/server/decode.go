@@ -28,6 +28,9 @@ type unnoticed = jsontext.Value
 
 // decode reads the body of a request into v, which points to a struct.
 func (s *Server) decode(w http.ResponseWriter, r *http.Request, v any) error {
+	if coding := r.Header.Get("Content-Encoding"); coding != "" && coding != "identity" {
+		return badRequest("", "the request is compressed (Content-Encoding: %s): send it as it is", shorten(coding)).withStatus(http.StatusUnsupportedMediaType)
+	}
 	control := http.NewResponseController(w)
 	if err := control.SetReadDeadline(time.Now().Add(s.Patience)); err != nil {
 		return err

@@ -12,10 +12,11 @@ import (
 // apiError is an error in the form that clients of the API expect.
 type apiError struct {
 	status  int
-	Message string  `json:"message"`
-	Type    string  `json:"type"`
-	Param   *string `json:"param"`
-	Code    *string `json:"code"`
+	details map[string]string // for Anthropic's clients; nil: none
+	Message string            `json:"message"`
+	Type    string            `json:"type"`
+	Param   *string           `json:"param"`
+	Code    *string           `json:"code"`
 }
 
 func (e *apiError) Error() string { return e.Message }

@@ -104,13 +104,13 @@ func (j *job) run(ctx context.Context, texts []*text, done func(i int, o outcome
 		if began.IsZero() { // it has waited only
 			return err
 		}
-		s.Log.Info("request cancelled", "prompt", j.prompt, "generated", j.total.generated)
+		s.Log.Info("request cancelled", "id", requestID(ctx), "prompt", j.prompt, "generated", j.total.generated)
 		return errCancelled
 	default:
-		s.Log.Error("request failed", "err", err)
+		s.Log.Error("request failed", "id", requestID(ctx), "err", err)
 		return err
 	}
-	s.Log.Info("request done", "prompt", j.prompt, "reused", j.total.reused, "generated", j.total.generated,
+	s.Log.Info("request done", "id", requestID(ctx), "prompt", j.prompt, "reused", j.total.reused, "generated", j.total.generated,
 		"waited", began.Sub(j.began).Round(time.Millisecond), "time", time.Since(began).Round(time.Millisecond))
 	return nil
 }
@@ -172,9 +172,11 @@ type timings struct {
 	Substituted int     `json:"experts_substituted,omitzero"` // beside llama-server's: uses of experts in RAM in place of the router's choice
 }
 
-func (j *job) timings() *timings {
-	o := j.total
-	t := &timings{CacheN: o.reused, PromptN: j.prompt - o.reused, PredictN: o.generated, Substituted: o.replaced}
+func (j *job) timings() *timings { return newTimings(j.prompt, j.total) }
+
+// newTimings are those of texts that have asked for that many tokens of prompts.
+func newTimings(prompt int, o outcome) *timings {
+	t := &timings{CacheN: o.reused, PromptN: prompt - o.reused, PredictN: o.generated, Substituted: o.replaced}
 	t.PromptMS, t.PromptEach, t.PromptRate = rates(o.reading, t.PromptN)
 	t.PredictMS, t.PredictEach, t.PredictRate = rates(o.writing, t.PredictN)
 	return t

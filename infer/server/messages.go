@@ -24,7 +24,17 @@ type messagesRequest struct {
 	ToolChoice    *messagesChoice `json:"tool_choice"`
 	Thinking      *thinkingConfig `json:"thinking"`
 	OutputConfig  *outputConfig   `json:"output_config"`
+	Thread        *messageThread  `json:"thread"`
 	Extra         unnoticed       `json:",embed"`
+}
+
+// messageThread asks for a conversation that the server keeps, to send only what is
+// new of it. None is kept here. Creating one does no harm, since everything is sent
+// then; going on with one is refused as with one that was lost, at which Anthropic's
+// library sends everything again.
+type messageThread struct {
+	Type  string    `json:"type"`
+	Extra unnoticed `json:",embed"`
 }
 
 type blockMessage struct {
@@ -76,7 +86,11 @@ func anthropicError(e *apiError) any {
 	case http.StatusInternalServerError:
 		kind = "api_error"
 	}
-	return map[string]any{"type": "error", "error": map[string]string{"type": kind, "message": e.Message}}
+	told := map[string]any{"type": kind, "message": e.Message}
+	if e.details != nil {
+		told["details"] = e.details
+	}
+	return map[string]any{"type": "error", "error": told}
 }
 
 // serveMessages answers POST /v1/messages.
@@ -153,6 +167,10 @@ func (q *messagesRequest) check(s *Server) error {
 	}
 	s.notice("", q.Extra)
 	switch {
+	case q.Thread != nil && q.Thread.Type != "" && q.Thread.Type != "create":
+		e := badRequest("thread", "thread of type %q is not supported: this server keeps no conversations; send the whole one", shorten(q.Thread.Type)).withStatus(http.StatusNotFound)
+		e.details = map[string]string{"error_code": "thread_not_found"}
+		return e
 	case len(q.Messages) == 0:
 		return badRequest("messages", "messages is empty")
 	case q.MaxTokens != nil && *q.MaxTokens < 1:

@@ -2,12 +2,16 @@ package server
 
 import (
 	"net/http"
+	"time"
 )
 
 type modelList struct {
 	Object string        `json:"object"`
 	Data   []modelObject `json:"data"`
-	Models []modelObject `json:"models"` // where Codex and llama-server's clients look
+	Models []modelObject `json:"models"`   // where Codex and llama-server's clients look
+	More   bool          `json:"has_more"` // of Anthropic's lists, as are the next
+	First  string        `json:"first_id"`
+	Last   string        `json:"last_id"`
 }
 
 type modelObject struct {
@@ -20,11 +24,17 @@ type modelObject struct {
 		Vocab   int `json:"n_vocab"`
 		Context int `json:"n_ctx_train"`
 	} `json:"meta"`
-	Context int `json:"max_model_len"`
+	Context int    `json:"max_model_len"`
+	Type    string `json:"type"` // of Anthropic's models, as are the next
+	Title   string `json:"display_name"`
+	Since   string `json:"created_at"`
 }
 
 func (s *Server) model() modelObject {
-	m := modelObject{ID: s.Model, Name: s.Model, Object: "model", Created: s.created, OwnedBy: "expertfs"}
+	m := modelObject{
+		ID: s.Model, Name: s.Model, Object: "model", Created: s.created, OwnedBy: "expertfs",
+		Type: "model", Title: s.Model, Since: time.Unix(s.created, 0).UTC().Format(time.RFC3339),
+	}
 	m.Meta.Vocab = s.Tokens.Size()
 	if e := s.life.current(); e != nil {
 		m.Meta.Vocab, m.Meta.Context, m.Context = e.Vocab(), e.Context(), e.Context()
@@ -35,7 +45,7 @@ func (s *Server) model() modelObject {
 // serveModels answers GET /v1/models.
 func (s *Server) serveModels(w http.ResponseWriter, _ *http.Request) {
 	all := []modelObject{s.model()}
-	writeJSON(w, http.StatusOK, modelList{"list", all, all})
+	writeJSON(w, http.StatusOK, modelList{Object: "list", Data: all, Models: all, First: s.Model, Last: s.Model})
 }
 
 // serveModel answers GET /v1/models/NAME.

@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -27,6 +28,7 @@ var routes = []route{
 	{"POST", "/v1/tokenize", (*Server).serveTokenize, openAIError, false},
 	{"POST", "/v1/detokenize", (*Server).serveDetokenize, openAIError, false},
 	{"POST", "/v1/apply-template", (*Server).serveTemplate, openAIError, false},
+	{"GET", "/v1/tokenizer_info", (*Server).serveTokenizer, openAIError, false},
 	{"GET", "/v1/props", (*Server).serveProps, openAIError, false},
 	{"GET", "/v1/health", (*Server).serveHealth, openAIError, false},
 	{"GET", "/v1/metrics", (*Server).serveMetrics, openAIError, false},
@@ -52,23 +54,56 @@ func (s *Server) mux() http.Handler {
 	return mux
 }
 
+// plain is h for requests of a route whose path a client has put together with a
+// slash too many, or with a base URL that has /v1 already.
+func plain(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		path := plainPath(r.URL.Path)
+		if path != r.URL.Path && isRoute(path) {
+			other := *r.URL
+			other.Path, other.RawPath = path, ""
+			r = r.WithContext(r.Context())
+			r.URL = &other
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+func plainPath(path string) string {
+	for strings.Contains(path, "//") {
+		path = strings.ReplaceAll(path, "//", "/")
+	}
+	if len(path) > 1 {
+		path = strings.TrimSuffix(path, "/")
+	}
+	for strings.HasPrefix(path, "/v1/v1/") {
+		path = strings.TrimPrefix(path, "/v1")
+	}
+	return path
+}
+
 // formOf is the form of errors at the path of a request.
 func formOf(req *http.Request) errorForm {
-	path := "/v1" + strings.TrimPrefix(req.URL.Path, "/v1")
 	for _, r := range routes {
-		if r.path == path {
+		if r.isAt(req.URL.Path) {
 			return r.form
 		}
 	}
 	return openAIError
 }
 
+// isAt tells whether a path is the route's, with /v1 or without.
+func (r *route) isAt(path string) bool { return r.path == "/v1"+strings.TrimPrefix(path, "/v1") }
+
+func isRoute(path string) bool {
+	return slices.ContainsFunc(routes, func(r route) bool { return r.isAt(path) })
+}
+
 // serveNothing answers requests that no route takes.
 func (s *Server) serveNothing(w http.ResponseWriter, r *http.Request) {
 	var others []string
-	path := "/v1" + strings.TrimPrefix(r.URL.Path, "/v1")
 	for _, known := range routes {
-		if known.path == path {
+		if known.isAt(r.URL.Path) {
 			others = append(others, known.method)
 		}
 	}

@@ -81,5 +81,5 @@ func (s *Server) Handler() http.Handler {
 	if s.Base == nil {
 		s.Base = context.Background()
 	}
-	return patient(s.Guard.handler(s.mux()), s.Patience)
+	return patient(identified(plain(s.Guard.handler(s.mux()))), s.Patience)
 }

@@ -5,7 +5,8 @@ import (
 	"net/http"
 )
 
-// serveTokenize answers POST /tokenize, as llama-server does.
+// serveTokenize answers POST /tokenize, as llama-server does, and vLLM with other
+// names: evaluation harnesses ask for their tokens so.
 func (s *Server) serveTokenize(w http.ResponseWriter, r *http.Request) {
 	if err := s.tokenize(w, r); err != nil {
 		writeError(w, openAIError, err)
@@ -15,6 +16,7 @@ func (s *Server) serveTokenize(w http.ResponseWriter, r *http.Request) {
 func (s *Server) tokenize(w http.ResponseWriter, r *http.Request) error {
 	var q struct {
 		Content      string    `json:"content"`
+		Prompt       *string   `json:"prompt"` // of vLLM, for content
 		ParseSpecial *bool     `json:"parse_special"`
 		WithPieces   bool      `json:"with_pieces"`
 		Extra        unnoticed `json:",embed"`
@@ -23,12 +25,12 @@ func (s *Server) tokenize(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s.notice("", q.Extra)
-	ids, err := s.encodeText(r.Context(), q.Content, or(q.ParseSpecial, true))
+	ids, err := s.encodeText(r.Context(), or(q.Prompt, q.Content), or(q.ParseSpecial, true))
 	if err != nil {
 		return err
 	}
 	if !q.WithPieces {
-		writeJSON(w, http.StatusOK, map[string]any{"tokens": ids})
+		writeJSON(w, http.StatusOK, map[string]any{"tokens": append([]int{}, ids...), "count": len(ids), "max_model_len": s.context()})
 		return nil
 	}
 	type piece struct {
@@ -97,7 +99,32 @@ func (s *Server) serveDetokenize(w http.ResponseWriter, r *http.Request) {
 		}
 		ids[i] = int(id)
 	}
-	writeJSON(w, http.StatusOK, map[string]string{"content": validText(s.Tokens.Decode(ids))})
+	text := validText(s.Tokens.Decode(ids))
+	writeJSON(w, http.StatusOK, map[string]string{"content": text, "prompt": text}) // as llama-server and vLLM call it
+}
+
+// serveTokenizer answers GET /tokenizer_info, as vLLM does.
+func (s *Server) serveTokenizer(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusOK, map[string]any{
+		"tokenizer_class": s.Tokens.Name(), "eos_token": s.endToken(), "bos_token": nil, "pad_token": nil, "model_max_length": s.context(),
+	})
+}
+
+// endToken is the name of the token that ends an answer.
+func (s *Server) endToken() string {
+	id := s.Tokens.StopIDs()[0]
+	if s.Chat != nil {
+		id = s.Chat.Marks().Return
+	}
+	return s.Tokens.Bytes(id)
+}
+
+// context is the most tokens of a text; 0 until the model is loaded.
+func (s *Server) context() int {
+	if e := s.life.current(); e != nil {
+		return e.Context()
+	}
+	return 0
 }
 
 // serveTemplate answers POST /apply-template, as llama-server does: the prompt of
@@ -132,18 +159,14 @@ func (s *Server) template(w http.ResponseWriter, r *http.Request) error {
 
 // serveProps answers GET /props, with what llama-server's clients look for.
 func (s *Server) serveProps(w http.ResponseWriter, _ *http.Request) {
-	context := 0
-	if e := s.life.current(); e != nil {
-		context = e.Context()
-	}
 	state, _ := s.life.state()
 	writeJSON(w, http.StatusOK, map[string]any{
 		"default_generation_settings": map[string]any{
-			"n_ctx":  context,
+			"n_ctx":  s.context(),
 			"params": map[string]any{"temperature": 1.0, "top_p": 1.0, "top_k": 0, "min_p": 0.0, "n_predict": -1, "stream": false},
 		},
 		"total_slots": s.queue.size(), "model_alias": s.Model, "model_path": s.Path, "chat_template": "harmony",
 		"modalities": map[string]bool{"vision": false, "audio": false},
-		"build_info": "gptoss", "state": state, "bos_token": "", "eos_token": "<|return|>",
+		"build_info": "gptoss", "state": state, "bos_token": "", "eos_token": s.endToken(),
 	})
 }

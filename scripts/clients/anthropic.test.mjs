@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import Anthropic from '@anthropic-ai/sdk';
+import { betaZodTool } from '@anthropic-ai/sdk/helpers/beta/zod';
+import { z } from 'zod';
 
 const scripted = new Anthropic({ baseURL: process.env.SCRIPTED, apiKey: 'any', maxRetries: 0 });
 const tiny = new Anthropic({ baseURL: process.env.TINY, apiKey: 'any', maxRetries: 0 });
@@ -45,6 +47,37 @@ test('a tool loop', async () => {
   assert.deepEqual(stream.content.find((b) => b.type === 'tool_use').input, { city: 'Paris' });
   const forced = await tiny.messages.create({ ...ask('Paris?'), tools, tool_choice: { type: 'tool', name: 'get_weather' } });
   assert.ok(['Paris', 'Rome'].includes(forced.content.at(-1).input.city));
+});
+
+test('models, ids, a base URL with /v1', async () => {
+  const list = await scripted.models.list();
+  assert.equal(list.data[0].type, 'model');
+  assert.ok(list.data[0].display_name && !Number.isNaN(Date.parse(list.data[0].created_at)));
+  let n = 0;
+  for await (const m of scripted.models.list()) n += m.id ? 1 : 0;
+  assert.equal(n, 1);
+  assert.equal((await scripted.models.retrieve(list.data[0].id)).type, 'model');
+  const v1 = new Anthropic({ baseURL: process.env.SCRIPTED + '/v1', apiKey: 'any', maxRetries: 0 });
+  const m = await v1.messages.create(ask('think'));
+  assert.equal(m.content[0].text, '2 + 2 = 4.');
+  assert.match(m._request_id, /^req_/);
+});
+
+test('a thread, which the server does not keep', async () => {
+  const thread = scripted.beta.messages.thread({ model: 'x', max_tokens: 400, tools });
+  const m = await thread.send({ role: 'user', content: 'call get_weather {"city":"Paris"}' });
+  const use = m.content.find((b) => b.type === 'tool_use');
+  const answer = await thread.send({ role: 'user', content: [{ type: 'tool_result', tool_use_id: use.id, content: 'sun' }] });
+  assert.equal(answer.content.at(-1).text, 'The tool said: sun');
+  assert.equal(thread.messages.length, 4);
+});
+
+test('the tool runner', async () => {
+  const weather = betaZodTool({
+    name: 'get_weather', description: 'Gets the weather.', inputSchema: z.object({ city: z.string() }), run: ({ city }) => `sun in ${city}`,
+  });
+  const last = await scripted.beta.messages.toolRunner({ ...ask('call get_weather {"city":"Paris"}'), tools: [weather] });
+  assert.equal(last.content.at(-1).text, 'The tool said: sun in Paris');
 });
 
 test('errors and stop sequences', async () => {

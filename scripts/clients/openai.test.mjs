@@ -56,6 +56,23 @@ test('chat, whole and streamed, with and without /v1', async () => {
   assert.equal((await runner.finalMessage()).content, '2 + 2 = 4.');
 });
 
+test('every answer and error has an id', async () => {
+  const whole = await scripted.chat.completions.create({ model: 'x', messages: user('think') });
+  assert.match(whole._request_id, /^req_/);
+  const { data, request_id: id } = await scripted.responses.create({ model: 'x', input: 'think', stream: true }).withResponse();
+  assert.match(id, /^req_/);
+  for await (const event of data) assert.ok(event.type);
+  await assert.rejects(scripted.fineTuning.jobs.create({ model: 'x', training_file: 'y' }), (e) => e.status === 404 && /^req_/.test(e.requestID));
+});
+
+test('a slash at the end of the base URL, and one too many', async () => {
+  for (const base of ['/v1/', '//v1', '/v1//']) {
+    const client = new OpenAI({ baseURL: process.env.SCRIPTED + base, apiKey: 'any', maxRetries: 0 });
+    const whole = await client.chat.completions.create({ model: 'x', messages: user('think') });
+    assert.equal(whole.choices[0].message.content, '2 + 2 = 4.');
+  }
+});
+
 test('log probabilities', async () => {
   const c = await tiny.chat.completions.create({
     model: 'x', messages: user('In the'), max_tokens: 8, logprobs: true, top_logprobs: 3, temperature: 0, seed: -1,
