@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"time"
+	"unicode/utf8"
 
 	"expertfs/infer/tokenizer"
 )
@@ -39,12 +41,73 @@ type completionLogprobs struct {
 // completionAnswer writes the answer to a completion request.
 type completionAnswer struct {
 	s        *Server
-	head     completion
+	shape    completionShape
 	choices  []*completionChoice
 	prompts  int // tokens of all prompts, each counted once
 	stream   *stream
 	streamed bool
-	counting bool
+}
+
+// completionShape is the form of an answer. What is nil is not sent.
+type completionShape interface {
+	// event tells of text that a choice has got, and of why it has ended if it has.
+	event(c *completionChoice, text string, why *finish) any
+	// ended tells what a choice has come to, when all of its events are told.
+	ended(c *completionChoice) any
+	// whole is the answer in one piece.
+	whole(a *completionAnswer, j *job) any
+	// end ends a stream.
+	end(a *completionAnswer, j *job)
+}
+
+// openAICompletion is the form of OpenAI's API.
+type openAICompletion struct {
+	head     completion
+	counting bool // the stream tells the usage
+}
+
+func (s *Server) openAICompletion(q *completionRequest) *openAICompletion {
+	return &openAICompletion{
+		head:     completion{ID: newID("cmpl-"), Object: "text_completion", Created: time.Now().Unix(), Model: s.Model, Fingerprint: s.fingerprint},
+		counting: q.StreamOptions != nil && q.StreamOptions.IncludeUsage,
+	}
+}
+
+func (o *openAICompletion) event(c *completionChoice, text string, why *finish) any {
+	out := completionOutput{Index: c.index, Text: text, Finish: why}
+	if c.probs {
+		out.Logprobs, c.offset = c.logprobs(c.unsent(), c.offset)
+	}
+	if c.echo && !c.echoed {
+		c.echoed = true
+		out.Text = c.echoText() + out.Text
+		if c.probs {
+			out.Logprobs = joinLogprobs(c.promptLogprobs(), out.Logprobs)
+		}
+	}
+	e := o.head
+	e.Choices = []completionOutput{out}
+	return e
+}
+
+func (o *openAICompletion) ended(*completionChoice) any { return nil }
+
+func (o *openAICompletion) whole(a *completionAnswer, j *job) any {
+	all := o.head
+	for _, c := range a.choices {
+		all.Choices = append(all.Choices, c.whole())
+	}
+	all.Usage, all.Timings = newUsage(a.prompts, j.total, 0), j.timings()
+	return all
+}
+
+func (o *openAICompletion) end(a *completionAnswer, j *job) {
+	if o.counting {
+		last := o.head
+		last.Choices, last.Usage, last.Timings = []completionOutput{}, newUsage(a.prompts, j.total, 0), j.timings()
+		_ = a.stream.data(last)
+	}
+	_ = a.stream.done()
 }
 
 // completionChoice is the reader of one choice: it decodes the tokens as they are.
@@ -57,12 +120,13 @@ type completionChoice struct {
 	given  []tokenProb // of the prompt, if they were asked for
 	said   []tokenProb // of the answer
 	sent   int         // of said
+	offset int         // of the first that is not sent
 	stream *tokenizer.Stream
 	bound  *binding // nil: the text is free
 	stop   stopper
 	text   []byte // of the answer so far
 	echoed bool
-	why    finish
+	came   outcome // of the choice, when it has ended
 }
 
 func (c *completionChoice) next(int) (forced []int, mask []uint64, err error) {
@@ -79,6 +143,9 @@ func (c *completionChoice) push(p tokenProb) (int, bool, error) {
 		}
 	}
 	if slices.Contains(c.a.s.Tokens.StopIDs(), p.id) {
+		if c.probs { // harnesses take the last token for one of the answer, and would drop one of the prompt
+			c.said = append(c.said, p)
+		}
 		return p.id, false, nil
 	}
 	c.said = append(c.said, p)
@@ -98,7 +165,6 @@ func (c *completionChoice) end(why finish) (finish, error) {
 			return why, err
 		}
 	}
-	c.why = why
 	return why, c.add("", &why)
 }
 
@@ -108,34 +174,34 @@ func (c *completionChoice) add(text string, why *finish) error {
 	if c.a.stream == nil || text == "" && why == nil {
 		return nil
 	}
-	out := completionOutput{Index: c.index, Text: text, Finish: why}
-	if c.probs {
-		out.Logprobs = c.logprobs(c.said[c.sent:], len(c.text)-len(text))
-		c.sent = len(c.said)
+	return c.send(c.a.shape.event(c, text, why))
+}
+
+func (c *completionChoice) send(event any) error {
+	if c.a.stream == nil || event == nil {
+		return nil
 	}
-	if c.echo && !c.echoed {
-		c.echoed = true
-		out.Text = c.echoText() + out.Text
-		if c.probs {
-			out.Logprobs = joinLogprobs(c.promptLogprobs(), out.Logprobs, len(c.echoText()))
-		}
-	}
-	e := c.a.head
-	e.Choices = []completionOutput{out}
-	return c.a.stream.data(e)
+	return c.a.stream.data(event)
+}
+
+// unsent are the tokens of which no event has told yet; now it does.
+func (c *completionChoice) unsent() []tokenProb {
+	said := c.said[c.sent:]
+	c.sent = len(c.said)
+	return said
 }
 
 func (c *completionChoice) echoText() string { return validText(c.a.s.Tokens.Decode(c.prompt)) }
 
 func (c *completionChoice) whole() completionOutput {
-	out := completionOutput{Index: c.index, Text: string(c.text), Finish: &c.why}
+	out := completionOutput{Index: c.index, Text: string(c.text), Finish: &c.came.why}
 	if c.probs {
-		out.Logprobs = c.logprobs(c.said, 0)
+		out.Logprobs, _ = c.logprobs(c.said, c.first())
 	}
 	if c.echo {
 		out.Text = c.echoText() + out.Text
 		if c.probs {
-			out.Logprobs = joinLogprobs(c.promptLogprobs(), out.Logprobs, len(c.echoText()))
+			out.Logprobs = joinLogprobs(c.promptLogprobs(), out.Logprobs)
 		}
 	}
 	return out
@@ -146,17 +212,17 @@ func (c *completionChoice) promptLogprobs() *completionLogprobs {
 	for i, id := range c.prompt {
 		c.given[i].id = id
 	}
-	l := c.logprobs(c.given, 0)
+	l, _ := c.logprobs(c.given, 0)
 	l.Log[0], l.Top[0] = nil, nil
 	return l
 }
 
-// logprobs returns the lists for tokens that begin at an offset of the text.
-func (c *completionChoice) logprobs(probs []tokenProb, offset int) *completionLogprobs {
+// logprobs returns the lists for tokens that begin at an offset of the text, and the
+// offset behind them. Offsets count characters.
+func (c *completionChoice) logprobs(probs []tokenProb, offset int) (*completionLogprobs, int) {
 	tokens := c.a.s.Tokens
 	l := &completionLogprobs{Tokens: []string{}, Log: []*float64{}, Top: []map[string]float64{}, Offsets: []int{}}
 	for _, p := range probs {
-		text := tokens.Bytes(p.id)
 		log := max(p.log, leastLog)
 		top := map[string]float64{tokenName(tokens, p.id): log} // the token itself always, as OpenAI has it
 		for _, t := range p.top {
@@ -167,9 +233,28 @@ func (c *completionChoice) logprobs(probs []tokenProb, offset int) *completionLo
 		}
 		l.Tokens, l.Log = append(l.Tokens, tokenName(tokens, p.id)), append(l.Log, &log)
 		l.Top, l.Offsets = append(l.Top, top), append(l.Offsets, offset)
-		offset += len(text)
+		offset += characters(tokens.Bytes(p.id))
 	}
-	return l
+	return l, offset
+}
+
+// first is the offset at which the answer begins.
+func (c *completionChoice) first() int {
+	if c.echo && c.probs {
+		return characters(c.echoText())
+	}
+	return 0
+}
+
+// characters is how many characters begin in a text.
+func characters(text string) int {
+	n := 0
+	for i := range len(text) {
+		if utf8.RuneStart(text[i]) {
+			n++
+		}
+	}
+	return n
 }
 
 // tokenName shows a token; one that is no text by itself is shown by its bytes,
@@ -187,10 +272,7 @@ func tokenName(t *tokenizer.Tokenizer, id int) string {
 	return string(name)
 }
 
-func joinLogprobs(a, b *completionLogprobs, offset int) *completionLogprobs {
-	for i := range b.Offsets {
-		b.Offsets[i] += offset
-	}
+func joinLogprobs(a, b *completionLogprobs) *completionLogprobs {
 	return &completionLogprobs{
 		append(a.Tokens, b.Tokens...), append(a.Log, b.Log...), append(a.Top, b.Top...), append(a.Offsets, b.Offsets...),
 	}
@@ -203,28 +285,20 @@ func (a *completionAnswer) serve(ctx context.Context, w http.ResponseWriter, j *
 		a.stream = a.s.openStream(w)
 		defer a.stream.close()
 	}
-	err := j.run(ctx, texts, nil)
-	if a.stream == nil {
-		if err != nil {
-			return err
-		}
-		all := a.head
-		for _, c := range a.choices {
-			all.Choices = append(all.Choices, c.whole())
-		}
-		all.Usage, all.Timings = newUsage(a.prompts, j.total, 0), j.timings()
-		writeJSON(w, http.StatusOK, all)
-		return nil
-	}
-	if err != nil {
+	err := j.run(ctx, texts, func(i int, o outcome) error {
+		c := a.choices[i]
+		c.came = o
+		return c.send(a.shape.ended(c))
+	})
+	switch {
+	case a.stream == nil && err != nil:
+		return err
+	case a.stream == nil:
+		writeJSON(w, http.StatusOK, a.shape.whole(a, j))
+	case err != nil:
 		_ = a.stream.data(openAIError(asAPIError(err)))
-		return nil
+	default:
+		a.shape.end(a, j)
 	}
-	if a.counting {
-		last := a.head
-		last.Choices, last.Usage, last.Timings = []completionOutput{}, newUsage(a.prompts, j.total, 0), j.timings()
-		_ = a.stream.data(last)
-	}
-	_ = a.stream.done()
 	return nil
 }

@@ -1,10 +1,10 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"math/rand/v2"
 	"net/http"
-	"time"
 
 	"expertfs/infer/grammar"
 	"expertfs/infer/tokenizer"
@@ -97,17 +97,25 @@ const defaultMaxTokens = 16
 
 // serveCompletion answers POST /v1/completions.
 func (s *Server) serveCompletion(w http.ResponseWriter, r *http.Request) {
-	if err := s.complete(w, r); err != nil {
+	var q completionRequest
+	err := s.decode(w, r, &q)
+	if err == nil {
+		err = s.complete(r.Context(), w, &q, completionKind{most: defaultMaxTokens, shape: s.openAICompletion(&q)})
+	}
+	if err != nil {
 		writeError(w, openAIError, err)
 	}
 }
 
+// completionKind is in what endpoints that continue texts differ.
+type completionKind struct {
+	most  int             // tokens, where the request does not say; 0: the room
+	names bool            // the prompt may name special tokens
+	shape completionShape // of the answer
+}
+
 // complete returns an error as long as nothing was written.
-func (s *Server) complete(w http.ResponseWriter, r *http.Request) error {
-	var q completionRequest
-	if err := s.decode(w, r, &q); err != nil {
-		return err
-	}
+func (s *Server) complete(ctx context.Context, w http.ResponseWriter, q *completionRequest, kind completionKind) error {
 	if err := q.check(s); err != nil {
 		return err
 	}
@@ -118,7 +126,6 @@ func (s *Server) complete(w http.ResponseWriter, r *http.Request) error {
 	if len(q.Prompt)*n > mostPrompts {
 		return badRequest("n", "%d prompts with n %d make more than %d choices", len(q.Prompt), n, mostPrompts)
 	}
-	ctx := r.Context()
 	j, err := s.begin(ctx)
 	if err != nil {
 		return err
@@ -127,25 +134,26 @@ func (s *Server) complete(w http.ResponseWriter, r *http.Request) error {
 	if err := q.sampling.check(j.engine.Vocab()); err != nil {
 		return err
 	}
-	bound, err := s.completionForm(ctx, &q)
+	bound, err := s.completionForm(ctx, q)
 	if err != nil {
 		return err
 	}
-	a := s.newCompletionAnswer(&q)
+	a := &completionAnswer{s: s, shape: kind.shape, streamed: q.Stream}
 	var texts []*text
 	for _, p := range q.Prompt {
-		ids, err := j.encode(ctx, "prompt", s.encodePrompt(p, j.engine.Vocab()))
+		ids, err := j.encode(ctx, "prompt", s.encodePrompt(p, kind.names, j.engine.Vocab()))
 		if err != nil {
 			return err
 		}
-		most, err := q.max(j.engine.Context()-len(ids), defaultMaxTokens, 0)
+		room := j.engine.Context() - len(ids)
+		most, err := q.max(room, cmp.Or(kind.most, room), 0)
 		if err != nil {
 			return err
 		}
 		a.prompts += len(ids)
 		first := len(texts)
 		for i := range n {
-			t, err := s.completionText(&q, a, bound, ids, most, i)
+			t, err := s.completionText(q, a, bound, ids, most, i)
 			if err != nil {
 				return err
 			}
@@ -185,9 +193,12 @@ func (q *completionRequest) format() format {
 	return format{}
 }
 
-// encodePrompt returns the tokens of a prompt.
-func (s *Server) encodePrompt(p prompt, vocab int) func(context.Context, int) ([]int, error) {
+// encodePrompt returns the tokens of a prompt, whose text may name special ones.
+func (s *Server) encodePrompt(p prompt, names bool, vocab int) func(context.Context, int) ([]int, error) {
 	return func(ctx context.Context, most int) ([]int, error) {
+		if p.ids == nil && names {
+			return s.Tokens.AppendSpecialWithin(ctx, nil, p.text, most)
+		}
 		if p.ids == nil {
 			return s.Tokens.AppendWithin(ctx, nil, p.text, most)
 		}
@@ -223,7 +234,7 @@ func (s *Server) completionText(q *completionRequest, a *completionAnswer, bound
 		logprobs = int(*q.Logprobs)
 	}
 	c := &completionChoice{a: a, index: len(a.choices), prompt: ids, echo: q.Echo, probs: q.Logprobs != nil, stop: stopper{stops: q.Stop}}
-	c.stream = s.Tokens.NewStream()
+	c.stream, c.offset = s.Tokens.NewStream(), c.first()
 	c.bound = s.bind(bound, s.Tokens.StopIDs()[0])
 	a.choices = append(a.choices, c)
 	t := &text{prompt: ids, max: most, chooser: ch, logprobs: logprobs, reader: c}
@@ -236,11 +247,4 @@ func (s *Server) completionText(q *completionRequest, a *completionAnswer, bound
 		}
 	}
 	return t, nil
-}
-
-// newCompletionAnswer returns the answer to a request, without choices.
-func (s *Server) newCompletionAnswer(q *completionRequest) *completionAnswer {
-	a := &completionAnswer{s: s, streamed: q.Stream, counting: q.Stream && q.StreamOptions != nil && q.StreamOptions.IncludeUsage}
-	a.head = completion{ID: newID("cmpl-"), Object: "text_completion", Created: time.Now().Unix(), Model: s.Model, Fingerprint: s.fingerprint}
-	return a
 }

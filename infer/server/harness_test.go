@@ -2,11 +2,47 @@ package server
 
 import (
 	"net/http"
+	"strings"
 	"testing"
+
+	"expertfs/infer/server/scripted"
 
 	"github.com/go-json-experiment/json"
 	"github.com/stretchr/testify/require"
 )
+
+// TestHarnessesScoreByEcho asks as lm-evaluation-harness does: it takes all tokens
+// but the last for those of the prompt, so that the one which ends the answer must
+// be among them.
+func TestHarnessesScoreByEcho(t *testing.T) {
+	m := &model{says: "<|return|>"}
+	server, s := start(t, m)
+	prompt := s.Tokens.Encode("Größe: 山 éé")
+	c := postOK[completion](t, server, "/v1/completions", `{"model": "x", "prompt": [`+string(mustJSON(prompt))+`], "temperature": 0, "max_tokens": 1, "logprobs": 1, "seed": 1234, "echo": true}`).Choices[0]
+	require.Equal(t, finishStop, *c.Finish)
+	require.Len(t, c.Logprobs.Tokens, len(prompt)+1)
+	require.Equal(t, "<|return|>", c.Logprobs.Tokens[len(prompt)])
+	require.Equal(t, "Größe: 山 éé", c.Text)
+	text := []rune(c.Text)
+	for i, token := range c.Logprobs.Tokens[:len(prompt)] {
+		if !strings.HasPrefix(token, "bytes:") {
+			at := c.Logprobs.Offsets[i]
+			require.Equal(t, token, string(text[at:at+len([]rune(token))]))
+		}
+	}
+	require.Equal(t, len(text), c.Logprobs.Offsets[len(prompt)])
+
+	m.Say = scripted.Says(" äh<|return|>")
+	body := `{"prompt": "é山", "echo": true, "logprobs": 0, "temperature": 0, "stream": `
+	whole := postOK[completion](t, server, "/v1/completions", body+"false}").Choices[0]
+	var offsets []int
+	all, _ := events[completion](t, server, "/v1/completions", body+"true}")
+	for _, e := range all {
+		offsets = append(offsets, e.Choices[0].Logprobs.Offsets...)
+	}
+	require.Equal(t, whole.Logprobs.Offsets, offsets)
+	require.Equal(t, 5, offsets[len(offsets)-1])
+}
 
 // TestTokensForHarnesses asks for tokens as lm-evaluation-harness does of servers
 // that it takes for vLLM.

@@ -133,8 +133,8 @@ func TestOpenAIGoCompletions(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, whole.Choices, 2)
 	require.Equal(t, "one two three", whole.Choices[0].Text)
-	require.Equal(t, []string{"one", " two", " three"}, whole.Choices[0].Logprobs.Tokens)
-	require.Equal(t, []int64{0, 3, 7}, whole.Choices[0].Logprobs.TextOffset)
+	require.Equal(t, []string{"one", " two", " three", "<|return|>"}, whole.Choices[0].Logprobs.Tokens)
+	require.Equal(t, []int64{0, 3, 7, 13}, whole.Choices[0].Logprobs.TextOffset)
 	require.InDelta(t, 0, whole.Choices[0].Logprobs.TokenLogprobs[1], 1e-6)
 
 	none, err := c.Completions.New(t.Context(), openai.CompletionNewParams{
@@ -153,7 +153,7 @@ func TestOpenAIGoCompletions(t *testing.T) {
 	}
 	require.NoError(t, stream.Err())
 	require.Equal(t, "one three", text)
-	require.Equal(t, 2, tokens)
+	require.Equal(t, 3, tokens)
 }
 
 func TestOpenAIGoResponses(t *testing.T) {

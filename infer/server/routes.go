@@ -19,6 +19,7 @@ type route struct {
 var routes = []route{
 	{"POST", "/v1/chat/completions", (*Server).serveChat, openAIError, true},
 	{"POST", "/v1/completions", (*Server).serveCompletion, openAIError, true},
+	{"POST", "/v1/completion", (*Server).serveLlamaCompletion, openAIError, true},
 	{"POST", "/v1/responses", (*Server).serveResponses, openAIError, true},
 	{"POST", "/v1/responses/input_tokens", (*Server).serveInputTokens, openAIError, false},
 	{"POST", "/v1/messages", (*Server).serveMessages, anthropicError, true},
