@@ -44,9 +44,10 @@ func execute(args []string) error {
 		},
 	}
 	root.SetVersionTemplate("expertfs {{.Version}}\n")
-	root.SetHelpCommand(newHelpCommand(root))
+	refuse := func(err error) error { return withCode(exitUsage, err) }
+	usage.Help(root, refuse)
 	root.AddCommand(commands()...)
-	usage.Completion(root, func(err error) error { return withCode(exitUsage, err) })
+	usage.Completion(root, refuse)
 	for _, c := range append(root.Commands(), root) {
 		codeUsage(c)
 	}
@@ -79,22 +80,6 @@ func commands() []*cobra.Command {
 		newVersionCommand(),
 		newExitCodesCommand(),
 		manual.Command(),
-	}
-}
-
-// newHelpCommand makes the help command. That of cobra succeeds whatever it is asked.
-func newHelpCommand(root *cobra.Command) *cobra.Command {
-	return &cobra.Command{
-		Use:   "help [COMMAND]",
-		Short: "Help about any command",
-		RunE: func(_ *cobra.Command, args []string) error {
-			topic, rest, err := root.Find(args)
-			if err != nil || len(rest) > 0 {
-				return withCode(exitUsage, fmt.Errorf("there is no help on %q; expertfs --help lists the commands", strings.Join(args, " ")))
-			}
-			topic.InitDefaultHelpFlag()
-			return topic.Help()
-		},
 	}
 }
 

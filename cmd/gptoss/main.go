@@ -5,7 +5,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"strings"
 
 	"expertfs/cmd/internal/manual"
 	"expertfs/cmd/internal/usage"
@@ -44,29 +43,14 @@ func newRoot() *cobra.Command {
 		},
 	}
 	root.SetVersionTemplate("gptoss {{.Version}}\n")
-	root.SetHelpCommand(newHelpCommand(root))
+	refuse := func(err error) error { return usageError{err} }
+	usage.Help(root, refuse)
 	root.AddCommand(commands()...)
-	usage.Completion(root, func(err error) error { return usageError{err} })
+	usage.Completion(root, refuse)
 	for _, c := range append(root.Commands(), root) {
 		codeUsage(c)
 	}
 	return root
-}
-
-// newHelpCommand makes the help command. That of cobra succeeds whatever it is asked.
-func newHelpCommand(root *cobra.Command) *cobra.Command {
-	return &cobra.Command{
-		Use:   "help [COMMAND]",
-		Short: "Help about any command",
-		RunE: func(_ *cobra.Command, args []string) error {
-			topic, rest, err := root.Find(args)
-			if err != nil || len(rest) > 0 {
-				return usageErrorf("there is no help on %q; gptoss --help lists the commands", strings.Join(args, " "))
-			}
-			topic.InitDefaultHelpFlag()
-			return topic.Help()
-		},
-	}
 }
 
 // commands lists every subcommand; each is made in a file of its own name.

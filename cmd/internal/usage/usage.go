@@ -5,6 +5,7 @@ package usage
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -43,6 +44,23 @@ var kinds = map[string]string{
 	"duration":     "a time such as 500ms, 10s or 2m",
 	"intSlice":     "whole numbers with commas between them",
 	"float64Slice": "numbers with commas between them",
+}
+
+// Help makes the help command of root, and has it refuse what there is no help on.
+// Cobra's own succeeds whatever it is asked.
+func Help(root *cobra.Command, refuse func(error) error) {
+	root.SetHelpCommand(&cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Help about any command",
+		RunE: func(_ *cobra.Command, args []string) error {
+			topic, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 {
+				return refuse(fmt.Errorf("there is no help on %q; %s --help lists the commands", strings.Join(args, " "), root.Name()))
+			}
+			topic.InitDefaultHelpFlag()
+			return topic.Help()
+		},
+	})
 }
 
 // Completion makes the command that prints scripts for shells, and has it refuse
