@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"expertfs/checkpoint/source"
 	"expertfs/checkpoint/source/remote"
@@ -89,6 +90,11 @@ func TestFaultsOfTheNetworkAreRetried(t *testing.T) {
 			require.NoError(t, err)
 			b, err := s.Bulk()
 			require.NoError(t, err)
+			if name == "stalled" { // many attempts, since a busy machine stalls too
+				retrying := storetest.Quick
+				retrying.Attempts, retrying.Stall = 10, 100*time.Millisecond
+				f.SetRetrying(retrying)
+			}
 			read := func() ([]byte, error) {
 				got := make([]byte, 200_000)
 				n, err := b.ReadAt(t.Context(), got, 33)

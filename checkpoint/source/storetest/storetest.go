@@ -24,8 +24,8 @@ import (
 // Bucket is the bucket that S3 serves.
 const Bucket = "models"
 
-// Quick is a Retrying for tests.
-var Quick = remote.Retrying{Attempts: 4, First: time.Millisecond, Most: 2 * time.Millisecond, Asked: time.Second, Stall: 200 * time.Millisecond}
+// Quick is a Retrying for tests, which takes no busy machine for a place that stalls.
+var Quick = remote.Retrying{Attempts: 4, First: time.Millisecond, Most: 2 * time.Millisecond, Asked: time.Second, Stall: time.Minute}
 
 // Fault spoils an answer, or leaves it to serve. It may be called concurrently.
 type Fault func(w http.ResponseWriter, r *http.Request, serve http.Handler)
@@ -179,14 +179,6 @@ func Longer(w http.ResponseWriter, r *http.Request, serve http.Handler) {
 	answer.Header().Set("Content-Length", strconv.Itoa(answer.Body.Len()+1))
 	copyHeader(w, answer)
 	_, _ = w.Write(append(answer.Body.Bytes(), 'x'))
-}
-
-// Slow answers after a time, as a place that is far does.
-func Slow(d time.Duration) Fault {
-	return func(w http.ResponseWriter, r *http.Request, serve http.Handler) {
-		time.Sleep(d)
-		serve.ServeHTTP(w, r)
-	}
 }
 
 func record(r *http.Request, serve http.Handler) *httptest.ResponseRecorder {
