@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -84,19 +85,34 @@ func umount(point string, lazy bool) error {
 	return nil
 }
 
-// unmount takes down the mount at point, or finds who keeps it busy. One that nobody
-// is seen to use may be asked something just now, by a df or by this program; such a
-// one is tried again for longer than that takes.
+// unmount takes down the mount at point, or finds who keeps it busy. When nobody is
+// seen to, it may have been a look at the mount, by a df, a scrape of its figures or
+// this program's status: it is tried again, for longer than a look takes.
 func unmount(point string, lazy bool) ([]mountpoint.Holder, error) {
 	for deadline := time.Now().Add(mountpoint.ProbePatience + time.Second); ; time.Sleep(50 * time.Millisecond) {
 		err := mountpoint.Unmount(point, lazy)
 		if !errors.Is(err, mountpoint.ErrBusy) {
 			return nil, err
 		}
-		if holders := mountpoint.Holders(point); len(holders) > 0 || time.Now().After(deadline) {
-			return holders, err
+		if users := lastingHolders(point); len(users) > 0 || time.Now().After(deadline) {
+			return users, err
 		}
 	}
+}
+
+// lastingHolders finds the processes that use the mount at point for longer than a
+// moment.
+func lastingHolders(point string) []mountpoint.Holder {
+	const moment = time.Second
+	users := mountpoint.Holders(point)
+	for end := time.Now().Add(moment); len(users) > 0 && time.Now().Before(end); {
+		time.Sleep(moment / 10)
+		now := mountpoint.Holders(point)
+		users = slices.DeleteFunc(users, func(u mountpoint.Holder) bool {
+			return !slices.ContainsFunc(now, func(n mountpoint.Holder) bool { return n.PID == u.PID })
+		})
+	}
+	return users
 }
 
 // serverProcess is the process that serves a mount, with a descriptor of it; its
@@ -143,7 +159,8 @@ func findServer(m mountpoint.Mount) serverProcess {
 func (p serverProcess) wait(m mountpoint.Mount) (why string) {
 	const (
 		patience = 30 * time.Second
-		grace    = 500 * time.Millisecond // before others are suspected
+		grace    = 500 * time.Millisecond // between looks at who else has it
+		making   = 2 * time.Second        // a namespace that is just being made lets go by itself
 	)
 	switch {
 	case p.silent && p.pid == 0:
@@ -151,7 +168,7 @@ func (p serverProcess) wait(m mountpoint.Mount) (why string) {
 	case p.pid == 0:
 		return ""
 	}
-	suspected := false
+	var kept time.Time // since when others have had it at each look
 	for deadline := time.Now().Add(patience); ; {
 		_, err := unix.Poll([]unix.PollFd{{Fd: int32(p.pidfd), Events: unix.POLLIN}}, int(grace.Milliseconds()))
 		if err != nil && !errors.Is(err, unix.EINTR) {
@@ -160,12 +177,14 @@ func (p serverProcess) wait(m mountpoint.Mount) (why string) {
 		if p.ended() {
 			return ""
 		}
-		// A namespace that is just being made lets go by itself.
-		keepers := mountpoint.Keepers(m)
-		if len(keepers) > 0 && suspected {
+		switch keepers := mountpoint.Keepers(m); {
+		case len(keepers) == 0:
+			kept = time.Time{}
+		case kept.IsZero():
+			kept = time.Now()
+		case time.Since(kept) >= making:
 			return strings.Join(keepers, "; ")
 		}
-		suspected = len(keepers) > 0
 		if mountpoint.Stopped(p.pid) {
 			return fmt.Sprintf("it is stopped; kill -CONT %d lets it end", p.pid)
 		}

@@ -65,6 +65,17 @@ func TestUmountTellsWhoKeepsTheServer(t *testing.T) {
 	require.Eventually(t, func() bool { return gone(server) }, patience, poll)
 }
 
+// TestUmountBesideThoseWhoLook: who looks at a mount for moments, and again and again,
+// is not taken for its user.
+func TestUmountBesideThoseWhoLook(t *testing.T) {
+	point := mountTiny(t)
+	looks := exec.Command("sh", "-c", `while cat "$0" >/dev/null 2>&1; do :; done`, filepath.Join(point, ".expertfs/stats"))
+	require.NoError(t, looks.Start())
+	r := run(t, "umount", point)
+	require.Zero(t, r.code, r.errors)
+	require.NoError(t, looks.Wait())
+}
+
 // letGo is for scripts in a mount namespace of their own: they let go of the mounts of
 // tests that run beside them, whose servers could not end. The one at $keep stays.
 const letGo = `grep ' fuse.expertfs ' /proc/self/mountinfo | cut -d' ' -f5 | while read -r m; do
