@@ -98,8 +98,14 @@ func TestAutoBudgetGivesWay(t *testing.T) {
 	t.Logf("after %v", time.Since(began).Round(time.Millisecond))
 	require.Eventually(t, func() bool { s := stats().Cache; return s.Used <= before.Cache.Used/2+s.SlotBytes }, patience, poll)
 	// The limit was what was in use: until the governor has looked again and has its
-	// reserve, the kernel would end whoever takes one page more.
-	time.Sleep(time.Second)
+	// reserve, the kernel would end whoever takes one page more. Then the budget stands.
+	for last, same := stats().Cache.Budget, 0; same < 5; time.Sleep(200 * time.Millisecond) {
+		if now := stats().Cache.Budget; now != last {
+			last, same = now, 0
+		} else {
+			same++
+		}
+	}
 	require.Equal(t, want, sum())
 
 	// A size that is set by hand stays, until auto is asked for again.

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"runtime"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -97,23 +96,13 @@ func TestHugePromptsCostLittle(t *testing.T) {
 	runtime.GC()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	began := cpu(t)
 	for range 2 {
 		status, answer := post(t, server, "/v1/chat/completions", body)
 		require.Equal(t, 400, status)
 		require.Contains(t, answer, "context_length_exceeded")
 	}
 	runtime.ReadMemStats(&after)
-	t.Log("CPU", cpu(t)-began, "MB", (after.TotalAlloc-before.TotalAlloc)>>20)
-	require.Less(t, cpu(t)-began, 2*time.Second, "ten times what it took when this was written")
-	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(200<<20))
-}
-
-// cpu is the time that this process has computed.
-func cpu(t *testing.T) time.Duration {
-	var u syscall.Rusage
-	require.NoError(t, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(200<<20), "1.8 GB when they were encoded to their ends")
 }
 
 // A stream begins at once, and says now and then that it still lives.
