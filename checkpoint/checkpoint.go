@@ -21,9 +21,6 @@ type (
 	Extent = view.Extent
 )
 
-// ViewAlign is the alignment, in bytes, of the data in a view: a page.
-const ViewAlign = view.Align
-
 // viewFormat is the value of "format" in the metadata of every view.
 const viewFormat = "expertfs/1"
 

@@ -16,6 +16,7 @@ import (
 	"expertfs/checkpoint/checkpointtest/reference"
 	"expertfs/checkpoint/layout"
 	"expertfs/checkpoint/source"
+	"expertfs/checkpoint/view"
 
 	"github.com/stretchr/testify/require"
 )
@@ -250,7 +251,7 @@ func TestEmbeddedTinyModel(t *testing.T) {
 	require.Equal(t, 4, c.Config().Layers)
 	require.Equal(t, 32, c.Config().Experts)
 	require.False(t, c.ModTime().IsZero())
-	require.EqualValues(t, ViewAlign+29376+768, c.ExpertSize())
+	require.EqualValues(t, view.Align+29376+768, c.ExpertSize())
 	var small []string
 	for _, f := range c.Small() {
 		small = append(small, f.Name())

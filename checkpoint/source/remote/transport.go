@@ -48,10 +48,3 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	t.requests.Add(1)
 	return t.base.RoundTrip(r)
 }
-
-// CloseIdle closes the connections that are not in use.
-func (t *Transport) CloseIdle() {
-	if c, ok := t.base.(interface{ CloseIdleConnections() }); ok {
-		c.CloseIdleConnections()
-	}
-}
