@@ -86,10 +86,15 @@ format:
 	@bad="$$(gofmt -l *.go cmd fsys tiers policy checkpoint infer scripts)" || exit 1; \
 	if [ -n "$$bad" ]; then echo "gofmt would change:"; echo "$$bad"; exit 1; fi
 
+# What differs between processors: assembly, and what the kernel is told and tells.
+# Vetting all of it for another one compiles the client libraries of the tests too.
+NATIVE := . ./checkpoint/gguf ./checkpoint/q8 ./fsys/... ./infer ./infer/kernel ./infer/mapped ./policy/... ./tiers ./tiers/ram
+
 vet:
 	$(GO) vet ./...
 	$(GO) vet -tags invariants ./tiers/...
-	GOARCH=arm64 $(GO) vet ./...
+	GOARCH=arm64 $(GO) build ./...
+	GOARCH=arm64 $(GO) vet $(NATIVE)
 	GOARCH=riscv64 $(GO) build ./...
 
 lint:
@@ -99,11 +104,29 @@ lint:
 	@if command -v golangci-lint >/dev/null; then golangci-lint run ./...; \
 	else echo "golangci-lint is not installed: staticcheck and vet alone have run (go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.14.0)"; fi
 
-test-race:
-	$(TEST) -race -tags invariants -short ./...
+# The tests run once in full (test), and the quick ones again in ways that find what the
+# one does not. Each way runs what it can find something in:
+#   test-race           all packages: races, wrong pointers, broken invariants
+#   test-one-processor  those in which goroutines wait for each other
+#   test-plain          those that depend on who runs them: files, mounts, memory, processes
+#   test-bare           those of them that use programs which a machine may lack
+# Tests that take long are left out where it makes no difference to them: in test-race
+# those of one goroutine, in the others those that are about computing, time, networks
+# and browsers. scripts/makefile_test.go holds that they exist.
+SYSTEM := . ./checkpoint/source/... ./cmd/... ./fsys/... ./infer/experts ./infer/mapped ./infer/prefix ./infer/weights ./scripts/... ./tiers/...
+WAITING := $(SYSTEM) ./infer ./infer/batch ./infer/server
+BARE := ./cmd/expertfs/... ./fsys/... ./scripts/...
+ALONE := TestHostileSchemas TestHostileGrammars TestRandomOneOf TestRandomSchemas TestRandomSchemasFlexible TestManyEntriesCostLittle
+ONCE := $(ALONE) TestBench TestPlacesThatCannotBeMounted TestAnUpstreamThatChangesOrFails TestOfflineWithAPartOfTheCache \
+	TestTwoDrives TestPreferResident TestDocumentedPython TestPage TestSwitches TestPageAsksForTheKey TestUseFlashes TestChatPage TestChatPageAsksForTheKey
+but = -skip '^($(shell echo $(1) | tr ' ' '|'))$$'
 
+test-race:
+	$(TEST) -race -tags invariants -short $(call but,$(ALONE)) ./...
+
+# Each test has one processor, and what builds it has all.
 test-one-processor:
-	GOMAXPROCS=1 $(TEST) -short ./...
+	$(TEST) -short $(call but,$(ONCE)) -exec 'env GOMAXPROCS=1' $(WAITING)
 
 # On a machine with nothing but Go.
 test-bare:
@@ -112,6 +135,14 @@ test-bare:
 # As a user without privileges, in a copy of the tree.
 test-plain:
 	@GO="$(GO)" scripts/test-plain.sh
+
+# What these two run in the places that they make.
+.PHONY: test-inside-bare test-inside-plain
+test-inside-bare: needs
+	$(TEST) -short $(call but,$(ONCE)) $(BARE)
+
+test-inside-plain: needs
+	$(TEST) -short $(call but,$(ONCE)) $(SYSTEM)
 
 # The arithmetic of arm64, under qemu on other processors.
 test-arm64:

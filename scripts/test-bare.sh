@@ -61,4 +61,4 @@ trap 'rm -rf --one-file-system "$TMPDIR"' EXIT
 chmod 0755 "$TMPDIR"
 make="${MAKE:-make} --no-print-directory"
 $make demo
-$make test TESTFLAGS=-short PACKAGES="./cmd/expertfs/... ./fsys/... ./scripts/..."
+$make test-inside-bare

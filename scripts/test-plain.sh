@@ -24,7 +24,7 @@ if [ "${1-}" = demo_and_tests ]; then
 	else
 		echo "skipped: test-plain: the demonstration" >&2
 	fi
-	exec "$make" --no-print-directory test TESTFLAGS=-short
+	exec "$make" --no-print-directory test-inside-plain
 fi
 
 # plain runs a command as the user. fusermount3 is setuid: he may gain privileges.
