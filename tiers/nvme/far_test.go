@@ -205,7 +205,7 @@ func benchmarkFar(b *testing.B, place string, latency time.Duration, workers, ch
 	c := ck.Config()
 	b.SetBytes(ck.ExpertSize())
 	var readers sync.WaitGroup
-	for i := 0; b.Loop(); i++ {
+	for i := 0; i < 2*inFlight || b.Loop(); i++ { // memory is had first
 		slot := <-slots
 		j := r.Start(ck.Expert(expertfs.NewKey(i/c.Experts%c.Layers, i%c.Experts)), slot, 0)
 		readers.Go(func() {
@@ -249,7 +249,7 @@ func benchmarkPlain(b *testing.B, place string, latency time.Duration) {
 			}
 		})
 	}
-	for i := int64(0); b.Loop(); i++ {
+	for i := int64(0); i < 2*inFlight || b.Loop(); i++ {
 		for at := int64(0); at < expert; at += DefaultFarChunk {
 			parts <- i*expert + at
 		}

@@ -25,18 +25,20 @@ type Options struct {
 	Limit int64  // bytes that this place may take, 0 for no limit
 	Log   *slog.Logger
 
-	latest  time.Duration // of a sync, 0 for syncLatest
-	writing func() error  // for tests: called before each write of what was fetched
+	latest    time.Duration // of a sync, 0 for syncLatest
+	trimAfter time.Duration // 0 for the constant
+	writing   func() error  // for tests: called before each write of what was fetched
 }
 
 // Cache is the cache of one place. It is a source.Folder.
 type Cache struct {
-	upstream *remote.Folder
-	listing  *remote.Listing
-	dir      string // of this place
-	limit    int64
-	latest   time.Duration
-	log      *slog.Logger
+	upstream  *remote.Folder
+	listing   *remote.Listing
+	dir       string // of this place
+	limit     int64
+	latest    time.Duration
+	trimAfter time.Duration
+	log       *slog.Logger
 
 	lock   *os.File
 	writes bool // this is the mount that writes
@@ -67,7 +69,7 @@ func Open(upstream *remote.Folder, o Options) (c *Cache, warnings []string, err 
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	c = &Cache{
-		upstream: upstream, limit: o.Limit, latest: cmp.Or(o.latest, syncLatest), log: o.Log, files: map[string]*file{},
+		upstream: upstream, limit: o.Limit, latest: cmp.Or(o.latest, syncLatest), trimAfter: cmp.Or(o.trimAfter, trimAfter), log: o.Log, files: map[string]*file{},
 		dir: filepath.Join(o.Dir, folderName(upstream.Store())),
 	}
 	c.keeper.init(c)
