@@ -43,5 +43,6 @@
 // file.gate is held for reading while bytes of the file are read; the keeper takes
 // it to wait for the reads under way of a range that it has taken off. file.mu
 // guards the ranges. A range that is fetched or evicted is a flight: who wants a part
-// of it waits for its end, without a lock.
+// of it waits for its end, without a lock. Who wants no more of it than a block at its
+// edge does not wait (flight.go).
 package diskcache
