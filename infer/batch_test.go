@@ -246,3 +246,33 @@ func TestBatchThatFailsInTheHead(t *testing.T) {
 	require.NoError(t, e.Run(context.Background(), pieces[0]))
 	requireBits(t, want[len(want)-1], one.Logits())
 }
+
+// A batch may be left after each layer, and after each of the logits that are made
+// together: what runs between is kept waiting by no more.
+func TestBatchIsLeftAfterEachLayer(t *testing.T) {
+	c := smallConfig()
+	_, tree := randomModel(t, c, 3)
+	e := open(t, tree, Options{})
+	r := rand.New(rand.NewPCG(8, 8))
+	each := func(int, []float32) {}
+	for _, x := range []struct {
+		rows  int
+		piece Piece
+	}{
+		{0, Piece{}},
+		{1, Piece{Logits: true}},
+		{logitsTogether + 5, Piece{Each: each}},
+		{2 * logitsTogether, Piece{Each: each, Logits: true}},
+	} {
+		x.piece.Session, x.piece.IDs = e.NewSession(), randomIDs(r, max(x.rows, 9), c.Vocab)
+		b, err := e.NewBatch(x.piece)
+		require.NoError(t, err)
+		calls := 0
+		for done := false; !done; calls++ {
+			done, err = b.Advance(context.Background(), func() bool { return false })
+			require.NoError(t, err)
+		}
+		require.Equal(t, c.Layers+(x.rows+logitsTogether-1)/logitsTogether, calls, "%d rows", x.rows)
+		require.Equal(t, x.piece.Logits, x.piece.Session.Logits() != nil)
+	}
+}

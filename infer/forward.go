@@ -25,6 +25,7 @@ type Batch struct {
 	at     positions
 	x      vectors
 	next   int   // layer
+	told   int   // rows whose logits were made
 	over   error // errOver, or why the batch has failed; nil: not yet
 }
 
@@ -54,11 +55,13 @@ func (e *Engine) run(ctx context.Context, pieces []Piece) error {
 }
 
 // Advance computes the next layer, and more of them as long as more, which is asked
-// between two, says so; nil takes all. It tells whether the batch is done: only then
-// have the sessions their new tokens, and the logits that were wanted. When ctx ends
-// it returns ctx's error, between two layers. After an error the batch is over. All
-// sessions hold the tokens that they had before, without Logits, and each piece may
-// be tried again, alone or in other company.
+// between two, says so; nil takes all. Logits, where some are wanted, are made after
+// the last layer, and those of logitsTogether tokens count as a layer: they take as
+// long. Advance tells whether the batch is done: only then have the sessions their
+// new tokens, and the logits that were wanted. When ctx ends it returns ctx's error,
+// between two layers. After an error the batch is over. All sessions hold the tokens
+// that they had before, without Logits, and each piece may be tried again, alone or
+// in other company.
 func (b *Batch) Advance(ctx context.Context, more func() bool) (done bool, err error) {
 	e := b.e
 	e.mu.Lock()
@@ -139,40 +142,48 @@ func (b *Batch) layers(ctx context.Context, more func() bool) (done bool, err er
 		}
 		b.at = e.rope.positions(b.mem)
 	}
-	for first := b.next; b.next < len(e.layers); b.next++ {
+	began := false
+	goOn := func() (bool, error) {
 		if err := ctx.Err(); err != nil {
 			return false, err
 		}
-		if b.next > first && more != nil && !more() {
-			return false, nil
+		ok := !began || more == nil || more()
+		began = true
+		return ok, nil
+	}
+	for ; b.next < len(e.layers); b.next++ {
+		if ok, err := goOn(); !ok {
+			return false, err
 		}
 		l, caches := e.layers[b.next], b.mem.cachesOf(b.next, b.pieces)
 		if err := mapped.Guard(func() error { return l.forward(b.x, caches, b.at) }); err != nil {
 			return false, fmt.Errorf("layer %d: %w", b.next, err)
 		}
 	}
-	return true, mapped.Guard(func() error {
-		b.logits()
-		return nil
-	})
+	for wanted := b.mem.rowsWanted(b.pieces)[b.told:]; len(wanted) > 0; {
+		if ok, err := goOn(); !ok {
+			return false, err
+		}
+		rows := wanted[:min(len(wanted), logitsTogether)]
+		if err := mapped.Guard(func() error { b.logits(rows); return nil }); err != nil {
+			return false, err
+		}
+		wanted, b.told = wanted[len(rows):], b.told+len(rows)
+	}
+	return true, nil
 }
 
-// logits computes the scores of the rows whose logits somebody wants, those of
-// several pieces together.
-func (b *Batch) logits() {
-	for wanted := b.mem.rowsWanted(b.pieces); len(wanted) > 0; {
-		rows := wanted[:min(len(wanted), logitsTogether)]
-		wanted = wanted[len(rows):]
-		logits := b.e.head.forward(b.x, rows)
-		for i, row := range rows {
-			r := b.mem.rows[row]
-			p := &b.pieces[r.piece]
-			if p.Each != nil {
-				p.Each(r.position, logits.at(i))
-			}
-			if p.Logits && r.position == p.Session.Len()+len(p.IDs)-1 {
-				p.Session.logits = append(p.Session.logits[:0], logits.at(i)...)
-			}
+// logits computes the scores of some rows, which may be of several pieces.
+func (b *Batch) logits(rows []int) {
+	logits := b.e.head.forward(b.x, rows)
+	for i, row := range rows {
+		r := b.mem.rows[row]
+		p := &b.pieces[r.piece]
+		if p.Each != nil {
+			p.Each(r.position, logits.at(i))
+		}
+		if p.Logits && r.position == p.Session.Len()+len(p.IDs)-1 {
+			p.Session.logits = append(p.Session.logits[:0], logits.at(i)...)
 		}
 	}
 }
