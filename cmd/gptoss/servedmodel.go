@@ -101,18 +101,15 @@ func (m *servedModel) load() error {
 	return nil
 }
 
-// warmPatience is how long a server that is otherwise ready reads prefixes.
+// warmPatience is how long a server that is otherwise ready reads prefixes, and
+// computes a token of the text used last.
 const warmPatience = 2 * time.Second
 
-// warm reads the prefixes used last, which the first requests are likely to begin
-// with.
+// warm does what the first requests would wait for.
 func (m *servedModel) warm() {
-	if m.store == nil {
-		return
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), warmPatience)
 	defer cancel()
-	m.store.Warm(ctx)
+	m.texts.Warm(ctx)
 }
 
 // memory is how many bytes keys and values may take, and why.

@@ -54,6 +54,24 @@ func NewTexts(engine *infer.Engine, store *prefix.Store, bytes int64, keep int) 
 	return t
 }
 
+// Warm does what the first prompt would wait for, until ctx ends: it reads the
+// prefixes used last into RAM, and computes the last token of the text used last.
+// That step brings the experts and all memory that a step needs into the page tables,
+// and the text is an idle one then. An error is left to the first prompt.
+func (t *Texts) Warm(ctx context.Context) {
+	if t.store == nil {
+		return
+	}
+	t.store.Warm(ctx)
+	ids := t.store.Latest()
+	if len(ids) == 0 || len(ids) > t.Context() || ctx.Err() != nil {
+		return
+	}
+	if x, _, err := t.Prompt(ctx, ids, nil); err == nil {
+		x.Close()
+	}
+}
+
 // Close ends what is computed. Texts are of no use then.
 func (t *Texts) Close() { t.steps.Close() }
 

@@ -15,6 +15,7 @@ import (
 	"expertfs/checkpoint/layout"
 	"expertfs/checkpoint/synth"
 	"expertfs/infer"
+	"expertfs/infer/prefix"
 
 	"github.com/stretchr/testify/require"
 )
@@ -263,4 +264,57 @@ func TestSparesMayBeTakenAtAnyTime(t *testing.T) {
 		require.Equal(t, alone.logits(t, append(ids[:60:60], 7)), bits(spare.Logits()))
 		spare.Close()
 	}
+}
+
+// After Warm the text used last is idle, but for its last token, which every prompt
+// has computed, and nothing else is.
+func TestWarm(t *testing.T) {
+	e, alone := openSmall(t, infer.Options{Threads: 1})
+	r := rand.New(rand.NewPCG(3, 3))
+	ids, dir := randomIDs(r, 300), t.TempDir()
+	open := func(bytes int64) (*Texts, *prefix.Store) {
+		store, err := prefix.Open(prefix.Options{Shape: e.Shape(), Start: -1, Dir: dir, Disk: 1 << 30, RAM: 1 << 30})
+		require.NoError(t, err)
+		texts := NewTexts(e, store, bytes, 2)
+		t.Cleanup(func() {
+			texts.Close()
+			require.NoError(t, store.Close(context.Background()))
+		})
+		return texts, store
+	}
+	room := 3 * Bytes(e, 500)
+	texts, store := open(room)
+	texts.Warm(t.Context()) // of nothing
+	require.Zero(t, texts.Used())
+	x, _, err := texts.Prompt(t.Context(), ids, nil)
+	require.NoError(t, err)
+	x.Close()
+	require.NoError(t, store.Close(context.Background()))
+
+	texts, store = open(room)
+	texts.Warm(t.Context())
+	require.Equal(t, Stats{Steps: 1, StepTexts: 1}, texts.Stats())
+	require.EqualValues(t, len(ids)-1, store.Stats().Restored)
+	require.Len(t, texts.idle, 1)
+	x, reused, err := texts.Prompt(t.Context(), ids, nil)
+	require.NoError(t, err)
+	require.Equal(t, len(ids)-1, reused)
+	require.EqualValues(t, len(ids)-1, store.Stats().Restored, "it was restored once")
+	require.Equal(t, alone.logits(t, ids), bits(x.Logits()))
+	x.Close()
+
+	texts, _ = open(Bytes(e, 100)) // with less memory than the text takes
+	texts.Warm(t.Context())
+	require.Zero(t, texts.Used())
+
+	texts, _ = open(room)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	texts.Warm(ended)
+	require.Zero(t, texts.Used())
+
+	texts = NewTexts(e, nil, room, 2)
+	defer texts.Close()
+	texts.Warm(t.Context())
+	require.Zero(t, texts.Used())
 }

@@ -78,32 +78,3 @@ func TestFolderThatOthersTake(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(s.dir, "x"), nil, 0o600))
 	require.Zero(t, s.reach(ids, 20))
 }
-
-// TestWarm: after it the texts used last are loaded without a read, as far as there
-// is room for them.
-func TestWarm(t *testing.T) {
-	dir := t.TempDir()
-	s := openStore(t, dir, nil)
-	old, late := count(0, 40), count(100, 40)
-	keep(s, old, 20, 40)
-	keep(s, late, 20, 40)
-	require.NoError(t, s.Close(context.Background()))
-	bytes := testShape.Bytes(0, 20) + testShape.Bytes(20, 40)
-
-	s = openStore(t, dir, func(o *Options) { o.RAM = testShape.Memory(0, 20) + testShape.Memory(20, 40) })
-	s.Warm(t.Context())
-	require.Equal(t, bytes, s.Stats().Read)
-	requireText(t, s, late, 40)
-	require.Equal(t, bytes, s.Stats().Read)
-	requireText(t, s, old, 40)
-	require.Equal(t, 2*bytes, s.Stats().Read)
-
-	s = openStore(t, dir, nil)
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
-	s.Warm(ended)
-	require.Zero(t, s.Stats().Read)
-	s.Warm(t.Context())
-	require.Equal(t, 2*bytes, s.Stats().Read)
-	openStore(t, "", nil).Warm(t.Context())
-}

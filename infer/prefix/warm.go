@@ -25,6 +25,28 @@ func (s *Store) Warm(ctx context.Context) {
 	_ = g.Wait()
 }
 
+// Latest returns the text used last, as far as it is known; nil if none is.
+func (s *Store) Latest() (ids []int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var last *segment
+	for _, p := range s.tree.byID {
+		if last == nil || cmp.Or(p.used.Compare(last.used), cmp.Compare(p.to, last.to), cmp.Compare(p.id.String(), last.id.String())) > 0 {
+			last = p
+		}
+	}
+	if last == nil {
+		return nil
+	}
+	for _, p := range last.path() {
+		ids = ids[:p.from] // the end of its parent may be of another text
+		for _, t := range p.ids {
+			ids = append(ids, int(t))
+		}
+	}
+	return ids
+}
+
 // latest returns the segments that are in files alone, as many as have room in RAM,
 // those used last first, and of a text its beginning first.
 func (s *Store) latest() (out []*segment) {
