@@ -154,9 +154,12 @@ func (e *Engine) Act() string { return e.set.act.String() }
 // Dense is the precision of attention and unembedding: "bf16" or "int8".
 func (e *Engine) Dense() string { return e.set.dense.String() }
 
-// Shape is what the memory of a session's States depends on.
+// Shape is what the memory of sessions and their States depends on.
 func (e *Engine) Shape() *Shape {
-	return &Shape{Sliding: e.cfg.Sliding, Window: e.cfg.Window, Heads: e.cfg.KVHeads, HeadDim: e.cfg.HeadDim, KV: e.set.kv}
+	return &Shape{
+		Sliding: e.cfg.Sliding, Window: e.cfg.Window, Heads: e.cfg.KVHeads, HeadDim: e.cfg.HeadDim, KV: e.set.kv,
+		Vocab: e.cfg.Vocab, Batch: e.set.batch,
+	}
 }
 
 // PreferResident is how many logits experts in RAM are preferred by.

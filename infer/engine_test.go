@@ -160,14 +160,14 @@ func TestOptionsAreChecked(t *testing.T) {
 // TestShapeOf: what is said of a model before it is loaded holds afterwards.
 func TestShapeOf(t *testing.T) {
 	_, tree := randomModel(t, smallConfig(), 3)
-	for _, o := range []Options{{}, {Act: "f32"}, {KV: "q8", Context: 100}} {
+	for _, o := range []Options{{}, {Act: "f32"}, {KV: "q8", Context: 100, Batch: 16}} {
 		e, err := Open(tree, o)
 		require.NoError(t, err)
 		shape, context, err := ShapeOf(tree, o)
 		require.NoError(t, err)
 		require.Equal(t, e.Shape(), shape)
 		require.Equal(t, e.Context(), context)
-		require.Equal(t, e.SessionBytes(300, 64), shape.SessionBytes(300, 64))
+		require.Equal(t, e.SessionBytes(300), shape.SessionBytes(300))
 		require.NoError(t, e.Close())
 	}
 }

@@ -15,24 +15,24 @@ func (s *Session) Fork() *Session {
 	if f.Restore(s.ids, []*State{st}) != nil {
 		return nil
 	}
-	f.logits = append([]float32(nil), s.logits...)
+	f.setLogits(s.logits)
 	return f
 }
 
-// SessionBytes is about the most memory that the keys and values of a session of so
-// many tokens take, when no batch has more than batch of them.
-func (e *Engine) SessionBytes(tokens, batch int) int64 { return e.Shape().SessionBytes(tokens, batch) }
+// SessionBytes is about the most memory that a session of so many tokens takes: its
+// keys and values, and the logits after its last token.
+func (e *Engine) SessionBytes(tokens int) int64 { return e.Shape().SessionBytes(tokens) }
 
 // SessionBytes is what Engine.SessionBytes would be of an engine of the shape.
-func (s *Shape) SessionBytes(tokens, batch int) int64 {
+func (s *Shape) SessionBytes(tokens int) int64 {
 	block := int64(2*s.Heads*s.KV.rowBytes(s.HeadDim)) * blockLen
 	var blocks int
 	for _, sliding := range s.Sliding {
 		kept := tokens
 		if sliding {
-			kept = min(tokens, s.Window+batch+blockLen)
+			kept = min(tokens, s.Window+s.Batch+blockLen)
 		}
 		blocks += (kept + blockLen - 1) / blockLen
 	}
-	return int64(blocks) * block
+	return int64(blocks)*block + 4*int64(s.Vocab)
 }

@@ -183,7 +183,7 @@ func (b *Batch) logits(rows []int) {
 			p.Each(r.position, logits.at(i))
 		}
 		if p.Logits && r.position == p.Session.Len()+len(p.IDs)-1 {
-			p.Session.logits = append(p.Session.logits[:0], logits.at(i)...)
+			p.Session.setLogits(logits.at(i))
 		}
 	}
 }

@@ -11,7 +11,8 @@ type Session struct {
 	e      *Engine
 	ids    []int           // tokens so far
 	cache  []*kvCache      // by layer
-	logits []float32       // after the last token; nil before the first
+	logits []float32       // after the last token; nil before the first, and where they are not known
+	space  []float32       // logits lie here
 	after  func(first int) // see OnBatch; may be nil
 
 	substituted int
@@ -59,6 +60,11 @@ func (s *Session) Substituted() int { return s.substituted }
 // token that follows the last one appended. The slice is overwritten by the
 // next Append; it is nil in an empty session.
 func (s *Session) Logits() []float32 { return s.logits }
+
+func (s *Session) setLogits(logits []float32) {
+	s.space = append(s.space[:0], logits...)
+	s.logits = s.space
+}
 
 // Reset empties the session and keeps its memory.
 func (s *Session) Reset() {

@@ -20,13 +20,17 @@ type State struct {
 	layers   []stateLayer
 }
 
-// Shape is what the memory of States depends on.
+// Shape is what the memory of sessions and their States depends on.
 type Shape struct {
 	Sliding []bool // by layer
 	Window  int    // of sliding layers
 	Heads   int    // of keys and values
 	HeadDim int
 	KV      KVKind
+
+	// Of sessions alone.
+	Vocab int
+	Batch int // most tokens of a session that are computed together; Options.Batch
 }
 
 // stateLayer are the rows of one layer.
@@ -180,6 +184,7 @@ func (s *Shape) check(n int, path []*State) error {
 	return nil
 }
 
+// equal tells whether States of s and o are alike.
 func (s *Shape) equal(o *Shape) bool {
 	return slices.Equal(s.Sliding, o.Sliding) && s.Window == o.Window && s.Heads == o.Heads && s.HeadDim == o.HeadDim && s.KV == o.KV
 }

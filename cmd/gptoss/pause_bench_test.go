@@ -32,7 +32,7 @@ func BenchmarkPauseWhileAPromptEnters(b *testing.B) {
 	e, err := flags.open()
 	require.NoError(b, err)
 	defer func() { require.NoError(b, e.Close()) }()
-	texts := batch.NewTexts(e, nil, 4*batch.Bytes(e, e.Context()), 1)
+	texts := batch.NewTexts(e, nil, 4*e.SessionBytes(e.Context()), 1)
 	defer texts.Close()
 	r := rand.New(rand.NewPCG(1, 2))
 	ids := func(n int) []int {

@@ -64,7 +64,7 @@ func (f *shareFlags) fits(model *modelFlags) error {
 	if err != nil {
 		return err
 	}
-	if least := batch.Bytes(shape, min(leastText, context)); bytes < least {
+	if least := shape.SessionBytes(min(leastText, context)); bytes < least {
 		return usageErrorf("--kv-ram %s: must be %s at least, for one text of %d tokens", f.kvRAM, humanize.IBytes(uint64(least)), min(leastText, context))
 	}
 	return nil
@@ -92,7 +92,7 @@ func (m *servedModel) load() error {
 	}
 	m.slots = m.share.parallel
 	if m.slots == 0 {
-		m.slots = int(min(usualParallel, max(1, bytes/batch.Bytes(e, min(usualText, e.Context())))))
+		m.slots = int(min(usualParallel, max(1, bytes/e.SessionBytes(min(usualText, e.Context())))))
 		why += fmt.Sprintf("; --parallel sets another number, by itself it is %d or as many texts of %d tokens as fit", usualParallel, usualText)
 	}
 	m.texts = batch.NewTexts(e, m.store, bytes, m.share.keep)
@@ -129,8 +129,8 @@ func (f *shareFlags) memory(e *infer.Engine, dir string) (bytes int64, why strin
 	if f.parallel > 0 {
 		most = int64(f.parallel)
 	}
-	bytes = max(free/2, batch.Bytes(e, min(usualText, e.Context())))
-	return min(bytes, most*batch.Bytes(e, e.Context())), "half of the free memory, or what all texts can take", nil
+	bytes = max(free/2, e.SessionBytes(min(usualText, e.Context())))
+	return min(bytes, most*e.SessionBytes(e.Context())), "half of the free memory, or what all texts can take", nil
 }
 
 // freeMemory is how much memory the system has to give.

@@ -44,13 +44,17 @@ type Text struct {
 	logits []float32 // of a spare
 }
 
-// NewTexts returns texts of an engine whose keys and values take at most so many
-// bytes. At most keep of them are kept when nobody uses them, beside what the store
+// NewTexts returns texts of an engine that take at most so many bytes, as
+// infer.Engine.SessionBytes counts them. At most keep of them are kept when nobody uses them, beside what the store
 // has, which may be nil. Close ends them, not the engine and the store.
 func NewTexts(engine *infer.Engine, store *prefix.Store, bytes int64, keep int) *Texts {
 	t := &Texts{engine: engine, store: store, keep: keep}
 	t.room = room{most: bytes, reclaim: t.reclaim}
-	t.steps = New(func(pieces []infer.Piece) (Part, error) { return engine.NewBatch(pieces...) }, Options{})
+	batch := engine.Shape().Batch
+	t.steps = New(
+		func(pieces []infer.Piece) (Part, error) { return engine.NewBatch(pieces...) },
+		Options{Chunk: min(DefaultChunk, batch), Whole: batch},
+	)
 	return t
 }
 
@@ -89,11 +93,11 @@ func (t *Texts) Used() int64 {
 // has room for.
 func (t *Texts) Context() int { return Fits(t.engine, t.room.most) }
 
-// Fits is the most tokens of a text whose keys and values take at most so many bytes.
+// Fits is the most tokens of a text that takes at most so many bytes.
 func Fits(engine *infer.Engine, bytes int64) int {
 	lo, hi := 0, engine.Context()
 	for lo < hi {
-		if n := (lo + hi + 1) / 2; Bytes(engine, n) <= bytes {
+		if n := (lo + hi + 1) / 2; engine.SessionBytes(n) <= bytes {
 			lo = n
 		} else {
 			hi = n - 1
@@ -101,14 +105,6 @@ func Fits(engine *infer.Engine, bytes int64) int {
 	}
 	return lo
 }
-
-// Sizer is an engine, or its shape.
-type Sizer interface {
-	SessionBytes(tokens, batch int) int64
-}
-
-// Bytes is what is set aside for a text of so many tokens.
-func Bytes(model Sizer, tokens int) int64 { return model.SessionBytes(tokens, infer.DefaultBatch) }
 
 // Prompt makes a text of ids, which are not empty, and tells how many of its first
 // tokens did not have to be computed. With each, which sees the logits after every
@@ -134,7 +130,7 @@ func (t *Texts) Prompt(ctx context.Context, ids []int, each func(int, []float32)
 // open finds a session for a text of ids, and makes room for it.
 func (x *Text) open(ctx context.Context, ids []int) error {
 	t := x.t
-	need := Bytes(t.engine, len(ids))
+	need := t.engine.SessionBytes(len(ids))
 	if h := t.take(ids); h != nil {
 		if t.grow(h, need) {
 			x.h = h
@@ -246,7 +242,7 @@ func (x *Text) Substituted() int {
 func (x *Text) Append(ctx context.Context, ids []int) error {
 	t := x.t
 	x.claim()
-	if x.h != nil && !t.grow(x.h, Bytes(t.engine, x.h.Session().Len()+len(ids))) {
+	if x.h != nil && !t.grow(x.h, t.engine.SessionBytes(x.h.Session().Len()+len(ids))) {
 		t.steps.Leave(x.h.Session())
 		t.drop(x.giveUp())
 	}

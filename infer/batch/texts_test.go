@@ -70,7 +70,7 @@ func bits(logits []float32) []uint32 {
 func TestTextsInCompany(t *testing.T) {
 	for _, act := range []string{"f32", "bf16", "int8"} {
 		e, alone := openSmall(t, infer.Options{Act: act, Threads: 1})
-		texts := NewTexts(e, nil, 3*Bytes(e, 250), 2)
+		texts := NewTexts(e, nil, 3*e.SessionBytes(250), 2)
 		t.Cleanup(texts.Close)
 		r := rand.New(rand.NewPCG(5, 5))
 		preambles := [][]int{randomIDs(r, 40), randomIDs(r, 150)}
@@ -146,7 +146,7 @@ func randomIDs(r *rand.Rand, n int) []int {
 // Two texts of which only one fits to its end both come to theirs.
 func TestTextsThatOutgrowTheMemory(t *testing.T) {
 	e, alone := openSmall(t, infer.Options{Threads: 1})
-	texts := NewTexts(e, nil, Bytes(e, 1500), 2)
+	texts := NewTexts(e, nil, e.SessionBytes(1500), 2)
 	t.Cleanup(texts.Close)
 	require.Less(t, texts.Context(), e.Context())
 	require.GreaterOrEqual(t, texts.Context(), 1500)
@@ -174,7 +174,7 @@ func TestTextsThatOutgrowTheMemory(t *testing.T) {
 // not cost a long conversation.
 func TestIdleTextsAreOfUse(t *testing.T) {
 	e, _ := openSmall(t, infer.Options{Threads: 1})
-	texts := NewTexts(e, nil, 100*Bytes(e, 500), 2)
+	texts := NewTexts(e, nil, 100*e.SessionBytes(500), 2)
 	t.Cleanup(texts.Close)
 	r := rand.New(rand.NewPCG(1, 1))
 	ask := func(ids []int) int {
@@ -197,7 +197,7 @@ func TestIdleTextsAreOfUse(t *testing.T) {
 // Who waits for memory does so in order, and is given up when its client is gone.
 func TestWaitingForMemory(t *testing.T) {
 	e, _ := openSmall(t, infer.Options{Threads: 1})
-	texts := NewTexts(e, nil, Bytes(e, 1000), 2)
+	texts := NewTexts(e, nil, e.SessionBytes(1000), 2)
 	t.Cleanup(texts.Close)
 	r := rand.New(rand.NewPCG(1, 1))
 	first, _, err := texts.Prompt(context.Background(), randomIDs(r, 900), nil)
@@ -227,7 +227,7 @@ func TestWaitingForMemory(t *testing.T) {
 // A spare's memory may be taken while its owner asks about it.
 func TestSparesMayBeTakenAtAnyTime(t *testing.T) {
 	e, alone := openSmall(t, infer.Options{Threads: 1})
-	texts := NewTexts(e, nil, Bytes(e, 100)+Bytes(e, 60), 1) // a text of 60 tokens, its spare, and half of one of 100
+	texts := NewTexts(e, nil, 3*e.SessionBytes(60), 1) // a text of 60 tokens, its spare, and half of one of 100
 	t.Cleanup(texts.Close)
 	r := rand.New(rand.NewPCG(2, 2))
 	for range 10 {
@@ -282,7 +282,7 @@ func TestWarm(t *testing.T) {
 		})
 		return texts, store
 	}
-	room := 3 * Bytes(e, 500)
+	room := 3 * e.SessionBytes(500)
 	texts, store := open(room)
 	texts.Warm(t.Context()) // of nothing
 	require.Zero(t, texts.Used())
@@ -303,7 +303,7 @@ func TestWarm(t *testing.T) {
 	require.Equal(t, alone.logits(t, ids), bits(x.Logits()))
 	x.Close()
 
-	texts, _ = open(Bytes(e, 100)) // with less memory than the text takes
+	texts, _ = open(e.SessionBytes(100)) // with less memory than the text takes
 	texts.Warm(t.Context())
 	require.Zero(t, texts.Used())
 
