@@ -124,9 +124,11 @@ func (t *StoredText) IDs(most int) (ids []int) {
 	return ids
 }
 
-// Remove removes what no other text needs.
+// Remove removes what no other text needs. A second call does nothing.
 func (t *StoredText) Remove() error {
-	for _, s := range slices.Backward(t.files) {
+	files := t.files
+	t.files = nil
+	for _, s := range slices.Backward(files) {
 		if s.texts--; s.texts > 0 {
 			continue
 		}
