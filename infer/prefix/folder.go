@@ -82,7 +82,8 @@ func listKey(dir string) ([]stored, error) {
 // abandoned is when nobody writes to a temporary file any more.
 const abandoned = 10 * time.Minute
 
-// list lists the segments of all models in dir by the folder that they are in.
+// list lists the segments of all models in dir by the folder that they are in. Those
+// of other users, which cannot be read, are left to them.
 func list(dir string) (map[string][]stored, error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -97,8 +98,8 @@ func list(dir string) (map[string][]stored, error) {
 			continue
 		}
 		files, err := listKey(filepath.Join(dir, e.Name()))
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // gone meanwhile
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+			continue // gone meanwhile, or another user's
 		}
 		if err != nil {
 			return nil, err
@@ -110,11 +111,11 @@ func list(dir string) (map[string][]stored, error) {
 
 // victims returns the files that are to go for those of dir to take no more than
 // budget, and what is left then: those used longest ago first, and of a text its
-// end first.
-func victims(dir string, budget int64) (out []stored, left int64, err error) {
+// end first. Last is when any of them was used last.
+func victims(dir string, budget int64) (out []stored, left int64, last time.Time, err error) {
 	folders, err := list(dir)
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, last, err
 	}
 	var all []stored
 	for _, files := range folders {
@@ -125,6 +126,7 @@ func victims(dir string, budget int64) (out []stored, left int64, err error) {
 	})
 	for _, f := range all {
 		left += f.size
+		last = f.used
 	}
 	for _, f := range all {
 		if left <= budget {
@@ -133,7 +135,7 @@ func victims(dir string, budget int64) (out []stored, left int64, err error) {
 		out = append(out, f)
 		left -= f.size
 	}
-	return out, left, nil
+	return out, left, last, nil
 }
 
 // describe writes what the folder's key stands for.

@@ -4,9 +4,11 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 // TestFilesOfOthers: what somebody else can have written is not answered from, and
@@ -63,6 +65,37 @@ func TestFolderOfOthers(t *testing.T) {
 		require.NoError(t, os.Chown(s.dir, 12345, -1))
 		require.ErrorContains(t, open(), "it belongs to another user (uid 12345)")
 	}
+}
+
+// TestUsersShareAFolder: what another user has in it keeps nobody from evicting his
+// own.
+func TestUsersShareAFolder(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root is another user too")
+	}
+	dir := t.TempDir()
+	for _, d := range []string{filepath.Dir(dir), dir} {
+		require.NoError(t, os.Chmod(d, 0o777))
+	}
+	s := openStore(t, dir, nil)
+	keep(s, count(0, 20), 20)
+	require.NoError(t, s.Close(context.Background()))
+	own := filepath.Join(dir, id{7}.String())
+	require.NoError(t, os.Mkdir(own, 0o700))
+	file := filepath.Join(own, fileName(&segment{to: 20}))
+	require.NoError(t, os.WriteFile(file, []byte("x"), 0o600))
+	for _, f := range []string{own, file} {
+		require.NoError(t, os.Chown(f, 12345, 12345))
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	require.NoError(t, unix.Setfsuid(12345))
+	out, left, _, err := victims(dir, 0)
+	require.NoError(t, unix.Setfsuid(0))
+	require.NoError(t, err)
+	require.Zero(t, left)
+	require.Len(t, out, 1)
+	require.Equal(t, file, out[0].path)
 }
 
 // TestFolderThatOthersTake: what becomes of a folder is seen at the next prompt.

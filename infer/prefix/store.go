@@ -46,9 +46,10 @@ type Store struct {
 
 	mu     sync.Mutex // guards what follows, and all segments
 	tree   tree
-	memory int64 // of States in the tree
-	listed time.Time
-	warned bool // of a file that cannot be read
+	memory int64     // of States in the tree
+	clock  time.Time // of the latest use known
+	listed time.Time // the folder's time then
+	warned bool      // of a file that cannot be read
 	stats  Stats
 }
 
@@ -189,10 +190,9 @@ func (s *Store) lost(p *segment, path string, err error) {
 func (s *Store) discard(path string, err error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist): // another process has evicted it
-	case errors.Is(err, errTorn):
+	case errors.Is(err, errTorn) && os.Remove(path) == nil:
 		s.stats.Torn++
 		s.log.Warn("a stored prefix is of no use and is removed", "file", path, "err", err)
-		_ = os.Remove(path)
 	case !s.warned: // the folder is looked at again and again
 		s.warned = true
 		s.log.Warn("stored prefixes cannot be read; others are not reported", "file", path, "err", err)
@@ -242,12 +242,30 @@ func (s *Store) forget(p *segment) {
 // touch says that a path was used, and has written what is not yet. The lock is
 // held.
 func (s *Store) touch(path []*segment) {
-	now := time.Now()
+	now := s.tick()
 	for _, p := range path {
 		p.used = now
 	}
 	if s.writer != nil && len(path) > 0 {
 		s.writer.add(path)
+	}
+}
+
+// tick is the time of a use: now, or just after the latest one known if the clock was
+// set back. What was used last must not be taken for the oldest. The lock is held.
+func (s *Store) tick() time.Time {
+	now := time.Now().Round(0) // as files have it
+	if !now.After(s.clock) {
+		now = s.clock.Add(1)
+	}
+	s.clock = now
+	return now
+}
+
+// used is told of a use by another process, or an earlier one. The lock is held.
+func (s *Store) used(at time.Time) {
+	if at.After(s.clock) {
+		s.clock = at
 	}
 }
 
@@ -321,6 +339,7 @@ func (s *Store) gather(files []stored) {
 	there := make(map[id]bool, len(files))
 	var fresh []stored
 	for _, f := range files {
+		s.used(f.used)
 		there[f.id] = true
 		if p := s.tree.byID[f.id]; p == nil {
 			fresh = append(fresh, f)

@@ -376,3 +376,90 @@ func TestPlan(t *testing.T) {
 	}
 	require.Equal(t, "[110 512 900 1100 1536 2048 2560 2900 3000 3584]", fmt.Sprint(ends))
 }
+
+// TestEveryTornFile cuts a file at each of its lengths, and changes each of its
+// bytes: it is of no use, it goes, and nothing of it is answered from.
+func TestEveryTornFile(t *testing.T) {
+	dir, ids := t.TempDir(), count(0, 3)
+	s := openStore(t, dir, nil)
+	keep(s, ids, 3)
+	require.NoError(t, s.Close(context.Background()))
+	file := files(t, dir)[0]
+	whole, err := os.ReadFile(file)
+	require.NoError(t, err)
+	try := func(data []byte) {
+		require.NoError(t, os.WriteFile(file, data, 0o600))
+		s := openStore(t, dir, nil)
+		requireText(t, s, ids, 0)
+		require.EqualValues(t, 1, s.Stats().Torn)
+		require.NoFileExists(t, file)
+		require.NoError(t, s.Close(context.Background()))
+	}
+	for i := range whole {
+		try(whole[:i])
+		changed := bytes.Clone(whole)
+		changed[i] ^= 1 << (i % 8)
+		try(changed)
+	}
+	require.NoError(t, os.WriteFile(file, whole, 0o600))
+	requireText(t, openStore(t, dir, nil), ids, 3)
+}
+
+// TestClockSetBack: what is used after the clock was set back is newer than what was
+// used before, of this model and of others.
+func TestClockSetBack(t *testing.T) {
+	for _, key := range []id{{1}, {2}} {
+		dir := t.TempDir()
+		before := openStore(t, dir, func(o *Options) { o.Key = key })
+		for i := range 4 {
+			keep(before, count(1000*i, 64), 64)
+		}
+		require.NoError(t, before.Close(context.Background()))
+		for i, f := range files(t, dir) {
+			at := time.Now().Add(time.Duration(1+i) * time.Hour)
+			require.NoError(t, os.Chtimes(f, at, at))
+		}
+		info, err := os.Stat(files(t, dir)[0])
+		require.NoError(t, err)
+
+		s := openStore(t, dir, func(o *Options) { o.Disk = 4*info.Size() + 10 })
+		for i := range 4 {
+			keep(s, count(10000+1000*i, 64), 64)
+		}
+		require.NoError(t, s.Close(context.Background()))
+		s = openStore(t, dir, nil)
+		found := 0
+		for i := range 4 {
+			n, _ := s.load(count(10000+1000*i, 64), 64)
+			found += n
+		}
+		require.Equal(t, 4*64, found, "key %v", key)
+	}
+}
+
+// TestTextLargerThanTheFolder: the beginning of a text that has no room is stored,
+// once, and nothing is written for the sake of being evicted.
+func TestTextLargerThanTheFolder(t *testing.T) {
+	dir, ids := t.TempDir(), count(0, 640)
+	size := testShape.Bytes(0, 64) + 400
+	ends := []int{64, 128, 192, 256, 320, 384, 448, 512, 576, 640}
+	s := openStore(t, dir, func(o *Options) { o.Disk = 3 * size })
+	keep(s, ids, ends...)
+	require.NoError(t, s.Close(context.Background()))
+	written := s.Stats().Written
+	require.LessOrEqual(t, written, 3*size)
+	require.Zero(t, s.Stats().Dropped)
+
+	s = openStore(t, dir, func(o *Options) { o.Disk = 3 * size })
+	requireText(t, s, ids, 192)
+	keep(s, ids, ends...)
+	s.reach(ids, 640)
+	require.NoError(t, s.Close(context.Background()))
+	require.Zero(t, s.Stats().Written)
+	requireText(t, openStore(t, dir, nil), ids, 192)
+
+	s = openStore(t, t.TempDir(), func(o *Options) { o.Disk = 0 })
+	keep(s, ids, ends...)
+	require.NoError(t, s.Close(context.Background()))
+	require.Zero(t, s.Stats().Written)
+}

@@ -43,14 +43,20 @@ type unsaved struct {
 	state *infer.State
 }
 
-// Bounds of what waits: States cannot be evicted meanwhile.
+// What waits cannot be evicted from RAM. It is bounded by the budget, and where that is
+// small by leastQueue bytes.
 const (
-	mostJobs  = 4096
-	mostBytes = 1 << 30
+	mostJobs   = 4096
+	leastQueue = 64 << 20
 )
 
 func newWriter(s *Store) *writer {
-	w := &writer{s: s, work: make(chan job, mostJobs), ended: make(chan struct{}), abort: make(chan struct{}), counted: math.MaxInt64 / 2}
+	w := &writer{s: s, work: make(chan job, mostJobs), ended: make(chan struct{}), abort: make(chan struct{})}
+	_, left, last, err := victims(s.root, math.MaxInt64)
+	if w.used = left; err != nil {
+		w.counted = math.MaxInt64 / 2 // it is listed after the first write
+	}
+	s.used(last)
 	go w.run()
 	return w
 }
@@ -61,7 +67,9 @@ func (w *writer) add(path []*segment) {
 	if w.closed {
 		return
 	}
-	j := job{path: path, used: path[len(path)-1].used}
+	used := path[len(path)-1].used
+	path = w.fitting(path)
+	j := job{path: path, used: used}
 	var bytes int64
 	for _, p := range path {
 		if !p.saved && !p.queued && p.state != nil {
@@ -69,7 +77,7 @@ func (w *writer) add(path []*segment) {
 			bytes += p.state.Memory()
 		}
 	}
-	if w.bytes+bytes > mostBytes {
+	if w.bytes > 0 && w.bytes+bytes > max(w.s.ram, leastQueue) {
 		w.dropped(len(j.write), "the drive is slower than the model")
 		return
 	}
@@ -83,6 +91,19 @@ func (w *writer) add(path []*segment) {
 		p.queued = true
 	}
 	w.bytes += bytes
+}
+
+// fitting returns as much of a path as has room in the folder. Were more of it
+// written it would drive all others out, and go itself.
+func (w *writer) fitting(path []*segment) []*segment {
+	room := w.s.disk
+	for i, p := range path {
+		h := header{ids: p.ids, sums: make([]uint32, len(w.s.shape.Sliding))}
+		if room -= int64(h.size()) + w.s.shape.Bytes(p.from, p.to); room < 0 {
+			return path[:i]
+		}
+	}
+	return path
 }
 
 // dropped counts segments that are not written. The Store's lock is held.
@@ -147,7 +168,7 @@ func (w *writer) write(p unsaved) {
 // evict removes files until the others fit. Others write too, so that it looks at
 // the folder now and then.
 func (w *writer) evict() {
-	out, left, err := victims(w.s.root, w.s.disk)
+	out, left, last, err := victims(w.s.root, w.s.disk)
 	if err != nil {
 		w.s.log.Warn("stored prefixes cannot be listed", "err", err)
 		return
@@ -158,6 +179,7 @@ func (w *writer) evict() {
 	}
 	w.s.mu.Lock()
 	defer w.s.mu.Unlock()
+	w.s.used(last) // be it of another model
 	for _, f := range out {
 		if p := w.s.tree.byID[f.id]; p != nil {
 			p.saved = false
