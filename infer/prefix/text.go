@@ -31,7 +31,7 @@ func (t *Text) Session() *infer.Session { return t.session }
 // to be appended then.
 func (t *Text) Begin(prompt []int, most int) int {
 	most = min(most, len(prompt))
-	own := common(t.session.IDs(), prompt[:most])
+	own := Common(t.session.IDs(), prompt[:most])
 	known := 0
 	if t.store != nil {
 		known = t.store.reach(prompt, most)
@@ -58,8 +58,8 @@ func (t *Text) restore(prompt []int, most int) int {
 	return 0
 }
 
-// common is how many first tokens a and b have in common.
-func common(a, b []int) int {
+// Common is how many first tokens a and b have in common.
+func Common(a, b []int) int {
 	n := 0
 	for n < len(a) && n < len(b) && a[n] == b[n] {
 		n++
