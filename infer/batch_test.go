@@ -247,9 +247,9 @@ func TestBatchThatFailsInTheHead(t *testing.T) {
 	requireBits(t, want[len(want)-1], one.Logits())
 }
 
-// A batch may be left after each layer, and after each of the logits that are made
-// together: what runs between is kept waiting by no more.
-func TestBatchIsLeftAfterEachLayer(t *testing.T) {
+// A batch may be left after each half of a layer, and after each of the logits that
+// are made together: what runs between is kept waiting by no more.
+func TestBatchIsLeftAfterEachStage(t *testing.T) {
 	c := smallConfig()
 	_, tree := randomModel(t, c, 3)
 	e := open(t, tree, Options{})
@@ -272,7 +272,7 @@ func TestBatchIsLeftAfterEachLayer(t *testing.T) {
 			done, err = b.Advance(context.Background(), func() bool { return false })
 			require.NoError(t, err)
 		}
-		require.Equal(t, c.Layers+(x.rows+logitsTogether-1)/logitsTogether, calls, "%d rows", x.rows)
+		require.Equal(t, 2*c.Layers+(x.rows+logitsTogether-1)/logitsTogether, calls, "%d rows", x.rows)
 		require.Equal(t, x.piece.Logits, x.piece.Session.Logits() != nil)
 	}
 }

@@ -15,16 +15,16 @@ import (
 // does not depend on its company. A batch needs memory for all of its tokens at once
 // (Options.Batch bounds that of Append only).
 //
-// A batch may be left between two layers and taken up again later. Other batches can
+// A batch may be left between two stages and taken up again later. Other batches can
 // be computed meanwhile, but not of its sessions, which are not to be used until it
 // is done, has failed, or is given up. Giving up needs no call.
 type Batch struct {
 	e      *Engine
 	pieces []Piece
-	mem    *batchMemory // nil before the first layer
+	mem    *batchMemory // nil before the first stage
 	at     positions
 	x      vectors
-	next   int   // layer
+	next   int   // stage; each layer has two
 	told   int   // rows whose logits were made
 	over   error // errOver, or why the batch has failed; nil: not yet
 }
@@ -54,12 +54,12 @@ func (e *Engine) run(ctx context.Context, pieces []Piece) error {
 	return err
 }
 
-// Advance computes the next layer, and more of them as long as more, which is asked
-// between two, says so; nil takes all. Logits, where some are wanted, are made after
-// the last layer, and those of logitsTogether tokens count as a layer: they take as
-// long. Advance tells whether the batch is done: only then have the sessions their
-// new tokens, and the logits that were wanted. When ctx ends it returns ctx's error,
-// between two layers. After an error the batch is over. All sessions hold the tokens
+// Advance computes the next stage, and more of them as long as more, which is asked
+// between two, says so; nil takes all. The stages are attention and mixture of each
+// layer, and where logits are wanted then those of logitsTogether tokens at a time.
+// Advance tells whether the batch is done: only then have the sessions their new
+// tokens, and the logits that were wanted. When ctx ends it returns ctx's error,
+// between two stages. After an error the batch is over. All sessions hold the tokens
 // that they had before, without Logits, and each piece may be tried again, alone or
 // in other company.
 func (b *Batch) Advance(ctx context.Context, more func() bool) (done bool, err error) {
@@ -83,7 +83,7 @@ func (b *Batch) Advance(ctx context.Context, more func() bool) (done bool, err e
 	if err := b.begin(ctx); err != nil {
 		return false, err
 	}
-	if done, err = b.layers(ctx, more); err != nil {
+	if done, err = b.stages(ctx, more); err != nil {
 		e.lost = experts.Gone(err)
 		return false, errors.Join(err, e.experts.Abandon())
 	}
@@ -131,9 +131,8 @@ func (b *Batch) end(err error) {
 	b.e.spare, b.mem = b.mem, nil
 }
 
-// layers takes the batch through the next layers, and through the head after the
-// last.
-func (b *Batch) layers(ctx context.Context, more func() bool) (done bool, err error) {
+// stages takes the batch through the next stages: those of the layers, and the head.
+func (b *Batch) stages(ctx context.Context, more func() bool) (done bool, err error) {
 	e := b.e
 	if b.next == 0 {
 		b.x = b.mem.x.take(len(b.mem.rows), e.cfg.Hidden)
@@ -151,13 +150,12 @@ func (b *Batch) layers(ctx context.Context, more func() bool) (done bool, err er
 		began = true
 		return ok, nil
 	}
-	for ; b.next < len(e.layers); b.next++ {
+	for ; b.next < 2*len(e.layers); b.next++ {
 		if ok, err := goOn(); !ok {
 			return false, err
 		}
-		l, caches := e.layers[b.next], b.mem.cachesOf(b.next, b.pieces)
-		if err := mapped.Guard(func() error { return l.forward(b.x, caches, b.at) }); err != nil {
-			return false, fmt.Errorf("layer %d: %w", b.next, err)
+		if err := mapped.Guard(b.halfLayer); err != nil {
+			return false, fmt.Errorf("layer %d: %w", b.next/2, err)
 		}
 	}
 	for wanted := b.mem.rowsWanted(b.pieces)[b.told:]; len(wanted) > 0; {
@@ -171,6 +169,19 @@ func (b *Batch) layers(ctx context.Context, more func() bool) (done bool, err er
 		wanted, b.told = wanted[len(rows):], b.told+len(rows)
 	}
 	return true, nil
+}
+
+// halfLayer computes the next stage of a layer. Nothing but the residual stream and
+// the caches goes from one to the next: what blocks work in is shared with other
+// batches.
+func (b *Batch) halfLayer() error {
+	n := b.next / 2
+	l := b.e.layers[n]
+	if b.next%2 == 1 {
+		return l.mixture.forward(b.x, b.at)
+	}
+	l.attention.forward(b.x, b.mem.cachesOf(n, b.pieces), b.at)
+	return nil
 }
 
 // logits computes the scores of some rows, which may be of several pieces.

@@ -9,7 +9,7 @@ import (
 	"expertfs/infer"
 )
 
-// chunk is tokens of prompts on their way through the layers.
+// chunk is tokens of prompts on their way through the stages of the model.
 type chunk struct {
 	part   Part
 	parts  []share
@@ -17,8 +17,7 @@ type chunk struct {
 	ctx    context.Context
 	cancel func()
 
-	layers int // that were timed
-	spent  time.Duration
+	longest time.Duration // that a stage took
 }
 
 // share is what a prompt has in a chunk.
@@ -31,14 +30,14 @@ func (c *chunk) has(r *request) bool {
 	return slices.ContainsFunc(c.parts, func(x share) bool { return x.request == r })
 }
 
-// advance takes the chunk under way, or a new one, through some layers: as many as
+// advance takes the chunk under way, or a new one, through some stages: as many as
 // take the time of a step while steps are due, one at least.
 func (s *Scheduler) advance() {
 	s.mu.Lock()
 	if s.chunk == nil && !s.closed {
 		s.chunk = s.newChunk()
 	}
-	c, quantum := s.chunk, s.lastStep
+	c, quantum := s.chunk, s.usualStep()
 	s.mu.Unlock()
 	if c == nil {
 		return
@@ -53,10 +52,10 @@ func (s *Scheduler) advance() {
 		mark := began
 		done, err = c.part.Advance(c.ctx, func() bool {
 			now := s.now()
-			layer := now.Sub(mark)
+			stage := now.Sub(mark)
 			mark = now
-			c.layers, c.spent = c.layers+1, c.spent+layer
-			return s.due.Load() == 0 || now.Sub(began)+layer <= quantum
+			c.longest = max(c.longest, stage)
+			return s.due.Load() == 0 || now.Sub(began)+stage <= quantum
 		})
 	}
 	if done || err != nil {
@@ -83,22 +82,22 @@ func (s *Scheduler) newChunk() *chunk {
 	return &chunk{parts: parts, tokens: tokens, ctx: ctx, cancel: cancel}
 }
 
-// chunkTokens is how many tokens take about the time of a step in one layer, by what
-// those of the last chunk took: as long as a text that runs waits beside its own
-// step. A model of few layers has short steps, and a machine with few processors
-// long layers of many tokens.
+// chunkTokens is how many tokens take about the time of a step in one stage, by what
+// those of the last chunk took in the longest: as long as a text that runs waits
+// beside its own step. A model of few layers has short steps, a machine with few
+// processors long stages of many tokens, and attention grows with the text.
 func (s *Scheduler) chunkTokens() int {
 	if s.perToken == 0 {
 		return min(leastChunk, s.o.Chunk)
 	}
-	n := int(s.lastStep/s.perToken) / chunkUnit * chunkUnit
+	n := int(s.usualStep()/s.perToken) / chunkUnit * chunkUnit
 	return max(min(n, s.o.Chunk), min(leastChunk, s.o.Chunk))
 }
 
 const (
 	// leastChunk is small enough to learn from, and large enough for kernels that
 	// multiply several vectors at a time.
-	leastChunk = 32
+	leastChunk = 16
 	chunkUnit  = 16
 )
 
@@ -134,8 +133,8 @@ func (c *chunk) pieces() []infer.Piece {
 func (s *Scheduler) endChunk(c *chunk, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c.layers > 0 {
-		s.perToken = max(1, c.spent/time.Duration(c.layers*c.tokens))
+	if c.longest > 0 {
+		s.perToken = max(1, c.longest/time.Duration(c.tokens))
 	}
 	given := c.ctx.Err() != nil // up
 	c.cancel()

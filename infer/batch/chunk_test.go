@@ -14,14 +14,15 @@ import (
 
 // While a text is decoded a prompt goes through the layers between its steps. A
 // layer of a step takes 1 ms on the test's clock, and one of a chunk some time for
-// each token. Chunks are as large as take the time of a step in one layer, and as
-// many layers as take that, one at least, are between two steps.
+// each token, every second one half of it. Chunks are as large as take the time of a
+// step in the longest layer, and about as many layers as take that, one at least, are
+// between two steps.
 func TestPromptEntersBetweenSteps(t *testing.T) {
 	const layers, prompt = 6, 1000
 	for each, want := range map[time.Duration]struct{ rows, layers int }{
 		time.Millisecond:       {leastChunk, 1},
-		100 * time.Microsecond: {48, 1},
-		20 * time.Microsecond:  {100, 3},
+		100 * time.Microsecond: {48, 2},
+		20 * time.Microsecond:  {100, 4},
 	} {
 		e := newScript(t, layers)
 		s := prepare(e.begin, Options{Chunk: 100, Whole: 500})
@@ -38,7 +39,7 @@ func TestPromptEntersBetweenSteps(t *testing.T) {
 			for s.due.Load() == 0 { // until the text is due again, so that the order is certain
 				time.Sleep(50 * time.Microsecond)
 			}
-			clock.Add(int64(each) * int64(p.rows()))
+			clock.Add(int64(each) * int64(p.rows()) / int64(2-p.next%2))
 			return nil
 		}
 		require.NoError(t, s.Append(context.Background(), text, []int{1}, nil))
@@ -80,6 +81,21 @@ func TestPromptEntersBetweenSteps(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A step that took long, once, is not what chunks are measured by.
+func TestUsualStep(t *testing.T) {
+	s := prepare(newScript(t, 1).begin, Options{})
+	require.Zero(t, s.usualStep())
+	for _, ms := range []int{10, 12, 400, 11, 13, 12} {
+		s.took(time.Duration(ms) * time.Millisecond)
+	}
+	require.Equal(t, 12*time.Millisecond, s.usualStep())
+	for range 3 {
+		s.took(30 * time.Millisecond)
+	}
+	require.Equal(t, 30*time.Millisecond, s.usualStep())
+	require.Len(t, s.recent, recentSteps)
 }
 
 // Alone, a prompt is computed in the largest batches, without a stop.

@@ -13,14 +13,15 @@
 // from when the first is back. Who comes later is in the batch after that.
 //
 // What is asked for with many tokens is a prompt. It is cut into chunks, and a chunk
-// goes through the layers in turn with steps: as many layers as take the time of a
-// step, one at least, then the steps that are due, and so on. A chunk has as many
-// tokens as take about a step in one layer, by what those of the last chunk took,
-// and at most Options.Chunk: a text waits two steps or little more. So a prompt keeps about
-// half of the machine, whatever it is made of, at the speed that large batches have.
-// The texts that run keep the other half: between two tokens of one is its own step,
-// and the layers of a chunk. Prompts that wait together share the chunks evenly, so
-// that a short one does not wait for the end of a long one.
+// goes through the stages of the model, of which each layer has two, in turn with
+// steps: as many stages as take the time of a usual step, one at least, then the steps
+// that are due, and so on. A chunk has as many tokens as take about a step in one
+// stage, by the longest of the last chunk, and at most Options.Chunk: a text waits two
+// steps or little more. So a prompt keeps about half of the machine, whatever it is
+// made of, at the speed that large batches have. The texts that run keep the other
+// half: between two tokens of one is its own step, and the stages of a chunk. Prompts
+// that wait together share the chunks evenly, so that a short one does not wait for
+// the end of a long one.
 //
 // Tokens of prompts do not ride in the batches of steps: a few of them use as many
 // experts as a whole chunk does, and those would be read for each batch again.
@@ -29,7 +30,7 @@
 //
 // A batch of several texts that fails is computed again text by text, so that an
 // expert that cannot be read ends only the requests that need it. When the context
-// of an Append ends, what waits is given up at once, a chunk between two layers, and a
+// of an Append ends, what waits is given up at once, a chunk between two stages, and a
 // step when all of its texts are given up, or at its end.
 //
 // # Memory

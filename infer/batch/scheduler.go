@@ -11,7 +11,7 @@ import (
 	"expertfs/infer"
 )
 
-// Part is a batch that is computed some layers at a time; infer.Batch is one.
+// Part is a batch that is computed some stages at a time; infer.Batch is one.
 type Part interface {
 	Advance(ctx context.Context, more func() bool) (done bool, err error)
 }
@@ -46,9 +46,9 @@ type Scheduler struct {
 	chunk    *chunk     // under way; nil: none
 	running  *stepping  // the batch of steps under way; nil: none
 	away     map[*infer.Session]struct{}
-	back     time.Time     // since when a step waits for company: its arrival, or the end of the last batch
-	lastStep time.Duration // of a batch of steps
-	perToken time.Duration // of the last chunk, in one layer
+	back     time.Time       // since when a step waits for company: its arrival, or the end of the last batch
+	recent   []time.Duration // of batches of steps, the last ones
+	perToken time.Duration   // of the last chunk, in the stage that took longest
 	stats    Stats
 }
 
@@ -174,7 +174,7 @@ func (s *Scheduler) enter(r *request) {
 	}
 }
 
-// cancel gives a request up. What is computed of it now ends between two layers, if
+// cancel gives a request up. What is computed of it now ends between two stages, if
 // nobody else wants it.
 func (s *Scheduler) cancel(r *request) {
 	s.mu.Lock()

@@ -2,6 +2,7 @@ package batch
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"expertfs/infer"
@@ -26,7 +27,26 @@ func (s *Scheduler) patience() time.Duration {
 	case len(s.away) == 0:
 		return 0
 	}
-	return max(0, s.lastStep/8-s.now().Sub(s.back))
+	return max(0, s.usualStep()/8-s.now().Sub(s.back))
+}
+
+// recentSteps is how many batches of steps tell what is usual.
+const recentSteps = 5
+
+func (s *Scheduler) took(step time.Duration) {
+	if len(s.recent) == recentSteps {
+		s.recent = slices.Delete(s.recent, 0, 1)
+	}
+	s.recent = append(s.recent, step)
+}
+
+// usualStep is the median of the last steps: one that has waited for the drive must
+// not have stages of a chunk follow it that take as long. 0: there were none.
+func (s *Scheduler) usualStep() time.Duration {
+	if len(s.recent) == 0 {
+		return 0
+	}
+	return slices.Sorted(slices.Values(s.recent))[(len(s.recent)-1)/2]
 }
 
 // step computes a batch of steps, and what has failed text by text.
@@ -41,7 +61,8 @@ func (s *Scheduler) step(requests []*request) {
 		return
 	}
 	s.mu.Lock()
-	s.lastStep, s.back = took, s.now()
+	s.took(took)
+	s.back = s.now()
 	s.stats.Steps++
 	s.stats.StepTexts += int64(len(requests))
 	for _, r := range requests {
