@@ -211,11 +211,12 @@ func (m *model) foot() []string {
 	case m.word != "":
 		return m.wrapped(printable(m.word))
 	case m.bottom:
-		return []string{
-			colour(quiet, fmt.Sprintf("in RAM %s  on the drive %s  colder to hotter; %c loading  %c read ahead; the number of each layer in RAM",
-				string(ramMarks), string(driveMarks), loadMark, aheadMark)),
-			colour(quiet, m.keys()),
+		marks := m.wrapped(fmt.Sprintf("in RAM %s, on the drive %s, colder to hotter; %c loading, %c read ahead; behind a layer how many are in RAM",
+			string(ramMarks), string(driveMarks), loadMark, aheadMark))
+		for i := range marks {
+			marks[i] = colour(quiet, marks[i])
 		}
+		return append(marks, colour(quiet, m.keys()))
 	}
 	return []string{colour(quiet, m.keys())}
 }
@@ -225,7 +226,7 @@ func (m *model) keys() string {
 	if m.list {
 		other = "map"
 	}
-	if m.width < 60 {
+	if m.width < 72 {
 		return "q quit p policy b RAM s sort Tab ? more"
 	}
 	return fmt.Sprintf("q quit  p policy  b budget  s sort by %s  Tab %s  Up Down  ? marks", orders[(m.order+1)%len(orders)], other)
