@@ -3,9 +3,11 @@ package main
 import (
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 
 	"expertfs/fsys/mountpoint"
+	"expertfs/tiers"
 
 	"github.com/stretchr/testify/require"
 )
@@ -22,8 +24,11 @@ func TestTroubleshootingHasAllCodes(t *testing.T) {
 	}
 	for _, err := range []error{
 		mountpoint.ErrMissing, mountpoint.ErrNotEmpty, mountpoint.ErrMounted, mountpoint.ErrNotMounted,
-		mountpoint.ErrStale, mountpoint.ErrBusy,
+		mountpoint.ErrStale, mountpoint.ErrBusy, mountpoint.ErrUnwritable, mountpoint.ErrNoDevice,
+		mountpoint.ErrNoFusermount, mountpoint.ErrNoPrivilege, tiers.ErrBudget,
 	} {
-		require.Contains(t, string(text), err.Error())
+		said, _, _ := strings.Cut(err.Error(), " (") // what is in brackets is the cure
+		said = strings.TrimSuffix(said, " by this user")
+		require.Contains(t, string(text), said)
 	}
 }

@@ -131,8 +131,10 @@ func TestSwitches(t *testing.T) {
 	m.do(func() { m.err = errors.New("its server is gone") })
 	p.Await(`!document.getElementById("gone").hidden`)
 	require.Contains(t, p.Text("#gone"), "its server is gone")
+	require.Equal(t, "no mount", p.Text("#link"))
 	m.do(func() { m.err = nil })
 	p.Await(`document.getElementById("gone").hidden`)
+	p.Await(`document.getElementById("link").textContent === "live"`)
 }
 
 func TestPageAsksForTheKey(t *testing.T) {

@@ -195,15 +195,23 @@ function askKey(error) {
   });
 }
 
-const STATES = { live: "live", connecting: "connecting", paused: "paused" };
+// link shows how the stream does, and "gone" that it tells of no mount.
+const STATES = { live: "live", connecting: "connecting", paused: "paused", gone: "no mount" };
+function link(state) {
+  say("link", STATES[state]);
+  $("link").classList.toggle("good", state === "live");
+}
 follow((kind, data) => {
   $("gone").hidden = kind !== "gone";
-  if (kind === "welcome") welcome(data);
+  if (kind === "welcome") {
+    welcome(data);
+    link("live");
+  }
   if (kind === "stats") figures(data);
   if (kind === "experts") grid.change(data);
   if (kind === "heat") grid.reheat(data);
-  if (kind === "gone") say("gone", `The mount cannot be read: ${data.error}`);
-}, (state) => {
-  say("link", STATES[state]);
-  $("link").classList.toggle("good", state === "live");
-}, askKey);
+  if (kind === "gone") {
+    say("gone", `The mount cannot be read: ${data.error}`);
+    link("gone");
+  }
+}, link, askKey);
