@@ -59,6 +59,47 @@ func (m *Wide) MulBatch(dst []float32, stride int, x *Batch, lo, hi int, _ *Scra
 	})
 }
 
+// Floats returns the matrix with its numbers made float32 once, for a small one that is
+// used often. Its products are those of m.
+func (m *Wide) Floats() *Floats {
+	p := padded(m.Cols)
+	f := &Floats{m.Rows, m.Cols, make([]float32, m.Rows*p)}
+	for r := range m.Rows {
+		m.split(f.data[r*p:(r+1)*p], r)
+	}
+	return f
+}
+
+// Floats is a matrix of float32 numbers in the order of Vec.
+type Floats struct {
+	rows, cols int
+	data       []float32 // [rows][padded cols]
+}
+
+// MulVec sets dst[r] to row r times x, for lo <= r < hi. Rows may be split over
+// threads at will. The precision of x is F32 or BF16Act.
+func (m *Floats) MulVec(dst []float32, x *Vec, lo, hi int) {
+	checkRange(m.rows, m.cols, &x.b, lo, hi)
+	mustBeFloat(x.b.act)
+	p := padded(m.cols)
+	DotsF32(dst[lo:hi], x.b.floats[:p], m.data[lo*p:hi*p], 1)
+}
+
+// MulBatch sets dst[i*stride+r] to row r times vector i of x, for lo <= r < hi.
+// Rows may be split over threads at will. The precision of x is F32 or BF16Act.
+func (m *Floats) MulBatch(dst []float32, stride int, x *Batch, lo, hi int, _ *Scratch) {
+	checkRange(m.rows, m.cols, x, lo, hi)
+	checkBatch(dst, stride, x, hi)
+	mustBeFloat(x.act)
+	p := padded(m.cols)
+	for r := lo; r < hi; r += widePanel {
+		end := min(r+widePanel, hi)
+		for i := range x.n {
+			DotsF32(dst[i*stride+r:i*stride+end], x.floats[i*p:(i+1)*p], m.data[r*p:end*p], 1)
+		}
+	}
+}
+
 // panels calls f for all rows from lo to hi: n of them from row r on.
 func (m *Wide) panels(lo, hi int, f func(r, n int, rows []float32)) {
 	p := padded(m.Cols)

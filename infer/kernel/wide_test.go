@@ -84,6 +84,19 @@ func TestWide(t *testing.T) {
 					m.MulBatch(again, rows, &batch, 0, 5, nil)
 					m.MulBatch(again, rows, &batch, 5, rows, nil)
 					requireSame(t, got, again)
+					floats := m.Floats()
+					clear(again)
+					floats.MulBatch(again, rows, &batch, 0, 5, nil)
+					floats.MulBatch(again, rows, &batch, 5, rows, nil)
+					requireSame(t, got, again)
+					for i := range n {
+						var v Vec
+						v.Set(vectors[i*cols:(i+1)*cols], act)
+						clear(again[:rows])
+						floats.MulVec(again[:rows], &v, 0, 20)
+						floats.MulVec(again[:rows], &v, 20, rows)
+						requireSame(t, got[i*rows:(i+1)*rows], again[:rows])
+					}
 					if act == F32 {
 						if want == nil {
 							want = got

@@ -182,7 +182,7 @@ func (c *collector) small(name string, rows, cols int) Matrix {
 	case *kernel.BF16:
 		m.Data = bytes.Clone(m.Data)
 	case *kernel.Wide:
-		m.Data, m.Scales = bytes.Clone(m.Data), bytes.Clone(m.Scales)
+		return m.Floats()
 	}
 	return m
 }
