@@ -62,6 +62,9 @@ func (v *Vec) spread() {
 			r.scale[at+i], r.corr[at+i] = r.scale[at], r.corr[at]
 		}
 	}
+	if active.one != nil {
+		active.one(r)
+	}
 }
 
 // Batch is a number of activation vectors of one length and precision, prepared
@@ -84,6 +87,7 @@ type int8Rows struct {
 	scale  []float32 // [blocks][step]
 	corr   []int32   // [blocks][step]: -128 times the sum of the block's integers
 
+	one   []oneBlocks // [blocks/4] of a single vector, where a kernel wants it
 	few   []fewBlocks // [blocks/4][n] of each part: the same in another order, for a few vectors; else empty
 	lanes []uint32    // [blocks][n]: see setLanes; empty where no kernel wants it
 }
@@ -91,6 +95,13 @@ type int8Rows struct {
 // groupRoom is how many vectors there is memory for behind the first one, so that kernels
 // that take a group may read one where there are fewer.
 const groupRoom = 8
+
+// oneBlocks are 4 blocks of a single vector, in the order in which a kernel needs them.
+type oneBlocks struct {
+	even, odd [4 * halfBlock]int8
+	half      [4 * vecStep]float32 // half of each block's scale, vecStep times
+	corr      [4 * vecStep]int32   // of each block's integers at 4i to 4i+3 of both halves: -12 times their sum
+}
 
 // vecStep is the step of a Vec: a copy for each of the partial sums of a block.
 const vecStep = 4

@@ -3,7 +3,10 @@ package kernel
 import "golang.org/x/sys/cpu"
 
 //go:noescape
-func mxfp4Int8AVX512(dst *float32, w, s *byte, rowStep, nb, groups int, q *int8, scale *float32, corr *int32)
+func mxfp4Int8AVX512(dst *float32, w, s *byte, rowStep, nb, groups int, x *oneBlocks)
+
+//go:noescape
+func oneAVX512(x *oneBlocks, q *int8, scale *float32, groups int)
 
 //go:noescape
 func mxfp4FewAVX512(dst *float32, stride int, w, s *byte, rowStep, nb, groups int, x *fewBlocks, n int)
@@ -44,6 +47,7 @@ var avx512 = func() *isa {
 	k.bf16Vec = avx512BF16Vec
 	k.mxfp4Float = avx512MXFP4Float
 	k.mxfp4Int8 = avx512MXFP4Int8
+	k.one = avx512One
 	k.mxfp4Few = avx512MXFP4Few
 	k.q8Vec = avx512Q8Vec
 	k.bf16Batch = avx512BF16Batch
@@ -72,8 +76,15 @@ func avx512MXFP4Float(dst []float32, blocks, scales []byte, x []float32) {
 func avx512MXFP4Int8(dst []float32, blocks, scales []byte, x *int8Rows) {
 	nb := len(scales) / len(dst)
 	fourRows(dst, func(out *float32, r, step, groups int) {
-		mxfp4Int8AVX512(out, &blocks[r*nb*halfBlock], &scales[r*nb], step*nb, nb, groups, &x.q[0], &x.scale[0], &x.corr[0])
+		mxfp4Int8AVX512(out, &blocks[r*nb*halfBlock], &scales[r*nb], step*nb, nb, groups, &x.one[0])
 	})
+}
+
+func avx512One(x *int8Rows) {
+	x.one = resize(x.one, x.blocks/4)
+	if len(x.one) > 0 {
+		oneAVX512(&x.one[0], &x.q[0], &x.scale[0], len(x.one))
+	}
 }
 
 func avx512MXFP4Few(dst []float32, stride, rows int, blocks, scales []byte, x []fewBlocks, n int) {

@@ -25,6 +25,10 @@ type isa struct {
 	mxfp4Float func(dst []float32, blocks, scales []byte, x []float32)
 	mxfp4Int8  func(dst []float32, blocks, scales []byte, x *int8Rows)
 
+	// one makes x.one of x, a single vector. A level whose mxfp4Int8 reads no such thing
+	// lacks it.
+	one func(x *int8Rows)
+
 	// q8Vec sets dst to a tile of nb blocks times vector i of x.
 	q8Vec func(dst *[tileRows]float32, data []int8, scales []uint16, x *int8Rows, i, nb int)
 
