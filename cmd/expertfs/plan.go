@@ -18,6 +18,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 )
 
@@ -30,7 +31,8 @@ type planReport struct {
 	Memory      int64      `json:"memory"`
 	Free        int64      `json:"free"`
 	MemorySpeed float64    `json:"memory_speed"`
-	DriveSpeed  float64    `json:"drive_speed"` // 0: not known
+	DriveSpeed  float64    `json:"drive_speed"` // of all drives together; 0: not known
+	Drives      int        `json:"drives"`      // that have a copy of the largest file
 	NoDrive     string     `json:"no_drive,omitempty"`
 	RAM         int64      `json:"ram"` // proposed
 	Table       []plan.Row `json:"table"`
@@ -45,6 +47,7 @@ const (
 
 func newPlanCommand() *cobra.Command {
 	var asJSON, plainHTTP bool
+	var mirrors []string
 	cmd := &cobra.Command{
 		Use:   "plan CHECKPOINT",
 		Short: "Tell what fits on this machine, and what to expect",
@@ -53,11 +56,12 @@ memory and drive for a moment each. It proposes a RAM budget, the one that a mou
 without --ram begins with, and tells for several budgets how many uses of experts
 will be hits, what is read for a token, and between which bounds decoding is: the
 lower one if reading and computing take turns, the upper one if they overlap wholly.
-Each line says whether it is measured, derived, or known from elsewhere.`,
+Each line says whether it is measured, derived, or known from elsewhere. With
+--mirror the drives of the checkpoint and its copies are measured at the same time.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			warnOfIdle(cmd, plainHTTPNeeds(args[0]))
-			r, err := makePlan(args[0], checkpoint.Options{PlainHTTP: plainHTTP})
+			r, err := makePlan(args[0], checkpoint.Options{PlainHTTP: plainHTTP, Mirrors: mirrors})
 			if err != nil {
 				return err
 			}
@@ -68,6 +72,7 @@ Each line says whether it is measured, derived, or known from elsewhere.`,
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().StringArrayVar(&mirrors, "mirror", nil, "count on the copy of the checkpoint in `DIR` too, as mount does; may be repeated")
 	addPlainHTTP(cmd.Flags(), &plainHTTP)
 	return cmd
 }
@@ -109,23 +114,40 @@ func (r *planReport) machine() plan.Machine {
 	return plan.Machine{Memory: r.Memory, Free: r.Free, MemorySpeed: r.MemorySpeed, DriveSpeed: r.DriveSpeed}
 }
 
-// measureDrive reads the largest file, or says why it does not.
+// measureDrive reads the largest file on all drives that have it, or says why it does not.
 func (r *planReport) measureDrive(ck *checkpoint.Checkpoint) {
-	var path string
-	var size int64
+	var largest source.Source
 	for _, f := range ck.Files() {
-		if p := source.Path(f); p != "" && f.Size() > size {
-			path, size = p, f.Size()
+		if source.Path(f) != "" && (largest == nil || f.Size() > largest.Size()) {
+			largest = f
 		}
 	}
-	var err error
-	if path == "" {
+	if largest == nil {
 		r.NoDrive = "its files are on no drive of this machine"
-	} else if r.DriveSpeed, err = limits.Drive(path, size, measureDriveFor); err != nil {
+		return
+	}
+	paths := []string{source.Path(largest)}
+	if m := ck.Mirrors(); m != nil {
+		paths = m.Paths(largest)
+	}
+	speeds := make([]float64, len(paths))
+	var drives errgroup.Group
+	for i, path := range paths {
+		drives.Go(func() (err error) {
+			speeds[i], err = limits.Drive(path, largest.Size(), measureDriveFor)
+			if errors.Is(err, unix.EINVAL) {
+				err = fmt.Errorf("%s: its filesystem has no O_DIRECT", path)
+			}
+			return err
+		})
+	}
+	if err := drives.Wait(); err != nil {
 		r.NoDrive = err.Error()
-		if errors.Is(err, unix.EINVAL) {
-			r.NoDrive = path + ": its filesystem has no O_DIRECT"
-		}
+		return
+	}
+	r.Drives = len(paths)
+	for _, speed := range speeds {
+		r.DriveSpeed += speed
 	}
 }
 
@@ -138,10 +160,13 @@ func (r *planReport) print(out io.Writer) error {
 	line("dense weights", size(r.Dense)+" in 8 bits", "headers")
 	line("memory", size(r.Memory)+", "+size(r.Free)+" free", "measured; control groups included")
 	line("memory speed", humanize.Bytes(uint64(r.MemorySpeed))+"/s", "measured, all threads")
-	if r.NoDrive != "" {
+	switch speed := humanize.Bytes(uint64(r.DriveSpeed)) + "/s"; {
+	case r.NoDrive != "":
 		line("drive speed", "not known", r.NoDrive)
-	} else {
-		line("drive speed", humanize.Bytes(uint64(r.DriveSpeed))+"/s", "measured, 1 MiB at random, 4 in flight")
+	case r.Drives > 1:
+		line("drive speed", speed, fmt.Sprintf("measured, %d copies at the same time, 1 MiB at random, 4 in flight of each", r.Drives))
+	default:
+		line("drive speed", speed, "measured, 1 MiB at random, 4 in flight")
 	}
 	line("proposed", "--ram "+size(r.RAM), "derived: free memory less a reserve and dense weights; a mount without --ram begins so and follows")
 	if err := t.Flush(); err != nil {

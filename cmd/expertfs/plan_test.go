@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -31,6 +32,15 @@ func TestPlan(t *testing.T) {
 		}
 	}
 	require.Equal(t, 1, proposed)
+
+	copied := filepath.Join(t.TempDir(), "copy")
+	require.NoError(t, os.CopyFS(copied, os.DirFS(model)))
+	r = run(t, "plan", "--json", "--mirror", copied, model)
+	require.Zero(t, r.code, r.errors)
+	one := p
+	require.NoError(t, json.Unmarshal([]byte(r.out), &p))
+	require.Equal(t, 2*one.Drives, p.Drives)
+	require.Equal(t, one.NoDrive == "", p.NoDrive == "")
 
 	r = run(t, "plan", "embed:tiny")
 	require.Zero(t, r.code, r.errors)

@@ -126,6 +126,25 @@ func (s *Set) Has(drive int, f source.Source) bool {
 	return ok && slices.ContainsFunc(h.file.copies, func(c *copied) bool { return c.drive == s.drives[drive] })
 }
 
+// Paths returns where each copy of a file lies that can be opened and is on a drive.
+func (s *Set) Paths(f source.Source) (paths []string) {
+	h, ok := source.Unwrap(f).(*handle)
+	if !ok {
+		return nil
+	}
+	for _, c := range h.file.copies {
+		u, err := c.acquire(plain, 0)
+		if err != nil {
+			continue
+		}
+		if path := source.Path(u.Source); path != "" {
+			paths = append(paths, path)
+		}
+		c.release(u, false)
+	}
+	return paths
+}
+
 // Names returns what the drives are called.
 func (s *Set) Names() []string {
 	var names []string

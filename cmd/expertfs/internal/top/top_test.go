@@ -114,6 +114,11 @@ func TestScreen(t *testing.T) {
 		m.Update(m.look())
 	}
 	require.Zero(t, lit())
+	require.NotContains(t, text, "read from")
+	src.stats.Copies = []expertfs.CopyStats{
+		{Dir: "/a", Bytes: 3 << 30, Speed: 2 << 30, Serves: true}, {Dir: "/b\x1b[2J", Bytes: 1 << 30, LastError: "no"},
+	}
+	require.Contains(t, strings.Join(screen(t, m), "\n"), "read from  75.0% /a at 2.0 GiB/s   25.0% /b fails")
 	m.Update(tea.BackgroundColorMsg{Color: ansi.BrightWhite})
 	require.Contains(t, m.View().Content, "38;2;13;133;119m", "colours for a light background")
 }

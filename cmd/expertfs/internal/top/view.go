@@ -119,7 +119,35 @@ func (m *model) head() []string {
 		}
 		policies += fmt.Sprintf("  %s %s", g.Policy, percent(g.HitRate))
 	}
-	return []string{title, rates, memory, policies}
+	lines := []string{title, rates, memory, policies}
+	if len(s.Copies) > 0 {
+		lines = append(lines, copies(s.Copies))
+	}
+	return lines
+}
+
+// copies tells of the copies of a checkpoint with mirrors which part of the bytes each
+// has given, how fast it is, and which of them fail.
+func copies(list []expertfs.CopyStats) string {
+	var all int64
+	for _, d := range list {
+		all += d.Bytes
+	}
+	var parts []string
+	for _, d := range list {
+		text := fmt.Sprintf("%s %s", percent(float64(d.Bytes)/float64(max(all, 1))), printable(d.Dir))
+		if d.Speed > 0 {
+			text += fmt.Sprintf(" at %s/s", humanize.IBytes(uint64(d.Speed)))
+		}
+		switch {
+		case !d.Serves:
+			text += bold(" fails")
+		case d.LeftFiles > 0:
+			text += bold(fmt.Sprintf(" %d files fail", d.LeftFiles))
+		}
+		parts = append(parts, text)
+	}
+	return "read from  " + strings.Join(parts, "   ")
 }
 
 // bar shows how the budget is filled: open or mapped, kept, loading.

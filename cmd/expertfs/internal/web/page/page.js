@@ -91,7 +91,7 @@ function shown(tokens = []) {
   say("hit-all", `${rate(c)} since the mount`);
   say("tokens-all", `${count(readers.reduce((n, r) => n + r.tokens, 0))} by those who read`);
   say("wait-all", `${(c.open_wait_ns / 1e9).toFixed(1)} s since the mount`);
-  say("drive-all", `${bytes(c.bytes_read)} read`);
+  say("drive-all", `${bytes(c.bytes_read)} read${copies(stats.copies || [])}`);
   figure("resident", count(c.resident), "of " + count(all));
   say("resident-all", `${c.evictions ? count(c.evictions) + " evicted" : "none evicted"}`);
   grid.canvas.setAttribute("aria-label", `${c.resident} of ${all} experts are in RAM`);
@@ -121,6 +121,14 @@ function shown(tokens = []) {
   rows("readers", readers, (r, i) => [
     r.pid ? r.name : "several", r.pid || "–", rate(r), count(r.hits + r.misses + r.joins), count(r.tokens),
     tokens[i] === undefined ? "–" : tokens[i].toFixed(1), bytes(r.mapped_bytes), bytes(r.share_bytes)]);
+}
+
+// copies tells which part of the bytes each copy of a checkpoint has given, and which of
+// them fail. A checkpoint without mirrors has no copies.
+function copies(list) {
+  const all = Math.max(1, list.reduce((n, d) => n + d.bytes, 0));
+  const text = list.map((d) => `${percent(d.bytes / all)} from ${d.dir}${!d.serves ? ", which fails" : d.left_files ? `, of which ${count(d.left_files)} files fail` : ""}`);
+  return text.length ? ": " + text.join("; ") : "";
 }
 
 // untouched tells whether a field may show what is, because nobody writes in it.
