@@ -257,4 +257,9 @@ func (s *session) addBench(name string, b *benched, c call) {
 	s.add(name, report.Ours, report.Drive, "MB", b.DriveBytes/1e6, call{})
 	s.add(name, report.Ours, report.Stall, "ms", b.WaitNS/1e6, call{})
 	s.add(name, report.Ours, report.Compute, "ms", b.ComputeNS/1e6, call{})
+	if b.DriveSpeed != nil && b.BoundNS != nil && b.OverBound != nil {
+		s.add(name, report.Ours, report.DriveSpeed, "GB/s", *b.DriveSpeed/1e9, call{})
+		s.add(name, report.Ours, report.Least, "ms", *b.BoundNS/1e6, call{})
+		s.add(name, report.Ours, report.XBound, "x", *b.OverBound, call{})
+	}
 }

@@ -4,13 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
-	"sync"
-	"sync/atomic"
-	"time"
 
 	"expertfs/scripts/records/report"
 
@@ -93,7 +89,7 @@ func measureRecorded(ctx context.Context, s *session) error {
 			return err
 		}
 		for _, name := range []string{"00", "03", "06"} {
-			if err = s.recorded(ctx, name, filepath.Join(s.root, s.routing, name+".csv.gz"), model, 96); err != nil {
+			if err = s.recorded(ctx, name, filepath.Join(s.root, s.routing, name+".csv.gz"), 96); err != nil {
 				break
 			}
 		}
@@ -104,63 +100,15 @@ func measureRecorded(ctx context.Context, s *session) error {
 	return nil
 }
 
-// recorded decodes with recorded routing, and measures how fast the drive is.
-func (s *session) recorded(ctx context.Context, name, routing, model string, tokens int) error {
-	speed, err := driveSpeed(model)
-	if err != nil {
-		return err
-	}
+// recorded decodes with recorded routing.
+func (s *session) recorded(ctx context.Context, name, routing string, tokens int) error {
 	c := s.gptoss(nil, "", "-p", "0", "-n", strconv.Itoa(tokens), "-r", "1", "--routing", routing)
 	b, err := c.bench(ctx)
 	if err != nil {
 		return err
 	}
 	s.addBench(name, b, c)
-	s.add(name, report.Ours, report.Bound, "ms", b.DriveBytes/speed*1000, call{})
 	return nil
-}
-
-// driveSpeed reads a file past the page cache, eight reads of 4 MiB at a time in
-// random order, and returns bytes per second.
-func driveSpeed(path string) (float64, error) {
-	const size, readers = 4 << 20, 8
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_DIRECT|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return 0, &os.PathError{Op: "open past the page cache", Path: path, Err: err}
-	}
-	defer unix.Close(fd)
-	info, err := os.Stat(path)
-	if err != nil {
-		return 0, err
-	}
-	places := info.Size() / size
-	if places == 0 {
-		return 0, fmt.Errorf("%s is too small to measure the drive", path)
-	}
-	var done atomic.Int64
-	var wg sync.WaitGroup
-	began := time.Now()
-	for range readers {
-		wg.Go(func() {
-			buffer, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
-			if err != nil {
-				return
-			}
-			defer func() { _ = unix.Munmap(buffer) }()
-			for time.Since(began) < 700*time.Millisecond {
-				n, err := unix.Pread(fd, buffer, rand.Int64N(places)*size)
-				if err != nil {
-					return
-				}
-				done.Add(int64(n))
-			}
-		})
-	}
-	wg.Wait()
-	if done.Load() == 0 {
-		return 0, fmt.Errorf("%s cannot be read past the page cache", path)
-	}
-	return float64(done.Load()) / time.Since(began).Seconds(), nil
 }
 
 // measure120b runs as many layers of 120b as asked for, the RAM for experts being the
@@ -181,10 +129,6 @@ func measure120b(ctx context.Context, s *session) error {
 	share := min(left/(float64(f.Experts)/part), 1)
 	ram := strconv.FormatInt(int64(share*float64(f.Experts)), 10)
 	s.rec.Notes = append(s.rec.Notes, fmt.Sprintf("RAM for %.1f%% of the experts, which is %.1f GB of the %.1f GB of all layers", 100*share, left/1e9, float64(f.Experts)/part/1e9))
-	files, err := filepath.Glob(filepath.Join(folder, "*.safetensors"))
-	if err != nil || len(files) == 0 {
-		return fmt.Errorf("%s has no weights", folder)
-	}
 	for range s.rounds {
 		if err := s.look(ctx); err != nil {
 			return err
@@ -209,7 +153,7 @@ func measure120b(ctx context.Context, s *session) error {
 		}
 		defer os.RemoveAll(two)
 		err = s.mounted(ctx, two, ram, "", func() error {
-			return s.recorded(ctx, "recorded routing, top-2", s.routing120, files[0], 64)
+			return s.recorded(ctx, "recorded routing, top-2", s.routing120, 64)
 		})
 		if err != nil {
 			return err

@@ -52,6 +52,10 @@ type benched struct {
 	DriveBytes float64   `json:"drive_bytes_per_token"`
 	ComputeNS  float64   `json:"compute_ns_per_token"`
 	WaitNS     float64   `json:"wait_ns_per_token"`
+
+	DriveSpeed *float64 `json:"drive_speed"` // null, as the next two, where it is not known
+	BoundNS    *float64 `json:"bound_ns_per_token"`
+	OverBound  *float64 `json:"over_bound"`
 }
 
 // bench runs a bench that prints JSON and returns its one test.

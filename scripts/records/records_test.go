@@ -55,7 +55,8 @@ func script(t *testing.T, text string) call {
 
 // TestBench reads what gptoss bench and llama-bench print.
 func TestBench(t *testing.T) {
-	b, err := script(t, `[ { "n_gen": 32, "samples_ts": [ 9.5, 10.25 ], "hit_rate": 0.75, "drive_bytes_per_token": 2e6, "wait_ns_per_token": 3000000 } ]`).bench(t.Context())
+	b, err := script(t, `[ { "n_gen": 32, "samples_ts": [ 9.5, 10.25 ], "hit_rate": 0.75, "drive_bytes_per_token": 2e6, "wait_ns_per_token": 3000000,
+		"drive_speed": 2e9, "bound_ns_per_token": 4000000, "over_bound": 1.5 } ]`).bench(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, 10.25, b.last())
 	s := &session{lab: &lab{options: &options{root: "/r", work: "/w"}}, rec: &report.Record{}}
@@ -64,6 +65,9 @@ func TestBench(t *testing.T) {
 	assert.Equal(t, 75.0, s.rec.Find("25%", report.Ours, report.Hits).Median)
 	assert.Equal(t, 2.0, s.rec.Find("25%", report.Ours, report.Drive).Median)
 	assert.Equal(t, 3.0, s.rec.Find("25%", report.Ours, report.Stall).Median)
+	assert.Equal(t, 2.0, s.rec.Find("25%", report.Ours, report.DriveSpeed).Median)
+	assert.Equal(t, 4.0, s.rec.Find("25%", report.Ours, report.Least).Median)
+	assert.Equal(t, 1.5, s.rec.Find("25%", report.Ours, report.XBound).Median)
 
 	for _, text := range []string{"[]", "{}", "no JSON", `[{"samples_ts": []}]`} {
 		_, err := script(t, text).bench(t.Context())
@@ -135,16 +139,4 @@ func TestTopTwo(t *testing.T) {
 	text, err = os.ReadFile(dir + "-2/model.safetensors")
 	require.NoError(t, err)
 	assert.Equal(t, "weights", string(text))
-}
-
-// TestDriveSpeed reads past the page cache where the file system allows that.
-func TestDriveSpeed(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "file")
-	require.NoError(t, os.WriteFile(path, make([]byte, 9<<20), 0o644))
-	if speed, err := driveSpeed(path); err == nil {
-		assert.Greater(t, speed, 0.0)
-	}
-	require.NoError(t, os.WriteFile(path, []byte("short"), 0o644))
-	_, err := driveSpeed(path)
-	require.Error(t, err)
 }

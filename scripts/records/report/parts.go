@@ -8,6 +8,7 @@ const (
 	Best, AVX2                 = "best instructions", "AVX2 alone"
 	Speed, Hits, Drive, Stall  = "speed", "hit rate", "drive", "stall"
 	Compute, Bound, FromMemory = "computing", "bound", "read"
+	DriveSpeed, Least, XBound  = "drive speed", "at best", "x bound"
 	All                        = "100%"
 )
 
@@ -52,7 +53,8 @@ var Parts = []*Part{
 	}},
 	{"recorded", "recording", []Column{
 		runs("tok/s", Ours, Speed), runs("hit rate", Ours, Hits), runs("MB a token", Ours, Drive), runs("stall, ms", Ours, Stall),
-		runs("computing, ms", Ours, Compute), runs("drive alone, ms", Ours, Bound), {"a token to the longer", tokenOfBound},
+		runs("computing, ms", Ours, Compute), runs("drive alone, ms", Ours, Bound),
+		runs("drive, GB/s", Ours, DriveSpeed), runs("at best, ms", Ours, Least), runs("a token to that", Ours, XBound),
 		targets(map[string]string{"*": "1.25x"}),
 	}},
 	{"streams", "texts", []Column{
@@ -66,6 +68,7 @@ var Parts = []*Part{
 	{"120b", "routing", []Column{
 		runs("tok/s as measured", Ours, Speed), {"of all layers", fullSpeed}, runs("hit rate", Ours, Hits),
 		{"MB a token of all layers", full(Drive)}, {"stall a token of all layers, ms", full(Stall)}, {"computing, ms", full(Compute)},
+		runs("drive, GB/s", Ours, DriveSpeed), runs("a token to the bound", Ours, XBound),
 	}},
 }
 
@@ -154,15 +157,6 @@ func weightsOfMemory(r *Record, name string) string {
 		return ""
 	}
 	return share(&Measure{Median: m.Median * float64(r.Model.TokenBytes) / 1e9}, r.Find(name, Memory, FromMemory))
-}
-
-// tokenOfBound is a token's time beside the longer of computing and reading.
-func tokenOfBound(r *Record, name string) string {
-	speed, compute, bound := r.Find(name, Ours, Speed), r.Find(name, Ours, Compute), r.Find(name, Ours, Bound)
-	if speed == nil || compute == nil || bound == nil {
-		return ""
-	}
-	return times(1000 / speed.Median / max(compute.Median, bound.Median))
 }
 
 func rootToThis(r *Record, name string) string {
