@@ -14,17 +14,13 @@ type filler struct {
 	hook    SlotHook // may be nil
 }
 
-// newSlot makes a slot.
-func (f *filler) newSlot(e *entry, size int64) (*ram.Slot, error) {
+// prepare makes a slot that has no memory yet.
+func (f *filler) prepare(e *entry) (*ram.Slot, error) {
 	tier := f.experts
 	if e.dense {
 		tier = f.dense
 	}
-	s, err := tier.NewSlot(size)
-	if err == nil {
-		f.made(s)
-	}
-	return s, err
+	return tier.Prepare(e.view().Size())
 }
 
 // made tells the hook of a slot.
@@ -42,11 +38,8 @@ func (f *filler) closeSlot(s *ram.Slot) {
 	s.Close()
 }
 
-// start begins to read the file of a load into a slot. The guard is held.
+// start begins to read the file of a load into a slot, which may have no memory yet.
+// The guard is held.
 func (f *filler) start(l *load, slot *ram.Slot) *nvme.Job {
-	view := l.e.view()
-	if l.class == nvme.Prefetch {
-		return f.drive.Prefetch(view, slot.Bytes(), l.due())
-	}
-	return f.drive.Start(view, slot.Bytes(), 0)
+	return f.drive.Load(l.e.view(), slot.Bytes(), l.class, l.due())
 }

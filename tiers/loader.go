@@ -196,21 +196,48 @@ func (d *loader) run(l *load) {
 	for _, s := range before {
 		d.fill.closeSlot(s)
 	}
-	if slot != nil && slot.Sealed() {
-		// Readers have had it: its pages are not written to again, its room is
-		// taken by a new slot.
-		d.fill.closeSlot(slot)
-		slot = nil
-	}
-	if slot == nil {
+	var job *nvme.Job
+	if slot == nil || slot.Sealed() {
 		var err error
-		if slot, err = d.fill.newSlot(l.e, l.e.view().Size()); err != nil {
+		if slot, job, err = d.renew(l, slot); err != nil {
 			d.requeue(l, err)
 			return
 		}
 	}
-	for !d.attempt(l, slot) {
+	for !d.attempt(l, slot, job) {
+		job = nil
 	}
+}
+
+// renew makes a slot for a load, and begins to read before the slot has its memory.
+// Readers have had the old one, if there is one: its pages are not written to again,
+// its room is taken by the new slot. There is no job when the load was given up. The
+// guard is not held.
+func (d *loader) renew(l *load, old *ram.Slot) (slot *ram.Slot, job *nvme.Job, err error) {
+	if slot, err = d.fill.prepare(l.e); err == nil {
+		job = d.start(l, slot)
+	}
+	if old != nil {
+		d.fill.closeSlot(old)
+	}
+	if err == nil {
+		err = slot.Allocate()
+	}
+	switch {
+	case err == nil && job != nil:
+		job.Ready()
+	case job != nil:
+		job.NoMemory(err)
+		<-job.Done()
+	}
+	if err != nil {
+		if slot != nil {
+			slot.Close()
+		}
+		return nil, nil, err
+	}
+	d.fill.made(slot)
+	return slot, job, nil
 }
 
 // requeue puts a load that was to get a new slot and got none back to the head of
@@ -227,7 +254,7 @@ func (d *loader) requeue(l *load, err error) {
 	d.guard.Lock()
 	defer d.guard.Unlock()
 	d.stats.errors[errnoName(err)]++
-	l.slot = nil
+	l.slot, l.job = nil, nil
 	d.slots.notMade()
 	l.short = &LoadError{l.e.name, err}
 	d.unspeculate(l)
@@ -240,11 +267,11 @@ func (d *loader) requeue(l *load, err error) {
 	d.wake()
 }
 
-// attempt reads a file into a slot and ends its load. It fails when the load
-// is a prefetch that was given up while a reader came to wait for it. The guard is
+// attempt reads a file into a slot, which a job may have begun, and ends its load. It
+// fails when the load is a prefetch that was given up while a reader came to wait for it. The guard is
 // not held.
-func (d *loader) attempt(l *load, slot *ram.Slot) bool {
-	err := d.read(l, slot)
+func (d *loader) attempt(l *load, slot *ram.Slot, job *nvme.Job) bool {
+	err := d.read(l, slot, job)
 	dropped := errors.Is(err, nvme.ErrDropped)
 	if err != nil && !dropped && !errors.Is(err, nvme.ErrClosed) {
 		err = d.failed(l.e, err)
@@ -264,22 +291,32 @@ func (d *loader) attempt(l *load, slot *ram.Slot) bool {
 	return true
 }
 
-// read fills a slot. The guard is not held.
-func (d *loader) read(l *load, slot *ram.Slot) error {
-	d.guard.Lock()
-	l.slot = slot
-	if l.given {
-		d.guard.Unlock()
-		return nvme.ErrDropped
+// read fills a slot by a job, which it begins where there is none. The guard is not held.
+func (d *loader) read(l *load, slot *ram.Slot, job *nvme.Job) error {
+	if job == nil {
+		if job = d.start(l, slot); job == nil {
+			return nvme.ErrDropped
+		}
+		job.Ready()
 	}
-	job := d.fill.start(l, slot)
-	l.job = job
-	d.guard.Unlock()
 	<-job.Done()
 	if err := job.Err(); err != nil {
 		return err
 	}
 	return slot.Seal()
+}
+
+// start begins to read into a slot, which is the load's from then on. It returns nil
+// when the load was given up. The guard is not held.
+func (d *loader) start(l *load, slot *ram.Slot) *nvme.Job {
+	d.guard.Lock()
+	defer d.guard.Unlock()
+	l.slot = slot
+	if l.given {
+		return nil
+	}
+	l.job = d.fill.start(l, slot)
+	return l.job
 }
 
 // finish ends a load that has a slot, or has failed to get one. It takes the

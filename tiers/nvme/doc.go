@@ -7,6 +7,9 @@
 // reads of others, the memory for it is fixed, and the page cache stays out of
 // the way: it would hold a second copy of what RAM holds already.
 //
+// Reading may begin before there is memory to read into (Load): what goes by way of a
+// buffer needs it only when it is copied.
+//
 // Extents begin anywhere in a sector, but drives that transfer to addresses
 // in multiples of a few bytes, as NVMe drives do, need no copy: all of an
 // extent but its ends is read straight into its place. Where the address must

@@ -65,8 +65,11 @@ func (r *Reader) startFar(workers int) {
 
 // readFar fetches a piece over the network. The inputs of a transform get memory
 // for the time.
-func (r *Reader) readFar(p piece) error {
+func (r *Reader) readFar(j *Job, p piece) error {
 	if p.made == nil {
+		if err := j.await(); err != nil {
+			return err
+		}
 		return r.fetchFar(r.sources[p.file], p.dst, p.off)
 	}
 	m := p.made
@@ -76,6 +79,9 @@ func (r *Reader) readFar(p piece) error {
 		if err := r.fetchFar(r.sources[e.File], src[i], e.Off); err != nil {
 			return err
 		}
+	}
+	if err := j.await(); err != nil {
+		return err
 	}
 	m.part.ApplyTo(p.dst, m.off, src)
 	return nil

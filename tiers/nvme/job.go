@@ -36,6 +36,11 @@ type Job struct {
 	flying int            // pieces being read
 	err    error
 	files  []int // the files it reads
+
+	// Of a job whose memory may come later. Unchanged once memory is closed.
+	memory chan struct{} // closed when there is memory, or is known to be none; nil: from the beginning
+	none   error         // why there is none
+	header func()        // writes the header
 }
 
 // piece is a range of one file and the memory it goes to, or the units that a
@@ -61,6 +66,36 @@ func (r *Reader) Start(v *view.View, dst []byte, off int64) *Job {
 // any unit, is read first.
 func (r *Reader) Prefetch(v *view.View, dst []byte, due int64) *Job {
 	return r.start(&Job{r: r, done: make(chan struct{}), class: Prefetch, due: due}, v, dst, 0)
+}
+
+// Load queues the reading of all of v into dst, for somebody who waits or as a
+// prefetch that is due. Dst is an address at first: nothing is written before Ready, or
+// ever after NoMemory, one of which must be called. Until then the job reads into
+// buffers of its own, so that memory can be made while the drive is at work.
+func (r *Reader) Load(v *view.View, dst []byte, class Class, due int64) *Job {
+	return r.start(&Job{r: r, done: make(chan struct{}), class: class, due: due, memory: make(chan struct{})}, v, dst, 0)
+}
+
+// Ready says that there is memory now.
+func (j *Job) Ready() {
+	j.header()
+	close(j.memory)
+}
+
+// NoMemory ends a job with the reason why there is no memory for it.
+func (j *Job) NoMemory(err error) {
+	j.none = err
+	j.cancel(err)
+	close(j.memory)
+}
+
+// await returns when there is memory to write to, or tells why there is none.
+func (j *Job) await() error {
+	if j.memory == nil {
+		return nil
+	}
+	<-j.memory
+	return j.none
 }
 
 func (r *Reader) start(j *Job, v *view.View, dst []byte, off int64) *Job {
@@ -102,10 +137,16 @@ func (j *Job) pending() bool {
 	return slices.ContainsFunc(j.pieces[:], func(p []piece) bool { return len(p) > 0 })
 }
 
-// cut copies what dst has of the header and makes pieces of the rest.
+// cut copies what dst has of the header, if it is memory already, and makes pieces of
+// the rest.
 func (j *Job) cut(v *view.View, dst []byte, off int64) {
-	if off < int64(len(v.Header)) {
-		copy(dst, v.Header[off:])
+	j.header = func() {
+		if off < int64(len(v.Header)) {
+			copy(dst, v.Header[off:])
+		}
+	}
+	if j.memory == nil {
+		j.header()
 	}
 	end := off + int64(len(dst))
 	for i := range v.Parts {

@@ -41,8 +41,9 @@ func (j *Job) cutMade(p *view.Part, dst []byte, off int64) {
 	}
 }
 
-// transform reads the inputs of a piece into buf and has them made into dst.
-func (r *Reader) transform(buf []byte, m *made, dst []byte) error {
+// transform reads the inputs of a piece into buf and has them made into its place.
+func (r *Reader) transform(buf []byte, j *Job, p piece) error {
+	m := p.made
 	var need int64
 	for _, e := range m.part.From {
 		align, _ := r.sources[e.File].Align()
@@ -58,7 +59,10 @@ func (r *Reader) transform(buf []byte, m *made, dst []byte) error {
 			return err
 		}
 	}
-	m.part.ApplyTo(dst, m.off, src)
+	if err := j.await(); err != nil {
+		return err
+	}
+	m.part.ApplyTo(p.dst, m.off, src)
 	return nil
 }
 

@@ -18,7 +18,7 @@ func (r *Reader) work(at lane, buf []byte) {
 		if !ok {
 			return
 		}
-		r.finish(j, p, r.read(buf, p))
+		r.finish(j, p, r.read(buf, j, p))
 	}
 }
 
@@ -57,16 +57,19 @@ func (r *Reader) take(at lane) (j *Job, p piece, ok bool) {
 }
 
 // read fetches one piece, straight into its place or by way of buf.
-func (r *Reader) read(buf []byte, p piece) error {
+func (r *Reader) read(buf []byte, j *Job, p piece) error {
 	if p.lane == networkLane {
-		return r.readFar(p)
+		return r.readFar(j, p)
 	}
 	if p.made != nil {
-		return r.transform(buf, p.made, p.dst)
+		return r.transform(buf, j, p)
 	}
 	s := r.sources[p.file]
 	align, _ := s.Align()
 	if p.straight {
+		if err := j.await(); err != nil {
+			return err
+		}
 		err := r.fetch(s, p.dst, p.off, len(p.dst))
 		if align == 1 || !errors.Is(err, unix.EINVAL) {
 			return err
@@ -75,7 +78,12 @@ func (r *Reader) read(buf []byte, p piece) error {
 		// aligned for every drive.
 	}
 	got, _, err := r.superset(buf, view.Extent{File: p.file, Off: p.off, Len: int64(len(p.dst))})
-	copy(p.dst, got)
+	if err == nil {
+		err = j.await()
+	}
+	if err == nil {
+		copy(p.dst, got)
+	}
 	return err
 }
 

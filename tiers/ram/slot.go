@@ -9,7 +9,7 @@ import (
 )
 
 // Slot is a file in RAM that is written once, mapped into this process for its
-// whole life. Its memory is allocated when the slot is made, so that writing to
+// whole life. Its memory is allocated before anybody writes, so that writing to
 // Bytes cannot fail (a write to a page that cannot be had is SIGBUS).
 //
 // Whoever makes a slot fills Bytes, calls Seal, and only then lets readers
@@ -32,16 +32,46 @@ type Slot struct {
 // shows the reader the slot's length, not the one FUSE has told. It fails with
 // a *ShortageError where the tier's limit, memory or descriptors do not suffice.
 func (t *Tier) NewSlot(size int64) (*Slot, error) {
+	s, err := t.Prepare(size)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Allocate(); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// Prepare is the part of NewSlot that takes no memory: Bytes has an address, and
+// is not to be touched before Allocate. It is for those who have to free the memory
+// first and have something else to do meanwhile.
+func (t *Tier) Prepare(size int64) (*Slot, error) {
+	s := &Slot{tier: t, fd: -1}
+	if err := s.make(size); err != nil {
+		s.Close()
+		return nil, slotError(size, err)
+	}
+	return s, nil
+}
+
+// Allocate is the rest of NewSlot: a slot that was prepared gets its memory. It
+// is closed by its owner also after an error.
+func (s *Slot) Allocate() error {
 	for wait := firstWait; ; wait *= 2 {
-		s, err := t.newSlot(size)
-		if !errors.Is(err, unix.ENOSPC) || wait > lastWait || !t.freeing() {
-			return s, err
+		err := s.allocate()
+		if err == nil {
+			s.tier.allocated.Add(s.allocated)
+			return nil
+		}
+		if !errors.Is(err, unix.ENOSPC) || wait > lastWait || !s.tier.freeing() {
+			return slotError(s.Size(), err)
 		}
 		time.Sleep(wait)
 	}
 }
 
-// How long NewSlot waits for memory that is being freed: 25 ms in all.
+// How long Allocate waits for memory that is being freed: 25 ms in all.
 const (
 	firstWait = 100 * time.Microsecond
 	lastWait  = 12800 * time.Microsecond
@@ -53,16 +83,6 @@ const (
 func (t *Tier) freeing() bool {
 	used, err := t.Used()
 	return err == nil && used > t.allocated.Load()
-}
-
-func (t *Tier) newSlot(size int64) (*Slot, error) {
-	s := &Slot{tier: t, fd: -1}
-	if err := s.make(size); err != nil {
-		s.Close()
-		return nil, slotError(size, err)
-	}
-	t.allocated.Add(s.allocated)
-	return s, nil
 }
 
 func (s *Slot) make(size int64) (err error) {
@@ -78,7 +98,14 @@ func (s *Slot) make(size int64) (err error) {
 	if err := unix.Ftruncate(s.fd, size); err != nil {
 		return err
 	}
-	if err := fallocate(s.fd, size); err != nil {
+	if s.mem, err = unix.Mmap(s.fd, 0, int(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err != nil {
+		return fmt.Errorf("mmap: %w", err)
+	}
+	return nil
+}
+
+func (s *Slot) allocate() error {
+	if err := fallocate(s.fd, s.Size()); err != nil {
 		return err
 	}
 	if s.tier.mount < 0 {
@@ -91,13 +118,8 @@ func (s *Slot) make(size int64) (err error) {
 	if err := unix.Fstat(s.fd, &st); err != nil {
 		return err
 	}
-	allocated := st.Blocks * 512
 	s.id = FileID{st.Dev, st.Ino}
-	s.mem, err = unix.Mmap(s.fd, 0, int(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
-	if err != nil {
-		return fmt.Errorf("mmap: %w", err)
-	}
-	s.allocated = allocated
+	s.allocated = st.Blocks * 512
 	return nil
 }
 

@@ -247,6 +247,12 @@ func TestTheKernelEnforcesTheLimit(t *testing.T) {
 	requireUsed(t, tier, 3<<20)
 
 	require.ErrorIs(t, tier.SetLimit(2<<20), unix.EINVAL, "below what is in use")
+	prepared, err := tier.Prepare(3 << 20)
+	require.NoError(t, err, "what is prepared takes no memory")
+	requireUsed(t, tier, 3<<20)
+	require.ErrorIs(t, prepared.Allocate(), unix.ENOSPC)
+	prepared.Close()
+	requireUsed(t, tier, 3<<20)
 	require.NoError(t, tier.SetLimit(6<<20))
 	b, err := tier.NewSlot(3 << 20)
 	require.NoError(t, err)
