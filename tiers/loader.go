@@ -219,6 +219,9 @@ func (d *loader) renew(l *load, old *ram.Slot) (slot *ram.Slot, job *nvme.Job, e
 	}
 	if old != nil {
 		d.fill.closeSlot(old)
+		if err != nil { // its descriptor was the last there is
+			slot, err = d.fill.prepare(l.e)
+		}
 	}
 	if err == nil {
 		err = slot.Allocate()
