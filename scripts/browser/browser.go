@@ -162,6 +162,12 @@ func (p *Page) Write(selector, keys string) {
 	p.Do(chromedp.SendKeys(chromedp.CSS(selector), keys))
 }
 
+// Press presses keys where the focus is.
+func (p *Page) Press(keys string) {
+	p.t.Helper()
+	p.Do(chromedp.KeyEvent(keys))
+}
+
 // Fits holds that nothing is wider than the window.
 func (p *Page) Fits() {
 	p.t.Helper()

@@ -26,7 +26,7 @@ async function ask(path, options = {}) {
 export const getJSON = async (path) => (await ask(path)).json();
 
 // chat streams an answer: on(delta, chunk) is called for each piece. It returns
-// the chunk that the figures came with.
+// the chunk that the figures came with. A stream without its end is an error.
 export async function chat(request, signal, on) {
   const body = JSON.stringify({ ...request, stream: true, stream_options: { include_usage: true } });
   const answer = await ask("v1/chat/completions", { method: "POST", body, signal });
@@ -34,13 +34,14 @@ export async function chat(request, signal, on) {
   let text = "", last = {};
   for (;;) {
     const { done, value } = await reader.read();
-    if (done) return last;
+    if (done) throw new TypeError("the stream has no end");
     text += value;
     const lines = text.split("\n");
     text = lines.pop();
     for (const line of lines) {
       const data = line.startsWith("data: ") ? line.slice(6).trim() : "";
-      if (!data || data === "[DONE]") continue;
+      if (data === "[DONE]") return last;
+      if (!data) continue;
       const chunk = JSON.parse(data);
       if (chunk.error) throw new Error(chunk.error.message);
       if (chunk.timings) last = chunk;

@@ -18,6 +18,7 @@ const count = (n) => n.toLocaleString("en");
 
 let now; // the conversation that is shown
 let running; // what ends the answer under way
+let live; // the message of that answer, and its turn
 
 // Conversations.
 
@@ -25,7 +26,10 @@ function listChats() {
   $("chats").replaceChildren(...store.chats.filter((c) => c.messages.length || c === now).map((c) => {
     const drop = button("✕", () => remove(c), "plain drop");
     drop.setAttribute("aria-label", "Delete " + c.title);
-    return make("li", c === now ? "now" : "", button(c.title, () => show(c), "plain name"), drop);
+    const name = button(c.title, () => show(c), "plain name");
+    name.dir = "auto";
+    if (c === now) name.setAttribute("aria-current", "true");
+    return make("li", c === now ? "now" : "", name, drop);
   }));
 }
 
@@ -38,17 +42,23 @@ function remove(c) {
 
 function show(c) {
   if (c !== now) running?.abort();
+  $("said").textContent = "";
   now = c;
   side(false);
   listChats();
   $("title").textContent = c.title;
   draw();
-  $("prompt").focus();
+  toPrompt();
+}
+
+// toPrompt has the next key go to the composer; on a phone that would open the keyboard.
+function toPrompt() {
+  if (!matchMedia("(pointer: coarse)").matches) field.focus();
 }
 
 function draw() {
   const box = $("messages");
-  box.replaceChildren(...now.messages.map((m, i) => (m.role === "user" ? userTurn(m, i) : assistantTurn(m, i).box)));
+  box.replaceChildren(...now.messages.map((m, i) => (m.role === "user" ? userTurn(m, i) : m === live?.message ? live.turn.box : assistantTurn(m, i).box)));
   if (!now.messages.length) {
     box.append(make("div", "empty quiet", make("h2", "", "What is it about?"), "The model runs on this server, and so does this page."));
   }
@@ -57,25 +67,37 @@ function draw() {
 
 function userTurn(m, i) {
   const body = make("div", "body", m.content);
-  const foot = make("div", "foot", button("Edit", () => edit(box, body, m, i)), button("Copy", () => copy(m.content)));
-  const box = make("div", "turn user", body, foot);
+  body.dir = "auto";
+  const foot = make("div", "foot", button("Edit", () => edit(box, m, i), "plain asks"), button("Copy", () => copy(m.content)));
+  const box = turn("user", "You", body, foot);
+  return box;
+}
+
+// turn is a message as readers of screens find it.
+function turn(role, label, ...children) {
+  const box = make("article", "turn " + role, ...children);
+  box.setAttribute("aria-label", label);
   return box;
 }
 
 // edit has a question written anew; what came after it is asked again.
-function edit(box, body, m, i) {
-  const field = Object.assign(make("textarea", ""), { value: m.content, rows: Math.min(12, m.content.split("\n").length + 1) });
+function edit(box, m, i) {
+  const field = Object.assign(make("textarea", ""), { value: m.content, dir: "auto", rows: Math.min(12, m.content.split("\n").length + 1) });
   field.setAttribute("aria-label", "Edit the message");
   const send = () => {
-    if (!field.value.trim()) return;
+    if (!field.value.trim() || running) return;
     now.messages.length = i;
     ask(field.value.trim());
   };
+  const cancel = () => {
+    draw();
+    toPrompt();
+  };
   field.onkeydown = (e) => {
     if (e.key === "Enter" && !e.shiftKey && !e.isComposing) { e.preventDefault(); send(); }
-    if (e.key === "Escape") draw();
+    if (e.key === "Escape") { e.stopPropagation(); cancel(); }
   };
-  box.replaceChildren(field, make("div", "foot", button("Send", send), button("Cancel", draw)));
+  box.replaceChildren(field, make("div", "foot", button("Send", send), button("Cancel", cancel)));
   field.focus();
 }
 
@@ -85,24 +107,52 @@ function assistantTurn(m, i) {
   const thinking = make("details", "", summary, thought);
   const body = make("div", "body");
   const foot = make("div", "foot");
-  const box = make("div", "turn assistant", thinking, body, foot);
-  const turn = { box, update };
+  const box = turn("assistant", "Answer", thinking, body, foot);
+  thought.dir = "auto";
   // update shows what there is so far; busy is what the model does now, if anything.
   function update(busy) {
     thinking.hidden = !m.reasoning;
     thought.textContent = m.reasoning || "";
     summary.textContent = busy === "thinking" ? "Reasoning …" : "Reasoning";
-    body.replaceChildren(...render(m.content || ""));
+    replaceEnd(body, render(m.content || "").map(withCopy));
     foot.replaceChildren();
     if (busy) foot.append(make("span", "wait", { reading: "reading the prompt", thinking: "thinking", writing: "writing" }[busy]));
     if (m.error) foot.append(make("span", "error", m.error));
     if (m.figures) foot.append(make("span", "figures", m.figures));
     if (busy) return;
-    foot.append(button("Copy", () => copy(m.content)), button("Again", () => { now.messages.length = i; answer(); }));
+    foot.append(button("Copy", () => copy(m.content)), button("Again", () => again(i), "plain asks"));
   }
   update();
-  return turn;
+  return { box, update };
 }
+
+// again asks for another answer in place of the one that is message i.
+function again(i) {
+  if (running) return;
+  now.messages.length = i;
+  answer();
+}
+
+// replaceEnd puts blocks in place of those of a body, and leaves those at its beginning
+// that are the same: what is selected in them stays so while an answer comes.
+function replaceEnd(body, blocks) {
+  let same = 0;
+  while (same < blocks.length && body.children[same]?.isEqualNode(blocks[same])) same++;
+  while (body.childNodes.length > same) body.lastChild.remove();
+  body.append(...blocks.slice(same));
+}
+
+// withCopy gives a block of code a button that copies it.
+function withCopy(block) {
+  if (block.nodeName !== "PRE") return block;
+  const code = make("div", "code", block, button("Copy"));
+  code.lastChild.setAttribute("aria-label", "Copy the code");
+  return code;
+}
+$("messages").addEventListener("click", (e) => {
+  const pre = e.target.closest(".code > button")?.previousSibling;
+  if (pre) copy(pre.textContent);
+});
 
 // copy works without a secure connection too, where the clipboard is not to be had
 // otherwise.
@@ -120,7 +170,7 @@ async function copy(text) {
 function ask(text) {
   if (running) return;
   now.messages.push({ role: "user", content: text });
-  if (now.messages.length === 1) now.title = text.length > 60 ? text.slice(0, 60) + "…" : text;
+  if (now.messages.length === 1) now.title = text.length > 60 ? [...text].slice(0, 60).join("") + "…" : text;
   $("title").textContent = now.title;
   answer();
 }
@@ -128,26 +178,31 @@ function ask(text) {
 async function answer() {
   if (running) return;
   const chat = now, m = { role: "assistant", content: "", reasoning: "" };
-  const request = { messages: chat.messages.filter((x) => !x.error || x.content).map(({ role, content }) => ({ role, content })), reasoning_effort: $("effort").value };
+  const request = { messages: chat.messages.filter((x) => x.content).map(({ role, content }) => ({ role, content })), reasoning_effort: $("effort").value };
   chat.messages.push(m);
   store.touch(chat);
   listChats();
-  draw();
-  let turn = $("messages").lastChild;
   const shown = assistantTurn(m, chat.messages.length - 1);
-  turn.replaceWith(shown.box);
+  live = { message: m, turn: shown };
   running = new AbortController();
+  draw();
   buttons();
+  toPrompt();
 
   let busy = "reading", due = false;
   const paint = () => {
     due = false;
     if (!running || chat !== now) return;
-    const end = $("scroll"), follows = end.scrollHeight - end.scrollTop - end.clientHeight < 60;
+    const end = $("scroll"), follows = atEnd(end);
     shown.update(busy);
     if (follows) end.scrollTop = end.scrollHeight;
   };
-  const soon = () => { if (!due) { due = true; requestAnimationFrame(paint); } };
+  const soon = () => {
+    if (due) return;
+    due = true;
+    // A long answer takes long to draw.
+    setTimeout(() => requestAnimationFrame(paint), Math.min(500, m.content.length / 200));
+  };
   soon();
   const before = await uses();
   try {
@@ -162,13 +217,37 @@ async function answer() {
   } catch (e) {
     if (e.name === "AbortError") m.error = "stopped";
     else if (e.status === 401) { await askKey(); m.error = "asked without the key: Again asks once more"; }
+    else if (e instanceof TypeError) m.error = "the server does not answer any more: Again asks once more when it is back";
     else m.error = e.message;
   }
-  running = null;
-  store.save();
+  running = live = null;
+  if (store.chats.includes(chat)) store.touch(chat); // else it was deleted
+  listChats();
   buttons();
-  if (chat === now) shown.update();
+  if (chat !== now) return;
+  const end = $("scroll"), follows = atEnd(end);
+  shown.update();
+  if (follows) end.scrollTop = end.scrollHeight;
+  $("said").textContent = m.error && !m.content ? m.error : "Answer: " + shown.box.querySelector(".body").innerText;
 }
+
+// atEnd tells whether somebody reads the last lines.
+const atEnd = (e) => e.scrollHeight - e.scrollTop - e.clientHeight < 60;
+
+// Another tab has changed the conversations.
+addEventListener("storage", (e) => {
+  if (e.key !== store.NAME) return;
+  const changed = store.merge(now);
+  listChats();
+  if (changed && !running) draw();
+});
+
+// An answer that the page is left in the middle of is kept as far as it has come.
+addEventListener("pagehide", () => {
+  if (!live) return;
+  live.message.error = "stopped";
+  store.save();
+});
 
 // uses are the uses of experts of the mount so far, null for a plain folder.
 async function uses() {
@@ -183,9 +262,10 @@ async function uses() {
 // read for it.
 function figures(t, before, after) {
   if (!t) return "";
-  const parts = [`${t.predicted_per_second.toFixed(1)} tokens/s`, `${count(t.predicted_n)} tokens`];
+  const parts = [`${count(t.predicted_n)} tokens`];
+  if (t.predicted_per_second) parts.unshift(`${t.predicted_per_second.toFixed(1)} tokens/s`);
   const reused = t.cache_n ? `, ${count(t.cache_n)} of them kept` : "";
-  parts.push(`prompt ${count(t.prompt_n + t.cache_n)}${reused}, ${count(Math.round(t.prompt_per_second))}/s`);
+  parts.push(`prompt ${count(t.prompt_n + t.cache_n)}${reused}, ${count(Math.round(t.prompt_per_second || 0))}/s`);
   if (before && after) {
     const used = (u) => u.hits + u.misses + u.joins;
     const all = used(after) - used(before), missed = after.misses - before.misses;
@@ -198,6 +278,7 @@ function buttons() {
   $("send").hidden = Boolean(running);
   $("stop").hidden = !running;
   $("send").disabled = !$("prompt").value.trim();
+  document.body.classList.toggle("answering", Boolean(running));
 }
 
 // The composer.
@@ -224,16 +305,28 @@ $("composer").onsubmit = (e) => {
   fit();
   ask(text);
 };
-$("stop").onclick = () => running?.abort();
-document.addEventListener("keydown", (e) => { if (e.key === "Escape" && !document.querySelector("dialog[open]")) running?.abort(); });
+function stop() {
+  running?.abort();
+  toPrompt();
+}
+$("stop").onclick = stop;
+document.addEventListener("keydown", (e) => {
+  if (e.key !== "Escape" || document.querySelector("dialog[open]")) return;
+  if ($("side").classList.contains("open")) side(false);
+  else if (running) stop();
+});
 
 // The rest of the window.
 
 function side(open) {
   $("side").classList.toggle("open", open);
   $("shade").hidden = !open;
+  $("menu").setAttribute("aria-expanded", String(open));
 }
-$("menu").onclick = () => side(true);
+$("menu").onclick = () => {
+  side(true);
+  $("close").focus();
+};
 $("close").onclick = $("shade").onclick = () => side(false);
 $("new").onclick = () => show(store.chats.find((c) => !c.messages.length) || store.make());
 

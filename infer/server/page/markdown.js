@@ -4,8 +4,10 @@
 function element(name, ...children) {
   const e = document.createElement(name);
   e.append(...children);
+  if (BLOCKS.has(name)) e.dir = "auto"; // by its first letters, right to left too
   return e;
 }
+const BLOCKS = new Set(["p", "h2", "h3", "h4", "ul", "ol", "blockquote", "table"]);
 
 // inline reads the marks within a line.
 const INLINE = /(`+)(.+?)\1|\*\*(.+?)\*\*|(?<![\w*])\*(?!\s)(.+?)\*(?!\w)|\[([^\]]+)\]\((https?:\/\/[^\s)]+)\)/g;
@@ -31,7 +33,8 @@ const cells = (line) => line.trim().replace(/^\||\|$/g, "").split(/(?<!\\)\|/).m
 
 // render makes elements of a text. What is unfinished, as a fence without its end,
 // is shown as far as it goes.
-export function render(text) {
+export function render(text, depth = 0) {
+  if (depth > 8) return [element("p", text)]; // nobody means that
   const lines = text.split("\n"), out = [];
   for (let i = 0; i < lines.length; ) {
     const line = lines[i];
@@ -42,7 +45,8 @@ export function render(text) {
       const code = [];
       for (i++; i < lines.length && !lines[i].trim().startsWith(fence[1]); i++) code.push(lines[i]);
       i++;
-      out.push(element("pre", element("code", code.join("\n"))));
+      // What may be wider than the page is moved by keys too.
+      out.push(Object.assign(element("pre", element("code", code.join("\n"))), { tabIndex: 0, dir: "ltr" }));
     } else if (heading) {
       out.push(element("h" + Math.min(4, heading[1].length + 1), ...inline(heading[2])));
       i++;
@@ -52,15 +56,15 @@ export function render(text) {
     } else if (/^\s*>/.test(line)) {
       const quoted = [];
       for (; i < lines.length && /^\s*>/.test(lines[i]); i++) quoted.push(lines[i].replace(/^\s*>\s?/, ""));
-      out.push(element("blockquote", ...render(quoted.join("\n"))));
+      out.push(element("blockquote", ...render(quoted.join("\n"), depth + 1)));
     } else if (line.includes("|") && /^\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*$/.test(lines[i + 1] ?? "")) {
       const row = (kind) => element("tr", ...cells(lines[i]).map((c) => element(kind, ...inline(c))));
       const table = element("table", element("thead", row("th"))), body = element("tbody");
       for (i += 2; i < lines.length && lines[i].includes("|"); i++) body.append(row("td"));
       table.append(body);
-      out.push(Object.assign(element("div", table), { className: "table" }));
+      out.push(Object.assign(element("div", table), { className: "table", tabIndex: 0 }));
     } else if (ITEM.test(line)) {
-      const [list, next] = items(lines, i);
+      const [list, next] = items(lines, i, depth + 1);
       out.push(list);
       i = next;
     } else {
@@ -76,7 +80,7 @@ export function render(text) {
 }
 
 // items reads a list that begins at a line, with lists within it.
-function items(lines, i) {
+function items(lines, i, depth) {
   const [, indent, mark] = lines[i].match(ITEM);
   const list = element(/\d/.test(mark) ? "ol" : "ul");
   if (/\d/.test(mark)) list.start = parseInt(mark, 10);
@@ -92,7 +96,7 @@ function items(lines, i) {
       if (!lines[i].trim() && !/^\s{2,}\S/.test(lines[i + 1] ?? "") && !ITEM.test(lines[i + 1] ?? "")) break;
       inner.push(lines[i].slice(Math.min(indent.length + 2, lines[i].search(/\S|$/))));
     }
-    const body = render(inner.join("\n"));
+    const body = render(inner.join("\n"), depth);
     list.append(element("li", ...(body[0]?.nodeName === "P" ? [...body[0].childNodes, ...body.slice(1)] : body)));
     while (i < lines.length && !lines[i].trim() && ITEM.test(lines[i + 1] ?? "")) i++;
   }

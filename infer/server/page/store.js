@@ -2,15 +2,34 @@
 
 const NAME = "gptoss-chats";
 
+function stored() {
+  try {
+    return JSON.parse(localStorage.getItem(NAME)) || [];
+  } catch {
+    return [];
+  }
+}
+
 export const store = {
-  chats: [], // {id, title, messages: [{role, content, reasoning, figures, error}]}, the last used first
+  NAME,
+  chats: [], // {id, at, title, messages: [{role, content, reasoning, figures, error}]}, the last used first; at is when
 
   load() {
-    try {
-      this.chats = JSON.parse(localStorage.getItem(NAME)) || [];
-    } catch {
-      this.chats = [];
-    }
+    this.chats = stored();
+  },
+
+  // merge takes over what another tab has saved, and keeps the conversation that is
+  // shown, and those without messages. It tells whether the one that is shown changed.
+  merge(now) {
+    let changed = false;
+    const theirs = stored().map((c) => {
+      const own = this.chats.find((x) => x.id === c.id);
+      if (!own || own.at >= c.at) return own || c;
+      changed ||= own === now;
+      return Object.assign(own, c);
+    });
+    this.chats = [...this.chats.filter((c) => (c === now || !c.messages.length) && !theirs.includes(c)), ...theirs];
+    return changed;
   },
 
   // save keeps all that has something in it. Where the browser has no room, the
@@ -35,6 +54,7 @@ export const store = {
 
   // touch puts a conversation first.
   touch(chat) {
+    chat.at = Date.now();
     this.chats = [chat, ...this.chats.filter((c) => c !== chat)];
     this.save();
   },
