@@ -83,8 +83,12 @@ choice, so that synthetic weights see the locality of a real model.`,
 		if err := model.prepare(); err != nil {
 			return err
 		}
+		if err := model.fits(o.longest()); err != nil {
+			return err
+		}
+		noteIdle(cmd, o.needs())
 		o.notes = cmd.ErrOrStderr()
-		err = o.run(ctx, model, out)
+		err = explainLoss(model.dir, o.run(ctx, model, out))
 		if err != nil && ctx.Err() != nil {
 			err = errInterrupted
 		}
@@ -136,6 +140,14 @@ func (o *benchOptions) check() error {
 		return usageErrorf("there is nothing to measure: --n-prompt and --n-gen are 0")
 	}
 	return nil
+}
+
+// longest is the most tokens of a text of any test.
+func (o *benchOptions) longest() int {
+	if len(o.parallel) > 0 {
+		return slices.Max(o.prompts) + slices.Max(o.generates)
+	}
+	return slices.Max(o.depths) + max(slices.Max(o.prompts), slices.Max(o.generates))
 }
 
 // run opens the model once for each set of its parameters and runs all tests.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"expertfs/infer"
@@ -151,10 +150,5 @@ func (m *chatModel) checkFiles() error {
 	if !os.SameFile(now, m.folder) {
 		return fmt.Errorf("%s: %w", m.name, errRemounted)
 	}
-	// The kernel answers stat from its memory when a mount has died, but not open.
-	f, err := os.Open(filepath.Join(m.name, "config.json"))
-	if err != nil {
-		return explainFolder(m.name, err)
-	}
-	return f.Close()
+	return explainFolder(m.name, readable(m.name))
 }

@@ -105,5 +105,8 @@ func vocabSize(dir string) (int, error) {
 	if err := json.Unmarshal(text, &model); err != nil {
 		return 0, fmt.Errorf("%s: %w", path, err)
 	}
+	if model.Vocab < 1 {
+		return 0, fmt.Errorf("%s: vocab_size is missing: it is no config of a model", path)
+	}
 	return model.Vocab, nil
 }

@@ -4,29 +4,68 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strconv"
 	"strings"
 	"unicode"
+
+	"expertfs/infer"
 )
 
 // readIDs reads token ids from a file, or from stdin if path is "-". They are
 // separated by blanks, commas or newlines, or make up a JSON array.
 func readIDs(path string, stdin io.Reader) ([]int, error) {
-	in := stdin
+	in, name := stdin, "--ids: standard input"
 	if path != "-" {
 		f, err := os.Open(path)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("--ids: %w", err)
 		}
 		defer f.Close()
-		in = f
+		in, name = f, "--ids: "+path
 	}
 	ids, err := parseIDs(in)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+	var file *fs.PathError
+	switch {
+	case errors.As(err, &file): // it has the name
+		return nil, fmt.Errorf("--ids: %w", err)
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return ids, nil
+}
+
+// checkIDs refuses what the model in the folder does not know, before it is loaded.
+func (f *modelFlags) checkIDs(ids []int) error {
+	vocab, err := vocabSize(f.dir)
+	if err != nil {
+		return err
+	}
+	for i, id := range ids {
+		if id >= vocab {
+			return fmt.Errorf("--ids: token %d: id %d is outside of the vocabulary (0 to %d): are they of another model?", i, id, vocab-1)
+		}
+	}
+	return nil
+}
+
+// fits refuses a text that is longer than the context, before the model is loaded.
+func (f *modelFlags) fits(tokens int) error {
+	o, err := f.settings()
+	if err != nil {
+		return err
+	}
+	_, context, err := infer.ShapeOf(f.dir, o)
+	switch {
+	case err != nil:
+		return flagError(err)
+	case tokens <= context:
+		return nil
+	case f.options.Context > 0:
+		return fmt.Errorf("%d tokens do not fit: the context has %d; raise --ctx-size, or give a shorter text", tokens, context)
+	}
+	return fmt.Errorf("%d tokens do not fit: the context has %d, and the model allows no more; give a shorter text", tokens, context)
 }
 
 // parseIDs reads ids in those forms; the brackets of a JSON array may be around

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"expertfs/cmd/internal/usage"
 	"expertfs/infer/prefix"
 	"expertfs/infer/tokenizer"
 
@@ -66,6 +68,7 @@ func newPrefixListCommand(f *prefixFlags) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			noteIdle(cmd, []usage.Need{{Flag: "model", Met: !asJSON, Want: "texts to show: --json has tokens"}})
 			if asJSON {
 				return json.NewEncoder(cmd.OutOrStdout()).Encode(all)
 			}
@@ -187,12 +190,13 @@ func newPrefixStatCommand(f *prefixFlags) *cobra.Command {
 					Files  int    `json:"files"`
 				}{dir, used, files})
 			}
-			w := cmd.OutOrStdout()
+			w := &bytes.Buffer{}
 			fmt.Fprintf(w, "folder  %s\nused    %s in %d files\n", dir, humanize.IBytes(uint64(used)), files)
 			for _, i := range all {
 				fmt.Fprintf(w, "model   %s: %s, %d texts, last used %s\n", modelWords(&i.Model), humanize.IBytes(uint64(i.Bytes)), len(i.Texts), lastUsed(&i))
 			}
-			return nil
+			_, err = w.WriteTo(cmd.OutOrStdout())
+			return err
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")

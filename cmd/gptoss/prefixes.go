@@ -131,7 +131,7 @@ func (f *prefixFlags) open(e *infer.Engine, name string, start int, log *slog.Lo
 		return prefix.Open(o)
 	}
 	if err != nil {
-		return nil, errors.Join(err, errors.New("--prefix-dir names a folder for prefixes, or none"))
+		return nil, fmt.Errorf("%w: --prefix-dir names a folder for prefixes, or none", err)
 	}
 	if dir != "" {
 		used, _, _ := prefix.Usage(dir)

@@ -59,10 +59,17 @@ generated. With --margins it prints a table instead: what each of these values o
 		if err := model.prepare(); err != nil {
 			return err
 		}
+		if err := model.checkIDs(ids); err != nil {
+			return err
+		}
+		noteIdle(cmd, scoreNeeds(from, model.options.PreferResident > 0, margins != nil))
 		if margins != nil {
 			ctx, stop := interruptible(cmd.Context())
 			defer stop()
-			return compareMargins(ctx, model, margins, ids, cmd.OutOrStdout())
+			return explainLoss(model.dir, compareMargins(ctx, model, margins, ids, cmd.OutOrStdout()))
+		}
+		if err := model.fits(len(ids)); err != nil {
+			return err
 		}
 		if model.options.PreferResident > 0 {
 			model.options.Batch = 1
@@ -84,7 +91,7 @@ generated. With --margins it prints a table instead: what each of these values o
 		}
 		ctx, stop := interruptible(cmd.Context())
 		defer stop()
-		return errors.Join(s.run(ctx, prefix.NewText(store, e.NewSession())), s.close())
+		return errors.Join(explainLoss(model.dir, s.run(ctx, prefix.NewText(store, e.NewSession()))), s.close())
 	}
 	return cmd
 }

@@ -18,6 +18,7 @@ import (
 	"expertfs"
 	"expertfs/cmd/internal/address"
 	"expertfs/cmd/internal/logs"
+	"expertfs/cmd/internal/usage"
 	"expertfs/infer/harmony"
 	"expertfs/infer/server"
 
@@ -95,6 +96,11 @@ The first Ctrl-C lets requests under way finish, for --grace at most.`,
 		if o.alias == "" {
 			if o.alias, err = folderName(model.dir); err != nil {
 				return err
+			}
+		}
+		for _, table := range [][]usage.Need{o.needs(), model.prefix.needs(), o.messages.needs(len(m.opening(harmony.Medium, false)) > 0)} {
+			for _, sentence := range usage.Idle(table, usage.OnCommandLine(flags)) {
+				log.Warn(sentence)
 			}
 		}
 		ctx, stop := interruptible(cmd.Context())
@@ -226,7 +232,9 @@ type ending interface {
 // then have the grace to finish; after it they are cancelled by cancel, which
 // ends base, and clients that neither send nor read are cut off.
 func (o *serveOptions) serve(ctx, base context.Context, cancel func(), handler http.Handler, load func() error, s ending, log *slog.Logger) error {
-	listener, err := net.Listen("tcp", net.JoinHostPort(o.host, strconv.Itoa(int(o.port))))
+	// An IPv6 address may stand in the brackets that it has in a URL.
+	host := strings.TrimSuffix(strings.TrimPrefix(o.host, "["), "]")
+	listener, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(int(o.port))))
 	if err != nil {
 		return fmt.Errorf("%w: --host and --port choose another address", err)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -17,8 +18,8 @@ func newVersionCommand() *cobra.Command {
 		Use:   "version",
 		Short: "Print the version, and with -v the kernels in use",
 		Args:  noArgs,
-		Run: func(cmd *cobra.Command, _ []string) {
-			out := cmd.OutOrStdout()
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			out := &bytes.Buffer{}
 			fmt.Fprintln(out, "gptoss", version(), runtime.Version())
 			if verbose {
 				fmt.Fprintf(out, "kernels %s (of %s; %s chooses)\n", kernel.Name(), strings.Join(kernel.Names(), ", "), kernel.Variable)
@@ -27,6 +28,8 @@ func newVersionCommand() *cobra.Command {
 				}
 				fmt.Fprintf(out, "threads %d\n", processors)
 			}
+			_, err := out.WriteTo(cmd.OutOrStdout())
+			return err
 		},
 	}
 	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "also print which kernels this processor has")

@@ -41,7 +41,7 @@ func locate(path string, h *safetensors.Header, size int64, name string, dtypes 
 		length *= int64(n)
 	}
 	if !slices.Contains(dtypes, t.DType) || !slices.Equal(t.Shape, want) {
-		return nil, fmt.Errorf("%s: tensor %s is %s %v, the config calls for %s %v", path, name, t.DType, t.Shape, dtypes[0], want)
+		return nil, fmt.Errorf("%s: tensor %s is %s %v, the config calls for %s %v: one of the files is of another model", path, name, t.DType, t.Shape, dtypes[0], want)
 	}
 	if t.Length != length || t.Offset < 0 || t.Offset > size-length {
 		return nil, fmt.Errorf("%s: tensor %s has its bytes outside of the file (%d bytes)", path, name, size)
