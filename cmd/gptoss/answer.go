@@ -78,7 +78,7 @@ func (a *answer) show(text string) {
 	a.fold()
 	kind := "answer"
 	if called := callee(h); called != "" {
-		kind = "call of " + called
+		kind = "call of " + a.look.clean(called)
 	} else if thinking {
 		kind = "thinking"
 	}

@@ -39,8 +39,8 @@ func (c *chat) greet(version string) {
 		fmt.Sprintf("kernels %s, activations %s, dense weights %s, keys and values %s, %d threads", kernel.Name(), e.Act(), e.Dense(), e.KV(), e.Threads()),
 	}
 	lines = append(lines, c.model.storage()...)
-	if n := len(c.history); n > 0 {
-		lines = append(lines, fmt.Sprintf("going on with a conversation of %d messages", n))
+	if len(c.history) > 0 {
+		lines = append(lines, fmt.Sprintf("going on with a conversation of %s", countMessages(c.history)))
 	}
 	lines = append(lines, "/help lists the commands; Ctrl-C stops an answer; Ctrl-D ends the chat")
 	for _, line := range lines {

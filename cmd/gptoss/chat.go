@@ -71,6 +71,16 @@ does Ctrl-D.`,
 				c.effort = chosen
 			}
 		}
+		c.out, c.notes = cmd.OutOrStdout(), cmd.ErrOrStderr()
+		in := terminal(cmd.InOrStdin())
+		var quiet *quietTerminal
+		if in != nil {
+			quiet = hush(in, c.out)
+			defer quiet.restore()
+			var end func()
+			c.signals, end = watchChatSignals(quiet, c.notes)
+			defer end()
+		}
 		m, err := openChatModel(model, format, quietLog(cmd))
 		if err != nil {
 			return err
@@ -80,8 +90,7 @@ does Ctrl-D.`,
 		if c.encoding, err = harmony.NewEncoding(m.tokens); err != nil {
 			return err
 		}
-		c.out, c.notes = cmd.OutOrStdout(), cmd.ErrOrStderr()
-		in := terminal(cmd.InOrStdin())
+		noteIdle(cmd, c.sampling.needs(), model.prefix.needs(), format.needs(len(m.opening(c.effort, false)) > 0))
 		if in == nil {
 			return c.once(cmd.Context(), cmd.InOrStdin())
 		}
@@ -91,7 +100,7 @@ does Ctrl-D.`,
 		}
 		c.look = lookOf(c.out)
 		c.greet(version())
-		return c.loop(cmd.Context(), newLineInput(in, c.out, c.notes, typed))
+		return c.loop(cmd.Context(), newLineInput(in, quiet, c.out, c.notes, typed))
 	}
 	return cmd
 }
@@ -113,6 +122,7 @@ type chat struct {
 	warned     bool      // that conversations cannot be saved
 	out, notes io.Writer // answers; everything else
 	look       look      // of out
+	signals    *chatSignals
 }
 
 // once answers all of in as one message.
@@ -140,16 +150,14 @@ func (c *chat) say(ctx context.Context, text string) error {
 		return err
 	}
 	a := &answer{parser: c.encoding.NewParser(), out: c.out, look: c.look, showThinking: c.showThinking}
-	if f := terminal(c.notes); f != nil {
-		a.status = newStatusLine(f)
-		defer a.status.end()
-	}
+	a.status = newStatusLine(c.notes)
+	defer a.status.end()
 	began, before := time.Now(), c.model.engine.Stats()
 	ids, finish, err := c.model.complete(ctx, prompt, infer.Generation{
 		Max: c.max, Stop: c.model.tokens.StopIDs(), Sample: c.sampler.Sample, Emit: a.push,
 	}, a.reading)
 	a.end()
-	if err = errors.Join(err, a.err); err != nil {
+	if err = errors.Join(explainLoss(c.model.name, err), a.err); err != nil {
 		return err
 	}
 	c.history = append(asked, said(a.parser.Messages())...)
@@ -171,7 +179,7 @@ func (c *chat) say(ctx context.Context, text string) error {
 	case finish == infer.FinishLength:
 		fmt.Fprintln(c.notes, "(cut off at the most tokens allowed)")
 	case a.stray != nil:
-		fmt.Fprintf(c.notes, "(ended: %v)\n", a.stray)
+		fmt.Fprintf(c.notes, "(ended: %s)\n", shown(a.stray.Error()))
 	case !a.shown:
 		fmt.Fprintln(c.notes, "(the model ended without an answer)")
 	}

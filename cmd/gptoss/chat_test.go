@@ -140,7 +140,9 @@ func TestChatCommandErrors(t *testing.T) {
 	before := *c.sampling
 	for line, want := range map[string]string{
 		"/nothing":                      "no command /nothing",
-		"/set":                          "no such setting",
+		"/set":                          "give a setting",
+		"/set nothing on":               "no such setting",
+		"/save":                         "/save NAME",
 		"/set parameter heat 1":         `no parameter "heat"`,
 		"/set parameter temperature":    `temperature ""`,
 		"/set parameter temperature -1": "must be 0 or more",
@@ -153,6 +155,25 @@ func TestChatCommandErrors(t *testing.T) {
 		require.ErrorContains(t, c.command(line), want, line)
 	}
 	require.Equal(t, before, *c.sampling)
+}
+
+// Each command says what it has done.
+func TestChatCommandsConfirm(t *testing.T) {
+	c, _, notes := newTestChat(t, &chatModel{tokens: tokenizer.O200kHarmony()})
+	for line, want := range map[string]string{
+		"/clear":                         "a new conversation",
+		"/set parameter temperature 0.5": "temperature 0.5",
+		"/set system Be \x1b[2Jbrief.":   "instructions: Be \ufffd[2Jbrief.",
+		"/set system":                    "instructions: none",
+		"/set effort high":               "effort high",
+		"/set thinking on":               "reasoning is shown",
+		"/set thinking off":              "reasoning is folded",
+		"/set verbose on":                "the speed is shown after each answer: on",
+	} {
+		notes.Reset()
+		require.NoError(t, c.command(line), line)
+		require.Equal(t, "("+want+")\n", notes.String(), line)
+	}
 }
 
 func TestChatLoopEnds(t *testing.T) {
@@ -238,7 +259,7 @@ func TestAnswerOnTerminals(t *testing.T) {
 
 func TestStatusLine(t *testing.T) {
 	var screen strings.Builder
-	s := &statusLine{screen: &screen}
+	s := &statusLine{screen: &screen, width: func() int { return 39 }}
 	s.draw(time.Now())
 	s.say("reading the prompt: 0 of 9 tokens")
 	s.draw(s.began)
@@ -246,11 +267,28 @@ func TestStatusLine(t *testing.T) {
 	s.draw(s.began.Add(12 * time.Second))
 	s.clear()
 	s.clear()
-	require.Equal(t, "\r\x1b[Kreading the prompt: 0 of 9 tokens, 12 s\r\x1b[K", screen.String())
+	require.Equal(t, "\r\x1b[Kreading the prompt: 0 of 9 tokens, 12 \r\x1b[K", screen.String(), "what is wider than the screen could not be erased")
+	require.Nil(t, newStatusLine(&screen), "no terminal")
 	var none *statusLine
 	none.say("")
 	none.clear()
 	none.end()
+}
+
+// Ctrl-C ends a chat that does not ask yet, or no more.
+func TestChatSignals(t *testing.T) {
+	s := &chatSignals{}
+	require.False(t, s.interrupt())
+	s.ask(true)
+	require.True(t, s.interrupt(), "a key of the prompt")
+	ctx, done := s.answering(t.Context())
+	require.True(t, s.interrupt())
+	require.Error(t, ctx.Err())
+	require.False(t, s.interrupt(), "the answer does not stop")
+	done()
+	require.True(t, s.interrupt())
+	s.ask(false)
+	require.False(t, s.interrupt())
 }
 
 // Quotes that do not end a message are its own.

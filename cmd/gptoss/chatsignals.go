@@ -2,35 +2,29 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"sync"
 	"syscall"
-
-	"golang.org/x/term"
 )
 
 // chatSignals give Ctrl-C its meaning in a chat: it stops the answer, and one more
-// ends the program if the answer does not stop. Where nothing is answered the signal
-// comes too late, and does nothing: at the prompt Ctrl-C is a key of the editor.
-// What else ends the program gives the terminal back first.
+// ends the program if the answer does not stop. Between answers the signal comes too
+// late, and does nothing: at the prompt Ctrl-C is a key of the editor. Before the first
+// prompt and after the last it ends the program. What ends the program gives the
+// terminal back first. Nil ones do nothing.
 type chatSignals struct {
 	mu      sync.Mutex
+	asking  bool               // the chat asks for messages
 	stop    context.CancelFunc // of the answer under way, or nil
 	stopped bool               // it was told to stop
 }
 
 // watchChatSignals begins to watch, until end is called.
-func watchChatSignals() (s *chatSignals, end func()) {
+func watchChatSignals(screen *quietTerminal, out io.Writer) (s *chatSignals, end func()) {
 	s = &chatSignals{}
-	fd := int(os.Stdin.Fd())
-	before, err := term.GetState(fd)
-	restore := func() {
-		if err == nil {
-			_ = term.Restore(fd, before)
-			_, _ = os.Stdout.WriteString("\x1b[?2004l\x1b[?25h\n") // no bracketed paste, a cursor
-		}
-	}
 	came := make(chan os.Signal, 4)
 	signal.Notify(came, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	go func() {
@@ -38,7 +32,8 @@ func watchChatSignals() (s *chatSignals, end func()) {
 			if sig == os.Interrupt && s.interrupt() {
 				continue
 			}
-			restore()
+			screen.restore()
+			fmt.Fprintln(out)
 			signal.Reset(sig)
 			_ = syscall.Kill(os.Getpid(), sig.(syscall.Signal))
 		}
@@ -49,12 +44,22 @@ func watchChatSignals() (s *chatSignals, end func()) {
 	}
 }
 
-// interrupt stops the answer; false if it was told to stop before.
+// ask tells whether messages are asked for from now on.
+func (s *chatSignals) ask(asking bool) {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asking = asking
+}
+
+// interrupt stops the answer; false if the program is to end.
 func (s *chatSignals) interrupt() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stop == nil {
-		return true
+		return s.asking
 	}
 	if s.stopped {
 		return false
@@ -76,6 +81,9 @@ func (s *chatSignals) answering(ctx context.Context) (context.Context, func()) {
 }
 
 func (s *chatSignals) set(stop context.CancelFunc) {
+	if s == nil {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stop, s.stopped = stop, false

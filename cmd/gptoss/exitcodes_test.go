@@ -122,3 +122,50 @@ func TestInterrupted(t *testing.T) {
 		require.Equal(t, exitInterrupted, exitCode(err), "%s: %v", args, err)
 	}
 }
+
+// What cannot be printed is a failure, not silence.
+func TestOutputThatCannotBeWritten(t *testing.T) {
+	dir := tinyTree(t)
+	for _, args := range []string{"version", "version -v", "tokenize a", "prefix stat --prefix-dir DIR", "run -p a -n 2 --model DIR", "score --ids - --model DIR", "bench -p 1 -n 0 -r 1 --model DIR", "chat -n 20 --temp 0 --model DIR"} {
+		words := strings.Fields(args)
+		for i := range words {
+			if words[i] == "DIR" {
+				words[i] = dir
+			}
+		}
+		full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+		require.NoError(t, err)
+		root := newRoot()
+		root.SetIn(strings.NewReader("1 2"))
+		root.SetOut(full)
+		root.SetErr(t.Output())
+		root.SetArgs(words)
+		err = root.ExecuteContext(t.Context())
+		require.ErrorIs(t, err, syscall.ENOSPC, args)
+		require.NotContains(t, err.Error(), "\n", args)
+		require.NoError(t, full.Close())
+	}
+}
+
+// A folder that is not whole, or has files of another model, is told of by the file and
+// what to do.
+func TestBrokenFolders(t *testing.T) {
+	for want, breaks := range map[string]func(dir string) error{
+		"01/dense.safetensors: no such file or directory: the folder is not whole": func(dir string) error { return os.Remove(dir + "/layers/01/dense.safetensors") },
+		"01/dense.safetensors: truncated: ":                                        func(dir string) error { return os.Truncate(dir+"/layers/01/dense.safetensors", 5000) },
+		"config.json: vocab_size is missing":                                       func(dir string) error { return os.WriteFile(dir+"/config.json", []byte("{}"), 0o600) },
+		"embedding.weight is BF16 [2048 192], the config calls for BF16 [2048 256]: one of the files is of another model": func(dir string) error {
+			text, err := os.ReadFile(dir + "/config.json")
+			if err != nil {
+				return err
+			}
+			return os.WriteFile(dir+"/config.json", []byte(strings.Replace(string(text), `"hidden_size": 192`, `"hidden_size": 256`, 1)), 0o600)
+		},
+	} {
+		dir := tinyTree(t)
+		require.NoError(t, breaks(dir))
+		_, _, err := runCommand(t, "", "run", "--model", dir, "-p", "a")
+		require.ErrorContains(t, err, want)
+		require.NotContains(t, err.Error(), "\n")
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/charmbracelet/x/ansi"
 	"github.com/reeflective/readline"
 	"github.com/reeflective/readline/inputrc"
 	"golang.org/x/term"
@@ -29,20 +30,23 @@ type lineInput interface {
 
 // newLineInput returns what asks at a terminal: the editor, if the program's own
 // input and output are one that can move its cursor.
-func newLineInput(in *os.File, out, notes io.Writer, history readline.History) lineInput {
-	if in == os.Stdin && out == io.Writer(os.Stdout) && terminal(out) != nil && os.Getenv("TERM") != "dumb" {
-		return newLineEditor(history)
+func newLineInput(in *os.File, quiet *quietTerminal, out, notes io.Writer, history *lineHistory) lineInput {
+	if in == os.Stdin && out == io.Writer(os.Stdout) && takesSequences(out) {
+		return newLineEditor(history, notes)
 	}
-	return &plainLines{in: bufio.NewReader(in), prompts: notes}
+	return &plainLines{in: bufio.NewReader(in), quiet: quiet, prompts: notes}
 }
 
 // plainLines leaves the editing to the terminal.
 type plainLines struct {
 	in      *bufio.Reader
+	quiet   *quietTerminal
 	prompts io.Writer
 }
 
 func (p *plainLines) readLine(prompt string) (string, error) {
+	p.quiet.aloud()
+	defer p.quiet.hush()
 	fmt.Fprint(p.prompts, prompt)
 	line, err := p.in.ReadString('\n')
 	if err == io.EOF && line != "" {
@@ -55,13 +59,16 @@ func (p *plainLines) readLine(prompt string) (string, error) {
 var altEnter = string(inputrc.Enmeta('\r'))
 
 // lineEditor edits lines with the keys of readline, as ~/.inputrc sets them. What
-// is pasted is one text, whatever is in it. Between lines the terminal is as it was,
-// so that Ctrl-C sends its signal.
+// is pasted is one text, whatever is in it, and so are the lines from a """ to the next.
+// Between lines the terminal is as it was, so that Ctrl-C sends its signal; but what is
+// pasted then is one text too.
 type lineEditor struct {
-	shell *readline.Shell
+	shell   *readline.Shell
+	history *lineHistory
+	notes   io.Writer
 }
 
-func newLineEditor(history readline.History) *lineEditor {
+func newLineEditor(history *lineHistory, notes io.Writer) *lineEditor {
 	rl := readline.NewShell(inputrc.WithApp("gptoss"))
 	for name, value := range map[string]any{
 		"enable-bracketed-paste": true,
@@ -88,16 +95,65 @@ func newLineEditor(history readline.History) *lineEditor {
 		_ = rl.Config.Bind(keys, "\t", "tab-insert", false)
 		_ = rl.Config.Bind(keys, altEnter, "insert-newline", false)
 	}
+	// In a message of several lines the arrows go from line to line.
+	for _, keys := range []string{"emacs", "emacs-standard"} {
+		for sequence, bind := range rl.Config.Binds[keys] {
+			switch {
+			case !strings.HasPrefix(sequence, inputrc.Unescape(`\M-[`)) && !strings.HasPrefix(sequence, inputrc.Unescape(`\M-O`)):
+			case bind.Action == "previous-history":
+				_ = rl.Config.Bind(keys, sequence, "up-line-or-history", false)
+			case bind.Action == "next-history":
+				_ = rl.Config.Bind(keys, sequence, "down-line-or-history", false)
+			}
+		}
+	}
+	rl.PasteTransformer = printable
+	rl.AcceptMultiline = func(line []rune) bool { return !openQuotes(string(line)) }
+	rl.Prompt.Secondary(func() string { return "... " })
 	rl.History.Delete()
 	rl.History.Add("chat", history)
-	return &lineEditor{shell: rl}
+	return &lineEditor{shell: rl, history: history, notes: notes}
+}
+
+// roomBelow is what scrolls a terminal up, from the row where a line begins, until all of
+// the line and a row below it have room. The editor moves down there and up again; at
+// the bottom of the screen it would come out a row too high, over the end of an answer.
+// A prompt before the line has so many columns.
+func roomBelow(line string, prompt, columns, rows int) string {
+	below := 1
+	for i, text := range strings.Split(line, "\n") {
+		width := prompt + ansi.StringWidth(strings.ReplaceAll(text, "\t", "     ")) // as the editor shows tabs
+		below += min(i, 1) + width/max(columns, 1)
+	}
+	below = min(below, rows-1)
+	if below < 1 {
+		return ""
+	}
+	// A vertical tab goes down, and scrolls at the bottom.
+	return strings.Repeat("\v", below) + fmt.Sprintf("\x1b[%dA", below)
 }
 
 func (e *lineEditor) readLine(prompt string) (string, error) {
-	e.shell.Prompt.Primary(func() string { return prompt })
+	begun := false // at first the editor still has the line before
+	e.shell.Prompt.Primary(func() string {
+		line := ""
+		if begun {
+			line = string(*e.shell.Line())
+		}
+		begun = true
+		columns, rows, err := term.GetSize(int(os.Stdout.Fd()))
+		if err != nil {
+			return prompt
+		}
+		return roomBelow(line, len(prompt), columns, rows) + prompt
+	})
 	line, err := e.shell.Readline()
+	fmt.Fprint(os.Stdout, pastesBracketed)
 	if errors.Is(err, readline.ErrInterrupt) {
 		err = errInterrupted
 	}
-	return line, err
+	if lost := e.history.lost(); lost != nil {
+		fmt.Fprintln(e.notes, "note:", lost)
+	}
+	return printable(line), err
 }

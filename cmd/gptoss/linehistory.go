@@ -26,6 +26,9 @@ const (
 type lineHistory struct {
 	path  string // "" keeps no file
 	lines []string
+	torn  bool  // the file ends in the middle of a line
+	err   error // why the last line was not kept, until lost has told
+	told  bool
 }
 
 // historyPath is where the history is kept; "" for nowhere.
@@ -65,9 +68,10 @@ func openHistory(path string) (*lineHistory, error) {
 	for line := range bytes.Lines(text) {
 		var typed string
 		if json.Unmarshal(line, &typed) == nil && typed != "" {
-			h.lines = append(h.lines, typed)
+			h.lines = append(h.lines, printable(typed))
 		}
 	}
+	h.torn = len(text) > 0 && text[len(text)-1] != '\n'
 	if len(h.lines) > historyMost {
 		h.lines = h.lines[len(h.lines)-historyKept:]
 		err = h.rewrite()
@@ -100,18 +104,36 @@ func appendHistory(text []byte, line string) []byte {
 	return append(append(text, quoted...), '\n')
 }
 
-// Write adds a line, and returns how many there are.
+// Write adds a line, and returns how many there are. That the file cannot be written is
+// no error: lost tells of it.
 func (h *lineHistory) Write(line string) (int, error) {
+	line = printable(line)
 	h.lines = append(h.lines, line)
 	if h.path == "" || len(line) > historyEntry {
 		return len(h.lines), nil
 	}
+	var text []byte
+	if h.torn {
+		text = append(text, '\n')
+	}
 	f, err := os.OpenFile(h.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err == nil {
-		_, err = f.Write(appendHistory(nil, line))
+		var n int
+		n, err = f.Write(appendHistory(text, line))
+		h.torn = err != nil && (n > 0 || h.torn)
 		err = errors.Join(err, f.Close())
 	}
-	return len(h.lines), err
+	h.err = err
+	return len(h.lines), nil
+}
+
+// lost tells once why what is typed is not kept in the file, if it is not.
+func (h *lineHistory) lost() error {
+	if h.err == nil || h.told {
+		return nil
+	}
+	h.told = true
+	return fmt.Errorf("what is typed is not kept: %w; $%s names another file, or none", h.err, historyVariable)
 }
 
 // GetLine returns a line by its number, the oldest being 0.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -51,6 +52,31 @@ func TestLineHistory(t *testing.T) {
 	_, err = h.Write("a")
 	require.NoError(t, err)
 	require.Equal(t, 1, h.Len())
+}
+
+// A full drive is told of once, and costs the lines of that time alone.
+func TestHistoryOnAFullDrive(t *testing.T) {
+	h := &lineHistory{path: "/dev/full"}
+	require.NoError(t, h.lost())
+	for range 2 {
+		_, err := h.Write("a")
+		require.NoError(t, err)
+	}
+	err := h.lost()
+	require.ErrorIs(t, err, syscall.ENOSPC)
+	require.ErrorContains(t, err, "what is typed is not kept")
+	require.NoError(t, h.lost())
+	require.Equal(t, 2, h.Len())
+
+	path := filepath.Join(t.TempDir(), "history")
+	require.NoError(t, os.WriteFile(path, []byte("\"one\"\n\"tor"), 0o600))
+	h, err = openHistory(path)
+	require.NoError(t, err)
+	_, err = h.Write("two\x1b[2J")
+	require.NoError(t, err)
+	h, err = openHistory(path)
+	require.NoError(t, err)
+	require.Equal(t, []string{"one", "two"}, h.lines)
 }
 
 func TestHistoryPath(t *testing.T) {

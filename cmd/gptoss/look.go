@@ -3,8 +3,6 @@ package main
 import (
 	"io"
 	"os"
-	"strings"
-	"unicode"
 )
 
 // look is how text is put out: as it is for programs, for people, and for people
@@ -41,10 +39,5 @@ func (l look) clean(text string) string {
 	if l == piped {
 		return text
 	}
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) && r != '\n' && r != '\t' {
-			return unicode.ReplacementChar
-		}
-		return r
-	}, text)
+	return shown(text)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -11,6 +12,7 @@ import (
 
 	"expertfs"
 	"expertfs/infer"
+	"expertfs/infer/experts"
 	"expertfs/infer/kernel"
 
 	"github.com/spf13/cobra"
@@ -132,13 +134,18 @@ func (f *modelFlags) open() (*infer.Engine, error) {
 	raiseFileLimit()
 	runtime.GOMAXPROCS(max(processors, o.Threads) + waiting)
 	debug.SetGCPercent(gcPercent)
-	if screen := terminal(os.Stderr); screen != nil {
-		p := &loadProgress{out: screen, began: time.Now()}
+	if takesSequences(os.Stderr) {
+		p := &loadProgress{out: os.Stderr, began: time.Now()}
 		o.Progress = p.tell
 		defer p.clear()
 	}
 	e, err := infer.Open(f.dir, o)
-	err = flagError(err)
+	switch err = flagError(err); {
+	case experts.Gone(err):
+		err = explainLoss(f.dir, err)
+	case errors.Is(err, fs.ErrNotExist):
+		err = fmt.Errorf("%w: the folder is not whole: copy it from a mount again", err)
+	}
 	if err == nil && o.PreferResident > 0 && !f.quiet {
 		fmt.Fprintf(f.notes(), "gptoss: note: experts in RAM are preferred within %v logits: what is generated depends on what is in RAM\n", o.PreferResident)
 	}

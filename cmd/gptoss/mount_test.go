@@ -69,6 +69,7 @@ func TestOnMounts(t *testing.T) {
 	t.Run("uses", func(t *testing.T) { testUses(t, program) })
 	t.Run("several readers", func(t *testing.T) { testSeveralReaders(t, program) })
 	t.Run("server dies", func(t *testing.T) { testServerDies(t, program) })
+	t.Run("server dies under commands", func(t *testing.T) { testServerDiesUnderCommands(t, program) })
 }
 
 // Logits are the same bytes on a mount of any budget and policy, with and

@@ -14,8 +14,8 @@ import (
 
 // loop talks until the input ends or the user leaves.
 func (c *chat) loop(ctx context.Context, in lineInput) error {
-	signals, end := watchChatSignals()
-	defer end()
+	c.signals.ask(true)
+	defer c.signals.ask(false)
 	leaving := false // Ctrl-C was the last that was typed
 	for {
 		text, err := readMessage(in)
@@ -44,7 +44,7 @@ func (c *chat) loop(ctx context.Context, in lineInput) error {
 		case strings.HasPrefix(text, "/") && !strings.Contains(text, "\n"):
 			err = c.command(text)
 		default:
-			answering, done := signals.answering(ctx)
+			answering, done := c.signals.answering(ctx)
 			err = c.say(answering, text)
 			done()
 		}
@@ -52,7 +52,7 @@ func (c *chat) loop(ctx context.Context, in lineInput) error {
 		case errors.Is(err, errInterrupted):
 			fmt.Fprintln(c.notes, "(stopped)")
 		case err != nil:
-			fmt.Fprintln(c.notes, "error:", err)
+			fmt.Fprintln(c.notes, "error:", shown(err.Error()))
 		}
 	}
 }
@@ -65,11 +65,7 @@ func readMessage(in lineInput) (string, error) {
 	if err != nil {
 		return line, err
 	}
-	const quotes = `"""`
-	whole := strings.TrimRight(strings.TrimLeft(line, "\n"), " \t\n")
-	if !strings.Contains(whole, "\n") {
-		whole = strings.TrimSpace(whole)
-	}
+	whole := trimMessage(line)
 	text, ok := strings.CutPrefix(whole, quotes)
 	if !ok {
 		return whole, nil
@@ -88,6 +84,25 @@ func readMessage(in lineInput) (string, error) {
 	}
 }
 
+// quotes stand around a message of several lines.
+const quotes = `"""`
+
+// trimMessage takes off what stands around a message: of one with several lines the
+// indent of the first is its own.
+func trimMessage(line string) string {
+	whole := strings.TrimRight(strings.TrimLeft(line, "\n"), " \t\n")
+	if !strings.Contains(whole, "\n") {
+		whole = strings.TrimSpace(whole)
+	}
+	return whole
+}
+
+// openQuotes tells whether a message begins with quotes that are not ended yet.
+func openQuotes(line string) bool {
+	text, ok := strings.CutPrefix(trimMessage(line), quotes)
+	return ok && !strings.Contains(text, quotes)
+}
+
 const chatHelp = `/set parameter NAME VALUE  temperature, top_k, top_p, min_p, seed or max_tokens
 /set system TEXT           instructions for the model; none if TEXT is empty
 /set effort LEVEL          low, medium or high
@@ -96,7 +111,7 @@ const chatHelp = `/set parameter NAME VALUE  temperature, top_k, top_p, min_p, s
 /show                      show the settings
 /clear                     forget the conversation
 /save NAME                 save the conversation
-/load NAME                 go on with a saved one; last is the one that was answered last
+/load [NAME]               go on with a saved one; without NAME list them
 /bye, /exit or /quit       leave, as does Ctrl-D
 Ctrl-C                     stop the answer
 Alt-Enter                  begin another line of the message; what is pasted may have several
@@ -113,11 +128,26 @@ func (c *chat) command(line string) error {
 		return err
 	case "/clear":
 		c.history = nil
+		c.note("a new conversation")
 		return nil
 	case "/save":
-		return c.save(rest)
+		if rest == "" {
+			return errors.New("give the chat a name: /save NAME")
+		}
+		err := c.save(rest)
+		if err == nil {
+			c.note("saved as %s: %s; /load %s goes on with it", rest, countMessages(c.history), rest)
+		}
+		return err
 	case "/load":
-		return c.load(rest)
+		if rest == "" {
+			return c.listSaved()
+		}
+		err := c.load(rest)
+		if err == nil {
+			c.note("going on with %s: %s", rest, countMessages(c.history))
+		}
+		return err
 	case "/reasoning":
 		return c.reasoning(cmp.Or(rest, onOff(!c.showThinking)))
 	case "/show":
@@ -152,17 +182,15 @@ func (c *chat) reasoning(value string) error {
 		return err
 	}
 	if !c.showThinking {
-		fmt.Fprintln(c.notes, "(reasoning is folded)")
 		return nil
 	}
-	fmt.Fprintln(c.notes, "(reasoning is shown)")
 	last := len(c.history)
 	for last > 0 && c.history[last-1].Role == harmony.Assistant {
 		last--
 	}
 	for _, m := range c.history[last:] {
 		if m.Channel == harmony.Analysis && m.Recipient == "" {
-			if _, err := fmt.Fprintln(c.out, c.look.dim(m.Content)); err != nil {
+			if _, err := fmt.Fprintln(c.out, c.look.dim(c.look.clean(m.Content))); err != nil {
 				return err
 			}
 		}
@@ -178,25 +206,41 @@ func (c *chat) set(what, value string) error {
 		return c.setParameter(name, strings.TrimSpace(number))
 	case "system":
 		c.system = strings.Trim(value, `"`)
+		c.note("instructions: %s", cmp.Or(c.system, "none"))
 		return nil
 	case "effort":
 		effort, err := harmony.ParseEffort(value)
-		if err == nil {
-			c.effort = effort
+		if err != nil {
+			return fmt.Errorf("/set effort: %w", err)
 		}
-		return err
+		c.effort = effort
+		c.note("effort %s", effort)
+		return nil
 	case "thinking", "verbose":
 		if value != "on" && value != "off" {
 			return fmt.Errorf("/set %s takes on or off", what)
 		}
-		if what == "thinking" {
-			c.showThinking = value == "on"
-		} else {
+		switch {
+		case what == "verbose":
 			c.verbose = value == "on"
+			c.note("the speed is shown after each answer: %s", value)
+		case value == "on":
+			c.showThinking = true
+			c.note("reasoning is shown")
+		default:
+			c.showThinking = false
+			c.note("reasoning is folded")
 		}
 		return nil
+	case "":
+		return errors.New("give a setting, as in /set effort high: parameter, system, effort, thinking or verbose")
 	}
 	return fmt.Errorf("/set %s: there is no such setting; /? lists them", what)
+}
+
+// note tells what was done.
+func (c *chat) note(format string, args ...any) {
+	fmt.Fprintf(c.notes, "(%s)\n", shown(fmt.Sprintf(format, args...)))
 }
 
 // setParameter changes how tokens are chosen. It starts the random choices
@@ -234,5 +278,6 @@ func (c *chat) setParameter(name, value string) error {
 		return err
 	}
 	*c.sampling, c.sampler, c.max = next, sampler, limit
+	c.note("%s %s", name, value)
 	return nil
 }

@@ -185,6 +185,48 @@ func TestChatTyping(t *testing.T) {
 	}, k.asked())
 }
 
+// Keys that are pressed while the model answers, and what is pasted then, are not shown
+// in the answer: they are there at the next prompt.
+func TestChatKeepsKeysForThePrompt(t *testing.T) {
+	k := startTalk(t, []string{"EXPERTFS_KERNEL=generic"}, "--model", tinyTree(t), "-t", "1", "-n", "40")
+	k.press("typed while it loads ")
+	k.expect(promptShown)
+	k.expect(`typed while it loads .*\[\?25h`)
+	k.press("\r")
+	k.expect(`\r\n`)
+	k.press("\x1b[200~pasted\nlater\x1b[201~")
+	require.NotContains(t, k.expect(`(?s).*?>>> `), "pasted")
+	k.expect(`(?s)pasted.*later.*\[\?25h`)
+	k.press("\r")
+	k.expect(promptShown)
+	k.press("\x04")
+	k.ends()
+	require.Equal(t, []string{"typed while it loads", "pasted\nlater"}, k.asked())
+}
+
+// A message of several lines is one entry of the history, in whose lines the arrows
+// move; sequences of terminals in what is pasted are dropped.
+func TestChatSeveralLines(t *testing.T) {
+	k := startTalk(t, nil, "--model", tinyTree(t), "-n", "2")
+	say := func(keys ...string) {
+		t.Helper()
+		for _, key := range keys {
+			k.press(key)
+			k.expect(`\[\?25h`) // it was taken
+		}
+		k.press("\r")
+		k.expect(`cut off`)
+		k.expect(promptShown)
+	}
+	k.expect(promptShown)
+	say(`"""one`, "\r", "two", "\r", `three"""`)
+	say("\x1b[A", "\x1b[A", "\x1b[A", "\x01", "\x1b[C", "\x1b[C", "\x1b[C", "X")
+	say("\x1b[200~\x1b[31mred\x1b[0m\a and\x1b]0;title\x07 plain\x1b[201~")
+	k.press("\x04")
+	k.ends()
+	require.Equal(t, []string{"one\ntwo\nthree", "Xone\ntwo\nthree", "red and plain"}, k.asked())
+}
+
 // Ctrl-C stops an answer and the chat goes on; it takes back what is typed; twice at
 // an empty prompt it ends the chat. Ctrl-D ends it too.
 func TestChatCtrlC(t *testing.T) {

@@ -36,7 +36,8 @@ func newRunCommand() *cobra.Command {
 		Short: "Continue a text",
 		Long: `Run continues a text, as it stands: chat is the command for conversations. Without
 one of -p, -f and --ids the text is read from standard input. What is generated
-goes to standard output as it comes, a summary to standard error.
+goes to standard output as it comes, a summary to standard error. On a terminal
+what it would obey rather than show is replaced; other outputs get the bytes.
 Ctrl-C ends the generation, a second one the program.
 
 With --ids the prompt is token ids, no tokenizer is used, and nothing but -n and
@@ -68,8 +69,18 @@ the context ends the generation.`,
 		if err := model.prepare(); err != nil {
 			return err
 		}
+		noteIdle(cmd, o.needs(), o.sampling.needs(), model.prefix.needs())
 		r := &runner{runOptions: o, dir: model.dir, in: cmd.InOrStdin(), out: cmd.OutOrStdout(), log: cmd.ErrOrStderr()}
+		r.look = lookOf(r.out)
 		if err := r.prepare(); err != nil {
+			return err
+		}
+		if r.ids != "" {
+			if err := model.checkIDs(r.input); err != nil {
+				return err
+			}
+		}
+		if err := model.fits(len(r.input)); err != nil {
 			return err
 		}
 		began := time.Now()
@@ -81,7 +92,7 @@ the context ends the generation.`,
 		if r.store, err = model.prefix.open(r.engine, baseName(r.dir), -1, quietLog(cmd)); err != nil {
 			return err
 		}
-		return r.run(cmd.Context())
+		return explainLoss(r.dir, r.run(cmd.Context()))
 	}
 	return cmd
 }
@@ -118,6 +129,7 @@ type runner struct {
 	store   *prefix.Store // of what was computed; may be nil
 	in      io.Reader
 	out     io.Writer
+	look    look // of out
 	log     io.Writer
 	tokens  *tokenizer.Tokenizer // nil with --ids
 	input   []int
@@ -285,7 +297,7 @@ func (o *textOutput) show(piece string) {
 	if o.r.json {
 		o.all.WriteString(piece)
 	} else if o.err == nil {
-		_, o.err = io.WriteString(o.r.out, piece)
+		_, o.err = io.WriteString(o.r.out, o.r.look.clean(piece))
 	}
 }
 

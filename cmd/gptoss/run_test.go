@@ -103,10 +103,21 @@ func TestRunErrors(t *testing.T) {
 	}
 	_, _, err := runCommand(t, "", "run", "-p", "a")
 	require.ErrorContains(t, err, "no model given, and nothing is mounted")
-	_, _, err = runCommand(t, "5 9999", "run", "--model", dir, "--ids", "-")
-	require.ErrorContains(t, err, "id 9999 is outside of the vocabulary (0 to 2047)")
-	_, _, err = runCommand(t, "5 six", "run", "--model", dir, "--ids", "-")
-	require.ErrorContains(t, err, `line 1: "six" is not a token id`)
+	for _, command := range []string{"run", "score"} {
+		for stdin, want := range map[string]string{
+			"5 9999":                   "--ids: token 1: id 9999 is outside of the vocabulary (0 to 2047): are they of another model?",
+			"5 six":                    `--ids: standard input: line 1: "six" is not a token id`,
+			" ":                        "--ids: standard input: no token ids",
+			strings.Repeat("5 ", 2000): "2000 tokens do not fit: the context has 1024, and the model allows no more; give a shorter text",
+		} {
+			_, _, err = runCommand(t, stdin, command, "--model", dir, "--ids", "-")
+			require.EqualError(t, err, want)
+		}
+		_, _, err = runCommand(t, "1 2 3", command, "--model", dir, "--ids", "-", "-c", "2")
+		require.EqualError(t, err, "3 tokens do not fit: the context has 2; raise --ctx-size, or give a shorter text")
+		_, _, err = runCommand(t, "", command, "--model", dir, "--ids", dir)
+		require.ErrorContains(t, err, "--ids: read "+dir+": is a directory")
+	}
 }
 
 func TestRunSummary(t *testing.T) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,8 +11,11 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"expertfs/infer/harmony"
+
+	"github.com/dustin/go-humanize"
 )
 
 // chatVariable names the folder of saved chats in the environment; none: chats are
@@ -116,7 +120,11 @@ func (c *chat) load(name string) error {
 	}
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("there is no saved chat %s%s", name, savedChats())
+		there := ""
+		if names, _ := savedChats(); len(names) > 0 {
+			there = "; there are " + strings.Join(names, ", ")
+		}
+		return fmt.Errorf("there is no saved chat %s%s", name, there)
 	}
 	if err != nil {
 		return err
@@ -139,22 +147,62 @@ func (c *chat) load(name string) error {
 	return nil
 }
 
-// savedChats names the chats that there are, for an error.
-func savedChats() string {
+// savedChats returns the names of the chats that there are.
+func savedChats() ([]string, error) {
 	dir, err := chatFolder()
 	if err != nil {
-		return ""
+		return nil, err
 	}
-	files, _ := filepath.Glob(filepath.Join(dir, "[^.]*.json"))
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
 	var names []string
-	for _, f := range files {
-		names = append(names, strings.TrimSuffix(filepath.Base(f), ".json"))
+	for _, e := range entries {
+		if name, ok := strings.CutSuffix(e.Name(), ".json"); ok && chatName.MatchString(name) {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+// listSaved shows the chats that there are, those used last first.
+func (c *chat) listSaved() error {
+	names, err := savedChats()
+	if err != nil {
+		return err
 	}
 	if len(names) == 0 {
-		return ""
+		c.note("no chat is saved; /save NAME saves this one")
+		return nil
 	}
-	slices.Sort(names)
-	return "; there are " + strings.Join(names, ", ")
+	used := make(map[string]time.Time)
+	for _, name := range names {
+		path, _ := chatPath(name)
+		if info, err := os.Stat(path); err == nil {
+			used[name] = info.ModTime()
+		}
+	}
+	slices.SortFunc(names, func(a, b string) int { return cmp.Or(used[b].Compare(used[a]), cmp.Compare(a, b)) })
+	for _, name := range names {
+		what := ""
+		if name == lastChat {
+			what = ", the one that was answered last"
+		}
+		if _, err := fmt.Fprintf(c.out, "%-20s %s%s\n", name, humanize.Time(used[name]), what); err != nil {
+			return err
+		}
+	}
+	c.note("/load NAME goes on with one")
+	return nil
+}
+
+// countMessages tells how long a conversation is.
+func countMessages(messages []harmony.Message) string {
+	if len(messages) == 1 {
+		return "1 message"
+	}
+	return fmt.Sprintf("%d messages", len(messages))
 }
 
 // remember saves the conversation for --continue, if it can.

@@ -5,6 +5,8 @@ import (
 	"io"
 	"sync"
 	"time"
+
+	"golang.org/x/term"
 )
 
 // statusLine says on a terminal's last line what takes so long, until there is
@@ -12,6 +14,7 @@ import (
 // clear. A nil one says nothing.
 type statusLine struct {
 	screen io.Writer
+	width  func() int // of the screen, in columns
 	over   chan struct{}
 	ended  sync.WaitGroup
 
@@ -24,9 +27,13 @@ type statusLine struct {
 // statusPatience is how long nothing is said.
 const statusPatience = 300 * time.Millisecond
 
-// newStatusLine makes one that is clear. End ends it.
-func newStatusLine(screen io.Writer) *statusLine {
-	s := &statusLine{screen: screen, over: make(chan struct{})}
+// newStatusLine makes one that is clear. End ends it. Nil, which says nothing, is that
+// of an output that is no terminal, or cannot erase what it shows.
+func newStatusLine(out io.Writer) *statusLine {
+	if !takesSequences(out) {
+		return nil
+	}
+	s := &statusLine{screen: out, width: func() int { return columns(out) }, over: make(chan struct{})}
 	s.ended.Go(func() {
 		tick := time.NewTicker(statusPatience / 2)
 		defer tick.Stop()
@@ -64,7 +71,21 @@ func (s *statusLine) draw(now time.Time) {
 		return
 	}
 	s.shown = true
-	fmt.Fprintf(s.screen, "\r\x1b[K%s, %d s", s.text, int(since.Seconds()))
+	line := fmt.Sprintf("%s, %d s", s.text, int(since.Seconds()))
+	if room := max(0, s.width()-1); len(line) > room { // in two lines it could not be erased
+		line = line[:room]
+	}
+	fmt.Fprintf(s.screen, "\r\x1b[K%s", line)
+}
+
+// columns is the width of a terminal, or a common one.
+func columns(out io.Writer) int {
+	if f := terminal(out); f != nil {
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
+			return width
+		}
+	}
+	return 80
 }
 
 // clear gives the line back.
