@@ -44,7 +44,7 @@ func (s *Server) decode(w http.ResponseWriter, r *http.Request, v any) error {
 			return errCancelled
 		}
 	}
-	body := http.MaxBytesReader(w, r.Body, maxBody)
+	body := &bodyReader{Reader: http.MaxBytesReader(w, r.Body, maxBody)}
 	d := jsontext.NewDecoder(body, decoding)
 	entries := mostEntries
 	err := json.UnmarshalDecode(d, v, decoding, counting(&entries))
@@ -61,7 +61,25 @@ func (s *Server) decode(w http.ResponseWriter, r *http.Request, v any) error {
 		// an error it reads what is left of the body, and the deadline stays.
 		return control.SetReadDeadline(time.Time{})
 	}
+	if body.err != nil { // what follows from it says less
+		err = body.err
+	}
 	return s.explain(err)
+}
+
+// bodyReader keeps why a body could not be read to its end: a field that is cut off by
+// that is reported as one of a wrong type.
+type bodyReader struct {
+	io.Reader
+	err error
+}
+
+func (b *bodyReader) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		b.err = err
+	}
+	return n, err
 }
 
 // largeBody is from how many bytes on requests are read one at a time.

@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -94,11 +95,13 @@ func (withDeadlines) SetWriteDeadline(time.Time) error { return nil }
 
 func TestLateBody(t *testing.T) {
 	s := newServer(t, &model{})
-	w := withDeadlines{httptest.NewRecorder()}
-	body := iotest.ErrReader(fmt.Errorf("read: %w", os.ErrDeadlineExceeded))
-	s.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/v1/completions", body))
-	require.Equal(t, http.StatusRequestTimeout, w.Code)
-	require.Contains(t, w.Body.String(), "did not arrive within 1m0s")
+	for _, begun := range []string{"", `{"prompt"`, `{"prompt": "x`, `{"max_tokens": 1`, `{"stop": ["x"`} {
+		w := withDeadlines{httptest.NewRecorder()}
+		body := io.MultiReader(strings.NewReader(begun), iotest.ErrReader(fmt.Errorf("read: %w", os.ErrDeadlineExceeded)))
+		s.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/v1/completions", body))
+		require.Equal(t, http.StatusRequestTimeout, w.Code, begun)
+		require.Contains(t, w.Body.String(), "did not arrive within 1m0s")
+	}
 }
 
 // sameSlice tells whether two prompts are of one request.
