@@ -8,6 +8,7 @@ import (
 	"expertfs"
 	"expertfs/infer/kernel"
 
+	"github.com/charmbracelet/x/ansi"
 	"github.com/dustin/go-humanize"
 )
 
@@ -31,8 +32,13 @@ func onlyMount() (string, error) {
 	return mounts[0], nil
 }
 
-// greet says what talks here, by what means, and how to stop it.
+// greet says what talks here, by what means, and how to stop it. Where answers go to no
+// terminal it is for the user alone.
 func (c *chat) greet(version string) {
+	out, width := c.out, columns(c.out)
+	if c.look == piped {
+		out, width = c.notes, columns(c.notes)
+	}
 	e := c.model.engine
 	lines := []string{
 		fmt.Sprintf("gptoss %s: %s, a context of %d tokens", version, baseName(c.model.name), e.Context()),
@@ -44,14 +50,17 @@ func (c *chat) greet(version string) {
 	}
 	lines = append(lines, "/help lists the commands; Ctrl-C stops an answer; Ctrl-D ends the chat")
 	for _, line := range lines {
-		fmt.Fprintln(c.out, c.look.dim(line))
+		fmt.Fprintln(out, c.look.dim(ansi.Wordwrap(line, width, "")))
 	}
 }
 
 // storage says where the experts come from.
 func (m *chatModel) storage() []string {
 	s, err := expertfs.ReadStats(m.name)
-	if err != nil {
+	switch {
+	case errors.Is(err, expertfs.ErrNotMounted):
+		return []string{"experts from a plain folder, which is no mount"}
+	case err != nil:
 		return []string{fmt.Sprintf("experts from %s: %v", m.name, err)}
 	}
 	lines := []string{fmt.Sprintf("mount %s: %s of RAM for %s of experts, %d of %d in it; policy %s",

@@ -376,3 +376,18 @@ func TestVocabularyMustFitTheModel(t *testing.T) {
 	_, err := openChatModel(&modelFlags{dir: dir, mapBytes: "auto"}, &conversationFlags{}, slog.New(slog.DiscardHandler))
 	require.ErrorContains(t, err, "needs a tokenizer.json of its own")
 }
+
+// The banner is for the user: it is not in what a pipe gets.
+func TestBannerOfPipes(t *testing.T) {
+	c, out, notes := newTestChat(t, openTiny(t, tinyTree(t)))
+	c.greet("v1")
+	require.Empty(t, out.String())
+	require.Contains(t, notes.String(), "gptoss v1: ")
+	require.Contains(t, notes.String(), "experts from a plain folder")
+	c.look = plain
+	c.greet("v1")
+	require.Contains(t, out.String(), "gptoss v1: ")
+	for _, line := range strings.Split(out.String(), "\n") {
+		require.LessOrEqual(t, len(line), 80)
+	}
+}

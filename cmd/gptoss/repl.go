@@ -106,7 +106,7 @@ func openQuotes(line string) bool {
 const chatHelp = `/set parameter NAME VALUE  temperature, top_k, top_p, min_p, seed or max_tokens
 /set system TEXT           instructions for the model; none if TEXT is empty
 /set effort LEVEL          low, medium or high
-/reasoning                 show the model's reasoning, that of the last answer too, or fold it again
+/reasoning                 show the model's reasoning, the last one too, or fold it
 /set verbose on|off        show the speed after each answer, or not
 /show                      show the settings
 /clear                     forget the conversation
@@ -114,7 +114,7 @@ const chatHelp = `/set parameter NAME VALUE  temperature, top_k, top_p, min_p, s
 /load [NAME]               go on with a saved one; without NAME list them
 /bye, /exit or /quit       leave, as does Ctrl-D
 Ctrl-C                     stop the answer
-Alt-Enter                  begin another line of the message; what is pasted may have several
+Alt-Enter                  begin another line of the message
 """                        begins and ends a message of several lines
 `
 

@@ -316,7 +316,7 @@ func TestChatFindsTheMount(t *testing.T) {
 	require.Contains(t, mounts, dir)
 
 	k := startTalk(t, []string{mountsVariable + "=" + dir})
-	k.expect(`mount ` + dir + `: 64 MiB of RAM for [\d.]+ MiB of experts, \d+ of 128 in it; policy \w+`)
+	k.expect(`mount\s+` + dir + `:\s+64\s+MiB\s+of\s+RAM\s+for\s+[\d.]+\s+MiB\s+of\s+experts,\s+\d+\s+of\s+128\s+in\s+it;\s+policy\s+\w+`)
 	k.expect(`experts by `)
 	k.expect(promptShown)
 	k.press("\x04")
