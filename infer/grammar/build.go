@@ -11,6 +11,7 @@ type Grammar struct {
 	byteOf        []byte // by class: the lowest byte of it
 	single        []bool // by class: it has one byte
 	chains        []chain
+	twins         map[int32][tries]int32 // of states of machines: others that stand for them, see far.go
 }
 
 // state is a state of a rule's automaton.
@@ -41,7 +42,7 @@ type callEdge struct{ rule, to int32 }
 
 // compile makes the automata of r, whose first rule is the root.
 func compile(r *rules) (*Grammar, error) {
-	b := &builder{rules: r, tails: make(map[tail]int32), g: &Grammar{}}
+	b := &builder{rules: r, tails: make(map[tail]int32), g: &Grammar{twins: make(map[int32][tries]int32)}}
 	// Bodies may add rules: those of repetitions.
 	for rule := 0; rule < len(r.bodies); rule++ {
 		if rule >= maxRules {
@@ -138,11 +139,27 @@ func (b *builder) graph(g *graph, from, to int32) {
 			return
 		}
 	}
+	b.twins(g, at)
 	b.empty(from, at[0])
 	for _, e := range g.edges {
 		b.build(e.e, at[e.from], at[e.to])
 	}
 	b.empty(at[len(at)-1], to)
+}
+
+// twins notes the twins of nodes, which are the states at.
+func (b *builder) twins(g *graph, at []int32) {
+	for i, q := range at[:len(at)-1] {
+		all := [tries]int32{q, q, q}
+		for trie, twins := range g.twins {
+			if twins != nil {
+				all[trie] = at[twins[i]]
+			}
+		}
+		if all != [tries]int32{q, q, q} {
+			b.g.twins[q] = all
+		}
+	}
 }
 
 func (b *builder) lit(text string, from, to int32) {

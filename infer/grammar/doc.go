@@ -35,8 +35,9 @@
 //
 // Masks are kept by stack as well; those of locals whose rule calls no other are
 // kept in the Vocabulary, for all automata (share.go). Counts that are further
-// from their bounds than a token is long have one mask (far.go), for which
-// tokens are divided by length.
+// from their bounds than a token is long have one mask (far.go), and so have
+// states of a pattern that no token tells apart (twins.go); tokens are divided by
+// length for that.
 //
 // # Bounds
 //

@@ -24,6 +24,7 @@ type (
 	graph struct {
 		nodes int
 		edges []graphEdge
+		twins [tries][]int32 // by trie and node, see machine.twins; may be nil
 	}
 	graphEdge struct {
 		from, to int

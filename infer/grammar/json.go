@@ -64,10 +64,11 @@ type jsonRules struct {
 	*rules
 	white Whitespace
 	made  map[string]ref
+	twins int // edges that may still be looked at, see machine.twins
 }
 
 func newJSONRules(white Whitespace) *jsonRules {
-	return &jsonRules{rules: &rules{}, white: white, made: make(map[string]ref)}
+	return &jsonRules{rules: &rules{}, white: white, made: make(map[string]ref), twins: maxTwins}
 }
 
 // once returns the rule of that name, which body makes if it is new.

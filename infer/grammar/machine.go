@@ -199,13 +199,13 @@ func otherThan(w *effort, texts []string) (*machine, error) {
 }
 
 // plain returns the texts of m as they are.
-func (m *machine) plain(j *jsonRules) expr { return m.spell(j.class) }
+func (m *machine) plain(j *jsonRules) expr { return m.spell(j, j.class) }
 
 // quoted returns the texts of m as they stand in a JSON string. Only what a
 // string cannot hold as it is gets escaped, in the shortest way, so that each
 // text has one spelling.
 func (m *machine) quoted(j *jsonRules) expr {
-	return m.spell(func(on runeSet) expr {
+	return m.spell(j, func(on runeSet) expr {
 		choices := alt{j.class(on.intersect(unescaped))}
 		for _, r := range on.intersect(unescaped.negate()) {
 			for c := r.lo; c <= r.hi; c++ {
@@ -227,8 +227,8 @@ func (j *jsonRules) class(set runeSet) expr {
 	return j.once(fmt.Sprint(set), func() expr { return class(set) })
 }
 
-func (m *machine) spell(one func(on runeSet) expr) expr {
-	g := &graph{nodes: len(m.states) + 1}
+func (m *machine) spell(j *jsonRules, one func(on runeSet) expr) expr {
+	g := &graph{nodes: len(m.states) + 1, twins: m.twins(&j.twins)}
 	for i, s := range m.states {
 		if s.accept {
 			g.edge(i, len(m.states))
