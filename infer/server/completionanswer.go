@@ -284,6 +284,7 @@ func (a *completionAnswer) serve(ctx context.Context, w http.ResponseWriter, j *
 	if a.streamed {
 		a.stream = a.s.openStream(w)
 		defer a.stream.close()
+		_ = a.stream.send(": reading the prompt\n\n") // other endpoints have an event to begin with
 	}
 	err := j.run(ctx, texts, func(i int, o outcome) error {
 		c := a.choices[i]

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bufio"
 	"net/http"
 	"strings"
 	"testing"
@@ -70,4 +71,23 @@ func TestTokensForHarnesses(t *testing.T) {
 	require.Equal(t, tokens{s.Tokens.Encode("a white whale"), 3, 1000}, got)
 	text := postOK[map[string]string](t, server, "/detokenize", `{"tokens": `+string(mustJSON(got.Tokens))+`}`)
 	require.Equal(t, "a white whale", text["prompt"])
+}
+
+// TestStreamsBeginAtOnce reads the first line of each kind of stream while the model
+// has not said anything.
+func TestStreamsBeginAtOnce(t *testing.T) {
+	for path, fields := range map[string]string{
+		"completions": `"prompt": "x"`, "completion": `"prompt": "x"`, "chat/completions": `"messages": [{"role": "user", "content": "x"}]`,
+		"responses": `"input": "x"`, "messages": `"max_tokens": 5, "messages": [{"role": "user", "content": "x"}]`,
+	} {
+		m := &model{says: thinking, before: make(chan struct{})}
+		server, _ := start(t, m)
+		resp, err := http.Post(server.URL+"/v1/"+path, "application/json", strings.NewReader(`{"stream": true, `+fields+`}`))
+		require.NoError(t, err)
+		first, err := bufio.NewReader(resp.Body).ReadString('\n')
+		require.NoError(t, err)
+		require.NotEmpty(t, strings.TrimSpace(first), path)
+		close(m.before)
+		resp.Body.Close()
+	}
 }
