@@ -255,6 +255,7 @@ func TestMountErrors(t *testing.T) {
 		{exitPointMissing, "does not exist", []string{"embed:tiny", filepath.Join(empty, "missing")}},
 		{exitPointNotDir, "not a directory", []string{"embed:tiny", filepath.Join(full, "file")}},
 		{exitPointNotEmpty, `"file"`, []string{"embed:tiny", full}},
+		{exitPointNotEmpty, "the checkpoint comes first: expertfs mount " + full + " " + empty, []string{empty, full}},
 		{exitSmallBudget, "4 experts x", []string{"--ram", "64KiB", "embed:tiny", point}},
 	} {
 		for _, extra := range [][]string{{"mount"}, {"mount", "-f"}} {

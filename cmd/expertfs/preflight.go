@@ -116,11 +116,20 @@ func (c *mountConfig) checkPoint(log *slog.Logger) error {
 		}
 		err = mountpoint.Check(c.point)
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, mountpoint.ErrNotEmpty) && isEmptyFolder(c.checkpoint):
+		return fmt.Errorf("%w: the checkpoint comes first: expertfs mount %s %s", err, expertfs.ShellQuote(c.point), expertfs.ShellQuote(c.checkpoint))
+	case err != nil:
 		return err
 	}
 	c.point, err = mountpoint.Resolve(c.point)
 	return err
+}
+
+// isEmptyFolder tells of what can be no checkpoint, and can be mounted on.
+func isEmptyFolder(path string) bool {
+	entries, err := os.ReadDir(path)
+	return err == nil && len(entries) == 0
 }
 
 // mountError explains why mounting failed.
