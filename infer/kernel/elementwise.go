@@ -1,6 +1,10 @@
 package kernel
 
-import "math"
+import (
+	"encoding/binary"
+	"math"
+	"unsafe"
+)
 
 // RMSNorm sets dst to x / sqrt(mean(x^2) + eps) * weight, element by element.
 // The mean is taken in float64. dst may be x.
@@ -35,6 +39,20 @@ func AddScaled(dst []float32, a float32, x []float32) { active.addScaled(dst[:le
 
 // AddBF16 adds len(dst) little-endian bfloat16 numbers to dst.
 func AddBF16(dst []float32, src []byte) { active.addBF16(dst, src[:2*len(dst)]) }
+
+// AddF32 adds len(dst) little-endian float32 numbers to dst.
+func AddF32(dst []float32, src []byte) {
+	if len(dst) == 0 {
+		return
+	}
+	if p := unsafe.Pointer(&src[:4*len(dst)][0]); uintptr(p)%4 == 0 {
+		active.add(dst, unsafe.Slice((*float32)(p), len(dst)))
+		return
+	}
+	for i := range dst { // files may place them anywhere
+		dst[i] += math.Float32frombits(binary.LittleEndian.Uint32(src[4*i:]))
+	}
+}
 
 // RoundBF16 sets dst to src rounded to bfloat16, ties to even.
 func RoundBF16(dst []uint16, src []float32) {

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"encoding/binary"
 	"math"
 	"testing"
 
@@ -160,5 +161,26 @@ func TestDotsAreRight(t *testing.T) {
 func TestSum64(t *testing.T) {
 	eachISA(t, func(t *testing.T, _ *isa) {
 		require.Equal(t, uint64(0x0807060504030201+9+10), Sum64([]byte{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}))
+	})
+}
+
+// TestAddF32 adds numbers of any alignment, which end where memory ends.
+func TestAddF32(t *testing.T) {
+	eachISA(t, func(t *testing.T, _ *isa) {
+		s := newSource(plain)
+		for _, n := range []int{0, 1, 7, 8, 9, 64, 131} {
+			for skip := range 4 {
+				dst, x := s.floats(n), s.floats(n)
+				want := make([]float32, n)
+				src := make([]byte, skip)
+				for i := range x {
+					want[i] = dst[i] + x[i]
+					src = binary.LittleEndian.AppendUint32(src, math.Float32bits(x[i]))
+				}
+				src = append(src, make([]byte, (4-skip)%4)...) // so that skip moves the numbers
+				AddF32(dst, guarded(t, src)[skip:])
+				requireSame(t, want, dst)
+			}
+		}
 	})
 }

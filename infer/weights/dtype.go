@@ -76,11 +76,9 @@ type Bias struct {
 
 // Add adds the elements from lo on to dst.
 func (b *Bias) Add(dst []float32, lo int) {
-	if !b.wide {
+	if b.wide {
+		kernel.AddF32(dst, b.data[4*lo:])
+	} else {
 		kernel.AddBF16(dst, b.data[2*lo:])
-		return
-	}
-	for i := range dst {
-		dst[i] += math.Float32frombits(binary.LittleEndian.Uint32(b.data[4*(lo+i):]))
 	}
 }
