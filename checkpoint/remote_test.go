@@ -86,6 +86,30 @@ func TestEveryFormatFromEveryPlace(t *testing.T) {
 	}
 }
 
+// Repositories of quantised files keep each model in a folder, in files of several.
+func TestAFolderOfARepository(t *testing.T) {
+	dir := oneGGUF(t)
+	files := storetest.Files(t, dir, "UD-Q4_K_XL/")
+	files["Q8_0/other.gguf"] = files["UD-Q4_K_XL/bf16.gguf"]
+	storetest.NewHub(t, files)
+	local, err := checkpoint.Open(dir)
+	require.NoError(t, err)
+	defer local.Close()
+	const revision = "@" + storetest.Commit
+	for place, name := range map[string]string{
+		"hf://owner/name/UD-Q4_K_XL": "UD-Q4_K_XL", "hf://owner/name/UD-Q4_K_XL/bf16.gguf": "bf16", "hf://owner/name@main/Q8_0/other.gguf": "other",
+		"hf://owner/name" + revision + "/UD-Q4_K_XL/": "UD-Q4_K_XL",
+	} {
+		ck, err := checkpoint.Open(place)
+		require.NoError(t, err, place)
+		require.Equal(t, local.ID(), ck.ID(), place)
+		require.Equal(t, name, ck.Name(), place)
+		require.NoError(t, ck.Close())
+	}
+	_, err = checkpoint.Open("hf://owner/name")
+	require.ErrorContains(t, err, "hf://owner/name: no *.safetensors files here")
+}
+
 func TestPlacesWithoutACheckpoint(t *testing.T) {
 	storetest.S3(t, map[string][]byte{"b/readme.txt": []byte("x")})
 	_, err := checkpoint.Open("s3://models/b")
