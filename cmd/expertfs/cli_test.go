@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"expertfs"
 	"expertfs/fsys/mountpoint"
 
 	"github.com/stretchr/testify/require"
@@ -255,7 +256,7 @@ func TestMountErrors(t *testing.T) {
 		{exitPointMissing, "does not exist", []string{"embed:tiny", filepath.Join(empty, "missing")}},
 		{exitPointNotDir, "not a directory", []string{"embed:tiny", filepath.Join(full, "file")}},
 		{exitPointNotEmpty, `"file"`, []string{"embed:tiny", full}},
-		{exitPointNotEmpty, "the checkpoint comes first: expertfs mount " + full + " " + empty, []string{empty, full}},
+		{exitPointNotEmpty, "the checkpoint comes first: expertfs mount " + expertfs.ShellQuote(full) + " " + expertfs.ShellQuote(empty), []string{empty, full}},
 		{exitSmallBudget, "4 experts x", []string{"--ram", "64KiB", "embed:tiny", point}},
 	} {
 		for _, extra := range [][]string{{"mount"}, {"mount", "-f"}} {
