@@ -3,6 +3,7 @@ package kernel
 import (
 	"fmt"
 	"math"
+	"unsafe"
 )
 
 // Act is the precision of activations.
@@ -102,6 +103,14 @@ type oneBlocks struct {
 	half      [4 * vecStep]float32 // half of each block's scale, vecStep times
 	corr      [4 * vecStep]int32   // of each block's integers at 4i to 4i+3 of both halves: -12 times their sum
 }
+
+// Assembly alone writes and reads them, and finds its parts there.
+var (
+	_ [0]byte   = [unsafe.Offsetof(oneBlocks{}.even)]byte{}
+	_ [64]byte  = [unsafe.Offsetof(oneBlocks{}.odd)]byte{}
+	_ [128]byte = [unsafe.Offsetof(oneBlocks{}.half)]byte{}
+	_ [192]byte = [unsafe.Offsetof(oneBlocks{}.corr)]byte{}
+)
 
 // vecStep is the step of a Vec: a copy for each of the partial sums of a block.
 const vecStep = 4

@@ -63,7 +63,7 @@ func (s *Server) addPage(mux *http.ServeMux) {
 // cache so far, of all its readers.
 func (s *Server) serveExperts(w http.ResponseWriter, _ *http.Request) {
 	var uses expertfs.Uses
-	var err error = expertfs.ErrNotMounted
+	err := expertfs.ErrNotMounted
 	if s.Uses != nil {
 		uses, err = s.Uses()
 	}
