@@ -12,7 +12,8 @@ type Piece struct {
 	Logits  bool  // the session's Logits are wanted afterwards
 
 	// Each is called in order with every token's position and logits, which it
-	// must not keep, and may not use the session. May be nil.
+	// must not keep, and may not use the session. A batch that fails may have called
+	// it for some of them. May be nil.
 	Each func(position int, logits []float32)
 }
 

@@ -104,7 +104,7 @@ func (s *Scheduler) Append(ctx context.Context, session *infer.Session, ids []in
 		s.Leave(session)
 		return err
 	}
-	r := &request{session: session, ids: ids, each: each, done: make(chan error, 1)}
+	r := &request{session: session, ids: ids, each: once(each), done: make(chan error, 1)}
 	s.enter(r)
 	select {
 	case err := <-r.done:
@@ -115,6 +115,21 @@ func (s *Scheduler) Append(ctx context.Context, session *infer.Session, ids []in
 			return ctx.Err()
 		}
 		return nil
+	}
+}
+
+// once returns each without the positions that are computed again, since others have
+// given up or failed in the midst of the logits: it has seen the same ones before.
+func once(each func(int, []float32)) func(int, []float32) {
+	if each == nil {
+		return nil
+	}
+	next := 0
+	return func(position int, logits []float32) {
+		if position >= next {
+			next = position + 1
+			each(position, logits)
+		}
 	}
 }
 
