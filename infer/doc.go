@@ -5,7 +5,7 @@
 // tokens so far. Append runs the model over more tokens; Logits gives the
 // prediction after the last; Generate goes on by itself. Engine.Run adds tokens to
 // several sessions in one batch, so that weights are read once for all of them, and
-// a Batch can be left between two layers while another one is computed.
+// a Batch can be left between two stages while another one is computed.
 //
 // # A token's way
 //

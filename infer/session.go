@@ -100,7 +100,7 @@ func (s *Session) Truncate(n int) bool {
 // Append runs the model over ids, the text's next tokens. With each, it is
 // called in order with every token's position and logits, which it must not
 // keep, and it may not use the session; without it only the last token's logits
-// are computed. When ctx ends Append returns its error, between two layers.
+// are computed. When ctx ends Append returns its error, between two stages.
 // After an error the session holds the tokens before the batch that failed.
 func (s *Session) Append(ctx context.Context, ids []int, each func(position int, logits []float32)) error {
 	e := s.e
