@@ -26,7 +26,7 @@ type chatSignals struct {
 func watchChatSignals(screen *quietTerminal, out io.Writer) (s *chatSignals, end func()) {
 	s = &chatSignals{}
 	came := make(chan os.Signal, 4)
-	signal.Notify(came, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	signal.Notify(came, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	go func() {
 		for sig := range came {
 			if sig == os.Interrupt && s.interrupt() {

@@ -265,20 +265,20 @@ func TestChatCtrlC(t *testing.T) {
 
 // A signal that ends the chat leaves the terminal as it was.
 func TestChatIsTerminated(t *testing.T) {
-	k := startTalk(t, nil, "--model", tinyTree(t))
-	k.expect(promptShown)
-	mode := func() *unix.Termios {
-		m, err := unix.IoctlGetTermios(int(k.user.Fd()), unix.TCGETS)
-		require.NoError(t, err)
-		return m
+	for sig, ended := range map[syscall.Signal]string{unix.SIGTERM: "signal: terminated", unix.SIGQUIT: "exit status 2"} { // with the goroutines, as Go does
+		k := startTalk(t, nil, "--model", tinyTree(t))
+		k.expect(promptShown)
+		mode := func() *unix.Termios {
+			m, err := unix.IoctlGetTermios(int(k.user.Fd()), unix.TCGETS)
+			require.NoError(t, err)
+			return m
+		}
+		require.Zero(t, mode().Lflag&unix.ECHO)
+		require.NoError(t, k.cmd.Process.Signal(sig))
+		require.EqualError(t, <-k.ended, ended)
+		require.NotZero(t, mode().Lflag&unix.ECHO)
+		k.expect(`\[\?2004l`)
 	}
-	require.Zero(t, mode().Lflag&unix.ECHO)
-	require.NoError(t, k.cmd.Process.Signal(unix.SIGTERM))
-	var exit *exec.ExitError
-	require.ErrorAs(t, <-k.ended, &exit)
-	require.Equal(t, unix.SIGTERM, exit.Sys().(syscall.WaitStatus).Signal())
-	require.NotZero(t, mode().Lflag&unix.ECHO)
-	k.expect(`\[\?2004l`)
 }
 
 // What was typed in one chat is there in the next, and is the user's alone.
