@@ -19,7 +19,7 @@ type llamaRequest struct {
 func (s *Server) serveLlamaCompletion(w http.ResponseWriter, r *http.Request) {
 	var q llamaRequest
 	err := s.decode(w, r, &q)
-	if err == nil && or(q.Probs, 0) < 0 || or(q.Probs, 0) > mostLogprobs {
+	if err == nil && (or(q.Probs, 0) < 0 || or(q.Probs, 0) > mostLogprobs) {
 		err = badRequest("n_probs", "n_probs %d: must be from 0 to %d", *q.Probs, mostLogprobs)
 	}
 	if err == nil {

@@ -50,6 +50,8 @@ func TestLlamaCompletion(t *testing.T) {
 	status, answer := post(t, server, "/completion", `{"prompt": "x", "n_probs": 1000}`)
 	require.Equal(t, http.StatusBadRequest, status)
 	require.Contains(t, answer, "n_probs")
+	_, answer = post(t, server, "/completion", `{"n_probs": 1000, "prompt": "x"`)
+	require.Contains(t, answer, "not valid JSON")
 }
 
 func TestLlamaCompletionStreamed(t *testing.T) {
