@@ -17,7 +17,8 @@ type chunk struct {
 	ctx    context.Context
 	cancel func()
 
-	longest time.Duration // that a stage took
+	stages  int           // that were timed
+	longest time.Duration // that one of the layers took
 }
 
 // share is what a prompt has in a chunk.
@@ -54,7 +55,9 @@ func (s *Scheduler) advance() {
 			now := s.now()
 			stage := now.Sub(mark)
 			mark = now
-			c.longest = max(c.longest, stage)
+			if c.stages++; s.o.Stages == 0 || c.stages <= s.o.Stages { // logits of few tokens take as long as of many
+				c.longest = max(c.longest, stage)
+			}
 			return s.due.Load() == 0 || now.Sub(began)+stage <= quantum
 		})
 	}
@@ -83,7 +86,7 @@ func (s *Scheduler) newChunk() *chunk {
 }
 
 // chunkTokens is how many tokens take about the time of a step in one stage, by what
-// those of the last chunk took in the longest: as long as a text that runs waits
+// those of the last chunk took in the longest of its layers: as long as a text that runs waits
 // beside its own step. A model of few layers has short steps, a machine with few
 // processors long stages of many tokens, and attention grows with the text.
 func (s *Scheduler) chunkTokens() int {

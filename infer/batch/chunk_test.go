@@ -98,6 +98,35 @@ func TestUsualStep(t *testing.T) {
 	require.Len(t, s.recent, recentSteps)
 }
 
+// The logits of a prompt whose probabilities are asked for take as long in a small
+// chunk as in a large one, and chunks are not made small for them.
+func TestLogitsDoNotMakeChunksSmall(t *testing.T) {
+	const layered = 4
+	e := newScript(t, layered+3)
+	s := prepare(e.begin, Options{Chunk: 256, Stages: layered})
+	var clock atomic.Int64
+	s.now = func() time.Time { return time.Unix(0, clock.Load()) }
+	e.layer = func(_ context.Context, p *scriptPart) error {
+		took := time.Duration(p.rows()) * 100 * time.Microsecond
+		if p.next >= layered {
+			took = time.Second
+		}
+		clock.Add(int64(took))
+		return nil
+	}
+	s.took(20 * time.Millisecond)
+	s.away[new(infer.Session)] = struct{}{} // somebody takes tokens
+	s.prompts = []*request{{session: new(infer.Session), ids: make([]int, 500), done: make(chan error, 1)}}
+	var rows []int
+	for len(s.prompts) > 0 {
+		s.advance()
+	}
+	for _, p := range e.batches() {
+		rows = append(rows, p.rows())
+	}
+	require.Equal(t, []int{leastChunk, 192, 192, 100}, rows)
+}
+
 // Alone, a prompt is computed in the largest batches, without a stop.
 func TestPromptAlone(t *testing.T) {
 	e := newScript(t, 4)

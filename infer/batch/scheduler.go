@@ -21,8 +21,9 @@ type Begin func(pieces []infer.Piece) (Part, error)
 
 // Options bound how many tokens of prompts are computed together.
 type Options struct {
-	Chunk int // at most, while other texts wait for tokens; 0: DefaultChunk
-	Whole int // while nobody does; 0: infer.DefaultBatch
+	Chunk  int // at most, while other texts wait for tokens; 0: DefaultChunk
+	Whole  int // while nobody does; 0: infer.DefaultBatch
+	Stages int // of a batch before those of its logits; 0: all are
 }
 
 // DefaultChunk is the most tokens of a chunk while texts run. Larger ones are hardly
@@ -189,8 +190,8 @@ func (s *Scheduler) enter(r *request) {
 	}
 }
 
-// cancel gives a request up. What is computed of it now ends between two stages, if
-// nobody else wants it.
+// cancel gives a request up. A chunk that it is in ends between two stages, and what
+// others had in it is computed again; a batch of steps ends if nobody else wants it.
 func (s *Scheduler) cancel(r *request) {
 	s.mu.Lock()
 	defer s.changed()

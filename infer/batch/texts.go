@@ -39,10 +39,10 @@ func (t *Texts) newHeld(bytes int64) *held {
 func NewTexts(engine *infer.Engine, store *prefix.Store, bytes int64, keep int) *Texts {
 	t := &Texts{engine: engine, store: store, keep: keep}
 	t.room = room{most: bytes, reclaim: t.reclaim}
-	batch := engine.Shape().Batch
+	shape := engine.Shape()
 	t.steps = New(
 		func(pieces []infer.Piece) (Part, error) { return engine.NewBatch(pieces...) },
-		Options{Chunk: min(DefaultChunk, batch), Whole: batch},
+		Options{Chunk: min(DefaultChunk, shape.Batch), Whole: shape.Batch, Stages: 2 * len(shape.Sliding)},
 	)
 	return t
 }
