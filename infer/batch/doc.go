@@ -16,12 +16,12 @@
 // goes through the stages of the model, of which each layer has two, in turn with
 // steps: as many stages as take the time of a usual step, one at least, then the steps
 // that are due, and so on. A chunk has as many tokens as take about a step in one
-// stage, by the longest in a layer of the last chunk, and at most Options.Chunk: a text waits two
-// steps or little more. So a prompt keeps about half of the machine, whatever it is
-// made of, at the speed that large batches have. The texts that run keep the other
-// half: between two tokens of one is its own step, and the stages of a chunk. Prompts
-// that wait together share the chunks evenly, so that a short one does not wait for
-// the end of a long one.
+// stage, by the longest in a layer of the last chunk, and at most Options.Chunk: a
+// text waits two steps or little more. So a prompt keeps about half of the machine,
+// whatever it is made of, at the speed that large batches have. The texts that run
+// keep the other half: between two tokens of one is its own step, and the stages of a
+// chunk. Prompts that wait together share the chunks evenly, so that a short one does
+// not wait for the end of a long one.
 //
 // Tokens of prompts do not ride in the batches of steps: a few of them use as many
 // experts as a whole chunk does, and those would be read for each batch again.
