@@ -8,9 +8,13 @@ import (
 // patient limits how long a client of h may take to read: each Write, or what
 // is left of an answer when its handler returns, must be taken within patience.
 // Without a limit a client that stops reading would hold its connection, and
-// with a stream the model, for good.
+// with a stream the model, for good. So would one that sends no body where h does
+// not read it, as it refuses the request: the server reads it then.
 func patient(h http.Handler, patience time.Duration) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Body != http.NoBody {
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(patience))
+		}
 		h.ServeHTTP(patientWriter{w, patience}, r)
 	})
 }

@@ -56,21 +56,25 @@ func TestStalledClients(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
 
+	const completions = "/v1/completions HTTP/1.1"
 	for name, c := range map[string]struct {
+		head    string // behind the method, and before the header Host
 		body    string
 		missing int // bytes of the body that are not sent
 		runs    bool
 	}{
-		"whole answer": {`{"prompt": "x", "max_tokens": 900}`, 0, true},
-		"stream":       {`{"prompt": "x", "max_tokens": 900, "stream": true}`, 0, true},
-		"error":        {`{"prompt": ""}`, 0, false},
-		"half a body":  {`{"prompt": `, 5, false},
+		"whole answer": {completions, `{"prompt": "x", "max_tokens": 900}`, 0, true},
+		"stream":       {completions, `{"prompt": "x", "max_tokens": 900, "stream": true}`, 0, true},
+		"error":        {completions, `{"prompt": ""}`, 0, false},
+		"half a body":  {completions, `{"prompt": `, 5, false},
+		"no endpoint":  {"/nothing HTTP/1.1", `{"prompt": `, 5, false},
+		"compressed":   {completions + "\r\nContent-Encoding: gzip", "", 5, false},
 	} {
 		before := m.LastPrompt()
 		client, accepted := net.Pipe()
 		listener.conns <- accepted
 		// One write, so that a slow test is not taken for a slow client.
-		_, err := fmt.Fprintf(client, "POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(c.body)+c.missing, c.body)
+		_, err := fmt.Fprintf(client, "POST %s\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", c.head, len(c.body)+c.missing, c.body)
 		require.NoError(t, err)
 		select {
 		case <-closed:

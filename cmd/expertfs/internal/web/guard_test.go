@@ -8,11 +8,13 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"expertfs"
 
@@ -62,6 +64,32 @@ func TestWhoMayAsk(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, status)
 	status, _ = ask(t, s, "DELETE", "/metrics", "")
 	require.Equal(t, http.StatusMethodNotAllowed, status)
+}
+
+// deadlines keeps until when a request is read.
+type deadlines struct {
+	*httptest.ResponseRecorder
+	read time.Time
+}
+
+func (d *deadlines) SetReadDeadline(at time.Time) error {
+	d.read = at
+	return nil
+}
+
+// TestBodiesHaveADeadline: the server reads what a client has told of, also where the
+// request is refused, and not for good.
+func TestBodiesHaveADeadline(t *testing.T) {
+	s := listen(t, newMount(2, 4), Options{Key: "secret"})
+	for _, path := range []string{"/nothing", "/set", "/metrics"} {
+		w := &deadlines{ResponseRecorder: httptest.NewRecorder()}
+		s.http.Handler.ServeHTTP(w, httptest.NewRequest("POST", path, strings.NewReader("{")))
+		require.GreaterOrEqual(t, w.Code, 400, path)
+		require.False(t, w.read.IsZero(), path)
+	}
+	w := &deadlines{ResponseRecorder: httptest.NewRecorder()}
+	s.http.Handler.ServeHTTP(w, httptest.NewRequest("GET", "/health", nil))
+	require.True(t, w.read.IsZero(), "it would end a stream")
 }
 
 func TestWhoMayChange(t *testing.T) {

@@ -106,7 +106,18 @@ func (s *Server) handler() http.Handler {
 	mux.Handle("GET /events", s.guard.keyed(s.events))
 	mux.Handle("GET /metrics", s.guard.keyed(metrics.Handler(s.stats, s.o.Process).ServeHTTP))
 	mux.Handle("POST /set", s.guard.keyed(s.set))
-	return s.guard.handler(mux)
+	return hurried(s.guard.handler(mux))
+}
+
+// hurried is h, with an end to how long a client takes to send a body. The server reads
+// it where h does not, as it refuses the request.
+func hurried(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Body != http.NoBody {
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(patience))
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 // healthPatience is how long a mount may take to answer a probe.
@@ -233,9 +244,6 @@ type change struct {
 func (s *Server) set(w http.ResponseWriter, r *http.Request) {
 	if err := errors.Join(s.writable(), s.guard.mayChange(r)); err != nil {
 		fail(w, http.StatusForbidden, err)
-		return
-	}
-	if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(patience)); err != nil {
 		return
 	}
 	var c change
