@@ -52,7 +52,7 @@ func (p *plainLines) readLine(prompt string) (string, error) {
 	if err == io.EOF && line != "" {
 		err = nil
 	}
-	return strings.TrimSuffix(line, "\n"), err
+	return printable(strings.TrimSuffix(line, "\n")), err
 }
 
 // altEnter is the key as bindings name it.

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bufio"
+	"io"
 	"strings"
 	"testing"
 
@@ -39,5 +41,12 @@ func TestRunOnTerminals(t *testing.T) {
 	c.history = []harmony.Message{{Header: harmony.Header{Role: harmony.Assistant, Channel: harmony.Analysis}, Content: "\x1b[2JHm."}}
 	require.NoError(t, c.command("/reasoning on"))
 	require.Equal(t, "\ufffd[2JHm.\n", out.String())
+	c.system = "Be \x1b[2Jbrief." // of a saved chat
+	require.NoError(t, c.command("/show"))
+	require.Contains(t, out.String(), "Be \ufffd[2Jbrief.")
+	lines := &plainLines{in: bufio.NewReader(strings.NewReader("\x1b[31mred\x04\n")), prompts: io.Discard}
+	line, err := lines.readLine("")
+	require.NoError(t, err)
+	require.Equal(t, "red", line)
 	require.Contains(t, show(t, &answer{look: plain}, "<|channel|>commentary to=functions.\x1b[2J<|message|>{}<|call|>"), "(call of \ufffd[2J)")
 }

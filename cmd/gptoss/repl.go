@@ -164,7 +164,7 @@ func (c *chat) showSettings() error {
 	_, err := fmt.Fprintf(c.out, "model        %s\ntemperature  %g\ntop_k        %d\ntop_p        %g\nmin_p        %g\nseed         %d\nmax_tokens   %d\n"+
 		"effort       %s\nthinking     %s\nsystem       %s\nmessages     %d\n",
 		c.model.name, p.Temp, p.TopK, p.TopP, p.MinP, p.Seed, c.max,
-		c.effort, onOff(c.showThinking), cmp.Or(c.system, "none"), len(c.history))
+		c.effort, onOff(c.showThinking), c.look.clean(cmp.Or(c.system, "none")), len(c.history))
 	return err
 }
 
