@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 
 	"expertfs/tiers/nvme"
+	"expertfs/tiers/ram"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -169,4 +171,28 @@ func TestWhenMemoryIsShortLoadsMakeDoWithTheSlotsThereAre(t *testing.T) {
 		open(t, c, key(1, int(c.Stats().Loads)%32)).Release()
 		return c.Stats().Resident > 2
 	})
+}
+
+func TestWhenMemoryIsShortForADenseFileNobodyElseGetsItsSlot(t *testing.T) {
+	ck := tiny(t)
+	c := newCache(t, ck, 4, Options{})
+	require.NoError(t, c.loader.fill.dense.Close())
+	short, err := ram.Open(ram.Options{Limit: int64(os.Getpagesize())})
+	require.NoError(t, err)
+
+	if m, why := short.Mechanism(); m == ram.Memfd || strings.Contains(why, "no limit") {
+		t.Skip("needs a limit that the kernel enforces: ", why)
+	}
+	c.loader.fill.dense = short
+
+	for range 2 {
+		_, err := c.OpenDense(context.Background(), DenseLayer(0))
+		require.ErrorIs(t, err, unix.ENOSPC)
+	}
+	for expert := range 6 {
+		h := open(t, c, key(0, expert))
+		require.Equal(t, bytesOf(t, ck, ck.Expert(key(0, expert))), h.Bytes())
+		h.Release()
+	}
+	require.Equal(t, 4, c.Stats().Resident)
 }

@@ -250,6 +250,7 @@ func (d *loader) requeue(l *load, err error) {
 		err = d.failed(l.e, err)
 		d.guard.Lock()
 		defer d.guard.Unlock()
+		l.slot = nil // closed: there is nothing for others
 		d.finish(l, err)
 		return
 	}
