@@ -123,7 +123,7 @@ func (f *file) read(ctx context.Context, p []byte, off int64, fill bool, local f
 	if want.len() <= 0 {
 		return 0, nil
 	}
-	for {
+	for again := false; ; {
 		f.gate.RLock()
 		if f.has(want) {
 			n, err := local()
@@ -138,7 +138,8 @@ func (f *file) read(ctx context.Context, p []byte, off int64, fill bool, local f
 			return len(p), f.refetch(ctx, p, off, err)
 		}
 		f.gate.RUnlock()
-		if again, err := f.fetch(ctx, want, p, fill); err != nil {
+		var err error
+		if again, err = f.fetch(ctx, want, p, fill, again); err != nil {
 			return 0, err
 		} else if !again {
 			return int(want.len()), nil
@@ -147,8 +148,9 @@ func (f *file) read(ctx context.Context, p []byte, off int64, fill bool, local f
 }
 
 // fetch gets a range of which some is not on the drive. again says that somebody
-// else was about to, so that it may be there now.
-func (f *file) fetch(ctx context.Context, want extent, p []byte, fill bool) (again bool, err error) {
+// else was about to, so that it may be there now. Who has waited so before asks for
+// no more than it wants: what others fetched for it was not kept.
+func (f *file) fetch(ctx context.Context, want extent, p []byte, fill, waited bool) (again bool, err error) {
 	around := want.outside(f.info.Size)
 	var ahead *int64 // room that Fill has taken before the flight begins, for whose end readers wait
 	if fill {
@@ -160,7 +162,7 @@ func (f *file) fetch(ctx context.Context, want extent, p []byte, fill bool) (aga
 		}
 		defer func() { fills.Release(*ahead) }() // what is left of it
 	}
-	mine, other := f.departFor(want, fill)
+	mine, other := f.departFor(want, fill, !fill && !waited)
 	if other != nil {
 		select {
 		case <-other.done:

@@ -53,14 +53,14 @@ func (f *file) togetherWith(e extent) extent {
 // departFor makes a flight of what is fetched and kept for a range, or returns one that is
 // in its way. That is the blocks around the range, or
 //
-//   - for a part of Together all of that, if nothing of it is here;
+//   - for a part of Together all of that, if that is asked for and nothing of it is here;
 //   - where others are about to fetch a block that they share with the range, which they
 //     then keep, the others, if nothing of them is here. So who reads one expert does not
 //     wait for who reads the next one.
 //
 // Fill has its own order, and waits.
-func (f *file) departFor(want extent, fill bool) (mine, other *flight) {
-	if all := f.togetherWith(want); all.len() > 0 && !fill {
+func (f *file) departFor(want extent, fill, together bool) (mine, other *flight) {
+	if all := f.togetherWith(want); all.len() > 0 && together {
 		for _, e := range []extent{all.outside(f.info.Size), all.inside()} {
 			if mine = f.departAlone(e, want); mine != nil {
 				return mine, nil

@@ -2,9 +2,11 @@ package diskcache
 
 import (
 	"bytes"
+	"context"
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -65,6 +67,74 @@ func TestTogetherWhereItCannotBeKept(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, files["b/"+model][1<<20+5:][:1000], got)
 	require.Less(t, c.upstream.Figures().Bytes, int64(20_000))
+	require.NoError(t, c.Close())
+}
+
+// waiter is a context that tells when somebody waits for it or for something else.
+type waiter struct {
+	context.Context
+	waits chan struct{}
+}
+
+func (w waiter) Done() <-chan struct{} {
+	select {
+	case w.waits <- struct{}{}:
+	default:
+	}
+	return w.Context.Done()
+}
+
+// Those who wait for pieces that are then not kept, as the drive is behind, do not wait
+// for each other too.
+func TestTogetherWhileTheDriveIsBehind(t *testing.T) {
+	const from, piece, others = 1 << 20, 8192, 3
+	files := content()
+	store, big := storetest.S3(t, files), files["b/"+model]
+	c, _ := open(t, t.TempDir(), 0)
+	s := openBulk(t, c, model)
+	c.Together([]source.Source{s}, []view.Extent{{Off: from, Len: (1 + others) * piece}})
+	require.True(t, c.behind.reads.TryAcquire(readRoom))
+
+	var first atomic.Bool
+	asked, begun := make(chan struct{}, 1+others), make(chan struct{})
+	held, all := make(chan struct{}), make(chan struct{})
+	store.SetFault(func(w http.ResponseWriter, r *http.Request, serve http.Handler) {
+		if first.CompareAndSwap(false, true) {
+			close(begun)
+			<-held
+		} else {
+			asked <- struct{}{}
+			<-all
+		}
+		serve.ServeHTTP(w, r)
+	})
+	var reads sync.WaitGroup
+	read := func(ctx context.Context, i int64) {
+		reads.Go(func() {
+			got, at := make([]byte, piece), from+i*piece
+			if _, err := s.ReadAt(ctx, got, at); err != nil || !bytes.Equal(big[at:][:piece], got) {
+				t.Errorf("piece %d: %v", i, err)
+			}
+		})
+	}
+	read(t.Context(), 0)
+	<-begun
+	for i := range int64(others) {
+		w := waiter{t.Context(), make(chan struct{}, 1)}
+		read(w, 1+i)
+		<-w.waits
+	}
+	close(held)
+	for range others {
+		select {
+		case <-asked:
+		case <-time.After(20 * time.Second):
+			t.Error("they wait for each other")
+		}
+	}
+	close(all)
+	reads.Wait()
+	c.behind.reads.Release(readRoom)
 	require.NoError(t, c.Close())
 }
 
