@@ -5,7 +5,6 @@ import (
 	"embed"
 	"encoding/json"
 	"errors"
-	"io"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -102,7 +101,7 @@ func (s *Server) handler() http.Handler {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /", noCache(http.FileServerFS(sub)))
-	mux.HandleFunc("GET /health", s.health)
+	mux.Handle("GET /health", &health{source: s.source, silent: s.guard.key != ""})
 	mux.Handle("GET /events", s.guard.keyed(s.events))
 	mux.Handle("GET /metrics", s.guard.keyed(metrics.Handler(s.stats, s.o.Process).ServeHTTP))
 	mux.Handle("POST /set", s.guard.keyed(s.set))
@@ -118,36 +117,6 @@ func hurried(h http.Handler) http.Handler {
 		}
 		h.ServeHTTP(w, r)
 	})
-}
-
-// healthPatience is how long a mount may take to answer a probe.
-const healthPatience = 2 * time.Second
-
-// health answers GET /health, without a key: 200 while the mount answers, else 503 and
-// why. It asks the mount each time, so that one that is mounted again is well at once.
-func (s *Server) health(w http.ResponseWriter, r *http.Request) {
-	answer := make(chan error, 1)
-	go func() {
-		_, err := s.source.Live()
-		answer <- err
-	}()
-	err := errors.New("the mount does not answer")
-	select {
-	case err = <-answer:
-	case <-r.Context().Done():
-	case <-time.After(healthPatience):
-	}
-	switch {
-	case err != nil && s.guard.key != "":
-		err = errors.New("the mount cannot be read") // the reason has its path
-		fallthrough
-	case err != nil:
-		fail(w, http.StatusServiceUnavailable, err)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	_, _ = io.WriteString(w, `{"status":"ok"}`+"\n") // who has gone reads nothing
 }
 
 // noCache has a browser ask each time: the files are small, and those of another
