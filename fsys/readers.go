@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"expertfs/checkpoint/source"
 	"expertfs/tiers"
 )
 
@@ -157,7 +158,8 @@ func (rs *readers) close() {
 	}
 }
 
-// processOf returns the process of a thread, and the name of its program.
+// processOf returns the process of a thread, and the name of its program. The process
+// chooses that name, and others print it on their terminals.
 func processOf(thread uint32) (pid int, name string, ok bool) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", thread))
 	if err != nil {
@@ -167,7 +169,7 @@ func processOf(thread uint32) (pid int, name string, ok bool) {
 		key, value, _ := strings.Cut(strings.TrimSpace(line), ":\t")
 		switch key {
 		case "Name":
-			name = value
+			name = source.Printable(strings.ToValidUTF8(value, "?"))
 		case "Tgid":
 			pid, err = strconv.Atoi(value)
 			return pid, name, err == nil && pid > 0
