@@ -124,7 +124,7 @@ func advice(s *expertfs.Stats) (lines []string) {
 		lines = append(lines, "all of the checkpoint on the drive: expertfs warm "+expertfs.ShellQuote(s.Mountpoint))
 	}
 	all := c.SlotBytes * int64(s.Layers*s.Experts)
-	if c.Budget < all && c.Uses.Total() > 0 && c.HitRate() < goodHitRate {
+	if c.Budget < all && c.Evictions > 0 && c.HitRate() < goodHitRate { // RAM that nothing had to leave is enough
 		line := fmt.Sprintf("more RAM, as %.0f%% of the uses wait for the drive: ", 100-100*c.HitRate())
 		if s.AutoBudget {
 			line += "free some, and the budget follows; or "

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -21,7 +22,7 @@ func busyMount() *expertfs.Stats {
 	}
 	c := &s.Cache
 	c.Policy, c.SlotBytes, c.Budget, c.Used, c.Resident = "lru", 1<<20, 4<<20, 2<<20, 2
-	c.Uses = expertfs.Uses{Hits: 1500, Misses: 500}
+	c.Uses, c.Evictions = expertfs.Uses{Hits: 1500, Misses: 500}, 498
 	c.Shadows = []expertfs.ShadowStats{{Policy: "random", HitRate: .5}, {Policy: "forecast", HitRate: .9}}
 	return s
 }
@@ -65,6 +66,7 @@ func TestAdvice(t *testing.T) {
 	require.NotContains(t, told(func(s *expertfs.Stats) { s.Cache.Budget = 16 << 20 }), "more RAM")
 	require.Contains(t, told(func(s *expertfs.Stats) { s.Cache.Budget = 9 << 20 }), "echo 16MiB >", "no more than all experts")
 	require.NotContains(t, told(func(s *expertfs.Stats) { s.Cache.Uses.Hits = 1 << 20 }), "more RAM")
+	require.NotContains(t, told(func(s *expertfs.Stats) { s.Cache.Evictions = 0 }), "more RAM", "it has only begun to fill")
 	require.NotContains(t, told(func(s *expertfs.Stats) { s.Cache.Uses = expertfs.Uses{} }), "policy forecast")
 	require.Contains(t, told(func(s *expertfs.Stats) { s.AutoBudget = true }), "free some, and the budget follows")
 	require.NotContains(t, told(func(s *expertfs.Stats) { s.AutoBudget = true }), "--ram")
@@ -89,16 +91,20 @@ func TestComplaints(t *testing.T) {
 
 // TestStatusOfOneMount is the summary of a real one, and what it proposes works.
 func TestStatusOfOneMount(t *testing.T) {
-	point := mountTiny(t, "--no-passthrough")
+	point := mountTiny(t, "--no-passthrough", "--ram", "640KiB", "--policy", "lru")
 	access(t, point, "00/01", "00/02")
+	require.NotContains(t, run(t, "status", point).out, "more RAM")
+	for expert := 3; expert < 23; expert++ {
+		access(t, point, fmt.Sprintf("00/%02d", expert))
+	}
 	r := run(t, "status", point)
 	require.Zero(t, r.code, r.errors)
 	require.Contains(t, r.out, "mount    "+point+", up ")
 	require.Contains(t, r.out, "reads    copies by the daemon (direct: asked for)")
-	require.Contains(t, r.out, "0.0% of 2 uses")
-	require.Regexp(t, "echo 5MiB > '?"+regexp.QuoteMeta(filepath.Join(point, ".expertfs/ram")), r.out, "all experts take less than twice the budget")
+	require.Contains(t, r.out, "0.0% of 22 uses")
+	require.Regexp(t, "echo 2MiB > '?"+regexp.QuoteMeta(filepath.Join(point, ".expertfs/ram")), r.out, "twice the budget, in whole MiB")
 	require.NotContains(t, r.out, "expertfs_misses_total")
-	require.Contains(t, run(t, "status", "--all", point).out, "expertfs_misses_total 2\n")
+	require.Contains(t, run(t, "status", "--all", point).out, "expertfs_misses_total 22\n")
 	require.Equal(t, exitUsage, run(t, "status", "--all").code)
 	require.Zero(t, run(t, "umount", point).code)
 }
