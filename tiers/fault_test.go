@@ -196,3 +196,42 @@ func TestWhenMemoryIsShortForADenseFileNobodyElseGetsItsSlot(t *testing.T) {
 	}
 	require.Equal(t, 4, c.Stats().Resident)
 }
+
+func TestAVictimGivesItsDescriptorWhereThereIsNoOther(t *testing.T) {
+	ck := tiny(t)
+	c := newCache(t, ck, 4, Options{})
+	for expert := range 4 {
+		open(t, c, key(0, expert)).Release()
+	}
+	var before unix.Rlimit
+	require.NoError(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &before))
+	few := before
+	few.Cur = min(512, before.Cur)
+	require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &few))
+	var taken []int
+	giveBack := func() {
+		for _, fd := range taken {
+			unix.Close(fd)
+		}
+		taken = nil
+		require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &before))
+	}
+	defer giveBack()
+	for {
+		fd, err := unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			require.ErrorIs(t, err, unix.EMFILE)
+			break
+		}
+		taken = append(taken, fd)
+	}
+	require.NotEmpty(t, taken, "more is open than the test allows")
+	for expert := 4; expert < 8; expert++ {
+		h := open(t, c, key(0, expert))
+		require.Equal(t, bytesOf(t, ck, ck.Expert(key(0, expert))), h.Bytes())
+		h.Release()
+	}
+	giveBack()
+	require.Equal(t, 4, c.Stats().Resident)
+	require.Empty(t, c.Stats().Errors)
+}
