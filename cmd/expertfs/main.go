@@ -20,7 +20,7 @@ func main() {
 	ram.Helper()
 	err := execute(os.Args)
 	if err != nil && !errors.Is(err, errReported) {
-		fmt.Fprintln(os.Stderr, "expertfs:", err)
+		fmt.Fprintln(os.Stderr, "expertfs:", plain(err.Error()))
 	}
 	if err != nil {
 		os.Exit(exitCode(err))

@@ -29,6 +29,9 @@ them, and --json the same as JSON.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			out := cmd.OutOrStdout()
+			if !asJSON {
+				out = plainWriter{out}
+			}
 			switch {
 			case len(args) == 0 && everything:
 				return withCode(exitUsage, errors.New("--all prints the figures of one mount: expertfs status --all MOUNTPOINT"))
