@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"crypto/rand"
 	"io"
 	"net/http"
@@ -120,15 +121,23 @@ func TestTheTokenIsFound(t *testing.T) {
 }
 
 func TestNames(t *testing.T) {
+	keys := map[string]string{}
 	for name, want := range map[string]string{
 		"//openai/gpt-oss-20b": "hf://openai/gpt-oss-20b", "//o/n@refs/pr/1": "hf://o/n@refs/pr/1", "//o/n@main": "hf://o/n", "//o/n/": "hf://o/n",
 		"//o/n@v1.0": "hf://o/n@v1.0", "//o/n@main-2": "hf://o/n@main-2", "//o/n@feature/x": "hf://o/n@feature/x", "//o/n@feature%2Fx": "hf://o/n@feature/x",
 		"//o/n/UD-Q4_K_XL/": "hf://o/n/UD-Q4_K_XL", "//o/n@main/a/b": "hf://o/n/a/b", "//o/n@refs/pr/1/a": "hf://o/n@refs/pr/1/a",
-		"//o/n@" + storetest.Commit + "/a": "hf://o/n@" + storetest.Commit + "/a", "//o/n@feature%2Fx/a": "hf://o/n@feature/x/a",
+		"//o/n@" + storetest.Commit + "/a": "hf://o/n@" + storetest.Commit + "/a", "//o/n@feature%2Fx/a": "hf://o/n@feature%2Fx/a", "//o/n@feature/x/a": "hf://o/n@feature/x/a",
+		"//o/n@main%2Fx": "hf://o/n@main%2Fx",
 	} {
 		f, err := New(name, false, nil)
 		require.NoError(t, err, name)
 		require.Equal(t, want, f.Store().Name())
+		again, err := New(strings.TrimPrefix(want, "hf:"), false, nil)
+		require.NoError(t, err, want)
+		require.Equal(t, want, again.Store().Name())
+		require.Equal(t, f.Store().Key(), again.Store().Key())
+		require.Equal(t, want, cmp.Or(keys[f.Store().Key()], want), "two places share a cache")
+		keys[f.Store().Key()] = want
 	}
 	for _, name := range []string{"", "//o", "o/n", "//../n", "//o/n@", "//o/n@a b", "//o/n/../x", "//o/n/.git", "//o/n@a/../b", "//o/n@a%2F../b", "//o/n@%zz", "//o/n/a b"} {
 		_, err := New(name, false, nil)

@@ -37,6 +37,15 @@ func (s *store) parse(rest string) bool {
 	return err == nil && !strings.Contains("/"+revision+"/"+dir+"/", "/../")
 }
 
+// full is the name with its revision, which no other revision or folder has.
+func (s *store) full() string {
+	name := strings.TrimSuffix(s.repo+"@"+s.revision+"/"+s.dir, "/")
+	if again := new(store); again.parse("//"+name) && again.dir == s.dir {
+		return name
+	}
+	return strings.TrimSuffix(s.repo+"@"+url.PathEscape(s.revision)+"/"+s.dir, "/")
+}
+
 // asFolder writes a path in a repository as names of files in it begin.
 func asFolder(path string) string {
 	if path = strings.Trim(path, "/"); path != "" {

@@ -90,19 +90,16 @@ func (s *store) redirected(r *http.Request, via []*http.Request) error {
 }
 
 func (s *store) Name() string {
-	name := "hf://" + s.repo
-	if s.revision != "main" {
-		name += "@" + s.revision
+	if s.revision == "main" {
+		return strings.TrimSuffix("hf://"+s.repo+"/"+s.dir, "/")
 	}
-	return strings.TrimSuffix(name+"/"+s.dir, "/")
+	return "hf://" + s.full()
 }
 
 // Setting implements remote.Store.
 func (s *store) Setting() string { return "HF_ENDPOINT, which is huggingface.co unless it is set" }
 
-func (s *store) Key() string {
-	return strings.TrimSuffix(s.endpoint.String()+"/"+s.repo+"@"+s.revision+"/"+s.dir, "/")
-}
+func (s *store) Key() string { return s.endpoint.String() + "/" + s.full() }
 
 // ask makes a request of the hub, or where it has redirected to.
 func (s *store) ask(ctx context.Context, method, address string, header map[string]string) (*http.Response, error) {
