@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -90,12 +92,12 @@ func complaints(s *expertfs.Stats) (lines []string) {
 			lines = append(lines, fmt.Sprintf("copy %s fails and is left for a while: %s", d.Dir, d.LastError))
 		}
 	}
-	var failed int64
-	for _, n := range s.Cache.Errors {
-		failed += n
+	var errs []string
+	for _, kind := range slices.Sorted(maps.Keys(s.Cache.Errors)) {
+		errs = append(errs, fmt.Sprintf("%s %s", kind, humanize.Comma(s.Cache.Errors[kind])))
 	}
-	if failed > 0 {
-		lines = append(lines, fmt.Sprintf("%s reads have failed; the log names files and offsets", humanize.Comma(failed)))
+	if errs != nil {
+		lines = append(lines, "errors of loads: "+strings.Join(errs, ", ")+"; the log has each, with its file or what was short")
 	}
 	if s.Source != nil && s.Source.NotKept != "" {
 		lines = append(lines, "what is fetched is not kept: "+s.Source.NotKept)

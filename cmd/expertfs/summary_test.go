@@ -84,9 +84,9 @@ func TestComplaints(t *testing.T) {
 		Copies:  []expertfs.CopyStats{{Dir: "/second", LastError: "EIO"}, {Dir: "/first", Serves: true}},
 		Source:  &expertfs.SourceStats{NotKept: "the drive is full"}, Unlogged: "there is no syslog here",
 	}
-	s.Cache.Errors = map[string]int64{"EIO": 2, "ENXIO": 1}
+	s.Cache.Errors = map[string]int64{"EIO": 2, "ENOSPC": 1}
 	require.Equal(t, []string{"--trace /t: it has ended", "copy /second fails and is left for a while: EIO",
-		"3 reads have failed; the log names files and offsets", "what is fetched is not kept: the drive is full", "there is no syslog here"}, complaints(s))
+		"errors of loads: EIO 2, ENOSPC 1; the log has each, with its file or what was short", "what is fetched is not kept: the drive is full", "there is no syslog here"}, complaints(s))
 }
 
 // TestStatusOfOneMount is the summary of a real one, and what it proposes works.
