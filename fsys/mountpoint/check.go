@@ -74,6 +74,15 @@ func Check(path string) error {
 		}
 		return fmt.Errorf("%s: %w", path, ErrMounted)
 	}
+	err = checkFolder(path, abs)
+	if m, ok, ferr := find(abs); err != nil && ferr == nil && ok && m.Type == FSType {
+		return fmt.Errorf("%s: %w", path, ErrMounted) // meanwhile: it was the mount that was looked at
+	}
+	return err
+}
+
+// checkFolder is Check of what is no mount of ours.
+func checkFolder(path, abs string) error {
 	info, err := os.Stat(abs)
 	if err != nil {
 		return err
