@@ -118,7 +118,8 @@ WAITING := $(SYSTEM) ./infer ./infer/batch ./infer/server
 BARE := ./cmd/expertfs/... ./fsys/... ./scripts/...
 ALONE := TestHostileSchemas TestHostileGrammars TestRandomOneOf TestRandomSchemas TestRandomSchemasFlexible TestManyEntriesCostLittle
 ONCE := $(ALONE) TestBench TestPlacesThatCannotBeMounted TestAnUpstreamThatChangesOrFails TestOfflineWithAPartOfTheCache \
-	TestTwoDrives TestPreferResident TestDocumentedPython TestPage TestSwitches TestPageAsksForTheKey TestUseFlashes TestChatPage TestChatPageAsksForTheKey
+	TestTwoDrives TestPreferResident TestDocumentedPython TestPage TestSwitches TestPageAsksForTheKey TestUseFlashes TestChatPage TestChatPageAsksForTheKey \
+	TestChatPageErrors TestChatPageForReaders TestChatPageLooks TestChatPageOfManyMessages TestChatPageServerGone TestChatPageStops TestChatPageWhileAnswering
 but = -skip '^($(shell echo $(1) | tr ' ' '|'))$$'
 
 test-race:

@@ -1,10 +1,7 @@
 package server
 
 import (
-	"context"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -113,32 +110,14 @@ func TestChatPageWhileAnswering(t *testing.T) {
 func TestChatPageServerGone(t *testing.T) {
 	p := browser.Open(t)
 	m := &model{says: "<|channel|>final<|message|>One two three four five six<|return|>", before: make(chan struct{}, 100)}
-	s := newServer(t, m)
-	handler := s.Handler()
-	s.Ready(m.Engine)
-	gone := make(chan struct{})
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodPost {
-			select {
-			case <-gone:
-			default:
-				ctx, cancel := context.WithCancel(r.Context())
-				defer cancel()
-				go func() { <-gone; cancel() }()
-				handler.ServeHTTP(w, r.WithContext(ctx))
-				panic(http.ErrAbortHandler) // the connection ends in the middle
-			}
-		}
-		handler.ServeHTTP(w, r)
-	}))
-	t.Cleanup(server.Close)
+	server, _ := start(t, m)
 	p.Visit(server.URL + "/")
 	p.Write("#prompt", "Count\r")
 	for range 6 {
 		m.before <- struct{}{}
 	}
 	p.Await(`document.querySelector(".assistant .body")?.innerText.startsWith("One") === true`)
-	close(gone)
+	server.CloseClientConnections()
 	p.Await(`document.querySelector(".assistant .error")?.textContent.startsWith("the server does not answer any more") === true`)
 	require.Contains(t, p.Text(".assistant .body"), "One")
 	p.Picture("chat-cut-off")

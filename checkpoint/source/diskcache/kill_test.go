@@ -65,13 +65,14 @@ func TestKilledWhileFilling(t *testing.T) {
 	files, dir := content(), t.TempDir()
 	store := storetest.S3(t, files)
 	kept := 0
-	for i := 0; i < kills || kept == 0 && i < 20*kills; i++ { // on a busy machine none may have come far
+	for i := 0; i < kills || kept == 0 && i < 5*kills; i++ {
+		life := 400 * time.Millisecond << (i / kills) // on a busy machine none may have come far
 		before := store.Requests.Load()
 		child := exec.CommandContext(t.Context(), os.Args[0])
 		child.Env = append(os.Environ(), victimDir+"="+dir)
 		require.NoError(t, child.Start())
 		require.Eventually(t, func() bool { return store.Requests.Load() > before+2 }, 20*time.Second, time.Millisecond)
-		time.Sleep(rand.N(400 * time.Millisecond))
+		time.Sleep(rand.N(life))
 		require.NoError(t, child.Process.Kill())
 		require.ErrorContains(t, child.Wait(), "killed", "it has ended by itself in run %d", i)
 
