@@ -8,10 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"expertfs"
 	"expertfs/checkpoint"
@@ -202,61 +199,4 @@ func (m *model) compareWithin(t *testing.T, c serverConfig, rounds int, env ...s
 	}
 	require.NoError(t, m.compare(s, ways, 8, rounds, within))
 	require.Positive(t, s.report().Cache.Evictions)
-}
-
-// expertMemory sums the memory of the files of an expert's length that a process
-// has open. The process stands still meanwhile: what it frees and what it takes while
-// they are counted would both count.
-func expertMemory(pid int, size int64) int64 {
-	defer standStill(pid)()
-	fds, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
-	if err != nil {
-		panic(err) // the pattern is constant
-	}
-	var sum int64
-	seen := map[[2]uint64]bool{} // a descriptor that is handed out is one more of its file
-	for _, fd := range fds {
-		var st unix.Stat_t
-		if name, err := os.Readlink(fd); err != nil || !strings.HasSuffix(name, " (deleted)") {
-			continue // no file without a name; of the mount itself the process, which stands still, would be asked
-		}
-		if unix.Stat(fd, &st) == nil && st.Size == size && !seen[[2]uint64{st.Dev, st.Ino}] {
-			seen[[2]uint64{st.Dev, st.Ino}] = true
-			sum += st.Blocks * 512
-		}
-	}
-	return sum
-}
-
-// still is held while a process stands still, as another's end of that would end it.
-var still sync.Mutex
-
-// standStill stops all threads of a process until the function is called that it
-// returns.
-func standStill(pid int) (goOn func()) {
-	still.Lock()
-	_ = unix.Kill(pid, unix.SIGSTOP) // one that has ended has no memory
-	for !allStopped(pid) {
-		time.Sleep(time.Millisecond)
-	}
-	return func() {
-		_ = unix.Kill(pid, unix.SIGCONT)
-		still.Unlock()
-	}
-}
-
-// allStopped tells whether no thread of a process runs.
-func allStopped(pid int) bool {
-	stats, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
-	for _, path := range stats {
-		stat, err := os.ReadFile(path)
-		if err != nil {
-			continue // the thread has ended
-		}
-		_, rest, _ := strings.Cut(string(stat), ") ")
-		if !strings.ContainsAny(rest[:1], "TtZX") {
-			return false
-		}
-	}
-	return true
 }

@@ -67,6 +67,13 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
+	if text, ok := os.LookupEnv(countEnv); ok {
+		if err := runCount(text); err != nil {
+			fmt.Fprintln(os.Stderr, "count:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	os.Exit(runTests(m))
 }
 
