@@ -238,7 +238,7 @@ func (s *session) add(name, arm, quantity, unit string, run float64, c call) {
 	command := ""
 	if len(c.args) > 0 {
 		command = strings.Join(append(c.env, c.args...), " ")
-		for _, dir := range []string{s.work + "/", filepath.Join(s.root, "bin") + "/", s.llama + "/", s.llamaAVX2 + "/", s.llamaMapped + "/", filepath.Dir(s.routing120) + "/"} {
+		for _, dir := range []string{s.work + "/", filepath.Join(s.root, "bin") + "/", s.root + "/", s.llama + "/", s.llamaAVX2 + "/", s.llamaMapped + "/", filepath.Dir(s.routing120) + "/"} {
 			if len(dir) > 2 { // of what was not given nothing is left but . or /
 				command = strings.ReplaceAll(command, dir, "")
 			}

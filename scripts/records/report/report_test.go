@@ -44,6 +44,24 @@ func TestFilesAreAsTheyAreWritten(t *testing.T) {
 	}
 }
 
+// TestDataNameNoPlaceOfAMachine: commands are as others would give them.
+func TestDataNameNoPlaceOfAMachine(t *testing.T) {
+	records, err := ReadAll(root + "/docs/benchmarks")
+	require.NoError(t, err)
+	require.NotEmpty(t, records)
+	for _, r := range records {
+		commands := []string{r.Command}
+		for _, m := range r.Results {
+			commands = append(commands, m.Command)
+		}
+		for _, command := range commands {
+			for _, word := range strings.FieldsFunc(command, func(c rune) bool { return c == ' ' || c == '=' }) {
+				assert.False(t, filepath.IsAbs(word), "%s: %s", r.Part, command)
+			}
+		}
+	}
+}
+
 // sample is half a model that was measured with two engines.
 func sample() *Record {
 	r := &Record{
