@@ -107,6 +107,18 @@ func (k *talk) expect(pattern string) string {
 	return found
 }
 
+// say types a message key by key, and waits until its answer was cut off.
+func (k *talk) say(keys ...string) {
+	k.t.Helper()
+	for _, key := range keys {
+		k.press(key)
+		k.expect(`\[\?25h`) // it was taken
+	}
+	k.press("\r")
+	k.expect(`cut off`)
+	k.expect(promptShown)
+}
+
 const promptShown = `>>> .*\[\?25h` // and the cursor after it
 
 func (k *talk) press(keys string) {
@@ -147,20 +159,10 @@ func TestChatTyping(t *testing.T) {
 	k := startTalk(t, nil, "--model", tinyTree(t), "-n", "3")
 	k.expect(`gptoss .*context of \d+ tokens(?s:.*)kernels \w+(?s:.*)Ctrl-C stops an answer`)
 	k.expect(promptShown)
-	say := func(keys ...string) {
-		t.Helper()
-		for _, key := range keys {
-			k.press(key)
-			k.expect(`\[\?25h`) // it was taken
-		}
-		k.press("\r")
-		k.expect(`cut off`)
-		k.expect(promptShown)
-	}
-	say("\x1b[200~\tfor {\n\t\tx++\n\n\t}\n/bye\n世界\x1b[201~", " end")
-	say("世界", "e\u0301", "👩‍👩‍👧", "é", "\x02", "\x02", "\x02", "\x02", "\x02", "\x02", "\x02", "\x02", "Z", "界", "y")
-	say("a\tb", "\x1b\r", "c")
-	say("/not a command\x1b[D\x1b[D", "\x1b\r")
+	k.say("\x1b[200~\tfor {\n\t\tx++\n\n\t}\n/bye\n世界\x1b[201~", " end")
+	k.say("世界", "e\u0301", "👩‍👩‍👧", "é", "\x02", "\x02", "\x02", "\x02", "\x02", "\x02", "\x02", "\x02", "Z", "界", "y")
+	k.say("a\tb", "\x1b\r", "c")
+	k.say("/not a command\x1b[D\x1b[D", "\x1b\r")
 
 	k.press("世界")
 	k.expect(`世界.*\[\?25h`)
@@ -208,20 +210,10 @@ func TestChatKeepsKeysForThePrompt(t *testing.T) {
 // move; sequences of terminals in what is pasted are dropped.
 func TestChatSeveralLines(t *testing.T) {
 	k := startTalk(t, nil, "--model", tinyTree(t), "-n", "2")
-	say := func(keys ...string) {
-		t.Helper()
-		for _, key := range keys {
-			k.press(key)
-			k.expect(`\[\?25h`) // it was taken
-		}
-		k.press("\r")
-		k.expect(`cut off`)
-		k.expect(promptShown)
-	}
 	k.expect(promptShown)
-	say(`"""one`, "\r", "two", "\r", `three"""`)
-	say("\x1b[A", "\x1b[A", "\x1b[A", "\x01", "\x1b[C", "\x1b[C", "\x1b[C", "X")
-	say("\x1b[200~\x1b[31mred\x1b[0m\a and\x1b]0;title\x07 plain\x1b[201~")
+	k.say(`"""one`, "\r", "two", "\r", `three"""`)
+	k.say("\x1b[A", "\x1b[A", "\x1b[A", "\x01", "\x1b[C", "\x1b[C", "\x1b[C", "X")
+	k.say("\x1b[200~\x1b[31mred\x1b[0m\a and\x1b]0;title\x07 plain\x1b[201~")
 	k.press("\x04")
 	k.ends()
 	require.Equal(t, []string{"one\ntwo\nthree", "Xone\ntwo\nthree", "red and plain"}, k.asked())
