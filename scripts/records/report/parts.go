@@ -1,6 +1,9 @@
 package report
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+)
 
 // Names of arms, cases and quantities that more than one place knows.
 const (
@@ -30,8 +33,8 @@ type Column struct {
 var Parts = []*Part{
 	{"memory", "threads", []Column{runs("read, GB/s", Memory, FromMemory)}},
 	{"kernels", "kernel", []Column{
-		runs("AVX-512, GB/s", "avx512", FromMemory), shareOfMemory("avx512"),
-		runs("AVX2, GB/s", "avx2", FromMemory), shareOfMemory("avx2"),
+		fromMemory("AVX-512, GB/s", "avx512"), shareOfMemory("avx512"),
+		fromMemory("AVX2, GB/s", "avx2"), shareOfMemory("avx2"),
 		runs("64 vectors, one thread: AVX-512, GMAC/s", "avx512", Compute), runs("AVX2, GMAC/s", "avx2", Compute),
 	}},
 	{"mount", "measure", []Column{
@@ -114,6 +117,14 @@ func targets(by map[string]string) Column {
 			return t
 		}
 		return by[name]
+	}}
+}
+
+// fromMemory draws at what speed a kernel reads weights, and of the plain read, which
+// no kernel makes, the read itself.
+func fromMemory(title, arm string) Column {
+	return Column{title, func(r *Record, name string) string {
+		return cell(cmp.Or(r.Find(name, arm, FromMemory), r.Find(name, Memory, FromMemory)))
 	}}
 }
 
