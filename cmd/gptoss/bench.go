@@ -66,7 +66,7 @@ choice, so that synthetic weights see the locality of a real model.`,
 	flags.StringVarP(&o.format, "output", "o", "md", "md, csv, json or jsonl")
 	flags.StringSliceVar(&o.traces, "routing", nil, "recorded routing (traces, compressed or not) to use in place of the router's choice")
 	flags.BoolVar(&o.perLayer, "per-layer", false, "also print how well each layer's experts were predicted")
-	flags.StringVar(&o.driveSpeed, "drive-speed", driveSpeedAuto, "of the drive that the model is read from, as 2GB/s; auto: measured")
+	flags.StringVar(&o.driveSpeed, "drive-speed", driveSpeedAuto, "speed of the drive that the model is read from, as 2GB/s; auto: measured")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		ctx, stop := interruptible(cmd.Context())
 		defer stop()

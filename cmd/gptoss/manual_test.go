@@ -15,5 +15,6 @@ func TestFlagsAreDocumented(t *testing.T) {
 	text, err := os.ReadFile("../../docs/configuration.md")
 	require.NoError(t, err)
 	tables := manual.Options(newRoot())
+	require.Contains(t, tables, "### gptoss prefix\n", "flags of all commands below one")
 	require.Contains(t, string(text), tables, "make docs writes docs/configuration.md anew")
 }

@@ -10,7 +10,8 @@ import (
 )
 
 // Options describes the flags of all commands of root in Markdown: a heading and a
-// table for each command that has any.
+// table for each command that has any. Flags that hold for commands below stand with
+// the command that has them.
 func Options(root *cobra.Command) string {
 	var b strings.Builder
 	var visit func(c *cobra.Command)
@@ -19,7 +20,7 @@ func Options(root *cobra.Command) string {
 			return
 		}
 		var rows []string
-		c.Flags().VisitAll(func(f *pflag.Flag) {
+		c.LocalFlags().VisitAll(func(f *pflag.Flag) {
 			if !f.Hidden && f.Name != "help" {
 				rows = append(rows, row(f))
 			}
