@@ -15,8 +15,10 @@
 // Vectors and the router are BF16 where all of their values are exact in it, as
 // they are in files made from the published weights, and F32 otherwise. Large
 // dense matrices are served as they are: BF16, F16, F32, and Q8_0 as an I8 tensor
-// beside its scales, an F16 tensor with ".scales" after its name. Other types are
-// refused by name.
+// beside its scales, an F16 tensor with ".scales" after its name. Of the other
+// quantised types that decode.go has, the F32 values that they stand for are served.
+// All else is refused by name.
 //
-// config.json, tokenizer.json and generation_config.json are made of the metadata.
+// config.json, tokenizer.json, generation_config.json and chat_template.jinja are made
+// of the metadata.
 package gguf
