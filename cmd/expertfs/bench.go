@@ -31,9 +31,8 @@ func newBenchCommand() *cobra.Command {
 run: the same bytes in a plain tmpfs file, in the page cache, read with O_DIRECT.
 Experts come in random order, every byte is touched, and what is compared takes
 turns; figures are medians. Without MOUNTPOINT it is the only mount that this user
-can use. Nobody else should use the mount meanwhile. Where
-nearly all experts fit into the mount's RAM budget, it is lowered for the misses
-and put back.
+can use. Nobody else should use the mount meanwhile. Where nearly all experts fit
+into the mount's RAM budget, it is lowered for the misses and put back.
 
   mmap            all bytes are summed, as fast as one core can read memory
   pread           one call, into a buffer of the file's size that is used again

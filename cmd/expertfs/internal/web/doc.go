@@ -4,7 +4,7 @@
 // The page is written by hand: page/ has its HTML, its style and a few scripts, all
 // embedded, and it asks nobody but the server that it came from. What it shows comes
 // as one stream of server-sent events (hub.go): first all, then what changes, each
-// use of an expert within a tenth of a second. The stream is made of two readings of
+// use of an expert within a fifth of a second. The stream is made of two readings of
 // where the experts are, so that the mount notes nothing for it, and does nothing
 // at all while no page is open; a page that nobody looks at closes its stream.
 //
