@@ -7,6 +7,10 @@ import "golang.org/x/sys/cpu"
 //go:noescape
 func splitAVX2(blocks, scales, src *byte, n int)
 
+// fence has what splitGGML wrote be seen before what is written later. It costs as
+// much as ten lines, so it is called once for many rows.
+func fence()
+
 var haveAVX2 = cpu.X86.HasAVX2
 
 // splitGGML takes blocks of ggml's MXFP4 apart.

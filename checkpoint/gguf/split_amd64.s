@@ -29,11 +29,30 @@ GLOBL pairs<>(SB), RODATA|NOPTR, $32
 	VPACKUSWB   B, A, A              \
 	MOVB        AX, (N)(DX)          \
 	MOVB        BX, (N+1)(DX)        \
-	VMOVDQU     A, (D)(DI)
+	VMOVNTDQ    A, (D)(DI)
+
+// One block.
+#define ONE \
+	MOVBLZX    (SI), AX   \
+	VMOVDQU    1(SI), X0  \
+	MOVB       AX, (DX)   \
+	VPSRLW     $4, X0, X1 \
+	VPAND      X6, X0, X0 \
+	VPAND      X6, X1, X1 \
+	VPMADDUBSW X7, X0, X0 \
+	VPMADDUBSW X7, X1, X1 \
+	VPACKUSWB  X1, X0, X0 \
+	VMOVDQU    X0, (DI)   \
+	ADDQ       $17, SI    \
+	ADDQ       $16, DI    \
+	INCQ       DX         \
+	DECQ       CX
 
 // func splitAVX2(blocks, scales, src *byte, n int)
 //
-// The blocks come from a drive and go to fresh memory: what is ahead is asked for.
+// The blocks come from a drive: what is ahead is asked for. They go to fresh memory:
+// whole cache lines of it are written past the cache, which would read them first.
+// Others see them after fence.
 TEXT ·splitAVX2(SB), NOSPLIT, $0-32
 	MOVQ    blocks+0(FP), DI
 	MOVQ    scales+8(FP), DX
@@ -41,8 +60,17 @@ TEXT ·splitAVX2(SB), NOSPLIT, $0-32
 	MOVQ    n+24(FP), CX
 	VMOVDQU nibbles<>(SB), Y6
 	VMOVDQU pairs<>(SB), Y7
-	SUBQ    $4, CX
-	JLT     rest
+
+head:
+	TESTQ $63, DI
+	JZ    lines
+	ONE
+	JNZ   head
+	JMP   done
+
+lines:
+	SUBQ $4, CX
+	JLT  rest
 
 four:
 	PREFETCHT0 1088(SI)
@@ -59,22 +87,14 @@ rest:
 	JZ   done
 
 one:
-	MOVBLZX    (SI), AX
-	VMOVDQU    1(SI), X0
-	MOVB       AX, (DX)
-	VPSRLW     $4, X0, X1
-	VPAND      X6, X0, X0
-	VPAND      X6, X1, X1
-	VPMADDUBSW X7, X0, X0
-	VPMADDUBSW X7, X1, X1
-	VPACKUSWB  X1, X0, X0
-	VMOVDQU    X0, (DI)
-	ADDQ       $17, SI
-	ADDQ       $16, DI
-	INCQ       DX
-	DECQ       CX
-	JNZ        one
+	ONE
+	JNZ one
 
 done:
 	VZEROUPPER
+	RET
+
+// func fence()
+TEXT ·fence(SB), NOSPLIT, $0-0
+	SFENCE
 	RET

@@ -25,6 +25,7 @@ func matrixTransform(k kind) *view.Transform {
 	return &view.Transform{
 		Name: "ggml-mxfp4", In: []int64{blockBytes}, Out: []int64{mx.BlockBytes, 1},
 		Apply: func(dst, src [][]byte) { split(dst[0], dst[1], src[0]) },
+		Fence: fence,
 	}
 }
 

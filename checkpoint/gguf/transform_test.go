@@ -1,9 +1,11 @@
 package gguf
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"expertfs/checkpoint/view"
@@ -56,17 +58,26 @@ func TestSplitIsExactBothWays(t *testing.T) {
 	}
 }
 
-// TestSplitStaysWithinItsMemory has the blocks at the end of what may be read, and
-// something after what may be written.
-func TestSplitStaysWithinItsMemory(t *testing.T) {
-	const n = 5
-	out := make([]byte, 16*n+8)
-	scales := make([]byte, n+8)
-	splitGGML(out[:16*n:16*n], scales[:n:n], random(17*n))
-	require.Equal(t, make([]byte, 8), out[16*n:])
-	require.Equal(t, make([]byte, 8), scales[n:])
-	require.Panics(t, func() { splitGGML(out[:16*n], scales[:n], random(17*n-1)) })
-	require.Panics(t, func() { splitGGML(out[:16*n-1:16*n-1], scales[:n], random(17*n)) })
+// TestSplitAtAnyAddress has the blocks at the end of what may be read, and something
+// around what may be written: whole cache lines are written in another way.
+func TestSplitAtAnyAddress(t *testing.T) {
+	around := bytes.Repeat([]byte{0xA5}, 64)
+	for _, n := range []int{1, 3, 4, 5, 12, 30} {
+		src := random(17 * n)
+		blocks, scales := make([]byte, 16*n), make([]byte, n)
+		splitGeneric(blocks, scales, src)
+		for at := range 64 {
+			out := slices.Concat(around[:at], make([]byte, 16*n), around)
+			outScales := slices.Concat(around[:at], make([]byte, n), around)
+			splitGGML(out[at:][:16*n:16*n], outScales[at:][:n:n], src)
+			fence()
+			require.Equal(t, slices.Concat(around[:at], blocks, around), out, "%d blocks at %d", n, at)
+			require.Equal(t, slices.Concat(around[:at], scales, around), outScales, "%d blocks at %d", n, at)
+		}
+		out := make([]byte, 16*n)
+		require.Panics(t, func() { splitGGML(out, make([]byte, n), src[:17*n-1:17*n-1]) })
+		require.Panics(t, func() { splitGGML(out[:16*n-1:16*n-1], make([]byte, n), src) })
+	}
 }
 
 func TestRowTransformIsTheMatrixTransform(t *testing.T) {
@@ -141,19 +152,33 @@ func encode32(k kind, values []float32) (out []byte) {
 	return out
 }
 
-// BenchmarkSplit stands beside the copy that the transform takes the place of.
+// BenchmarkSplit stands beside the copy that the transform takes the place of, with
+// memory that is in no cache. Rows stand apart, as those of gate and up do.
 func BenchmarkSplit(b *testing.B) {
-	const n = 1 << 16
-	src, blocks, scales := random(17*n), make([]byte, 16*n), make([]byte, n)
-	for name, run := range map[string]func(){
-		"this processor": func() { splitGGML(blocks, scales, src) },
-		"portable":       func() { splitGeneric(blocks, scales, src) },
-		"copy":           func() { copy(blocks, src) },
+	const row, rows, turns = 90, 640, 64
+	const n = row * rows
+	src, blocks, scales := random(turns*17*n), random(turns*2*16*n), random(turns*2*n)
+	byRows := func(split splitFunc) func(src, blocks, scales []byte) {
+		return func(src, blocks, scales []byte) {
+			for r := range rows {
+				split(blocks[2*r*16*row:][:16*row], scales[2*r*row:][:row], src[r*17*row:][:17*row])
+			}
+			fence()
+		}
+	}
+	for name, run := range map[string]func(src, blocks, scales []byte){
+		"rows":          byRows(splitGGML),
+		"rows portable": byRows(splitGeneric),
+		"whole": func(src, blocks, scales []byte) {
+			splitGGML(blocks[:16*n], scales[:n], src)
+			fence()
+		},
+		"copy": func(src, blocks, _ []byte) { copy(blocks, src) },
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.SetBytes(17 * n)
-			for b.Loop() {
-				run()
+			for i := 0; b.Loop(); i = (i + 1) % turns {
+				run(src[i*17*n:][:17*n], blocks[i*2*16*n:][:2*16*n], scales[i*2*n:][:2*n])
 			}
 		})
 	}

@@ -16,6 +16,11 @@ type Transform struct {
 	// None of them overlap, and dst may hold anything before. It is called
 	// concurrently.
 	Apply func(dst, src [][]byte)
+
+	// Fence, where it is set, is called once after any number of calls of Apply by
+	// one goroutine, and before others look at what they wrote: instructions that
+	// write past the caches need that.
+	Fence func()
 }
 
 // Units returns how many units a part with a transform has.
@@ -76,6 +81,9 @@ func (p *Part) ApplyTo(dst []byte, off int64, src [][]byte) {
 		if r.Step > 0 {
 			together = 1
 		}
+	}
+	if t.Fence != nil {
+		defer t.Fence()
 	}
 	outs, ins := make([][]byte, len(p.To)), make([][]byte, len(src))
 	for u := int64(0); u < units; u += together {

@@ -98,6 +98,21 @@ func TestStepsOfUnits(t *testing.T) {
 	})
 }
 
+// TestFenceFollowsWhatItIsFor also where each unit is made by itself.
+func TestFenceFollowsWhatItIsFor(t *testing.T) {
+	var calls []string
+	tr := &Transform{
+		Name: "copy", In: []int64{2}, Out: []int64{2},
+		Apply: func(dst, src [][]byte) { calls = append(calls, "apply"); copy(dst[0], src[0]) },
+		Fence: func() { calls = append(calls, "fence") },
+	}
+	for _, step := range []int64{0, 4} {
+		p := Part{tr, []Extent{{Len: 6}}, []Range{{Len: 6, Step: step}}}
+		p.ApplyTo(make([]byte, 10), 0, [][]byte{make([]byte, 6)})
+	}
+	require.Equal(t, []string{"apply", "fence", "apply", "apply", "apply", "fence"}, calls)
+}
+
 func TestViewIsASafetensorsFile(t *testing.T) {
 	v, files, want := sampleView(t)
 	require.Len(t, v.Parts, 3, "pieces that touch are one")
