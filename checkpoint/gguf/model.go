@@ -120,15 +120,17 @@ func (m *model) Expert(b *view.Builder, k expertfs.Key) {
 		at[t.Name] = b.Tensor(t.Name, t.DType, t.Shape)
 	}
 	x := &m.layers[k.Layer]
-	for i, name := range []string{"mlp1", "mlp2"} {
-		m.applySplit(b, x.weights[i], x.split[i], int(k.Expert), at[name+"_weight.blocks"], at[name+"_weight.scales"])
-	}
+	// Biases come first: theirs are several small reads, which would stand behind the
+	// large ones at the end.
 	for i, name := range []string{"mlp1_bias", "mlp2_bias"} {
 		from := make([]view.Extent, len(x.biases[i]))
 		for j := range x.biases[i] {
 			from[j] = x.biases[i][j].slice(int(k.Expert), m.config.Experts)
 		}
 		fill(b, x.biases[i][0].kind, m.biases[i], from, at[name])
+	}
+	for i, name := range []string{"mlp1", "mlp2"} {
+		m.applySplit(b, x.weights[i], x.split[i], int(k.Expert), at[name+"_weight.blocks"], at[name+"_weight.scales"])
 	}
 }
 
