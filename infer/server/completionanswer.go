@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"expertfs/infer/tokenizer"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // completion is an answer, or one event of its stream.
@@ -32,10 +34,40 @@ type completionOutput struct {
 // completionLogprobs has a value in each list for each token. The first token of
 // a text has no probability.
 type completionLogprobs struct {
-	Tokens  []string             `json:"tokens"`
-	Log     []*float64           `json:"token_logprobs"`
-	Top     []map[string]float64 `json:"top_logprobs"`
-	Offsets []int                `json:"text_offset"`
+	Tokens  []string       `json:"tokens"`
+	Log     []*float64     `json:"token_logprobs"`
+	Top     []alternatives `json:"top_logprobs"`
+	Offsets []int          `json:"text_offset"`
+}
+
+// alternatives are the tokens that might stand in one place, the most probable first,
+// as OpenAI has it, and the one that stands there. They are written as one object;
+// nil is null.
+type alternatives []alternative
+
+type alternative struct {
+	name string
+	log  float64
+}
+
+func (a alternatives) has(name string) bool {
+	return slices.ContainsFunc(a, func(one alternative) bool { return one.name == name })
+}
+
+func (a alternatives) MarshalJSONTo(e *jsontext.Encoder) error {
+	if a == nil {
+		return e.WriteToken(jsontext.Null)
+	}
+	tokens := []jsontext.Token{jsontext.BeginObject}
+	for _, one := range a {
+		tokens = append(tokens, jsontext.String(one.name), jsontext.Float(one.log))
+	}
+	for _, t := range append(tokens, jsontext.EndObject) {
+		if err := e.WriteToken(t); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // completionAnswer writes the answer to a completion request.
@@ -221,17 +253,24 @@ func (c *completionChoice) promptLogprobs() *completionLogprobs {
 // offset behind them. Offsets count characters.
 func (c *completionChoice) logprobs(probs []tokenProb, offset int) (*completionLogprobs, int) {
 	tokens := c.a.s.Tokens
-	l := &completionLogprobs{Tokens: []string{}, Log: []*float64{}, Top: []map[string]float64{}, Offsets: []int{}}
+	l := &completionLogprobs{Tokens: []string{}, Log: []*float64{}, Top: []alternatives{}, Offsets: []int{}}
 	for _, p := range probs {
 		log := max(p.log, leastLog)
-		top := map[string]float64{tokenName(tokens, p.id): log} // the token itself always, as OpenAI has it
+		own := alternative{tokenName(tokens, p.id), log}
+		top := alternatives{}
 		for _, t := range p.top {
-			name := tokenName(tokens, t.id)
-			if _, have := top[name]; !have { // the more probable of two that look alike
-				top[name] = max(t.log, leastLog)
+			one := alternative{tokenName(tokens, t.id), max(t.log, leastLog)}
+			if one.name == own.name { // of several that look alike the one that stands there
+				one = own
+			}
+			if !top.has(one.name) {
+				top = append(top, one)
 			}
 		}
-		l.Tokens, l.Log = append(l.Tokens, tokenName(tokens, p.id)), append(l.Log, &log)
+		if !top.has(own.name) {
+			top = append(top, own)
+		}
+		l.Tokens, l.Log = append(l.Tokens, own.name), append(l.Log, &log)
 		l.Top, l.Offsets = append(l.Top, top), append(l.Offsets, offset)
 		offset += characters(tokens.Bytes(p.id))
 	}

@@ -81,8 +81,8 @@ func writeError(w http.ResponseWriter, form errorForm, err error) {
 	writeJSON(w, e.status, form(e))
 }
 
-// encoding is how answers are written.
-var encoding = json.JoinOptions(jsontext.AllowInvalidUTF8(true), json.FormatNilMapAsNull(true))
+// encoding is how answers are written: equal ones alike, byte for byte.
+var encoding = json.JoinOptions(jsontext.AllowInvalidUTF8(true), json.FormatNilMapAsNull(true), json.Deterministic(true))
 
 // writeJSON answers with v. That the client may have gone is of no concern.
 func writeJSON(w http.ResponseWriter, status int, v any) {
