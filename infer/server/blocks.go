@@ -234,7 +234,7 @@ func (m *blockMessage) addTo(s *Server, c *conversation, field string) error {
 	case "assistant":
 		return rest.addAssistant(c)
 	}
-	return badRequest(field+".role", "%s: role %q is not supported", field, shorten(m.Role))
+	return unknownRole(field, m.Role, "user, assistant or system")
 }
 
 func (b blocks) addAssistant(c *conversation) error {

@@ -80,9 +80,16 @@ func (m *chatMessage) addTo(s *Server, c *conversation, field string) error {
 		}
 		return c.result(field+".tool_call_id", m.ToolCallID, m.Name, text)
 	default:
-		return badRequest(field+".role", "%s: role %q is not supported", field, shorten(m.Role))
+		return unknownRole(field, m.Role, "system, developer, user, assistant or tool")
 	}
 	return nil
+}
+
+func unknownRole(field, role, known string) error {
+	if role == "" {
+		return badRequest(field+".role", "%s has no role: want %s", field, known)
+	}
+	return badRequest(field+".role", "%s: role %q is not supported: want %s", field, shorten(role), known)
 }
 
 // plainArguments returns the arguments of a call, which are a string of JSON, or
@@ -170,7 +177,7 @@ func (c *conversation) setFormat(field, kind string, schema *schemaFormat) error
 			c.format.name = "answer"
 		}
 	default:
-		return badRequest(field, "%s of type %q is not supported", field, shorten(kind))
+		return badRequest(field, "%s of type %q is not supported: want text, json_object or json_schema", field, shorten(kind))
 	}
 	return nil
 }

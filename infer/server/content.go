@@ -47,6 +47,9 @@ func (c *content) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	if k := d.PeekKind(); k == '"' || k == 'n' {
 		return json.UnmarshalDecode(d, &c.text)
 	}
+	if d.PeekKind() != '[' {
+		return nothingElse(d, "a string or a list of parts")
+	}
 	var parts []part
 	if err := json.UnmarshalDecode(d, &parts); err != nil {
 		return err
@@ -61,6 +64,10 @@ func (c *content) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 		case "thinking", "redacted_thinking", "reasoning":
 			// Of other models: what is to be seen of thoughts comes beside the content.
 		default:
+			if p.Type == "" && p.Text != "" { // it can be nothing else
+				texts = append(texts, p.Text)
+				break
+			}
 			told, ok := toldOf(p.Type, p.Filename)
 			if !ok {
 				return fmt.Errorf("part %d: content of type %q is not supported, only text", i, shorten(p.Type))
@@ -191,7 +198,7 @@ const (
 func (c *conversation) addTool(field, name, description string, parameters jsontext.Value, strict bool) error {
 	switch {
 	case !toolName.MatchString(name):
-		return badRequest(field, "%s: %q is no name for a tool: letters, digits, _, - and . make one", field, shorten(name))
+		return badRequest(field, "%s: %q is no name for a tool: want at most 128 letters, digits, _, -, ., : and /", field, shorten(name))
 	case parameters != nil && parameters.Kind() != '{' && parameters.Kind() != 'n':
 		return badRequest(field, "%s: the parameters of %s are not a JSON schema", field, name)
 	case len(c.tools) == mostTools:

@@ -36,6 +36,22 @@ func TestForeignContentIsTold(t *testing.T) {
 	require.Contains(t, answer, `\"hologram\" is not supported`)
 }
 
+// What is unusual but clear is taken.
+func TestUnusualBodies(t *testing.T) {
+	m := &model{says: "<|channel|>final<|message|>ok<|return|>"}
+	server, _ := start(t, m)
+	for _, body := range []string{
+		`{"messages": [{"role": "user", "content": [{"text": "Say ok"}]}]}`,
+		`{"messages": [{"role": "user", "content": ["Say ok"]}]}`,
+		"\ufeff" + `{"messages": [{"role": "user", "content": "Say ok"}]}`, // as of programs for Windows
+		"\n " + `{"messages": [{"role": "user", "content": "Say ok"}]}` + "\r\n",
+	} {
+		status, answer := post(t, server, "/v1/chat/completions", body)
+		require.Equal(t, 200, status, answer)
+		require.Contains(t, m.Tokens.Decode(m.LastPrompt()), "<|start|>user<|message|>Say ok<|end|>", body)
+	}
+}
+
 func TestJoinParts(t *testing.T) {
 	for want, texts := range map[string][]string{
 		"":               nil,

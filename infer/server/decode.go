@@ -1,12 +1,14 @@
 package server
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
 	"math"
 	"net/http"
 	"os"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -45,7 +47,7 @@ func (s *Server) decode(w http.ResponseWriter, r *http.Request, v any) error {
 		}
 	}
 	body := &bodyReader{Reader: http.MaxBytesReader(w, r.Body, maxBody)}
-	d := jsontext.NewDecoder(body, decoding)
+	d := jsontext.NewDecoder(withoutMark(body), decoding)
 	entries := mostEntries
 	err := json.UnmarshalDecode(d, v, decoding, counting(&entries))
 	if err == nil {
@@ -82,6 +84,16 @@ func (b *bodyReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// withoutMark leaves out the byte order mark that some programs for Windows put
+// before any text.
+func withoutMark(r io.Reader) io.Reader {
+	b := bufio.NewReader(r)
+	if mark, _ := b.Peek(3); string(mark) == "\ufeff" {
+		_, _ = b.Discard(3)
+	}
+	return b
+}
+
 // largeBody is from how many bytes on requests are read one at a time.
 const largeBody = 1 << 20
 
@@ -114,11 +126,54 @@ func (s *Server) explainAt(place string, err error) error {
 	case semantic != nil && where == "":
 		return badRequest("", "the request must be a JSON object, and not %v", kindName(semantic.JSONKind))
 	case semantic != nil && semantic.JSONKind != 0:
-		return badRequest(where, "%s: cannot be %s", where, kindName(semantic.JSONKind))
+		return badRequest(where, "%s: %v", where, notThis(semantic))
 	case semantic != nil:
 		return badRequest(where, "%s: %v", where, semantic.Err)
 	}
-	return badRequest("", "the request is not valid JSON: %s", clip(err.Error(), 200))
+	if errors.Is(err, io.EOF) {
+		return badRequest("", "the request has no body: want a JSON object")
+	}
+	return badRequest("", "the request is not valid JSON: %s", clip(strings.TrimPrefix(err.Error(), "jsontext: "), 200))
+}
+
+// notThis says that a value is of a wrong type, and which one it must have.
+func notThis(err *json.SemanticError) error {
+	got := kindName(err.JSONKind)
+	switch want := typeName(err.GoType); want {
+	case "":
+		return fmt.Errorf("cannot be %s", got)
+	case got:
+		return fmt.Errorf("cannot be such %s: it is out of range", got)
+	default:
+		return mustBe(want, err.JSONKind)
+	}
+}
+
+// mustBe says that a value must be something else than what it is.
+func mustBe(want string, got jsontext.Kind) error {
+	return fmt.Errorf("must be %s, and not %s", want, kindName(got))
+}
+
+// typeName says which JSON values of type t are read from; "" if any may be.
+func typeName(t reflect.Type) string {
+	if t == nil {
+		return ""
+	}
+	switch t.Kind() {
+	case reflect.Pointer:
+		return typeName(t.Elem())
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Int, reflect.Int64, reflect.Float64:
+		return "a number"
+	case reflect.Slice, reflect.Array:
+		return "a list"
+	case reflect.Struct, reflect.Map:
+		return "an object"
+	}
+	return ""
 }
 
 func kindName(k jsontext.Kind) string {
@@ -126,9 +181,9 @@ func kindName(k jsontext.Kind) string {
 	case '"':
 		return "a string"
 	case '0':
-		return "a number of this kind"
+		return "a number"
 	case 't', 'f':
-		return "a truth value"
+		return "true or false"
 	case '{':
 		return "an object"
 	case '[':
@@ -219,7 +274,17 @@ func (s *words) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 			return err
 		})
 	}
-	return json.UnmarshalDecode(d, (*[]string)(s))
+	return nothingElse(d, "a string or a list of strings")
+}
+
+// nothingElse reads null, which asks for nothing; any other value must be what is
+// wanted, and is not.
+func nothingElse(d *jsontext.Decoder, want string) error {
+	value, err := d.ReadValue()
+	if err != nil || value.Kind() == 'n' {
+		return err
+	}
+	return mustBe(want, value.Kind())
 }
 
 // integers is a list of ids.
@@ -227,7 +292,7 @@ type integers []integer
 
 func (n *integers) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	if d.PeekKind() != '[' {
-		return json.UnmarshalDecode(d, (*[]integer)(n))
+		return nothingElse(d, "a list of token ids")
 	}
 	return readList(d, mostTokenized, func() error {
 		var id integer

@@ -110,7 +110,7 @@ func (it *inputItem) addTo(s *Server, c *conversation, field string, before bool
 		case "assistant":
 			c.say(it.Content.text, before)
 		default:
-			return badRequest(field+".role", "%s: role %q is not supported", field, shorten(it.Role))
+			return unknownRole(field, it.Role, "user, assistant, system or developer")
 		}
 	case "reasoning":
 		text := it.Content.text

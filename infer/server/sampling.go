@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 
 	"expertfs/infer/sample"
 
@@ -36,12 +37,16 @@ func (p *sampling) check(vocab int) error {
 		{"min_p", sample.Params{MinP: or(p.MinP, 0)}},
 	} {
 		if err := field.alone.Check(); err != nil {
-			return badRequest(field.name, "%v", err)
+			_, reason, _ := strings.Cut(err.Error(), " ") // behind the name that flags have
+			return badRequest(field.name, "%s %s", field.name, reason)
 		}
 	}
-	for name, v := range map[string]*float64{"frequency_penalty": p.FrequencyPenalty, "presence_penalty": p.PresencePenalty} {
-		if v != nil && !(math.Abs(*v) <= 2) {
-			return badRequest(name, "%s %v: must be from -2 to 2", name, *v)
+	for _, field := range []struct {
+		name  string
+		value *float64
+	}{{"frequency_penalty", p.FrequencyPenalty}, {"presence_penalty", p.PresencePenalty}} {
+		if v := or(field.value, 0); !(math.Abs(v) <= 2) {
+			return badRequest(field.name, "%s %v: must be from -2 to 2", field.name, v)
 		}
 	}
 	for id := range p.LogitBias {
@@ -117,6 +122,9 @@ func (b *biases) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 		}
 		_, err := d.ReadToken()
 		return err
+	}
+	if d.PeekKind() != '[' {
+		return nothingElse(d, "an object of biases by token id, or a list of pairs")
 	}
 	return readList(d, mostBiases, func() error {
 		var pair [2]jsontext.Value
