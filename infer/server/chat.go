@@ -184,6 +184,9 @@ func (s *Server) decodeChat(w http.ResponseWriter, r *http.Request, q *chatReque
 	if err := s.checkModel(q.Model); err != nil {
 		return err
 	}
+	if err := refuse("", q.Extra, inRequests, "response_format, json_schema or grammar"); err != nil {
+		return err
+	}
 	s.notice("", q.Extra)
 	for _, m := range q.Modalities {
 		if m != "text" {

@@ -21,7 +21,11 @@ func (q *chatRequest) conversation(s *Server) (*conversation, error) {
 		return nil, err
 	}
 	for i := range q.Messages {
-		if err := q.Messages[i].addTo(s, c, fmt.Sprintf("messages[%d]", i)); err != nil {
+		field := fmt.Sprintf("messages[%d]", i)
+		if err := q.Messages[i].addTo(s, c, field); err != nil {
+			return nil, err
+		}
+		if err := refuse(field, q.Messages[i].Extra, inMessages, ""); err != nil {
 			return nil, err
 		}
 		s.notice("messages[]", q.Messages[i].Extra)
@@ -139,21 +143,33 @@ func (q *chatRequest) setFormat(c *conversation) error {
 	if schema == nil && !isNeutral(f.Schema) {
 		schema = &schemaFormat{Schema: f.Schema}
 	}
-	field := "response_format"
-	if schema == nil && !isNeutral(q.JSONSchema) {
-		schema, f.Type, field = &schemaFormat{Schema: q.JSONSchema}, "json_schema", "json_schema"
-	}
-	if err := c.setFormat(field, f.Type, schema); err != nil {
+	if err := c.setFormat("response_format", f.Type, schema); err != nil {
 		return err
+	}
+	if !isNeutral(q.JSONSchema) {
+		if err := c.format.without("json_schema"); err != nil {
+			return err
+		}
+		if err := c.setFormat("json_schema", "json_schema", &schemaFormat{Schema: q.JSONSchema}); err != nil {
+			return err
+		}
 	}
 	if q.Grammar == "" {
 		return nil
 	}
-	if c.format.kind != formatText {
-		return badRequest("grammar", "grammar and response_format exclude each other")
+	if err := c.format.without("grammar"); err != nil {
+		return err
 	}
 	c.format = format{field: "grammar", kind: formatGrammar, source: []byte(q.Grammar)}
 	return nil
+}
+
+// without returns an error if there is a form already where field asks for one.
+func (f format) without(field string) error {
+	if f.kind == formatText {
+		return nil
+	}
+	return badRequest(field, "%s and %s exclude each other: give one", field, f.field)
 }
 
 // setFormat sets the form of the answer, as OpenAI's APIs name it.

@@ -168,10 +168,15 @@ func (q *completionRequest) check(s *Server) error {
 	if err := s.checkModel(q.Model); err != nil {
 		return err
 	}
+	if err := refuse("", q.Extra, inRequests, "json_schema or grammar"); err != nil {
+		return err
+	}
 	s.notice("", q.Extra)
 	switch {
 	case len(q.Prompt) == 0:
 		return badRequest("prompt", "prompt is empty")
+	case q.Grammar != "" && !isNeutral(q.JSONSchema):
+		return format{field: "json_schema", kind: formatSchema}.without("grammar")
 	case q.Suffix != "":
 		return unsupported("suffix")
 	case q.BestOf != nil && *q.BestOf > or(q.N, 1):

@@ -59,10 +59,7 @@ type outcome struct {
 // generate has a text computed whose turn it is.
 func (j *job) generate(ctx context.Context, e Engine, t *text) (o outcome, err error) {
 	began := time.Now()
-	var x Text
-	if t.max > 0 || t.each != nil {
-		x, err = j.begin(ctx, e, t, &o)
-	}
+	x, err := j.begin(ctx, e, t, &o) // without an answer too: the next request has the prompt read then
 	read := time.Now()
 	o.reading = read.Sub(began)
 	if x != nil {

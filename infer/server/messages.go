@@ -24,6 +24,7 @@ type messagesRequest struct {
 	ToolChoice    *messagesChoice `json:"tool_choice"`
 	Thinking      *thinkingConfig `json:"thinking"`
 	OutputConfig  *outputConfig   `json:"output_config"`
+	OutputFormat  *outputFormat   `json:"output_format"` // the older name of output_config.format
 	Thread        *messageThread  `json:"thread"`
 	Extra         unnoticed       `json:",embed"`
 }
@@ -66,10 +67,12 @@ type thinkingConfig struct {
 }
 
 type outputConfig struct {
-	Effort string           `json:"effort"`
-	Format *responsesFormat `json:"format"`
-	Extra  unnoticed        `json:",embed"`
+	Effort string        `json:"effort"`
+	Format *outputFormat `json:"format"`
+	Extra  unnoticed     `json:",embed"`
 }
+
+type outputFormat = responsesFormat
 
 // anthropicError is the form of Anthropic's API.
 func anthropicError(e *apiError) any {
@@ -165,6 +168,9 @@ func (q *messagesRequest) check(s *Server) error {
 	if err := s.checkModel(q.Model); err != nil {
 		return err
 	}
+	if err := refuse("", q.Extra, inRequests, "output_config.format"); err != nil {
+		return err
+	}
 	s.notice("", q.Extra)
 	switch {
 	case q.Thread != nil && q.Thread.Type != "" && q.Thread.Type != "create":
@@ -173,8 +179,8 @@ func (q *messagesRequest) check(s *Server) error {
 		return e
 	case len(q.Messages) == 0:
 		return badRequest("messages", "messages is empty")
-	case q.MaxTokens != nil && *q.MaxTokens < 1:
-		return badRequest("max_tokens", "max_tokens %d: must be 1 or more", *q.MaxTokens)
+	case q.MaxTokens != nil && *q.MaxTokens < 0:
+		return badRequest("max_tokens", "max_tokens %d: must be 0, to have the prompt read alone, or more", *q.MaxTokens)
 	}
 	return q.StopSequences.check("stop_sequences")
 }
@@ -206,15 +212,18 @@ func (q *messagesRequest) conversation(s *Server) (*conversation, error) {
 	if err := q.setChoice(c); err != nil {
 		return nil, err
 	}
-	if q.OutputConfig == nil || q.OutputConfig.Format == nil {
+	field, f := "output_format", q.OutputFormat
+	if q.OutputConfig != nil && q.OutputConfig.Format != nil {
+		field, f = "output_config.format", q.OutputConfig.Format
+	}
+	if f == nil {
 		return c, nil
 	}
-	f := q.OutputConfig.Format
 	var schema *schemaFormat
 	if f.Schema != nil {
 		schema = &f.schemaFormat
 	}
-	return c, c.setFormat("output_config.format", f.Type, schema)
+	return c, c.setFormat(field, f.Type, schema)
 }
 
 // addTo offers the tool, if clients run it.

@@ -20,7 +20,7 @@ type origin struct {
 
 // shareOrigin lets texts of one prompt share it, unless they want to see it computed.
 func shareOrigin(texts []*text) {
-	if len(texts) < 2 || texts[0].each != nil || texts[0].max == 0 {
+	if len(texts) < 2 || texts[0].each != nil {
 		return
 	}
 	o := &origin{others: len(texts) - 1, ready: make(chan struct{})}

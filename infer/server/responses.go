@@ -218,6 +218,9 @@ func (q *responsesRequest) checkAll(s *Server) error {
 	if err := s.checkModel(q.Model); err != nil {
 		return err
 	}
+	if err := refuse("", q.Extra, inRequests, "text.format"); err != nil {
+		return err
+	}
 	s.notice("", q.Extra)
 	switch {
 	case or(q.PreviousResponse, "") != "":
