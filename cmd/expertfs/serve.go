@@ -33,6 +33,7 @@ func serve(c *mountConfig, announce func(ready) error) (err error) {
 		return err
 	}
 	defer release()
+	quickThreads()
 	ck, place, err := c.openCheckpoint(log)
 	if err != nil {
 		return checkpointError(c.checkpoint, err)
