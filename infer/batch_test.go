@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"expertfs/infer/mapped"
@@ -70,11 +71,16 @@ func runInCompany(t *testing.T, r *rand.Rand, e *Engine, texts []*text) {
 		if len(pieces) == 0 {
 			continue
 		}
-		b, err := e.NewBatch(pieces...)
+		b, err := e.NewBatch(slices.Clone(pieces)...)
 		require.NoError(t, err)
 		for done := false; !done; { // left between layers, while another one is computed
 			done, err = b.Advance(context.Background(), func() bool { return r.IntN(2) == 0 })
 			require.NoError(t, err)
+			if i := r.IntN(len(in)); !done && len(in) > 1 && r.IntN(20) == 0 { // somebody gives up
+				b.Drop(in[i].session)
+				require.Nil(t, in[i].session.Logits())
+				in, pieces = slices.Delete(in, i, i+1), slices.Delete(pieces, i, i+1)
+			}
 			if !done && r.IntN(2) == 0 {
 				other := Piece{Session: e.NewSession(), IDs: randomIDs(r, 1+r.IntN(40), 131), Logits: true}
 				require.NoError(t, e.Run(context.Background(), other))
@@ -103,6 +109,34 @@ func requireBits(t *testing.T, want []uint32, logits []float32) {
 			require.Equal(t, math.Float32frombits(want[i]), v, "logit %d", i)
 		}
 	}
+}
+
+// A batch that everybody gives up is over, before its first stage and after, and its
+// texts can be computed by others.
+func TestBatchWithoutPieces(t *testing.T) {
+	c := smallConfig()
+	_, tree := randomModel(t, c, 3)
+	e := open(t, tree, Options{})
+	r := rand.New(rand.NewPCG(5, 5))
+	x := &text{ids: randomIDs(r, 40, c.Vocab), session: e.NewSession()}
+	x.want = allLogits(t, e.NewSession(), x.ids)
+	for stages := range 3 {
+		other := e.NewSession()
+		b, err := e.NewBatch(Piece{Session: other, IDs: x.ids}, Piece{Session: x.session, IDs: x.ids})
+		require.NoError(t, err)
+		for range stages {
+			_, err := b.Advance(context.Background(), func() bool { return false })
+			require.NoError(t, err)
+		}
+		b.Drop(e.NewSession()) // has no piece
+		b.Drop(x.session)
+		b.Drop(other)
+		b.Drop(other)
+		_, err = b.Advance(context.Background(), nil)
+		require.ErrorIs(t, err, errOver)
+		require.Zero(t, x.session.Len())
+	}
+	runInCompany(t, r, e, []*text{x})
 }
 
 // Hooks are told whose token it is, and see the routing that the text has alone.
