@@ -1,9 +1,9 @@
 package batch
 
 import (
-	"cmp"
 	"context"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -12,41 +12,58 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What is computed again because somebody else has given up, or because company has
-// failed, is shown once: who adds up logits must not get two of a position.
-func TestEachSeesAPositionOnce(t *testing.T) {
-	e, alone := openSmall(t, infer.Options{Threads: 1})
-	s := prepare(func(pieces []infer.Piece) (Part, error) { return e.NewBatch(pieces...) }, Options{})
-	r := rand.New(rand.NewPCG(4, 4))
-	ids, others := randomIDs(r, 40), randomIDs(r, 40)
-	other, leave := context.WithCancel(t.Context())
-	defer leave()
-	chunks := make(map[*chunk]bool)
-	var seen []int
-	each := func(position int, _ []float32) {
-		seen = append(seen, position)
-		leave()
-		for given := false; !given; time.Sleep(time.Millisecond) { // up, the first of two chunks
-			s.mu.Lock()
-			chunks[s.chunk] = true
-			given = len(chunks) > 1 || s.chunk.ctx.Err() != nil
-			s.mu.Unlock()
+// stagewise is a batch of which a test is asked before each stage whether it fails.
+type stagewise struct {
+	Part
+	fail func() error
+}
+
+func (p stagewise) Advance(ctx context.Context, more func() bool) (done bool, err error) {
+	for {
+		if err := p.fail(); err != nil {
+			return false, err
+		}
+		if done, err = p.Part.Advance(ctx, func() bool { return false }); done || err != nil || !more() {
+			return done, err
 		}
 	}
-	session, errs := e.NewSession(), make(chan error, 2)
-	go func() { errs <- s.Append(t.Context(), session, ids, each) }()
-	go func() { errs <- s.Append(other, e.NewSession(), others, nil) }()
+}
+
+// What is computed again because company has failed is shown once: who adds up logits
+// must not get two of a position.
+func TestEachSeesAPositionOnce(t *testing.T) {
+	e, alone := openSmall(t, infer.Options{Threads: 1})
+	r := rand.New(rand.NewPCG(4, 4))
+	ids, others := randomIDs(r, 40), randomIDs(r, 40)
+	session, bad := e.NewSession(), e.NewSession()
+	var seen []int
+	begun := 0
+	s := prepare(func(pieces []infer.Piece) (Part, error) {
+		begun++
+		b, err := e.NewBatch(pieces...)
+		return stagewise{b, func() error {
+			if len(seen) > 0 && slices.ContainsFunc(pieces, func(p infer.Piece) bool { return p.Session == bad }) {
+				return errBroken
+			}
+			return nil
+		}}, err
+	}, Options{})
+	first, second := make(chan error, 1), make(chan error, 1)
+	each := func(position int, _ []float32) { seen = append(seen, position) }
+	go func() { first <- s.Append(t.Context(), session, ids, each) }()
+	go func() { second <- s.Append(t.Context(), bad, others, nil) }()
 	require.Eventually(t, func() bool {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		return len(s.prompts) == 2
 	}, hang, time.Millisecond)
 	go s.loop()
-	defer s.Close()
-	var first, second error
-	within(t, "the prompts", func() { first, second = <-errs, <-errs })
-	require.ErrorIs(t, cmp.Or(first, second), context.Canceled)
-	require.Len(t, chunks, 2, "it was computed again")
+	within(t, "the prompts", func() {
+		require.NoError(t, <-first)
+		require.ErrorIs(t, <-second, errBroken)
+	})
+	s.Close()
+	require.Equal(t, 3, begun, "each was tried again")
 	want := make([]int, len(ids))
 	for i := range want {
 		want[i] = i

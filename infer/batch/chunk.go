@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"expertfs/infer"
@@ -13,9 +14,10 @@ import (
 type chunk struct {
 	part   Part
 	parts  []share
-	tokens int
+	tokens int // that it began with
 	ctx    context.Context
 	cancel func()
+	left   atomic.Bool // by somebody: the next stage is not to begin with him
 
 	stages  int           // that were timed
 	longest time.Duration // that one of the layers took
@@ -27,18 +29,47 @@ type share struct {
 	n int // its first tokens
 }
 
+// newChunk makes a chunk of parts; nil if there are none.
+func (s *Scheduler) newChunk(parts []share) *chunk {
+	if len(parts) == 0 {
+		return nil
+	}
+	c := &chunk{parts: parts}
+	for _, x := range parts {
+		c.tokens += x.n
+	}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	s.stats.Chunks++
+	return c
+}
+
+// chunks are those under way.
+func (s *Scheduler) chunks() (all []*chunk) {
+	for _, c := range []*chunk{s.brief, s.chunk} {
+		if c != nil {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
 func (c *chunk) has(r *request) bool {
 	return slices.ContainsFunc(c.parts, func(x share) bool { return x.request == r })
+}
+
+// leave is told that one of the requests is gone.
+func (c *chunk) leave() {
+	if !slices.ContainsFunc(c.parts, func(x share) bool { return !x.gone }) {
+		c.cancel()
+	}
+	c.left.Store(true)
 }
 
 // advance takes the chunk under way, or a new one, through some stages: as many as
 // take the time of a step while steps are due, one at least.
 func (s *Scheduler) advance() {
 	s.mu.Lock()
-	if s.chunk == nil && !s.closed {
-		s.chunk = s.newChunk()
-	}
-	c, quantum := s.chunk, s.usualStep()
+	c, quantum := s.nextChunk(), s.usualStep()
 	s.mu.Unlock()
 	if c == nil {
 		return
@@ -47,9 +78,8 @@ func (s *Scheduler) advance() {
 	if c.part == nil {
 		c.part, err = s.begin(c.pieces())
 	}
-	done := false
+	done, began := false, s.now()
 	if err == nil {
-		began := s.now()
 		mark := began
 		done, err = c.part.Advance(c.ctx, func() bool {
 			now := s.now()
@@ -58,69 +88,40 @@ func (s *Scheduler) advance() {
 			if c.stages++; s.o.Stages == 0 || c.stages <= s.o.Stages { // logits of few tokens take as long as of many
 				c.longest = max(c.longest, stage)
 			}
-			return s.due.Load() == 0 || now.Sub(began)+stage <= quantum
+			if c.left.Load() || s.due.Load() > 0 && now.Sub(began)+stage > quantum {
+				return false
+			}
+			return !s.givesWay(c, now.Sub(began))
 		})
 	}
+	s.account(c, s.now().Sub(began))
 	if done || err != nil {
 		s.endChunk(c, err)
+	} else if c.left.Swap(false) {
+		s.dropGone(c)
 	}
 }
 
-// newChunk makes a chunk of what the prompts have left; nil if there are none.
-func (s *Scheduler) newChunk() *chunk {
-	room := s.o.Whole
+// nextChunk is the chunk to go on with, or a new one; nil: no prompts wait.
+func (s *Scheduler) nextChunk() *chunk {
+	if s.brief == nil && s.lead == 0 {
+		s.brief = s.newChunk(s.briefParts())
+	}
+	if s.brief != nil {
+		return s.brief
+	}
+	if s.chunk == nil && !s.closed {
+		s.chunk = s.newChunk(deal(s.patient(), s.room()))
+	}
+	return s.chunk
+}
+
+// room is how many tokens the next chunk may have.
+func (s *Scheduler) room() int {
 	if len(s.steps) > 0 || len(s.away) > 0 {
-		room = s.chunkTokens()
+		return s.chunkTokens()
 	}
-	parts := deal(s.prompts, room)
-	if len(parts) == 0 {
-		return nil
-	}
-	tokens := 0
-	for _, x := range parts {
-		tokens += x.n
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	s.stats.Chunks++
-	return &chunk{parts: parts, tokens: tokens, ctx: ctx, cancel: cancel}
-}
-
-// chunkTokens is how many tokens take about the time of a step in one stage, by what
-// those of the last chunk took in the longest of its layers: as long as a text that runs waits
-// beside its own step. A model of few layers has short steps, a machine with few
-// processors long stages of many tokens, and attention grows with the text.
-func (s *Scheduler) chunkTokens() int {
-	if s.perToken == 0 {
-		return min(leastChunk, s.o.Chunk)
-	}
-	n := int(s.usualStep()/s.perToken) / chunkUnit * chunkUnit
-	return max(min(n, s.o.Chunk), min(leastChunk, s.o.Chunk))
-}
-
-const (
-	// leastChunk is small enough to learn from, and large enough for kernels that
-	// multiply several vectors at a time.
-	leastChunk = 16
-	chunkUnit  = 16
-)
-
-// deal divides room for so many tokens evenly among prompts. What one does not need
-// the others have. One that is to be alone is.
-func deal(prompts []*request, room int) []share {
-	if i := slices.IndexFunc(prompts, func(r *request) bool { return r.alone }); i >= 0 {
-		prompts = prompts[i : i+1]
-	}
-	sorted := slices.Clone(prompts)
-	slices.SortStableFunc(sorted, func(a, b *request) int { return cmp.Compare(len(a.ids), len(b.ids)) })
-	var parts []share
-	for i, r := range sorted {
-		n := min(len(r.ids), room/(len(sorted)-i))
-		if n > 0 {
-			parts = append(parts, share{r, n})
-			room -= n
-		}
-	}
-	return parts
+	return s.o.Whole
 }
 
 func (c *chunk) pieces() []infer.Piece {
@@ -132,37 +133,60 @@ func (c *chunk) pieces() []infer.Piece {
 }
 
 // endChunk ends a chunk that was computed or has failed. What has failed in company
-// is tried alone, and what was given up with another's is tried again.
+// is tried alone.
 func (s *Scheduler) endChunk(c *chunk, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c.longest > 0 {
-		s.perToken = max(1, c.longest/time.Duration(c.tokens))
-	}
-	given := c.ctx.Err() != nil // up
 	c.cancel()
-	s.chunk = nil
+	if c == s.brief {
+		s.brief = nil
+	} else {
+		s.chunk = nil
+		if c.longest > 0 {
+			s.perToken = max(1, c.longest/time.Duration(c.tokens))
+		}
+	}
 	for _, x := range c.parts {
 		if err == nil {
 			x.ids, x.alone = x.ids[x.n:], false
 		}
 		switch {
 		case err == nil && len(x.ids) == 0:
+			s.endPrompt(x.request, nil)
 		case x.gone || s.closed:
-			err := cmp.Or(err, context.Canceled)
-			s.endPrompt(x.request, err)
-			continue
-		case err == nil || given:
-			continue
+			s.endPrompt(x.request, cmp.Or(err, context.Canceled))
+		case err == nil:
 		case len(c.parts) > 1:
 			x.alone = true
-			continue
+		default:
+			s.endPrompt(x.request, err)
 		}
-		s.endPrompt(x.request, err)
+	}
+}
+
+// dropGone takes those who have given up out of a chunk between two stages. What the
+// others have computed stays.
+func (s *Scheduler) dropGone(c *chunk) {
+	s.mu.Lock()
+	var gone []share
+	if c.ctx.Err() == nil { // else nobody is left, and it ends before the next stage
+		gone = slices.DeleteFunc(slices.Clone(c.parts), func(x share) bool { return !x.gone })
+	}
+	s.mu.Unlock()
+	for _, x := range gone {
+		c.part.Drop(x.session)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, x := range gone {
+		c.parts = slices.DeleteFunc(c.parts, func(y share) bool { return x.request == y.request })
+		s.endPrompt(x.request, context.Canceled)
 	}
 }
 
 func (s *Scheduler) endPrompt(r *request, err error) {
-	remove(&s.prompts, r)
+	if remove(&s.prompts, r); len(s.prompts) == 0 {
+		s.lead = 0
+	}
 	s.end(r, err)
 }

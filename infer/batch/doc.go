@@ -20,8 +20,12 @@
 // text waits two steps or little more. So a prompt keeps about half of the machine,
 // whatever it is made of, at the speed that large batches have. The texts that run
 // keep the other half: between two tokens of one is its own step, and the stages of a
-// chunk. Prompts that wait together share the chunks evenly, so that a short one does
-// not wait for the end of a long one.
+// chunk. Prompts that wait together share the chunks evenly.
+//
+// A prompt of up to half of a chunk's tokens is brief (brief.go): it does not wait for
+// a chunk under way, but for the end of its stage, and is computed whole before the
+// chunk goes on. When brief prompts have been computed, those that wait for them have
+// as much time before more come.
 //
 // Tokens of prompts do not ride in the batches of steps: a few of them use as many
 // experts as a whole chunk does, and those would be read for each batch again.
@@ -30,8 +34,9 @@
 //
 // A batch of several texts that fails is computed again text by text, so that an
 // expert that cannot be read ends only the requests that need it. When the context
-// of an Append ends, what waits is given up at once, a chunk between two stages, and a
-// step when all of its texts are given up, or at its end.
+// of an Append ends, what waits is given up at once, and a step when all of its texts
+// are given up, or at its end. A prompt in a chunk is taken out of it between two
+// stages; what the others have computed stays.
 //
 // # Memory
 //

@@ -14,6 +14,7 @@ import (
 // Part is a batch that is computed some stages at a time; infer.Batch is one.
 type Part interface {
 	Advance(ctx context.Context, more func() bool) (done bool, err error)
+	Drop(session *infer.Session) // between two stages: the others go on
 }
 
 // Begin makes a batch of pieces, as infer.Engine.NewBatch does.
@@ -42,10 +43,12 @@ type Scheduler struct {
 
 	mu       sync.Mutex
 	closed   bool
-	steps    []*request // of the next batch, in order of arrival
-	prompts  []*request // with tokens left, in order of arrival
-	chunk    *chunk     // under way; nil: none
-	running  *stepping  // the batch of steps under way; nil: none
+	steps    []*request    // of the next batch, in order of arrival
+	prompts  []*request    // with tokens left, in order of arrival
+	chunk    *chunk        // under way; nil: none
+	brief    *chunk        // goes before it; nil: none
+	lead     time.Duration // that brief ones have had more of than others that waited
+	running  *stepping     // the batch of steps under way; nil: none
 	away     map[*infer.Session]struct{}
 	back     time.Time       // since when a step waits for company: its arrival, or the end of the last batch
 	recent   []time.Duration // of batches of steps, the last ones
@@ -119,8 +122,8 @@ func (s *Scheduler) Append(ctx context.Context, session *infer.Session, ids []in
 	}
 }
 
-// once returns each without the positions that are computed again, since others have
-// given up or failed in the midst of the logits: it has seen the same ones before.
+// once returns each without the positions that are computed again, since company has
+// failed in the midst of the logits: it has seen the same ones before.
 func once(each func(int, []float32)) func(int, []float32) {
 	if each == nil {
 		return nil
@@ -156,8 +159,8 @@ func (s *Scheduler) Close() {
 	if s.running != nil {
 		s.running.cancel()
 	}
-	if s.chunk != nil {
-		s.chunk.cancel()
+	for _, c := range s.chunks() {
+		c.cancel()
 	}
 	s.mu.Unlock()
 	s.changed()
@@ -190,8 +193,8 @@ func (s *Scheduler) enter(r *request) {
 	}
 }
 
-// cancel gives a request up. A chunk that it is in ends between two stages, and what
-// others had in it is computed again; a batch of steps ends if nobody else wants it.
+// cancel gives a request up. A chunk that it is in goes on without it from the next
+// stage on, and ends there if nobody else wants it, as a batch of steps does.
 func (s *Scheduler) cancel(r *request) {
 	s.mu.Lock()
 	defer s.changed()
@@ -205,9 +208,13 @@ func (s *Scheduler) cancel(r *request) {
 	if b := s.running; b != nil && all(b.requests, (*request).isGone) {
 		b.cancel()
 	}
-	if s.chunk != nil && s.chunk.has(r) {
-		s.chunk.cancel()
-	} else if remove(&s.prompts, r) {
+	for _, c := range s.chunks() {
+		if c.has(r) {
+			c.leave()
+			return
+		}
+	}
+	if remove(&s.prompts, r) {
 		r.done <- context.Canceled
 	}
 }
@@ -264,7 +271,7 @@ func (s *Scheduler) refuseAll() {
 	for _, r := range append(s.steps, s.prompts...) {
 		r.done <- ErrClosed
 	}
-	s.steps, s.prompts, s.chunk = nil, nil, nil
+	s.steps, s.prompts, s.chunk, s.brief = nil, nil, nil, nil
 }
 
 // finish ends a request.

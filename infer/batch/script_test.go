@@ -3,6 +3,7 @@ package batch
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -66,6 +67,10 @@ func (p *scriptPart) has(session *infer.Session) bool {
 		}
 	}
 	return false
+}
+
+func (p *scriptPart) Drop(session *infer.Session) {
+	p.pieces = slices.DeleteFunc(slices.Clone(p.pieces), func(x infer.Piece) bool { return x.Session == session })
 }
 
 func (p *scriptPart) Advance(ctx context.Context, more func() bool) (bool, error) {

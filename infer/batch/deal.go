@@ -1,0 +1,44 @@
+package batch
+
+import (
+	"cmp"
+	"slices"
+)
+
+// chunkTokens is how many tokens take about the time of a step in one stage, by what
+// those of the last chunk took in the longest of its layers: as long as a text that runs waits
+// beside its own step. A model of few layers has short steps, a machine with few
+// processors long stages of many tokens, and attention grows with the text.
+func (s *Scheduler) chunkTokens() int {
+	if s.perToken == 0 {
+		return min(leastChunk, s.o.Chunk)
+	}
+	n := int(s.usualStep()/s.perToken) / chunkUnit * chunkUnit
+	return max(min(n, s.o.Chunk), min(leastChunk, s.o.Chunk))
+}
+
+const (
+	// leastChunk is small enough to learn from, and large enough for kernels that
+	// multiply several vectors at a time.
+	leastChunk = 16
+	chunkUnit  = 16
+)
+
+// deal divides room for so many tokens evenly among prompts. What one does not need
+// the others have. One that is to be alone is.
+func deal(prompts []*request, room int) []share {
+	if i := slices.IndexFunc(prompts, func(r *request) bool { return r.alone }); i >= 0 {
+		prompts = prompts[i : i+1]
+	}
+	sorted := slices.Clone(prompts)
+	slices.SortStableFunc(sorted, func(a, b *request) int { return cmp.Compare(len(a.ids), len(b.ids)) })
+	var parts []share
+	for i, r := range sorted {
+		n := min(len(r.ids), room/(len(sorted)-i))
+		if n > 0 {
+			parts = append(parts, share{r, n})
+			room -= n
+		}
+	}
+	return parts
+}
