@@ -180,6 +180,7 @@ type bench struct {
 	recorded *routing               // nil: the router chooses
 	offsets  map[*infer.Session]int // where in the recording a text began
 	replayed int                    // tokens of earlier texts that recorded routing was used for
+	text     *infer.Session         // of the last depth; nil: there is none
 	random   *rand.Rand
 }
 
@@ -297,16 +298,24 @@ func (b *bench) counters() (infer.Stats, driveStats, error) {
 }
 
 // textOf computes a text of so many tokens, and returns what gives a session of it for
-// each repetition.
+// each repetition. The text of one depth is the beginning of the next: that of 32k
+// tokens takes minutes.
 func (b *bench) textOf(ctx context.Context, tokens int) (begin func() *infer.Session, err error) {
-	s := b.engine.NewSession()
 	if tokens == 0 {
+		s := b.engine.NewSession()
 		return func() *infer.Session { s.Reset(); return s }, nil // in the same memory
 	}
-	b.offsets[s] = b.replayed
-	b.replayed += tokens
-	if err := s.Append(ctx, b.tokens(tokens), nil); err != nil {
-		return nil, err
+	s := b.text
+	if s == nil || s.Len() > tokens {
+		s = b.engine.NewSession()
+		b.text = s
+	}
+	if rest := tokens - s.Len(); rest > 0 {
+		b.offsets[s] = b.replayed - s.Len()
+		b.replayed += rest
+		if err := s.Append(ctx, b.tokens(rest), nil); err != nil {
+			return nil, err
+		}
 	}
 	return s.Fork, nil
 }

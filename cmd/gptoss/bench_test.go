@@ -2,14 +2,18 @@ package main
 
 import (
 	"compress/gzip"
+	"context"
 	"encoding/csv"
 	"encoding/json"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
 	"testing"
+
+	"expertfs/infer"
 
 	"github.com/stretchr/testify/require"
 )
@@ -125,6 +129,27 @@ func TestBenchDepth(t *testing.T) {
 	}
 	_, _, err = runCommand(t, "", "bench", "-m", tinyTree(t), "-d", "4", "--n-parallel", "2")
 	require.ErrorContains(t, err, "--n-depth and --n-parallel do not go together")
+}
+
+// The text before a test is computed once for all tests of a depth, and a deeper one
+// goes on with it.
+func TestDepthsShareTheirText(t *testing.T) {
+	e, err := (&modelFlags{dir: tinyTree(t), mapBytes: "auto"}).open()
+	require.NoError(t, err)
+	defer func() { require.NoError(t, e.Close()) }()
+	b := &bench{benchOptions: &benchOptions{}, engine: e, offsets: make(map[*infer.Session]int), random: rand.New(rand.NewPCG(1, 2))}
+	for _, x := range []struct{ depth, computed int }{{40, 40}, {40, 0}, {70, 30}, {0, 0}, {70, 0}, {20, 20}} {
+		before := e.Stats().Tokens
+		begin, err := b.textOf(context.Background(), x.depth)
+		require.NoError(t, err)
+		require.Equal(t, x.computed, e.Stats().Tokens-before, "%d tokens", x.depth)
+		for range 2 {
+			s := begin()
+			require.Equal(t, x.depth, s.Len())
+			require.NoError(t, b.once(context.Background(), s, 3, 2))
+			require.Equal(t, x.depth+5, s.Len())
+		}
+	}
 }
 
 func TestSpellOut(t *testing.T) {
