@@ -90,7 +90,7 @@ func (m *chatModel) Context() int { return m.engine.Context() }
 // that it tells reading, unless that is nil, how many tokens of how many are read.
 func (m *chatModel) complete(ctx context.Context, prompt []int, g infer.Generation, reading func(done, total int)) ([]int, infer.Finish, error) {
 	session := m.text.Session()
-	known := m.text.Begin(prompt, len(prompt)-1) // the logits after the last one are needed
+	known := m.text.Begin(ctx, prompt, len(prompt)-1) // the logits after the last one are needed
 	rest := prompt[known:]
 	for piece := range slices.Chunk(rest, cmp.Or(m.flags.options.Batch, infer.DefaultBatch)) {
 		if reading != nil {

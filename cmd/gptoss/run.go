@@ -199,7 +199,7 @@ func (r *runner) run(ctx context.Context) error {
 	t := timings{loaded: r.loaded, began: time.Now()}
 	known := prefix.NewText(r.store, s)
 	defer known.Keep()
-	t.reused = known.Begin(r.input, len(r.input)-1)
+	t.reused = known.Begin(ctx, r.input, len(r.input)-1)
 	t.promptTokens = len(r.input) - t.reused
 	if err := s.Append(ctx, r.input[t.reused:], nil); err != nil {
 		if ctx.Err() != nil {

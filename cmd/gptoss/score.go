@@ -119,7 +119,7 @@ func (s *scorer) run(ctx context.Context, text *prefix.Text) error {
 	s.abandon = abandon
 	// The position before the first one tells how probable that is.
 	before := max(0, s.from-1)
-	err := text.Session().Append(computing, s.ids[text.Begin(s.ids, before):before], nil)
+	err := text.Session().Append(computing, s.ids[text.Begin(computing, s.ids, before):before], nil)
 	if err == nil {
 		err = text.Session().Append(computing, s.ids[before:], s.position)
 	}

@@ -77,7 +77,7 @@ func (x *Text) Append(ctx context.Context, ids []int) error {
 			return err
 		}
 		x.ids = nil
-		ids = all[x.h.Begin(all, len(all)-1):]
+		ids = all[x.h.Begin(ctx, all, len(all)-1):]
 	}
 	return t.steps.Append(ctx, x.h.Session(), ids, nil)
 }
@@ -115,7 +115,7 @@ func (x *Text) Fork() *Text {
 		return nil
 	}
 	f := &Text{t: t, h: &held{prefix.NewText(t.store, session), bytes}, logits: session.Logits()}
-	f.h.Begin(session.IDs(), session.Len()) // it is there already
+	f.h.Begin(context.Background(), session.IDs(), session.Len()) // it is there already
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.spares = append(t.spares, f)

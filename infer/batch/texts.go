@@ -17,6 +17,8 @@ type Texts struct {
 	steps  *Scheduler
 	keep   int // idle sessions, at most
 
+	warming sync.WaitGroup
+
 	mu     sync.Mutex // guards what follows
 	room   room
 	idle   []*held // most recently used first
@@ -50,23 +52,47 @@ func NewTexts(engine *infer.Engine, store *prefix.Store, bytes int64, keep int) 
 // Warm does what the first prompt would wait for, until ctx ends: it reads the
 // prefixes used last into RAM, and computes the last token of the text used last.
 // That step brings the experts and all memory that a step needs into the page tables,
-// and the text is an idle one then. An error is left to the first prompt.
+// and the text is an idle one then. An error is left to the first prompt. What is on
+// its way when ctx ends, of a text or an expert, is not waited for.
 func (t *Texts) Warm(ctx context.Context) {
 	if t.store == nil {
 		return
 	}
+	done := make(chan struct{})
+	t.warming.Go(func() {
+		defer close(done)
+		t.warm(ctx)
+	})
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+}
+
+func (t *Texts) warm(ctx context.Context) {
 	t.store.Warm(ctx)
 	ids := t.store.Latest()
 	if len(ids) == 0 || len(ids) > t.Context() || ctx.Err() != nil {
 		return
 	}
-	if x, _, err := t.Prompt(ctx, ids, nil); err == nil {
-		x.Close()
+	x := &Text{t: t}
+	if x.open(ctx, ids) != nil {
+		return
 	}
+	known := x.h.Begin(ctx, ids, len(ids)-1)
+	if known < len(ids)-1 { // not all was read, and a part would be taken for the text used last
+		t.drop(x.giveUp())
+		return
+	}
+	_ = t.steps.Append(ctx, x.h.Session(), ids[known:], nil)
+	x.Close()
 }
 
 // Close ends what is computed. Texts are of no use then.
-func (t *Texts) Close() { t.steps.Close() }
+func (t *Texts) Close() {
+	t.steps.Close()
+	t.warming.Wait()
+}
 
 // Stats counts batches.
 func (t *Texts) Stats() Stats { return t.steps.Stats() }
@@ -108,7 +134,7 @@ func (t *Texts) Prompt(ctx context.Context, ids []int, each func(int, []float32)
 	if err := x.open(ctx, ids); err != nil {
 		return nil, 0, err
 	}
-	same := x.h.Begin(ids, most)
+	same := x.h.Begin(ctx, ids, most)
 	if err := t.steps.Append(ctx, x.h.Session(), ids[same:], each); err != nil {
 		x.Close()
 		return nil, 0, err

@@ -59,7 +59,7 @@ func BenchmarkLoad(b *testing.B) {
 					}
 					b.StartTimer()
 					s := open()
-					n, states := s.load(ids, tokens)
+					n, states := s.load(context.Background(), ids, tokens)
 					require.Equal(b, tokens, n)
 					require.NotEmpty(b, states)
 					b.SetBytes(s.Stats().Read)

@@ -1,6 +1,7 @@
 package prefix
 
 import (
+	"context"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -26,7 +27,7 @@ func TestConcurrentUse(t *testing.T) {
 						continue
 					}
 					s.reach(ids, len(ids))
-					n, states := s.load(ids, len(ids))
+					n, states := s.load(context.Background(), ids, len(ids))
 					for _, st := range states {
 						if st.To() <= n && !same(content(ids, st.From(), st.To()).Parts(), st.Parts()) {
 							t.Errorf("positions %d to %d of a text are another's", st.From(), st.To())

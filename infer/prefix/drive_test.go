@@ -80,7 +80,7 @@ func TestDriveThatFillsUp(t *testing.T) {
 	require.Empty(t, left)
 
 	s = openStore(t, drive, nil)
-	n, _ := s.load(ids, 1000)
+	n, _ := s.load(context.Background(), ids, 1000)
 	require.Positive(t, n)
 	require.Less(t, n, 1000)
 	requireText(t, s, ids, n)

@@ -3,6 +3,7 @@ package prefix
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -191,8 +192,9 @@ func writeFile(path string, write func(io.Writer) error) error {
 	return err
 }
 
-// readSegment reads the state of s from the file at path.
-func readSegment(path string, key id, s *segment, shape *infer.Shape) (*infer.State, error) {
+// readSegment reads the state of s from the file at path. When ctx ends it returns its
+// error, between two layers.
+func readSegment(ctx context.Context, path string, key id, s *segment, shape *infer.Shape) (*infer.State, error) {
 	f, err := openFile(path)
 	if err != nil {
 		return nil, err
@@ -211,6 +213,9 @@ func readSegment(path string, key id, s *segment, shape *infer.Shape) (*infer.St
 	state := shape.NewState(s.from, s.to)
 	at := int64(h.size())
 	for n, part := range state.Parts() {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		if at, err = readPart(f, part, at); err != nil {
 			return nil, err
 		}

@@ -2,6 +2,7 @@ package prefix
 
 import (
 	"bufio"
+	"context"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -64,7 +65,7 @@ func TestKilledWhileWriting(t *testing.T) {
 		s := openStore(t, dir, nil)
 		for i := range childTexts {
 			ids := childText(i)
-			n, states := s.load(ids, len(ids))
+			n, states := s.load(context.Background(), ids, len(ids))
 			found += n
 			for _, st := range states {
 				if st.To() <= n { // else its end is of another text

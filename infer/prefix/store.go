@@ -119,8 +119,9 @@ func (s *Store) reach(prompt []int, most int) int {
 }
 
 // load returns the longest beginning of prompt that can be had, at most of most
-// tokens, and its States. Those that are not in RAM are read, several at a time.
-func (s *Store) load(prompt []int, most int) (n int, states []*infer.State) {
+// tokens, and its States. Those that are not in RAM are read, several at a time, until
+// ctx ends: then it is what there is.
+func (s *Store) load(ctx context.Context, prompt []int, most int) (n int, states []*infer.State) {
 	s.mu.Lock()
 	last, n := s.tree.longest(prompt, most)
 	path := last.path()
@@ -135,7 +136,7 @@ func (s *Store) load(prompt []int, most int) (n int, states []*infer.State) {
 	for i, p := range path {
 		if states[i] == nil {
 			g.Go(func() error {
-				states[i] = s.read(p)
+				states[i] = s.read(ctx, p)
 				return nil
 			})
 		}
@@ -153,8 +154,9 @@ func (s *Store) load(prompt []int, most int) (n int, states []*infer.State) {
 // readers is how many files are read at a time.
 const readers = 8
 
-// read returns the state of a segment from its file, or nil if that is of no use.
-func (s *Store) read(p *segment) *infer.State {
+// read returns the state of a segment from its file, or nil if that is of no use or
+// ctx has ended before all of it was read.
+func (s *Store) read(ctx context.Context, p *segment) *infer.State {
 	p.reading.Lock()
 	defer p.reading.Unlock()
 	s.mu.Lock()
@@ -164,11 +166,13 @@ func (s *Store) read(p *segment) *infer.State {
 		return state
 	}
 	path := s.path(p)
-	state, err := readSegment(path, s.key, p, s.shape)
+	state, err := readSegment(ctx, path, s.key, p, s.shape)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {
-		s.lost(p, path, err)
+		if ctx.Err() == nil {
+			s.lost(p, path, err)
+		}
 		return nil
 	}
 	s.stats.Read += s.shape.Bytes(p.from, p.to)

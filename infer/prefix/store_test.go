@@ -74,7 +74,7 @@ func keep(s *Store, ids []int, ends ...int) {
 // requireText checks what s has of ids.
 func requireText(t *testing.T, s *Store, ids []int, want int) {
 	t.Helper()
-	n, states := s.load(ids, len(ids))
+	n, states := s.load(context.Background(), ids, len(ids))
 	require.Equal(t, want, n)
 	for _, st := range states {
 		require.Equal(t, content(ids, st.From(), st.To()).Parts(), st.Parts())
@@ -108,12 +108,12 @@ func TestLongestCommonPrefix(t *testing.T) {
 		requireText(t, s, ids[:33], 33) // in a segment as short as a window
 		requireText(t, s, ids[:29], 29)
 		requireText(t, s, ids[:28], 0)
-		n, _ := s.load(ids, 34)
+		n, _ := s.load(context.Background(), ids, 34)
 		require.Equal(t, 34, n)
 
 		branch := append(count(0, 33), count(1000, 40)...)
 		keep(s, branch, 70)
-		n, states := s.load(branch, 73)
+		n, states := s.load(context.Background(), branch, 73)
 		require.Equal(t, 70, n)
 		require.Equal(t, 33, states[len(states)-1].From())
 		requireText(t, s, ids, 60)
@@ -181,7 +181,7 @@ func TestRAMBudget(t *testing.T) {
 		require.LessOrEqual(t, s.memory, 3*one)
 		known := 0
 		for i := range 10 {
-			if n, _ := s.load(count(1000*i, 64), 64); n == 64 {
+			if n, _ := s.load(context.Background(), count(1000*i, 64), 64); n == 64 {
 				known++
 			}
 		}
@@ -325,7 +325,7 @@ func TestClockSetBack(t *testing.T) {
 		s = openStore(t, dir, nil)
 		found := 0
 		for i := range 4 {
-			n, _ := s.load(count(10000+1000*i, 64), 64)
+			n, _ := s.load(context.Background(), count(10000+1000*i, 64), 64)
 			found += n
 		}
 		require.Equal(t, 4*64, found, "key %v", key)

@@ -1,6 +1,8 @@
 package prefix
 
 import (
+	"context"
+
 	"expertfs/infer"
 )
 
@@ -28,8 +30,8 @@ func (t *Text) Session() *infer.Session { return t.session }
 
 // Begin makes the session a text that is to become prompt, and returns how many
 // of its first tokens need not be computed, at most as many as most. The others are
-// to be appended then.
-func (t *Text) Begin(prompt []int, most int) int {
+// to be appended then. When ctx ends nothing more is read, and there are more of them.
+func (t *Text) Begin(ctx context.Context, prompt []int, most int) int {
 	most = min(most, len(prompt))
 	own := Common(t.session.IDs(), prompt[:most])
 	known := 0
@@ -37,7 +39,7 @@ func (t *Text) Begin(prompt []int, most int) int {
 		known = t.store.reach(prompt, most)
 	}
 	if own < known || !t.session.Truncate(own) {
-		own = t.restore(prompt, most)
+		own = t.restore(ctx, prompt, most)
 	}
 	if t.store != nil {
 		t.plan = newPlan(t.store.shape.Window, prompt, t.store.start)
@@ -47,9 +49,9 @@ func (t *Text) Begin(prompt []int, most int) int {
 }
 
 // restore makes the session what the store has of prompt.
-func (t *Text) restore(prompt []int, most int) int {
+func (t *Text) restore(ctx context.Context, prompt []int, most int) int {
 	if t.store != nil {
-		n, states := t.store.load(prompt, most)
+		n, states := t.store.load(ctx, prompt, most)
 		if n > 0 && t.session.Restore(prompt[:n], states) == nil {
 			return n
 		}

@@ -112,7 +112,7 @@ func (c *conversations) step() {
 	}
 	prompt := c.prompt()
 	text := rapid.SampledFrom(c.texts).Draw(c.T, "session")
-	n := text.Begin(prompt, len(prompt)-1)
+	n := text.Begin(context.Background(), prompt, len(prompt)-1)
 	require.Less(c, n, len(prompt))
 	require.True(c, slices.Equal(prompt[:n], text.Session().IDs()))
 	if rapid.IntRange(0, 4).Draw(c.T, "cancelled") == 0 {
@@ -223,7 +223,7 @@ func TestNothingIsComputedAgain(t *testing.T) {
 	}
 	ask := func(prompt []int) int {
 		text := NewText(store, e.NewSession())
-		n := text.Begin(prompt, len(prompt)-1)
+		n := text.Begin(context.Background(), prompt, len(prompt)-1)
 		require.NoError(t, text.Session().Append(context.Background(), prompt[n:], nil))
 		text.Keep()
 		return n
@@ -270,7 +270,7 @@ func ExampleText() {
 	store, _ := Open(Options{Shape: engine.Shape(), Key: key, Dir: "prefixes", Disk: 8 << 30, RAM: 1 << 30})
 	text := NewText(store, engine.NewSession())
 	prompt := []int{200006, 1428, 200008}
-	known := text.Begin(prompt, len(prompt)-1)
+	known := text.Begin(context.Background(), prompt, len(prompt)-1)
 	_ = text.Session().Append(ctx, prompt[known:], nil)
 	text.Keep()
 	_ = store.Close(ctx)

@@ -17,7 +17,7 @@ func (s *Store) Warm(ctx context.Context) {
 	for _, p := range s.latest() {
 		g.Go(func() error {
 			if ctx.Err() == nil {
-				s.read(p)
+				s.read(ctx, p)
 			}
 			return nil
 		})

@@ -2,6 +2,7 @@ package prefix
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -34,6 +35,45 @@ func TestWarm(t *testing.T) {
 	s.Warm(t.Context())
 	require.Equal(t, 2*bytes, s.Stats().Read)
 	openStore(t, "", nil).Warm(t.Context())
+}
+
+// endsAfter is a context that ends when it was asked so often.
+type endsAfter struct {
+	context.Context
+	left *atomic.Int64
+}
+
+func (c endsAfter) Err() error {
+	if c.left.Add(-1) < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// TestReadingIsGivenUp: when somebody has no more patience, a beginning of the text is
+// had at most, and no file is taken for a torn one.
+func TestReadingIsGivenUp(t *testing.T) {
+	dir := t.TempDir()
+	s := openStore(t, dir, nil)
+	ids := count(0, 200)
+	keep(s, ids, 40, 80, 120, 160, 200)
+	require.NoError(t, s.Close(context.Background()))
+	had := map[int]bool{}
+	for asked := range int64(30) {
+		s := openStore(t, dir, func(o *Options) { o.RAM = 1 })
+		left := new(atomic.Int64)
+		left.Store(asked)
+		n, states := s.load(endsAfter{t.Context(), left}, ids, len(ids))
+		had[n] = true
+		require.Len(t, states, n/40)
+		for _, st := range states {
+			require.Equal(t, content(ids, st.From(), st.To()).Parts(), st.Parts())
+		}
+		require.Zero(t, s.Stats().Torn)
+		requireText(t, s, ids, 200)
+		require.NoError(t, s.Close(context.Background()))
+	}
+	require.True(t, had[0] && had[200], "%v", had)
 }
 
 // TestLatest: the text used last is known after a restart, to its end, and with the
