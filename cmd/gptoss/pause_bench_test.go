@@ -21,27 +21,7 @@ import (
 // of the text, and what most of them stay below, in decode steps: the median time
 // between two tokens of the same text alone.
 func BenchmarkPauseWhileAPromptEnters(b *testing.B) {
-	dir, prompt := os.Getenv("GPTOSS_MODEL"), 4000
-	if dir == "" {
-		dir, prompt = tinyTree(b), 400
-	}
-	if n, err := strconv.Atoi(os.Getenv("GPTOSS_PROMPT")); err == nil {
-		prompt = n
-	}
-	flags := &modelFlags{dir: dir, mapBytes: "auto", options: infer.Options{Context: max(1024, 2*prompt)}}
-	e, err := flags.open()
-	require.NoError(b, err)
-	defer func() { require.NoError(b, e.Close()) }()
-	texts := batch.NewTexts(e, nil, 4*e.SessionBytes(e.Context()), 1)
-	defer texts.Close()
-	r := rand.New(rand.NewPCG(1, 2))
-	ids := func(n int) []int {
-		all := make([]int, n)
-		for i := range all {
-			all[i] = r.IntN(e.Config().Vocab)
-		}
-		return all
-	}
+	texts, ids, prompt := benchTexts(b)
 	ctx := context.Background()
 	text, _, err := texts.Prompt(ctx, ids(16), nil)
 	require.NoError(b, err)
@@ -92,4 +72,31 @@ func BenchmarkPauseWhileAPromptEnters(b *testing.B) {
 	b.ReportMetric(steps(beside[len(beside)/2]), "steps-median")
 	b.ReportMetric(steps(alone[len(alone)-1]), "alone-longest")
 	b.ReportMetric(entering.Seconds()/float64(b.N), "s/prompt")
+}
+
+// benchTexts are texts of the model in the folder GPTOSS_MODEL or else the tiny one, with what
+// makes random tokens, and how many a long prompt has.
+func benchTexts(b *testing.B) (texts *batch.Texts, ids func(n int) []int, prompt int) {
+	b.Helper()
+	dir, prompt := os.Getenv("GPTOSS_MODEL"), 4000
+	if dir == "" {
+		dir, prompt = tinyTree(b), 400
+	}
+	if n, err := strconv.Atoi(os.Getenv("GPTOSS_PROMPT")); err == nil {
+		prompt = n
+	}
+	flags := &modelFlags{dir: dir, mapBytes: "auto", options: infer.Options{Context: max(1024, 2*prompt)}}
+	e, err := flags.open()
+	require.NoError(b, err)
+	b.Cleanup(func() { require.NoError(b, e.Close()) })
+	texts = batch.NewTexts(e, nil, 4*e.SessionBytes(e.Context()), 1)
+	b.Cleanup(texts.Close)
+	r := rand.New(rand.NewPCG(1, 2))
+	return texts, func(n int) []int {
+		all := make([]int, n)
+		for i := range all {
+			all[i] = r.IntN(e.Config().Vocab)
+		}
+		return all
+	}, prompt
 }
