@@ -2,6 +2,7 @@ package server
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -37,17 +38,26 @@ func (s *Server) decode(w http.ResponseWriter, r *http.Request, v any) error {
 	if err := control.SetReadDeadline(time.Now().Add(s.Patience)); err != nil {
 		return err
 	}
-	// Large bodies are read one at a time: they are what takes memory.
-	if r.ContentLength < 0 || r.ContentLength > largeBody {
-		select {
-		case s.large <- struct{}{}:
-			defer func() { <-s.large }()
-		case <-r.Context().Done():
-			return errCancelled
-		}
-	}
 	body := &bodyReader{Reader: http.MaxBytesReader(w, r.Body, maxBody)}
-	d := jsontext.NewDecoder(withoutMark(body), decoding)
+	whole := io.Reader(body)
+	// Large bodies are read one at a time: they are what takes memory. Those that only
+	// might be large, or have not come yet, keep nobody waiting.
+	if r.ContentLength < 0 || r.ContentLength > largeBody {
+		first, err := io.ReadAll(io.LimitReader(body, largeBody))
+		if err != nil {
+			return s.explain(err)
+		}
+		if len(first) == largeBody {
+			select {
+			case s.large <- struct{}{}:
+				defer func() { <-s.large }()
+			case <-r.Context().Done():
+				return errCancelled
+			}
+		}
+		whole = io.MultiReader(bytes.NewReader(first), body)
+	}
+	d := jsontext.NewDecoder(withoutMark(whole), decoding)
 	entries := mostEntries
 	err := json.UnmarshalDecode(d, v, decoding, counting(&entries))
 	if err == nil {

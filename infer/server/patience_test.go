@@ -1,6 +1,8 @@
 package server
 
 import (
+	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -96,6 +98,38 @@ type withDeadlines struct{ *httptest.ResponseRecorder }
 
 func (withDeadlines) SetReadDeadline(time.Time) error  { return nil }
 func (withDeadlines) SetWriteDeadline(time.Time) error { return nil }
+
+// Clients that announce a large body, or do not say how large it is, and send none keep
+// those waiting no longer that have one.
+func TestStalledBodiesKeepNobodyWaiting(t *testing.T) {
+	m := &model{says: "ok<|return|>"}
+	s := newServer(t, m)
+	s.Patience = time.Hour
+	server := newHTTP(t, s)
+	s.Ready(m.Engine)
+	for _, length := range []string{"Content-Length: 4000000", "Transfer-Encoding: chunked"} {
+		conn, err := net.Dial("tcp", server.Listener.Addr().String())
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, conn.Close()) })
+		_, err = fmt.Fprintf(conn, "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n%s\r\n\r\n", length)
+		require.NoError(t, err)
+		line, err := bufio.NewReader(conn).ReadString('\n')
+		require.NoError(t, err)
+		require.Contains(t, line, "100 Continue") // the server wants the body
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for _, body := range []string{`{"prompt": "x"}`, `{"prompt": "x", "user": "` + strings.Repeat("x", 2*largeBody) + `"}`} {
+		for _, r := range []io.Reader{strings.NewReader(body), io.MultiReader(strings.NewReader(body))} { // of known length, and not
+			q, err := http.NewRequestWithContext(ctx, http.MethodPost, server.URL+"/v1/completions", r)
+			require.NoError(t, err)
+			resp, err := http.DefaultClient.Do(q)
+			require.NoError(t, err)
+			require.NoError(t, resp.Body.Close())
+			require.Equal(t, http.StatusOK, resp.StatusCode)
+		}
+	}
+}
 
 func TestLateBody(t *testing.T) {
 	s := newServer(t, &model{})
