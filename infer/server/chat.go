@@ -146,7 +146,7 @@ func (s *Server) chat(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer j.end()
-	if err := q.check(j.engine.Vocab()); err != nil {
+	if err := q.sampling.check(j.engine.Vocab()); err != nil {
 		return err
 	}
 	prompt, err := j.encode(ctx, "messages", s.encodeConversation(c))
@@ -175,11 +175,15 @@ func (s *Server) chat(w http.ResponseWriter, r *http.Request) error {
 
 // decodeChat reads and checks a request.
 func (s *Server) decodeChat(w http.ResponseWriter, r *http.Request, q *chatRequest) error {
-	if s.Chat == nil {
-		return badRequest("", "the model %s has no chat format", s.Model)
-	}
 	if err := s.decode(w, r, q); err != nil {
 		return err
+	}
+	return q.check(s)
+}
+
+func (q *chatRequest) check(s *Server) error {
+	if s.Chat == nil {
+		return badRequest("", "the model %s has no chat format", s.Model)
 	}
 	if err := s.checkModel(q.Model); err != nil {
 		return err

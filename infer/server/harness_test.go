@@ -71,6 +71,17 @@ func TestTokensForHarnesses(t *testing.T) {
 	require.Equal(t, tokens{s.Tokens.Encode("a white whale"), 3, 1000}, got)
 	text := postOK[map[string]string](t, server, "/detokenize", `{"tokens": `+string(mustJSON(got.Tokens))+`}`)
 	require.Equal(t, "a white whale", text["prompt"])
+
+	// The tokens of a conversation are those that a chat request makes of it.
+	conversation := `{"messages": [{"role": "user", "content": "Hi"}], "tools": [{"type": "function", "function": {"name": "f"}}]`
+	prompt := postOK[map[string]string](t, server, "/apply-template", conversation+"}")["prompt"]
+	require.Contains(t, prompt, "functions")
+	got = postOK[tokens](t, server, "/tokenize", conversation+`, "model": "x", "add_generation_prompt": true}`)
+	require.Equal(t, prompt, s.Tokens.Decode(got.Tokens))
+	require.Equal(t, len(got.Tokens), got.Count)
+	status, answer := post(t, server, "/tokenize", `{"messages": [{"role": "robot", "content": "Hi"}]}`)
+	require.Equal(t, http.StatusBadRequest, status)
+	require.Contains(t, answer, "messages[0]: role")
 }
 
 // TestStreamsBeginAtOnce reads the first line of each kind of stream while the model

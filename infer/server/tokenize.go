@@ -2,7 +2,10 @@ package server
 
 import (
 	"context"
+	"errors"
 	"net/http"
+
+	"expertfs/infer/tokenizer"
 )
 
 // serveTokenize answers POST /tokenize, as llama-server does, and vLLM with other
@@ -14,18 +17,11 @@ func (s *Server) serveTokenize(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) tokenize(w http.ResponseWriter, r *http.Request) error {
-	var q struct {
-		Content      string    `json:"content"`
-		Prompt       *string   `json:"prompt"` // of vLLM, for content
-		ParseSpecial *bool     `json:"parse_special"`
-		WithPieces   bool      `json:"with_pieces"`
-		Extra        unnoticed `json:",embed"`
-	}
+	var q tokenizeRequest
 	if err := s.decode(w, r, &q); err != nil {
 		return err
 	}
-	s.notice("", q.Extra)
-	ids, err := s.encodeText(r.Context(), or(q.Prompt, q.Content), or(q.ParseSpecial, true))
+	ids, err := q.encode(r.Context(), s)
 	if err != nil {
 		return err
 	}
@@ -53,29 +49,54 @@ func (s *Server) tokenize(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// encodeText makes tokens of a text that is not computed: one text at a time, and
+// tokenizeRequest asks for the tokens of a text, or of a conversation as vLLM has it:
+// what a chat request with its messages and tools would make of them.
+type tokenizeRequest struct {
+	chatRequest
+	Content      string  `json:"content"`
+	Prompt       *string `json:"prompt"` // of vLLM, for content
+	ParseSpecial *bool   `json:"parse_special"`
+	WithPieces   bool    `json:"with_pieces"`
+}
+
+func (q *tokenizeRequest) encode(ctx context.Context, s *Server) ([]int, error) {
+	if len(q.Messages) == 0 {
+		s.notice("", q.Extra)
+		text := or(q.Prompt, q.Content)
+		return s.encodeOnly(ctx, "content", func(ctx context.Context, most int) ([]int, error) {
+			if or(q.ParseSpecial, true) {
+				return s.Tokens.AppendSpecialWithin(ctx, nil, text, most)
+			}
+			return s.Tokens.AppendWithin(ctx, nil, text, most)
+		})
+	}
+	if err := q.check(s); err != nil {
+		return nil, err
+	}
+	c, err := q.conversation(s)
+	if err != nil {
+		return nil, err
+	}
+	return s.encodeOnly(ctx, "messages", s.encodeConversation(c))
+}
+
+// encodeOnly makes tokens of a text that is not computed: one text at a time, and
 // no longer than the client waits.
-func (s *Server) encodeText(ctx context.Context, text string, special bool) ([]int, error) {
+func (s *Server) encodeOnly(ctx context.Context, field string, tokens func(context.Context, int) ([]int, error)) ([]int, error) {
 	select {
 	case s.encoding <- struct{}{}:
 		defer func() { <-s.encoding }()
 	case <-ctx.Done():
 		return nil, errCancelled
 	}
-	var ids []int
-	var err error
-	if special {
-		ids, err = s.Tokens.AppendSpecialWithin(ctx, nil, text, mostTokenized)
-	} else {
-		ids, err = s.Tokens.AppendWithin(ctx, nil, text, mostTokenized)
-	}
-	if ctx.Err() != nil {
+	ids, err := tokens(ctx, mostTokenized)
+	switch {
+	case ctx.Err() != nil:
 		return nil, errCancelled
+	case errors.Is(err, tokenizer.ErrTooLong):
+		return nil, badRequest(field, "%s has more than %d tokens", field, mostTokenized)
 	}
-	if err != nil {
-		return nil, badRequest("content", "content has more than %d tokens", mostTokenized)
-	}
-	return ids, nil
+	return ids, err
 }
 
 // mostTokenized bounds what /tokenize gives.
