@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -35,7 +36,7 @@ func (g *Guard) handler(h http.Handler) http.Handler {
 		case allowed && r.Method == http.MethodOptions:
 			preflight(w, r)
 		case !allowed && foreign(r):
-			writeError(w, form, badRequest("", "requests from pages of other origins are refused; --allow-origin allows one").withStatus(http.StatusForbidden))
+			writeError(w, form, badRequest("", "requests from pages of %s are refused; --allow-origin allows it", pageOf(origin)).withStatus(http.StatusForbidden))
 		case r.URL.Path != "/health" && r.URL.Path != "/v1/health" && !isPage(r) && !g.hasKey(r):
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			e := badRequest("", "the API key is missing or wrong").withStatus(http.StatusUnauthorized).withCode("invalid_api_key")
@@ -45,6 +46,14 @@ func (g *Guard) handler(h http.Handler) http.Handler {
 			h.ServeHTTP(w, r)
 		}
 	})
+}
+
+// pageOf names an origin; browsers need not say it.
+func pageOf(origin string) string {
+	if origin == "" {
+		return "another origin"
+	}
+	return "the origin " + strconv.Quote(shorten(origin))
 }
 
 func (g *Guard) allows(origin string) bool {

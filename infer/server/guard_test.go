@@ -82,6 +82,8 @@ func TestOrigins(t *testing.T) {
 	other := ask(t, http.MethodOptions, server.URL+"/v1/chat/completions", map[string]string{"Origin": "https://evil.example"})
 	require.Equal(t, 403, other.StatusCode)
 	require.Empty(t, other.Header.Get("Access-Control-Allow-Origin"))
+	require.Equal(t, `the origin "https://evil.example"`, pageOf("https://evil.example"))
+	require.Equal(t, "another origin", pageOf(""))
 }
 
 // Two clients send prompts that are far too long, and leave.

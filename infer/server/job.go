@@ -54,7 +54,11 @@ func (j *job) encode(ctx context.Context, field string, tokens func(context.Cont
 	case ctx.Err() != nil:
 		return nil, errCancelled
 	case errors.Is(err, tokenizer.ErrTooLong):
-		return nil, badRequest(field, "%s has more than %d tokens, and the context of this server is %d", field, j.engine.Context()-1, j.engine.Context()).
+		what := field
+		if field != "prompt" {
+			what += ", with instructions, tools and the schema of the answer,"
+		}
+		return nil, badRequest(field, "%s has more than %d tokens, and the context of this server is %d", what, j.engine.Context()-1, j.engine.Context()).
 			withCode("context_length_exceeded")
 	case err != nil:
 		return nil, err

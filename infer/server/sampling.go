@@ -138,7 +138,7 @@ func (b *biases) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 		if err != nil {
 			return fmt.Errorf("%s is not a number", shorten(string(pair[1])))
 		}
-		return b.add(string(pair[0]), bias)
+		return b.add(strings.Trim(string(pair[0]), `"`), bias)
 	})
 }
 
