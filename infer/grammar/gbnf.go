@@ -22,10 +22,11 @@ func (e *GBNFError) Error() string {
 //	root  ::= item ("," item)*     # the rule root derives the text
 //	item  ::= [a-z]+ | "\"" [^"\n]{1,20} "\"" | .
 //
-// A rule is a name of letters, digits and dashes, ::= and alternatives divided
+// A rule is a name of letters, digits, dashes and underscores, ::= and alternatives divided
 // by |, of texts in quotes, classes of characters, a dot for any character,
 // names of rules, and groups in parentheses, each with *, +, ?, {m}, {m,} or
-// {m,n} behind it. It ends with its line, but within a group and after ::= or |.
+// {m,n} behind it. It ends with its line, but within a group, and before and after
+// ::= or |.
 // Escapes are \n \r \t \\ \" \[ \] \xHH \uHHHH and \UHHHHHHHH, all of which stand
 // for characters. Rules may be recursive, but not before their first character.
 //
@@ -132,7 +133,7 @@ func (p *gbnfParser) space(lines bool) {
 
 func (p *gbnfParser) name() string {
 	start := p.at
-	for c := p.next(); c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-'; c = p.next() {
+	for c := p.next(); c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_'; c = p.next() {
 		p.at++
 	}
 	return p.source[start:p.at]
@@ -183,11 +184,22 @@ func (p *gbnfParser) alternatives(nested bool) (expr, error) {
 			return nil, err
 		}
 		choices = append(choices, one)
-		if !p.take("|") {
+		if !p.bar() {
 			return choices, nil
 		}
 		p.space(true)
 	}
+}
+
+// bar takes the | before another choice. It may begin a line, where nothing else that
+// begins with it could.
+func (p *gbnfParser) bar() bool {
+	before := p.at
+	if p.space(true); p.take("|") {
+		return true
+	}
+	p.at = before
+	return false
 }
 
 func (p *gbnfParser) sequence(nested bool) (expr, error) {

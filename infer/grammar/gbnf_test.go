@@ -20,6 +20,7 @@ var gbnfCases = []struct {
 	{"classes", `root ::= [a-c\]\\é-ü.] [^x-z\n] .`, []string{"aax", "]a\n", "é😀😀", "\\\tb", ".aa"}, []string{"dab", "axa", "a\na", "aa"}},
 	{"dash", `root ::= [a-] [-a] [+-.]`, []string{"a-,", "--.", "-a+"}, []string{"b--"}},
 	{"alternatives", "root ::= \"a\" |\n \"b\" # comment ::= \n\n# more\nx ::= \"c\"", []string{"a", "b"}, []string{"c", ""}},
+	{"lines", "root ::= rule_1 # one\n\n  | b_2\r\n | \"c\"\nrule_1 ::= \"a\"\nb_2 ::= \"b\"", []string{"a", "b", "c"}, []string{"ab", ""}},
 	{"groups", "root ::= (\n  \"a\"\n  | \"b\" # x\n)+ \"c\"", []string{"abc", "bbac"}, []string{"c"}},
 	{"nothing", "root ::= x \"b\" x\nx ::= | \"a\"\n", []string{"b", "ab", "aba"}, []string{"a"}},
 	{"recursion", "root ::= \"(\" root \")\" root | \"\"", []string{"", "()", "(())()"}, []string{"(", ")", "(()"}},
