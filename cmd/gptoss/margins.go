@@ -25,6 +25,11 @@ type marginRun struct {
 // compareMargins prints a table of what margins cost and save. The first row is that
 // without one.
 func compareMargins(ctx context.Context, model *modelFlags, margins []float64, ids []int, out io.Writer) error {
+	for _, m := range margins {
+		if !(m >= 0 && m <= infer.MaxPreferResident) { // it may not be a number
+			return usageErrorf("--margins %v: want 0 to %d logits", m, infer.MaxPreferResident)
+		}
+	}
 	if len(ids) < 2 {
 		return usageErrorf("--margins needs a text of two tokens or more")
 	}

@@ -142,6 +142,7 @@ func testMargins(t *testing.T, program string) {
 	for text, args := range map[string][]string{
 		"none of the others can be":       {"--margins", "1", "--from", "3"},
 		"needs a text of two":             {"--margins", "1"},
+		"--margins -0.5: want 0 to 100":   {"--margins", "1,-0.5"},
 		"want 0 to 100 logits":            {"--prefer-resident", "-1"},
 		"experts in RAM cannot be prefer": {"--prefer-resident", "1", "--model", tinyTree(t)},
 	} {

@@ -138,6 +138,11 @@ func (o *serveOptions) check() error {
 			return usageErrorf("--allow-origin %q: want * or an origin such as https://example.org", origin)
 		}
 	}
+	for _, host := range o.guard.Hosts {
+		if host == "" || strings.ContainsAny(host, "/ \t") || strings.Count(host, ":") == 1 {
+			return usageErrorf("--allow-host %q: want a name such as box.example, without a port", host)
+		}
+	}
 	if err := o.share.check(); err != nil {
 		return err
 	}
