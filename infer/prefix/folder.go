@@ -138,10 +138,13 @@ func victims(dir string, budget int64) (out []stored, left int64, last time.Time
 	return out, left, last, nil
 }
 
-// describe writes what the folder's key stands for.
+// unknownModel is the name of one of whose folder nothing can be read that says it.
+const unknownModel = "unknown"
+
+// describe writes what the folder's key stands for, if that is not to be read there.
 func (m *Model) describe(dir string) error {
 	path := filepath.Join(dir, modelFile)
-	if _, err := os.Stat(path); err == nil {
+	if readModel(dir).Name != unknownModel {
 		return nil
 	}
 	return writeFile(path, func(w io.Writer) error { return json.NewEncoder(w).Encode(m) })
@@ -150,7 +153,7 @@ func (m *Model) describe(dir string) error {
 func readModel(dir string) (m Model) {
 	text, err := os.ReadFile(filepath.Join(dir, modelFile))
 	if err != nil || json.Unmarshal(text, &m) != nil {
-		m.Name = "unknown"
+		m.Name = unknownModel
 	}
 	return m
 }

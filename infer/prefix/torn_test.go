@@ -115,3 +115,14 @@ func TestEveryTornFile(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, whole, 0o600))
 	requireText(t, openStore(t, dir, nil), ids, 3)
 }
+
+// What a folder's key stands for is written again where it cannot be read.
+func TestTornDescription(t *testing.T) {
+	dir := t.TempDir()
+	for range 2 {
+		s := openStore(t, dir, nil)
+		require.Equal(t, "test", readModel(s.dir).Name)
+		require.NoError(t, os.WriteFile(filepath.Join(s.dir, modelFile), []byte("{"), 0o600))
+		require.Equal(t, unknownModel, readModel(s.dir).Name)
+	}
+}
