@@ -15,5 +15,8 @@ func splitGGML(blocks, scales, src []byte) {
 	splitNEON(&blocks[0], &scales[0], &src[0], len(scales))
 }
 
+// splitOllama takes blocks of Ollama's MXFP4 apart.
+func splitOllama(blocks, scales, src []byte) { splitOllamaGeneric(blocks, scales, src) }
+
 // fence has nothing to do: the writes are plain ones.
 func fence() {}

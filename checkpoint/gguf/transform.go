@@ -40,8 +40,9 @@ func rowTransform(k kind, columns int) *view.Transform {
 	return t
 }
 
-// splitOllama takes blocks apart whose values are in OpenAI's order already.
-func splitOllama(blocks, scales, src []byte) {
+// splitOllamaGeneric is splitOllama without instructions of any processor: the values
+// are in OpenAI's order already.
+func splitOllamaGeneric(blocks, scales, src []byte) {
 	for i := range scales {
 		b := src[i*blockBytes:][:blockBytes:blockBytes]
 		scales[i] = b[0]
@@ -49,8 +50,8 @@ func splitOllama(blocks, scales, src []byte) {
 	}
 }
 
-// splitGeneric is splitGGML without instructions of any processor.
-func splitGeneric(blocks, scales, src []byte) {
+// splitGGMLGeneric is splitGGML without instructions of any processor.
+func splitGGMLGeneric(blocks, scales, src []byte) {
 	const nibbles = 0x0F0F0F0F0F0F0F0F
 	for i := range scales {
 		b := src[i*blockBytes:][:blockBytes:blockBytes]

@@ -42,7 +42,7 @@ func join(blocks, scales []byte) []byte {
 }
 
 func TestSplitIsExactBothWays(t *testing.T) {
-	for name, split := range map[string]splitFunc{"this processor": splitGGML, "portable": splitGeneric} {
+	for name, split := range map[string]splitFunc{"this processor": splitGGML, "portable": splitGGMLGeneric} {
 		for n := range 70 {
 			src := random(17 * n)
 			blocks, scales := make([]byte, 16*n), make([]byte, n)
@@ -62,21 +62,26 @@ func TestSplitIsExactBothWays(t *testing.T) {
 // around what may be written: whole cache lines are written in another way.
 func TestSplitAtAnyAddress(t *testing.T) {
 	around := bytes.Repeat([]byte{0xA5}, 64)
-	for _, n := range []int{1, 3, 4, 5, 12, 30} {
-		src := random(17 * n)
-		blocks, scales := make([]byte, 16*n), make([]byte, n)
-		splitGeneric(blocks, scales, src)
-		for at := range 64 {
-			out := slices.Concat(around[:at], make([]byte, 16*n), around)
-			outScales := slices.Concat(around[:at], make([]byte, n), around)
-			splitGGML(out[at:][:16*n:16*n], outScales[at:][:n:n], src)
-			fence()
-			require.Equal(t, slices.Concat(around[:at], blocks, around), out, "%d blocks at %d", n, at)
-			require.Equal(t, slices.Concat(around[:at], scales, around), outScales, "%d blocks at %d", n, at)
+	for name, f := range map[string]struct{ split, portable splitFunc }{
+		"ggml":   {splitGGML, splitGGMLGeneric},
+		"Ollama": {splitOllama, splitOllamaGeneric},
+	} {
+		for _, n := range []int{1, 3, 4, 5, 12, 30} {
+			src := random(17 * n)
+			blocks, scales := make([]byte, 16*n), make([]byte, n)
+			f.portable(blocks, scales, src)
+			for at := range 64 {
+				out := slices.Concat(around[:at], make([]byte, 16*n), around)
+				outScales := slices.Concat(around[:at], make([]byte, n), around)
+				f.split(out[at:][:16*n:16*n], outScales[at:][:n:n], src)
+				fence()
+				require.Equal(t, slices.Concat(around[:at], blocks, around), out, "%s: %d blocks at %d", name, n, at)
+				require.Equal(t, slices.Concat(around[:at], scales, around), outScales, "%s: %d blocks at %d", name, n, at)
+			}
+			out := make([]byte, 16*n)
+			require.Panics(t, func() { f.split(out, make([]byte, n), src[:17*n-1:17*n-1]) })
+			require.Panics(t, func() { f.split(out[:16*n-1:16*n-1], make([]byte, n), src) })
 		}
-		out := make([]byte, 16*n)
-		require.Panics(t, func() { splitGGML(out, make([]byte, n), src[:17*n-1:17*n-1]) })
-		require.Panics(t, func() { splitGGML(out[:16*n-1:16*n-1], make([]byte, n), src) })
 	}
 }
 
@@ -168,7 +173,8 @@ func BenchmarkSplit(b *testing.B) {
 	}
 	for name, run := range map[string]func(src, blocks, scales []byte){
 		"rows":          byRows(splitGGML),
-		"rows portable": byRows(splitGeneric),
+		"rows portable": byRows(splitGGMLGeneric),
+		"rows Ollama":   byRows(splitOllama),
 		"whole": func(src, blocks, scales []byte) {
 			splitGGML(blocks[:16*n], scales[:n], src)
 			fence()
