@@ -193,7 +193,7 @@ func TestHelp(t *testing.T) {
 	r = run(t, "help", "exit-codes")
 	require.Zero(t, r.code)
 	for _, m := range exitMeanings {
-		require.Contains(t, r.out, fmt.Sprintf("%2d  %s\n", m.code, m.meaning))
+		require.Contains(t, r.out, fmt.Sprintf("%2d  %s\n", m.Code, m.Meaning))
 	}
 	r = run(t, "help", "mount")
 	require.Zero(t, r.code)
@@ -211,8 +211,8 @@ func TestHelp(t *testing.T) {
 func TestExitCodesDiffer(t *testing.T) {
 	seen := make(map[int]bool)
 	for _, m := range exitMeanings {
-		require.False(t, seen[m.code], m.code)
-		seen[m.code] = true
+		require.False(t, seen[m.Code], m.Code)
+		seen[m.Code] = true
 	}
 }
 

@@ -2,16 +2,13 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"os"
-	"strings"
 
 	"expertfs"
 	"expertfs/checkpoint"
 	"expertfs/checkpoint/source/remote"
+	"expertfs/cmd/internal/usage"
 	"expertfs/fsys/mountpoint"
-
-	"github.com/spf13/cobra"
 )
 
 // Exit codes are part of the command line's contract: scripts may rely on them.
@@ -42,11 +39,8 @@ const (
 	exitNoListener   = 36
 )
 
-// exitMeanings documents every code, in the order that help shows.
-var exitMeanings = []struct {
-	code    int
-	meaning string
-}{
+// exitMeanings documents every code.
+var exitMeanings = usage.ExitCodes{
 	{0, "done"},
 	{exitFailure, "failure without a code of its own"},
 	{exitUsage, "unknown command, flag or option, or a bad value of one"},
@@ -69,16 +63,6 @@ var exitMeanings = []struct {
 	{exitNoOverwrite, "--trace or --heat names a file that is not expertfs's to replace"},
 	{exitLargeBudget, "the RAM budget is more than the control group of this process may use"},
 	{exitNoListener, "the address of --http cannot be listened on"},
-}
-
-// newExitCodesCommand makes the help topic that lists the exit codes.
-func newExitCodesCommand() *cobra.Command {
-	var text strings.Builder
-	text.WriteString("Exit codes of expertfs:\n\n")
-	for _, m := range exitMeanings {
-		fmt.Fprintf(&text, "  %2d  %s\n", m.code, m.meaning)
-	}
-	return &cobra.Command{Use: "exit-codes", Short: "The exit codes and what they mean", Long: text.String()}
 }
 
 // codedError carries the exit code of a failure up to main.

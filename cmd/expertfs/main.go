@@ -29,25 +29,8 @@ func main() {
 
 // execute runs a command line, the program's name first.
 func execute(args []string) error {
-	root := &cobra.Command{
-		Use:           "expertfs",
-		Short:         "Mount a GPT-OSS checkpoint: every expert is a file",
-		Version:       version(),
-		SilenceUsage:  true,
-		SilenceErrors: true,
-		Args:          cobra.ArbitraryArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return withCode(exitUsage, fmt.Errorf("unknown command %q; expertfs --help lists them", args[0]))
-			}
-			return cmd.Help()
-		},
-	}
-	root.SetVersionTemplate("expertfs {{.Version}}\n")
 	refuse := func(err error) error { return withCode(exitUsage, err) }
-	usage.Help(root, refuse)
-	root.AddCommand(commands()...)
-	usage.Completion(root, refuse)
+	root := usage.Root("expertfs", "Mount a GPT-OSS checkpoint: every expert is a file", version(), refuse, commands())
 	for _, c := range append(root.Commands(), root) {
 		codeUsage(c)
 	}
@@ -78,7 +61,7 @@ func commands() []*cobra.Command {
 		newReplayCommand(),
 		newBenchCommand(),
 		newVersionCommand(),
-		newExitCodesCommand(),
+		exitMeanings.Topic("expertfs"),
 		manual.Command(),
 	}
 }

@@ -18,8 +18,8 @@ func TestTroubleshootingHasAllCodes(t *testing.T) {
 	text, err := os.ReadFile("../../docs/troubleshooting.md")
 	require.NoError(t, err)
 	for _, m := range exitMeanings {
-		if m.code >= exitNoCheckpoint { // below are success, any failure, and usage
-			require.Regexp(t, fmt.Sprintf(`[( ]%d\b`, m.code), string(text), m.meaning)
+		if m.Code >= exitNoCheckpoint { // below are success, any failure, and usage
+			require.Regexp(t, fmt.Sprintf(`[( ]%d\b`, m.Code), string(text), m.Meaning)
 		}
 	}
 	for _, err := range []error{

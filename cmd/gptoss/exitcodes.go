@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 
 	"expertfs/cmd/internal/usage"
@@ -21,25 +20,12 @@ const (
 	exitInterrupted = 130 // what shells report for a program that Ctrl-C ended
 )
 
-// exitMeanings documents every code, in the order that help shows.
-var exitMeanings = []struct {
-	code    int
-	meaning string
-}{
+// exitMeanings documents every code.
+var exitMeanings = usage.ExitCodes{
 	{0, "done"},
 	{exitFailure, "failure without a code of its own"},
 	{exitUsage, "unknown command or flag, a bad value of one, or a wrong number of arguments"},
 	{exitInterrupted, "run, score, bench or the one answer of chat was interrupted (Ctrl-C or SIGTERM); what was printed by then is right"},
-}
-
-// newExitCodesCommand makes the help topic that lists the exit codes.
-func newExitCodesCommand() *cobra.Command {
-	var text strings.Builder
-	text.WriteString("Exit codes of gptoss:\n\n")
-	for _, m := range exitMeanings {
-		fmt.Fprintf(&text, "  %3d  %s\n", m.code, m.meaning)
-	}
-	return &cobra.Command{Use: "exit-codes", Short: "The exit codes and what they mean", Long: text.String()}
 }
 
 // errInterrupted ends a command whose context ended.

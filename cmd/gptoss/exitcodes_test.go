@@ -66,7 +66,7 @@ func TestHelpExitCodes(t *testing.T) {
 	out, _, err := runCommand(t, "", "help", "exit-codes")
 	require.NoError(t, err)
 	for _, m := range exitMeanings {
-		require.Contains(t, out, fmt.Sprintf("%3d  %s\n", m.code, m.meaning))
+		require.Contains(t, out, fmt.Sprintf("%3d  %s\n", m.Code, m.Meaning))
 	}
 	out, _, err = runCommand(t, "")
 	require.NoError(t, err)

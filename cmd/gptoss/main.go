@@ -28,25 +28,8 @@ func main() {
 }
 
 func newRoot() *cobra.Command {
-	root := &cobra.Command{
-		Use:           "gptoss",
-		Short:         "Run a GPT-OSS model whose experts are files",
-		Version:       version(),
-		SilenceUsage:  true,
-		SilenceErrors: true,
-		Args:          cobra.ArbitraryArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usageErrorf("unknown command %q; gptoss --help lists them", args[0])
-			}
-			return cmd.Help()
-		},
-	}
-	root.SetVersionTemplate("gptoss {{.Version}}\n")
 	refuse := func(err error) error { return usageError{err} }
-	usage.Help(root, refuse)
-	root.AddCommand(commands()...)
-	usage.Completion(root, refuse)
+	root := usage.Root("gptoss", "Run a GPT-OSS model whose experts are files", version(), refuse, commands())
 	for _, c := range append(root.Commands(), root) {
 		codeUsage(c)
 	}
@@ -64,7 +47,7 @@ func commands() []*cobra.Command {
 		newPrefixCommand(),
 		newTokenizeCommand(),
 		newVersionCommand(),
-		newExitCodesCommand(),
+		exitMeanings.Topic("gptoss"),
 		manual.Command(),
 	}
 }

@@ -1,5 +1,6 @@
-// Package usage says what is wrong with a command line: which flag, what was given,
-// and what is allowed. Cobra and its parsers say which of their functions failed.
+// Package usage is what the command lines of both programs have in common: the command
+// at the root, and what is said of a wrong one: which flag, what was given, and what is
+// allowed. Cobra and its parsers say which of their functions failed.
 package usage
 
 import (
@@ -46,9 +47,9 @@ var kinds = map[string]string{
 	"float64Slice": "numbers with commas between them",
 }
 
-// Help makes the help command of root, and has it refuse what there is no help on.
+// help makes the help command of root, and has it refuse what there is no help on.
 // Cobra's own succeeds whatever it is asked.
-func Help(root *cobra.Command, refuse func(error) error) {
+func help(root *cobra.Command, refuse func(error) error) {
 	root.SetHelpCommand(&cobra.Command{
 		Use:   "help [COMMAND]",
 		Short: "Help about any command",
@@ -63,9 +64,9 @@ func Help(root *cobra.Command, refuse func(error) error) {
 	})
 }
 
-// Completion makes the command that prints scripts for shells, and has it refuse
+// completion makes the command that prints scripts for shells, and has it refuse
 // other words. Cobra's own prints its help then, and succeeds.
-func Completion(root *cobra.Command, refuse func(error) error) {
+func completion(root *cobra.Command, refuse func(error) error) {
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
 		if c.Name() != "completion" {

@@ -52,7 +52,7 @@ func TestCompletion(t *testing.T) {
 	run := func(args ...string) error {
 		root := &cobra.Command{Use: "program", SilenceErrors: true, SilenceUsage: true}
 		root.AddCommand(&cobra.Command{Use: "other", Run: func(*cobra.Command, []string) {}})
-		Completion(root, func(err error) error { return errors.Join(refused, err) })
+		completion(root, func(err error) error { return errors.Join(refused, err) })
 		root.SetOut(t.Output())
 		root.SetArgs(append([]string{"completion"}, args...))
 		return root.Execute()

@@ -1,0 +1,54 @@
+package usage
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// Root makes the command of a program, below which its commands are. Refuse makes an
+// error one of the command line; it is given those of words that are no command, no
+// topic of help and no shell.
+func Root(name, short, version string, refuse func(error) error, commands []*cobra.Command) *cobra.Command {
+	root := &cobra.Command{
+		Use:           name,
+		Short:         short,
+		Version:       version,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return refuse(fmt.Errorf("unknown command %q; %s --help lists them", args[0], name))
+			}
+			return cmd.Help()
+		},
+	}
+	root.SetVersionTemplate(name + " {{.Version}}\n")
+	help(root, refuse)
+	root.AddCommand(commands...)
+	completion(root, refuse)
+	return root
+}
+
+// ExitCodes are the codes that a program ends with, in the order that help shows.
+type ExitCodes []struct {
+	Code    int
+	Meaning string
+}
+
+// Topic makes the help topic that lists the codes of a program.
+func (codes ExitCodes) Topic(program string) *cobra.Command {
+	width := 0
+	for _, c := range codes {
+		width = max(width, len(strconv.Itoa(c.Code)))
+	}
+	var text strings.Builder
+	fmt.Fprintf(&text, "Exit codes of %s:\n\n", program)
+	for _, c := range codes {
+		fmt.Fprintf(&text, "  %*d  %s\n", width, c.Code, c.Meaning)
+	}
+	return &cobra.Command{Use: "exit-codes", Short: "The exit codes and what they mean", Long: text.String()}
+}
