@@ -2,6 +2,7 @@ package grammar
 
 import (
 	"encoding/binary"
+	"maps"
 	"slices"
 )
 
@@ -17,95 +18,127 @@ const maxTwins = 1 << 20
 // at most as many characters as the span has: states of a long count do that, where
 // they are far from its end. It is nil for a trie where no states do, or where to
 // find them is too much work: left is how many edges may still be looked at.
-//
-// States are sorted into classes, at first by whether they accept. In each round the
-// states of a class part that lead to different classes, so that after n rounds
-// classes are of states that cannot be told apart by n characters. A state is looked
-// at again only when one that it leads to has changed its class.
 func (m *machine) twins(left *int) (twins [tries][]int32) {
-	live, before := m.live()
-	class := make([]int32, len(m.states))
-	size := make(map[int32]int)
-	dirty := make([]int32, 0, len(m.states))
-	for q, s := range m.states {
-		if live[q] {
-			dirty = append(dirty, int32(q))
-			class[q] = 1
-			if s.accept {
-				class[q] = 2
-			}
-		}
-		size[class[q]]++
-	}
-	classes := int32(3)
-	sets := make(map[string]uint64)
+	p := newPartition(m)
 	round := 0
 	for trie, span := range spans {
-		for ; round < span && len(dirty) > 0; round++ {
-			type group struct {
-				class  int32
-				states []int32
+		for ; round < span && len(p.dirty) > 0; round++ {
+			groups, ok := p.groups(left)
+			if !ok {
+				return twins
 			}
-			groups := make(map[string]*group)
-			var order []*group // as they are found, so that equal machines have equal twins
-			seen := make(map[int32]int)
-			for _, q := range dirty {
-				var edges []string
-				*left--
-				for _, e := range m.states[q].edges {
-					if *left--; live[e.to] {
-						edges = append(edges, string(binary.AppendUvarint(binary.AppendUvarint(nil, number(sets, e.on)), uint64(class[e.to]))))
-					}
-				}
-				if *left < 0 {
-					return twins
-				}
-				slices.Sort(edges)
-				key := binary.AppendUvarint(nil, uint64(class[q]))
-				for _, e := range slices.Compact(edges) {
-					key = append(key, e...)
-				}
-				g := groups[string(key)]
-				if g == nil {
-					g = &group{class: class[q]}
-					groups[string(key)] = g
-					order = append(order, g)
-				}
-				g.states = append(g.states, q)
-				seen[class[q]]++
-			}
-			whole := make(map[int32]bool) // all of the class were looked at
-			for c, n := range seen {
-				whole[c] = n == size[c]
-			}
-			changed := make(map[int32]bool)
-			kept := make(map[int32]bool)
-			for _, g := range order {
-				// Where all of a class were looked at, one group may keep its name. The others
-				// of a class lead to where no change has been, and so differ from these.
-				if whole[g.class] && !kept[g.class] {
-					kept[g.class] = true
-					continue
-				}
-				size[g.class] -= len(g.states)
-				size[classes] = len(g.states)
-				for _, q := range g.states {
-					class[q] = classes
-					for _, p := range before[q] {
-						changed[p] = true
-					}
-				}
-				classes++
-			}
-			dirty = dirty[:0]
-			for q := range changed {
-				dirty = append(dirty, q)
-			}
-			slices.Sort(dirty)
+			p.split(groups)
 		}
-		twins[trie] = firsts(class)
+		twins[trie] = firsts(p.class)
 	}
 	return twins
+}
+
+// partition sorts the states of a machine into classes, at first by whether they
+// accept. In each round the states of a class part that lead to different classes, so
+// that after n rounds classes are of states that cannot be told apart by n characters.
+// A state is looked at again only when one that it leads to has changed its class.
+type partition struct {
+	states  []machineState
+	live    []bool    // whether a state can come to accept
+	before  [][]int32 // which states lead to it
+	class   []int32   // of each state; 0 for those that are not live
+	size    map[int32]int
+	classes int32             // how many there are
+	sets    map[string]uint64 // see number
+	dirty   []int32           // the states that are to be looked at, in order
+}
+
+// group is the dirty states of a class that lead to the same classes.
+type group struct {
+	class  int32
+	states []int32
+}
+
+func newPartition(m *machine) *partition {
+	p := &partition{states: m.states, class: make([]int32, len(m.states)), size: make(map[int32]int), classes: 3, sets: make(map[string]uint64)}
+	p.live, p.before = m.live()
+	for q, s := range m.states {
+		if p.live[q] {
+			p.dirty = append(p.dirty, int32(q))
+			p.class[q] = 1
+			if s.accept {
+				p.class[q] = 2
+			}
+		}
+		p.size[p.class[q]]++
+	}
+	return p
+}
+
+// groups returns the groups as they are found, so that equal machines have equal
+// twins; false when that would be too much work.
+func (p *partition) groups(left *int) ([]*group, bool) {
+	found := make(map[string]*group)
+	var order []*group
+	for _, q := range p.dirty {
+		if *left -= 1 + len(p.states[q].edges); *left < 0 {
+			return nil, false
+		}
+		key := string(p.signature(q))
+		g := found[key]
+		if g == nil {
+			g = &group{class: p.class[q]}
+			found[key] = g
+			order = append(order, g)
+		}
+		g.states = append(g.states, q)
+	}
+	return order, true
+}
+
+// signature is equal for states of one class that lead to the same classes by the
+// same characters.
+func (p *partition) signature(q int32) []byte {
+	var edges []string
+	for _, e := range p.states[q].edges {
+		if p.live[e.to] {
+			edges = append(edges, string(binary.AppendUvarint(binary.AppendUvarint(nil, number(p.sets, e.on)), uint64(p.class[e.to]))))
+		}
+	}
+	slices.Sort(edges)
+	key := binary.AppendUvarint(nil, uint64(p.class[q]))
+	for _, e := range slices.Compact(edges) {
+		key = append(key, e...)
+	}
+	return key
+}
+
+// split gives groups classes of their own. Where all of a class were looked at, one
+// group keeps its name; else the class is left to its other states, which lead to where
+// no change has been. Dirty is then what leads to states that have changed.
+func (p *partition) split(groups []*group) {
+	seen := make(map[int32]int)
+	for _, g := range groups {
+		seen[g.class] += len(g.states)
+	}
+	for class, n := range seen {
+		if n < p.size[class] {
+			delete(seen, class)
+		}
+	}
+	changed := make(map[int32]bool)
+	for _, g := range groups {
+		if _, whole := seen[g.class]; whole {
+			delete(seen, g.class)
+			continue
+		}
+		p.size[g.class] -= len(g.states)
+		p.size[p.classes] = len(g.states)
+		for _, q := range g.states {
+			p.class[q] = p.classes
+			for _, b := range p.before[q] {
+				changed[b] = true
+			}
+		}
+		p.classes++
+	}
+	p.dirty = slices.Sorted(maps.Keys(changed))
 }
 
 // firsts returns the first state of each one's class; nil where all classes have one.
