@@ -14,6 +14,7 @@ import (
 	"expertfs/infer/sample"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 func newChatCommand() *cobra.Command {
@@ -46,61 +47,16 @@ does Ctrl-D.`,
 	flags.BoolVar(&again, "continue", false, "go on with the conversation that was answered last, with its instructions and effort")
 	flags.BoolVarP(&c.verbose, "verbose", "v", false, "show the speed after each answer")
 	flags.IntVarP(&c.max, "predict", "n", -1, "most tokens of an answer (-1: as many as the context holds)")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
-		if c.effort, err = harmony.ParseEffort(effort); err != nil {
-			return usageErrorf("--reasoning-effort: %w", err)
-		}
-		if c.max < -1 {
-			return usageErrorf("--predict %d: give a number of tokens, or -1", c.max)
-		}
-		if err := c.sampling.check(); err != nil {
-			return err
-		}
-		if c.sampler, err = c.sampling.sampler(); err != nil {
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := c.prepare(effort); err != nil {
 			return err
 		}
 		if again {
-			system, chosen := c.system, c.effort
-			if err := c.load(lastChat); err != nil {
+			if err := c.goOn(flags); err != nil {
 				return err
 			}
-			if flags.Changed("system") {
-				c.system = system
-			}
-			if flags.Changed("reasoning-effort") {
-				c.effort = chosen
-			}
 		}
-		c.out, c.notes = cmd.OutOrStdout(), cmd.ErrOrStderr()
-		in := terminal(cmd.InOrStdin())
-		var quiet *quietTerminal
-		if in != nil {
-			quiet = hush(in, c.out)
-			defer quiet.restore()
-			var end func()
-			c.signals, end = watchChatSignals(quiet, c.notes)
-			defer end()
-		}
-		m, err := openChatModel(model, format, quietLog(cmd))
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, m.close()) }()
-		c.model = m
-		if c.encoding, err = harmony.NewEncoding(m.tokens); err != nil {
-			return err
-		}
-		noteIdle(cmd, c.sampling.needs(), model.prefix.needs(), format.needs(len(m.opening(c.effort, false)) > 0))
-		if in == nil {
-			return c.once(cmd.Context(), cmd.InOrStdin())
-		}
-		typed, err := openHistory(historyPath())
-		if err != nil {
-			fmt.Fprintln(c.notes, "note:", err)
-		}
-		c.look = lookOf(c.out)
-		c.greet(version())
-		return c.loop(cmd.Context(), newLineInput(in, quiet, c.out, c.notes, typed))
+		return c.run(cmd, model, format)
 	}
 	return cmd
 }
@@ -123,6 +79,71 @@ type chat struct {
 	out, notes io.Writer // answers; everything else
 	look       look      // of out
 	signals    *chatSignals
+}
+
+// prepare checks the flags, and makes of them what the chat uses.
+func (c *chat) prepare(effort string) (err error) {
+	if c.effort, err = harmony.ParseEffort(effort); err != nil {
+		return usageErrorf("--reasoning-effort: %w", err)
+	}
+	if c.max < -1 {
+		return usageErrorf("--predict %d: give a number of tokens, or -1", c.max)
+	}
+	if err := c.sampling.check(); err != nil {
+		return err
+	}
+	c.sampler, err = c.sampling.sampler()
+	return err
+}
+
+// goOn loads the conversation that was answered last. Its instructions and effort hold,
+// but for those that flags give.
+func (c *chat) goOn(flags *pflag.FlagSet) error {
+	system, effort := c.system, c.effort
+	if err := c.load(lastChat); err != nil {
+		return err
+	}
+	if flags.Changed("system") {
+		c.system = system
+	}
+	if flags.Changed("reasoning-effort") {
+		c.effort = effort
+	}
+	return nil
+}
+
+// run loads the model, and talks on a terminal, or answers what another input has.
+func (c *chat) run(cmd *cobra.Command, model *modelFlags, format *conversationFlags) (err error) {
+	c.out, c.notes = cmd.OutOrStdout(), cmd.ErrOrStderr()
+	in := terminal(cmd.InOrStdin())
+	var quiet *quietTerminal
+	if in != nil {
+		quiet = hush(in, c.out)
+		defer quiet.restore()
+		var end func()
+		c.signals, end = watchChatSignals(quiet, c.notes)
+		defer end()
+	}
+	m, err := openChatModel(model, format, quietLog(cmd))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, m.close()) }()
+	c.model = m
+	if c.encoding, err = harmony.NewEncoding(m.tokens); err != nil {
+		return err
+	}
+	noteIdle(cmd, c.sampling.needs(), model.prefix.needs(), format.needs(len(m.opening(c.effort, false)) > 0))
+	if in == nil {
+		return c.once(cmd.Context(), cmd.InOrStdin())
+	}
+	typed, err := openHistory(historyPath())
+	if err != nil {
+		fmt.Fprintln(c.notes, "note:", err)
+	}
+	c.look = lookOf(c.out)
+	c.greet(version())
+	return c.loop(cmd.Context(), newLineInput(in, quiet, c.out, c.notes, typed))
 }
 
 // once answers all of in as one message.
