@@ -6,11 +6,15 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/stretchr/testify/require"
 )
 
-var link = regexp.MustCompile(`\]\(([^)#\s]+)`)
+var (
+	link    = regexp.MustCompile(`\]\(([^)#\s]*)(?:#([^)\s]*))?`)
+	heading = regexp.MustCompile(`(?m)^#+ (.*)$`)
+)
 
 // others tells whether a paper is of a project that this one uses and keeps a copy of:
 // its modules beside the tree, or npm's.
@@ -38,11 +42,39 @@ func checkLinks(t *testing.T, root string) {
 		text, err := os.ReadFile(paper)
 		require.NoError(t, err)
 		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
-			if !strings.Contains(m[1], "://") && !strings.HasPrefix(m[1], "mailto:") {
-				links++
-				require.FileExists(t, filepath.Join(filepath.Dir(paper), m[1]), "a link of %s", paper)
+			if strings.Contains(m[1], "://") || strings.HasPrefix(m[1], "mailto:") {
+				continue
+			}
+			links++
+			to := paper
+			if m[1] != "" {
+				to = filepath.Join(filepath.Dir(paper), m[1])
+			}
+			require.FileExists(t, to, "a link of %s", paper)
+			if m[2] != "" {
+				require.Contains(t, anchors(t, to), m[2], "a link of %s to %s", paper, to)
 			}
 		}
 	}
 	require.Greater(t, links, 30)
+}
+
+// anchors are the places in a paper that links may name, as hosts of code make them
+// of its headings.
+func anchors(t *testing.T, paper string) []string {
+	text, err := os.ReadFile(paper)
+	require.NoError(t, err)
+	var all []string
+	for _, m := range heading.FindAllStringSubmatch(string(text), -1) {
+		all = append(all, strings.Map(func(r rune) rune {
+			switch {
+			case r == ' ':
+				return '-'
+			case unicode.IsLetter(r), unicode.IsDigit(r), r == '-', r == '_':
+				return unicode.ToLower(r)
+			}
+			return -1
+		}, m[1]))
+	}
+	return all
 }
