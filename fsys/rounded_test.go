@@ -105,17 +105,7 @@ func TestRoundedFilesByTheSocket(t *testing.T) {
 		f, err := expertfs.OpenRoundedFile(s.point, names, 0)
 		require.NoError(t, err)
 		defer f.Close()
-		_, err = f.WriteAt([]byte("x"), 0)
-		require.ErrorIs(t, err, unix.EBADF)
-		_, err = unix.Mmap(int(f.Fd()), 0, 4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
-		require.ErrorIs(t, err, unix.EACCES)
-		again, err := os.OpenFile("/proc/self/fd/"+itoa(int(f.Fd())), os.O_RDWR, 0)
-		if c.Memfd {
-			require.NoError(t, err)
-			defer again.Close()
-			_, err = again.WriteAt([]byte("x"), 0)
-			require.ErrorIs(t, err, unix.EPERM, "it is sealed")
-		}
+		cannotBeWritten(t, f, c.Memfd)
 	})
 }
 

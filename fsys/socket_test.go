@@ -107,19 +107,26 @@ func TestDescriptorsCannotBeWrittenTo(t *testing.T) {
 		f, err := mount(t, c).opener(t, m).Open(expertfs.NewKey(1, 1))
 		require.NoError(t, err)
 		defer f.Close()
-		_, err = f.WriteAt([]byte("x"), 0)
-		require.ErrorIs(t, err, unix.EBADF)
-		_, err = unix.Mmap(int(f.Fd()), 0, 4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
-		require.ErrorIs(t, err, unix.EACCES)
-		again, err := os.OpenFile("/proc/self/fd/"+itoa(int(f.Fd())), os.O_RDWR, 0)
-		if !c.Memfd {
-			return // root may open any file
-		}
-		require.NoError(t, err)
-		defer again.Close()
-		_, err = again.WriteAt([]byte("x"), 0)
-		require.ErrorIs(t, err, unix.EPERM, "it is sealed")
+		cannotBeWritten(t, f.File, c.Memfd)
 	})
+}
+
+// cannotBeWritten tries to write to a descriptor of the mount's memory, as it is and
+// opened anew: only a memfd is sealed, root may open any other file.
+func cannotBeWritten(t *testing.T, f *os.File, memfd bool) {
+	t.Helper()
+	_, err := f.WriteAt([]byte("x"), 0)
+	require.ErrorIs(t, err, unix.EBADF)
+	_, err = unix.Mmap(int(f.Fd()), 0, 4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	require.ErrorIs(t, err, unix.EACCES)
+	if !memfd {
+		return
+	}
+	again, err := os.OpenFile("/proc/self/fd/"+itoa(int(f.Fd())), os.O_RDWR, 0)
+	require.NoError(t, err)
+	defer again.Close()
+	_, err = again.WriteAt([]byte("x"), 0)
+	require.ErrorIs(t, err, unix.EPERM, "it is sealed")
 }
 
 // TestDescriptorsOutliveEviction maps experts and closes them, so that the

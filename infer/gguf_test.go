@@ -41,15 +41,21 @@ func exactF32(x *gguftest.Tensor) {
 	x.Kind, x.Data = gguftest.F32, gguftest.Quantise(gguftest.F32, values)
 }
 
+// modelForGGUF makes a small model that both dialects of GGUF can tell.
+func modelForGGUF(t *testing.T) (path string, ck *checkpoint.Checkpoint) {
+	c := smallConfig()
+	c.Rope.Beta = 32 // Ollama has no key for another one
+	path, _ = randomModel(t, c, 5)
+	ck, err := checkpoint.Open(path)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, ck.Close()) })
+	return path, ck
+}
+
 // TestGGUF has the same logits, to the bit, from every form of one model that has
 // the same weights.
 func TestGGUF(t *testing.T) {
-	c := smallConfig()
-	c.Rope.Beta = 32 // Ollama has no key for another one
-	path, _ := randomModel(t, c, 5)
-	ck, err := checkpoint.Open(path)
-	require.NoError(t, err)
-	defer ck.Close()
+	path, ck := modelForGGUF(t)
 	ids := randomIDs(rand.New(rand.NewPCG(1, 2)), 30, 131)
 	plain := makeTree(t, path)
 	logits := func(tree, act string) [][]uint32 {
@@ -93,12 +99,7 @@ func meanDifference(a, b [][]uint32) float64 {
 
 // TestF32Biases has biases of experts that bfloat16 cannot hold.
 func TestF32Biases(t *testing.T) {
-	c := smallConfig()
-	c.Rope.Beta = 32 // Ollama has no key for another one
-	path, _ := randomModel(t, c, 5)
-	ck, err := checkpoint.Open(path)
-	require.NoError(t, err)
-	defer ck.Close()
+	path, ck := modelForGGUF(t)
 	ids := randomIDs(rand.New(rand.NewPCG(1, 2)), 30, 131)
 	changed := 0
 	tree := ggufTree(t, ck, "bf16", func(x *gguftest.Tensor) {

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"expertfs/checkpoint"
 	"expertfs/checkpoint/checkpointtest"
 	"expertfs/checkpoint/gguf/gguftest"
 	"expertfs/checkpoint/q8"
@@ -18,12 +17,7 @@ import (
 // TestRoundedFiles has the same logits, to the bit, with matrices that the folder
 // has rounded as with those that are rounded at load, whatever they were made of.
 func TestRoundedFiles(t *testing.T) {
-	c := smallConfig()
-	c.Rope.Beta = 32 // Ollama has no key for another one
-	path, _ := randomModel(t, c, 5)
-	ck, err := checkpoint.Open(path)
-	require.NoError(t, err)
-	defer ck.Close()
+	path, ck := modelForGGUF(t)
 	models := map[string]string{"safetensors": path}
 	for name, form := range gguftest.Forms {
 		kvs, tensors := gguftest.Model(t, ck, form)
