@@ -74,7 +74,7 @@ func (b *benchTable) write(r *benchResult) error {
 
 func milli(ns int64) float64 { return float64(ns) / 1e6 }
 
-// close prints below the table how good guesses were, by layer and by how many
+// close prints below the table how good predictions were, by layer and by how many
 // layers ahead they were made.
 func (b *benchTable) close() error {
 	if !b.perLayer || len(b.results) == 0 {

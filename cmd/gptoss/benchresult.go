@@ -113,8 +113,8 @@ type benchRecord struct {
 // layerPrediction is how well the experts of one layer were predicted.
 type layerPrediction struct {
 	Layer     int     `json:"layer"`
-	Precision float64 `json:"precision"` // share of the guesses that were chosen
-	Recall    float64 `json:"recall"`    // share of the chosen that were guessed
+	Precision float64 `json:"precision"` // share of the predicted that were chosen
+	Recall    float64 `json:"recall"`    // share of the chosen that were predicted
 }
 
 // aheadPrediction is how well experts were predicted from some layers before theirs.

@@ -43,7 +43,7 @@ func addCommonFlags(cmd *cobra.Command) *modelFlags {
 	flags := cmd.Flags()
 	flags.StringVarP(&f.dir, "model", "m", "", "model folder: an expertfs mount or a plain copy of one (default: the only expertfs mount)")
 	flags.StringVar(&f.options.Act, "act", infer.DefaultAct, "precision of activations: f32, bf16 or int8")
-	flags.StringVar(&f.options.Dense, "dense", "", "attention and unembedding as they are (bf16), or int8 made at load (default: int8 with --act int8, else bf16)")
+	flags.StringVar(&f.options.Dense, "dense", "", "attention and unembedding: bf16, as they are, or int8, rounded by the mount or else at load (default: int8 with --act int8, else bf16)")
 	flags.StringVar(&f.options.KV, "kv", "", "keys and values: f32, bf16, or q8, which takes half of bf16 (default: f32 with --act f32, else bf16)")
 	flags.IntVarP(&f.options.Context, "ctx-size", "c", 0, "most tokens in the context (default: what the model allows)")
 	flags.StringVar(&f.mapBytes, "map-bytes", "auto", "experts kept mapped between uses, as a size")

@@ -8,7 +8,7 @@ import (
 )
 
 // Precision is how the large dense matrices are kept: as they are in the file,
-// or as 8-bit integers made once at load.
+// or as 8-bit integers that the folder has, or that are made once at load.
 type Precision int
 
 const (
