@@ -8,8 +8,10 @@ import (
 	"log/syslog"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -34,6 +36,9 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
+	// Programs begin with the signals ignored that whoever starts them ignores. Under
+	// nohup that would be this one, on which some of them are to end.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	os.Exit(runTests(m))
 }
 
