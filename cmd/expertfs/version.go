@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"runtime/debug"
 
+	"expertfs/cmd/internal/build"
+
 	"github.com/spf13/cobra"
 )
 
@@ -25,17 +27,5 @@ func newVersionCommand() *cobra.Command {
 	return cmd
 }
 
-// version describes this build: the module's version or the commit it was built
-// from, and the toolchain.
-func version() string {
-	v := "(unknown build)"
-	if info, ok := debug.ReadBuildInfo(); ok {
-		v = info.Main.Version
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" && v == "(devel)" {
-				v = s.Value
-			}
-		}
-	}
-	return v + " " + runtime.Version()
-}
+// version describes this build and its toolchain.
+func version() string { return build.Version() + " " + runtime.Version() }

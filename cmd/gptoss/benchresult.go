@@ -7,11 +7,11 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 	"strings"
 	"time"
 
 	"expertfs"
+	"expertfs/cmd/internal/build"
 	"expertfs/infer"
 	"expertfs/infer/kernel"
 
@@ -136,7 +136,7 @@ func (r *benchResult) record() benchRecord {
 		nsFloat = append(nsFloat, float64(d))
 	}
 	rec := benchRecord{
-		BuildCommit: buildCommit(), CPUInfo: cpuInfo(), Backends: "CPU/" + kernel.Name(),
+		BuildCommit: build.Commit(), CPUInfo: cpuInfo(), Backends: "CPU/" + kernel.Name(),
 		ModelFilename: r.dir, ModelType: r.size.name, ModelSize: r.size.bytes, ModelParams: r.size.params,
 		Batch: r.batch, UBatch: r.ubatch, Threads: r.engine.Threads(), CPUStrict: r.engine.Bound(),
 		Prompt: r.prompt, Gen: r.generate, Depth: r.depth, TestTime: r.start.UTC().Format(time.RFC3339),
@@ -210,20 +210,6 @@ func sizeOf(dir string, e *infer.Engine) (modelSize, error) {
 	})
 	m.name = fmt.Sprintf("gpt-oss %s MXFP4 MoE", strings.ReplaceAll(humanize.SIWithDigits(float64(m.params), 0, ""), " ", ""))
 	return m, err
-}
-
-// buildCommit is the commit that the program was built from, "" if unknown.
-func buildCommit() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return ""
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			return s.Value[:min(len(s.Value), 9)]
-		}
-	}
-	return ""
 }
 
 // cpuInfo is the processor's name.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"expertfs/cmd/internal/build"
 	"expertfs/infer"
 	"expertfs/infer/harmony"
 	"expertfs/infer/sample"
@@ -142,7 +143,7 @@ func (c *chat) run(cmd *cobra.Command, model *modelFlags, format *conversationFl
 		fmt.Fprintln(c.notes, "note:", err)
 	}
 	c.look = lookOf(c.out)
-	c.greet(version())
+	c.greet(build.Version())
 	return c.loop(cmd.Context(), newLineInput(in, quiet, c.out, c.notes, typed))
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 
+	"expertfs/cmd/internal/build"
 	"expertfs/cmd/internal/manual"
 	"expertfs/cmd/internal/usage"
 	"expertfs/infer/kernel"
@@ -29,7 +30,7 @@ func main() {
 
 func newRoot() *cobra.Command {
 	refuse := func(err error) error { return usageError{err} }
-	root := usage.Root("gptoss", "Run a GPT-OSS model whose experts are files", version(), refuse, commands())
+	root := usage.Root("gptoss", "Run a GPT-OSS model whose experts are files", build.Version(), refuse, commands())
 	for _, c := range append(root.Commands(), root) {
 		codeUsage(c)
 	}

@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"runtime"
-	"runtime/debug"
 	"strings"
 
+	"expertfs/cmd/internal/build"
 	"expertfs/infer/kernel"
 
 	"github.com/spf13/cobra"
@@ -20,7 +20,7 @@ func newVersionCommand() *cobra.Command {
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			out := &bytes.Buffer{}
-			fmt.Fprintln(out, "gptoss", version(), runtime.Version())
+			fmt.Fprintln(out, "gptoss", build.Version(), runtime.Version())
 			if verbose {
 				fmt.Fprintf(out, "kernels %s (of %s; %s chooses)\n", kernel.Name(), strings.Join(kernel.Names(), ", "), kernel.Variable)
 				if kernel.Portable() {
@@ -43,16 +43,4 @@ func kernelNote() string {
 		why = kernel.Variable + " says so"
 	}
 	return "kernels in plain Go compute, some 20 times slower than those for AVX-512: " + why
-}
-
-// version is the module's version, or the commit it was built from.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "(unknown build)"
-	}
-	if commit := buildCommit(); commit != "" && info.Main.Version == "(devel)" {
-		return commit
-	}
-	return info.Main.Version
 }

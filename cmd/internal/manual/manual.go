@@ -4,8 +4,9 @@ import (
 	"errors"
 	"io"
 	"os"
-	"runtime/debug"
 	"time"
+
+	"expertfs/cmd/internal/build"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
@@ -29,7 +30,7 @@ func Command() *cobra.Command {
 			case len(args) == 0:
 				return errors.New("give the folder that the manual pages go to")
 			}
-			return Write(cmd.Root(), args[0], commitTime())
+			return Write(cmd.Root(), args[0], build.Time())
 		},
 	}
 	cmd.Flags().BoolVar(&markdown, "markdown", false, "print the flags of all commands")
@@ -50,18 +51,4 @@ func Write(root *cobra.Command, dir string, date time.Time) error {
 	}
 	header := &doc.GenManHeader{Section: "1", Source: root.Name(), Manual: "expertfs", Date: &date}
 	return doc.GenManTree(root, header, dir)
-}
-
-func commitTime() time.Time {
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, s := range info.Settings {
-			if s.Key != "vcs.time" {
-				continue
-			}
-			if at, err := time.Parse(time.RFC3339, s.Value); err == nil {
-				return at
-			}
-		}
-	}
-	return time.Now()
 }
