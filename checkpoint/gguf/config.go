@@ -1,6 +1,7 @@
 package gguf
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -25,10 +26,10 @@ type parameters struct {
 // readConfig makes a config of the metadata. The size of the vocabulary is that
 // of the embedding.
 func readConfig(m metadata, vocab int) (*config.Config, error) {
-	arch, _, err := get[string](m, "general.architecture")
+	arch, ok, err := get[string](m, "general.architecture")
 	switch {
-	case err != nil:
-		return nil, err
+	case err != nil || !ok:
+		return nil, errors.Join(err, missing(ok, "general.architecture"))
 	case arch != llamaCpp && arch != ollama:
 		return nil, fmt.Errorf("architecture %q, expected %q or %q", arch, llamaCpp, ollama)
 	}
@@ -56,7 +57,7 @@ func readConfig(m metadata, vocab int) (*config.Config, error) {
 	}
 	c.EOS = endTokens(m)
 	if err := c.Validate(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("by the metadata, %w", err)
 	}
 	c.SetLayers(c.Layers)
 	return c, p.sliding(c)

@@ -95,7 +95,7 @@ func TestConfigRefuses(t *testing.T) {
 	_, err = readConfig(published("llama"), 201088)
 	require.ErrorContains(t, err, `architecture "llama", expected "gpt-oss" or "gptoss"`)
 	_, err = readConfig(metadata{}, 201088)
-	require.ErrorContains(t, err, `architecture ""`)
+	require.ErrorContains(t, err, `metadata key "general.architecture" is missing`)
 }
 
 func TestTokenizerRefuses(t *testing.T) {
@@ -109,18 +109,18 @@ func TestTokenizerRefuses(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, string(text), `"vocab":{"a":0,"b":1,"ab":2}`)
 	for want, change := range map[string]metadata{
-		`tokenizer "llama"`:               {"tokenizer.ggml.model": "llama"},
-		`with "qwen2"`:                    {"tokenizer.ggml.pre": "qwen2"},
-		"has 2 values for 4 tokens":       {"tokenizer.ggml.token_type": []int64{1, 1}},
-		"tokens 0 and 1 are the same":     {"tokenizer.ggml.tokens": []string{"a", "a", "ab", "x"}},
-		"token 1 is of type 9":            {"tokenizer.ggml.token_type": []int64{1, 9, 1, 3}},
-		"is of another type":              {"tokenizer.ggml.merges": int64(1)},
-		"has 0 values for 4 tokens":       {"tokenizer.ggml.token_type": []int64{}},
-		`token 0, "\xff", is no UTF-8`:    {"tokenizer.ggml.tokens": []string{"\xff", "b", "ab", "x"}},
-		`merge 0, "a \xfe", is no UTF-8`:  {"tokenizer.ggml.merges": []string{"a \xfe"}},
-		`with "default"`:                  {"tokenizer.ggml.pre": "default"},
-		`with "gpt-2"`:                    {"tokenizer.ggml.pre": "gpt-2", "general.architecture": llamaCpp},
-		`"tokenizer.ggml.model" is of an`: {"tokenizer.ggml.model": int64(1)},
+		`"tokenizer.ggml.model" is "llama"`: {"tokenizer.ggml.model": "llama"},
+		`"tokenizer.ggml.pre" is "qwen2"`:   {"tokenizer.ggml.pre": "qwen2"},
+		"has 2 values for 4 tokens":         {"tokenizer.ggml.token_type": []int64{1, 1}},
+		"tokens 0 and 1 are the same":       {"tokenizer.ggml.tokens": []string{"a", "a", "ab", "x"}},
+		"token 1 is of type 9":              {"tokenizer.ggml.token_type": []int64{1, 9, 1, 3}},
+		"is of another type":                {"tokenizer.ggml.merges": int64(1)},
+		"has 0 values for 4 tokens":         {"tokenizer.ggml.token_type": []int64{}},
+		`token 0, "\xff", is no UTF-8`:      {"tokenizer.ggml.tokens": []string{"\xff", "b", "ab", "x"}},
+		`merge 0, "a \xfe", is no UTF-8`:    {"tokenizer.ggml.merges": []string{"a \xfe"}},
+		`"tokenizer.ggml.pre" is "default"`: {"tokenizer.ggml.pre": "default"},
+		`"tokenizer.ggml.pre" is "gpt-2"`:   {"tokenizer.ggml.pre": "gpt-2", "general.architecture": llamaCpp},
+		`"tokenizer.ggml.model" is of an`:   {"tokenizer.ggml.model": int64(1)},
 	} {
 		m := sound()
 		maps.Copy(m, change)
@@ -141,6 +141,11 @@ func TestTokenizerRefuses(t *testing.T) {
 	m["general.architecture"] = llamaCpp
 	delete(m, "tokenizer.ggml.pre") // of early converters: there is one way for this model
 	same, err := makeTokenizer(m)
+	require.NoError(t, err)
+	require.Equal(t, text, same)
+	m = sound()
+	delete(m, "tokenizer.ggml.token_type") // they are told by how they are spelled
+	same, err = makeTokenizer(m)
 	require.NoError(t, err)
 	require.Equal(t, text, same)
 	for _, key := range []string{"tokens", "merges"} {

@@ -11,7 +11,7 @@ import (
 // []bool, or skipped.
 type metadata map[string]any
 
-// skipped stands for an array that nobody asks for.
+// skipped stands for an array that nobody asks for: of fractions, or of arrays.
 type skipped struct{}
 
 // valueKind is the type of a value, as GGUF numbers them.
@@ -42,7 +42,7 @@ func (in *input) value(k valueKind) any {
 	case stringValue:
 		return in.text()
 	case arrayValue:
-		return in.array()
+		return in.array(0)
 	case f32Value:
 		return decimal(in.u32())
 	case f64Value:
@@ -84,11 +84,18 @@ func (in *input) integer(k valueKind) (n int64, ok bool) {
 	return 0, false
 }
 
-// array reads strings and whole numbers, and skips other values.
-func (in *input) array() any {
+// maxNesting is how deep arrays may lie in arrays. No model's metadata has any.
+const maxNesting = 64
+
+// array reads strings and whole numbers, and skips other values. Depth is how many
+// arrays it lies in.
+func (in *input) array(depth int) any {
 	k := valueKind(in.u32())
-	if in.err == nil && (k == arrayValue || int(k) >= len(valueSizes)) {
+	switch {
+	case in.err == nil && int(k) >= len(valueSizes):
 		in.fail(fmt.Errorf("arrays of type %d are not known", k))
+	case in.err == nil && depth > maxNesting:
+		in.fail(fmt.Errorf("arrays lie deeper in each other than %d", maxNesting))
 	}
 	if in.err != nil {
 		return nil
@@ -114,6 +121,13 @@ func (in *input) array() any {
 			all[i] = b != 0
 		}
 		return all
+	case arrayValue:
+		for range n {
+			if in.array(depth + 1); in.err != nil {
+				return nil
+			}
+		}
+		return skipped{}
 	case f32Value, f64Value:
 		in.skip(n * valueSizes[k])
 		return skipped{}

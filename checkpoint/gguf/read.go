@@ -88,6 +88,9 @@ func (in *input) header(size int64) (*header, error) {
 		return nil, fmt.Errorf("GGUF version %d, expected 2 or 3: convert the model again", version)
 	}
 	tensors, keys := in.count(8+4+8+4+8, "tensors"), in.count(8+4+1, "metadata keys")
+	if in.err != nil {
+		return nil, in.err
+	}
 	h := &header{metadata: metadata{}}
 	for range keys {
 		key := in.name()
@@ -132,11 +135,11 @@ func (h *header) place(at, size int64) error {
 	for i := range h.tensors {
 		t := &h.tensors[i]
 		switch {
-		case t.off%align != 0:
+		case t.off >= 0 && t.off%align != 0:
 			return fmt.Errorf("tensor %q: offset %d is no multiple of the alignment, %d", t.name, t.off, align)
 		case t.off < 0 || t.off > size-start || t.len > size-start-t.off:
 			return fmt.Errorf("truncated: tensor %q begins at byte %d of the data with %d bytes, the file has %d: download it again",
-				t.name, t.off, t.len, max(0, size-start))
+				t.name, uint64(t.off), t.len, max(0, size-start))
 		}
 		t.off += start
 	}

@@ -53,24 +53,36 @@ func (b *text) data(n int) []byte {
 	return b.Bytes()
 }
 
+// nested writes an array of a string that lies in others, so many.
+func nested(b *text, depth int) *text {
+	for range depth {
+		b.u32(9).u64(1)
+	}
+	b.u32(8).u64(1)
+	return b.str("x")
+}
+
 func parse(data []byte) (*header, error) {
 	return readHeader(source.Bytes("x.gguf", data, time.Time{}))
 }
 
 func TestReadHeader(t *testing.T) {
-	b := start(3, 6)
+	b := start(3, 8)
 	b.str("a").u32(8).str("text")
 	b.str("n").u32(10).u64(7)
 	b.str("f").u32(6).u32(math.Float32bits(1e-5))
 	b.str("list").u32(9).u32(8).u64(2).str("x").str("")
 	b.str("numbers").u32(9).u32(5).u64(2).u32(1, 0xFFFFFFFF)
 	b.str("floats").u32(9).u32(6).u64(2).u32(1, 2)
+	b.str("arrays").u32(9).u32(9).u64(2).u32(5).u64(1).u32(7).u32(9).u64(1).u32(8).u64(1).str("deep")
+	nested(b.str("nested").u32(9), 64)
 	b.matrix("second", 32, 2, 8, 64).matrix("first", 4, 2, 0, 0).matrix("strange", 5, 5, 99, 160)
 	data := b.data(300)
 	h, err := parse(data)
 	require.NoError(t, err)
 	require.Equal(t, metadata{
 		"a": "text", "n": int64(7), "f": 1e-5, "list": []string{"x", ""}, "numbers": []int64{1, -1}, "floats": skipped{},
+		"arrays": skipped{}, "nested": skipped{},
 	}, h.metadata)
 	at := int64(len(data) - 300)
 	require.Equal(t, []tensor{
@@ -91,6 +103,7 @@ func TestMalformed(t *testing.T) {
 		"big-endian":        {(&text{*bytes.NewBufferString(magic)}).u32(3 << 24).Bytes(), "big-endian"},
 		"many tensors":      {start(1<<60, 0).data(100), "1152921504606846976 tensors cannot be"},
 		"many keys":         {start(0, math.MaxUint64).data(100), "metadata keys cannot be"},
+		"many of both":      {start(1, math.MaxUint64).data(100), "truncated: 18446744073709551615 metadata keys"},
 		"long string":       {key(8).u64(1 << 62).data(10), `metadata key "k": truncated`},
 		"negative string":   {key(8).u64(math.MaxUint64).data(10), "bytes of a string cannot be"},
 		"long name":         {start(0, 1).u64(2000).data(4000), "a name of 2000 bytes"},
@@ -99,7 +112,9 @@ func TestMalformed(t *testing.T) {
 		"type of value":     {key(13).data(100), "values of type 13 are not known"},
 		"type 2^32-1":       {key(math.MaxUint32).data(100), "are not known"},
 		"boolean":           {append(key(7).Bytes(), 2), "2 is no boolean"},
-		"array of arrays":   {key(9).u32(9).u64(1).u32(9).u64(1).data(100), "arrays of type 9 are not known"},
+		"deep arrays":       {nested(key(9), 100).data(100), "lie deeper in each other than 64"},
+		"cut array in one":  {key(9).u32(9).u64(2).u32(4).u64(1).u32(7).Bytes(), "truncated"},
+		"many arrays":       {key(9).u32(9).u64(1 << 40).data(100), "values of an array cannot be"},
 		"array of 13":       {key(9).u32(13).u64(1).data(100), "arrays of type 13"},
 		"long array":        {key(9).u32(5).u64(1 << 61).data(100), "values of an array cannot be"},
 		"long array, bytes": {key(9).u32(0).u64(maxCount + 1).data(maxCount + 100), "expected 4194304 at most"},
@@ -119,6 +134,7 @@ func TestMalformed(t *testing.T) {
 		"negative":         {start(1, 0).matrix("t", 1<<63, 1, 0, 0).data(64), "dimension -"},
 		"half a block":     {start(1, 0).matrix("t", 48, 1, 39, 0).data(64), "no whole blocks of MXFP4"},
 		"offset unaligned": {start(1, 0).matrix("t", 4, 2, 0, 16).data(64), "no multiple of the alignment"},
+		"offset 2^64-32":   {start(1, 0).matrix("t", 4, 2, 0, math.MaxUint64-31).data(64), "begins at byte 18446744073709551584"},
 		"offset outside":   {start(1, 0).matrix("t", 4, 2, 0, 1<<40).data(64), `truncated: tensor "t"`},
 		"offset negative":  {start(1, 0).matrix("t", 4, 2, 0, 1<<63).data(64), `truncated: tensor "t"`},
 		"data cut":         {start(1, 0).matrix("t", 32, 2, 0, 0).data(255), `truncated: tensor "t"`},

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -82,15 +83,23 @@ func makeTokenizer(m metadata) ([]byte, error) {
 	if _, said := m[prefix+"pre"]; !said || m["general.architecture"] == ollama {
 		pre = splitName // of the model; Ollama cuts so whatever the key says
 	}
-	if kind != "gpt2" || pre != splitName {
-		return nil, fmt.Errorf("tokenizer %q with %q, expected \"gpt2\" with %q", kind, pre, splitName)
+	switch {
+	case kind != "gpt2":
+		return nil, fmt.Errorf("metadata key %q is %q, expected \"gpt2\"", prefix+"model", kind)
+	case pre != splitName:
+		return nil, fmt.Errorf("metadata key %q is %q, expected %q", prefix+"pre", pre, splitName)
 	}
 	tokens, ok, err := get[[]string](m, prefix+"tokens")
 	if err != nil || !ok {
 		return nil, errors.Join(err, missing(ok, prefix+"tokens"))
 	}
 	types, ok, err := get[[]int64](m, prefix+"token_type")
-	if err != nil || !ok || len(types) != len(tokens) {
+	switch {
+	case err != nil:
+		return nil, err
+	case !ok:
+		types = guessTypes(tokens)
+	case len(types) != len(tokens):
 		return nil, fmt.Errorf("metadata key %q has %d values for %d tokens", prefix+"token_type", len(types), len(tokens))
 	}
 	merges, ok, err := get[[]string](m, prefix+"merges")
@@ -98,6 +107,19 @@ func makeTokenizer(m metadata) ([]byte, error) {
 		return nil, errors.Join(err, missing(ok, prefix+"merges"))
 	}
 	return writeTokenizer(tokens, types, merges)
+}
+
+// guessTypes are the types of tokens where a file does not tell them. All tokens of
+// harmony's markup are spelled <|so|>, and no others.
+func guessTypes(tokens []string) []int64 {
+	types := make([]int64, len(tokens))
+	for i, token := range tokens {
+		types[i] = normalToken
+		if len(token) > len("<||>") && strings.HasPrefix(token, "<|") && strings.HasSuffix(token, "|>") {
+			types[i] = controlToken
+		}
+	}
+	return types
 }
 
 // missing is the error for a key that is not there.
