@@ -48,7 +48,7 @@ func (c *Cache) load() (warnings []string, err error) {
 	c.listing = m.Listing
 	c.upstream.Use(m.Listing)
 	if !c.writes {
-		if !c.complete.Load() {
+		if !c.complete.Load() && c.stopped.Load() == nil {
 			warnings = append(warnings, c.stop(fmt.Sprintf("the cache %s cannot be written now: what it lacks is not kept", c.dir)))
 		}
 		return warnings, nil
@@ -57,12 +57,21 @@ func (c *Cache) load() (warnings []string, err error) {
 		c.share()
 	}
 	if lost || len(records) > 1000 && len(records) > 4*count(have) {
-		if good, err = rewriteJournal(c.control(journalName), have); err != nil {
-			return warnings, err
-		}
+		good, err = rewriteJournal(c.control(journalName), have)
 	}
-	c.keeper.journal, err = openJournal(c.control(journalName), good)
-	return warnings, err
+	if err == nil {
+		c.keeper.journal, err = openJournal(c.control(journalName), good)
+	}
+	if err != nil {
+		warnings = append(warnings, c.onlyRead(err))
+	}
+	return warnings, nil
+}
+
+// onlyRead has a cache of which files cannot be written serve what it holds.
+func (c *Cache) onlyRead(err error) (warning string) {
+	c.writes = false
+	return c.stop(fmt.Sprintf("the cache %s cannot be written, what it lacks is not kept: %v", c.dir, source.OneLine(err)))
 }
 
 func count(have map[string]extents) (n int) {
@@ -149,7 +158,10 @@ func (c *Cache) compare(m *manifest) (warning string, err error) {
 	if !c.writes {
 		return "", nil
 	}
-	return "", m.write(c.control(manifestName))
+	if err := m.write(c.control(manifestName)); err != nil {
+		return c.onlyRead(err), nil
+	}
+	return "", nil
 }
 
 // takeAll makes the files of which something is here. lost says that the journal has

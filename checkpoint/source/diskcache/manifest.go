@@ -81,6 +81,7 @@ func replaceFile(path string, content []byte) (err error) {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
+		_ = os.Remove(path + ".new") // it may be what fills the drive
 		return err
 	}
 	if err := os.Rename(path+".new", path); err != nil {

@@ -126,6 +126,36 @@ func TestAFullCacheThatCannotBeWritten(t *testing.T) {
 	require.NoError(t, c.Close())
 }
 
+// A cache of a part, on a drive that is full, serves that part and the rest from the place.
+func TestAPartOfACacheOnAFullDrive(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("mounts a tmpfs, as root")
+	}
+	dir := t.TempDir()
+	require.NoError(t, unix.Mount("none", dir, "tmpfs", 0, "size=4m"))
+	t.Cleanup(func() { require.NoError(t, unix.Unmount(dir, 0)) })
+	files, folder := filled(t, dir, false)
+	require.ErrorIs(t, os.WriteFile(filepath.Join(dir, "other"), make([]byte, 4<<20), 0o600), unix.ENOSPC)
+	for range 2 {
+		c, warnings := open(t, dir, 0)
+		require.Len(t, warnings, 1)
+		require.Contains(t, warnings[0], "the cache "+folder+" cannot be written")
+		require.Contains(t, warnings[0], unix.ENOSPC.Error())
+		require.Contains(t, c.Figures().Stopped, "cannot be written")
+		require.EqualValues(t, 2<<20, check(t, c, files))
+		got, err := readRange(t, openBulk(t, c, model), 2<<20, 4096)
+		require.NoError(t, err)
+		require.Equal(t, files["b/"+model][2<<20:][:4096], got)
+		require.NoError(t, c.Close())
+		require.NoFileExists(t, filepath.Join(folder, controlDir, manifestName+".new"))
+	}
+	require.NoError(t, os.Remove(filepath.Join(dir, "other")))
+	c, warnings := open(t, dir, 0)
+	require.Empty(t, warnings)
+	require.EqualValues(t, 2<<20, check(t, c, files))
+	require.NoError(t, c.Close())
+}
+
 // What the drive has lost is read from the place, also in the middle of a read that
 // fetches something.
 func TestWhatTheDriveLosesIsFetched(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 
 	"golang.org/x/sys/unix"
 )
@@ -30,6 +31,8 @@ func (f *Folder) explain(err error) error {
 		remedy = "check the name: " + setting
 	case errors.Is(err, unix.ECONNREFUSED):
 		remedy = "nothing listens there: check " + setting
+	case errors.Is(err, http.ErrSchemeMismatch):
+		remedy = "it speaks http:// there, without encryption: check " + setting
 	case errors.As(err, new(x509.UnknownAuthorityError)):
 		remedy = "SSL_CERT_FILE names a file of authorities to trust"
 	case errors.Is(err, errStalled), errors.Is(err, unix.ENETUNREACH), errors.Is(err, unix.EHOSTUNREACH),

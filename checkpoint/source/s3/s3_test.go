@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -153,6 +154,21 @@ func TestRefusalsSayWhatToDo(t *testing.T) {
 	require.ErrorIs(t, err, remote.ErrNoAnswer)
 	require.EqualValues(t, 1, store.Requests.Load(), "is not asked again")
 	require.NotContains(t, err.Error(), storetest.Secret)
+
+	// As versitygw answers to an access key that it does not know.
+	store.SetFault(func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = io.WriteString(w, "<Error><Code>InvalidAccessKeyId</Code></Error>")
+	})
+	_, err = open(t, "//models/b").List()
+	require.ErrorContains(t, err, "InvalidAccessKeyId: the keys in use are not right: AWS_ACCESS_KEY_ID")
+	require.ErrorIs(t, err, remote.ErrNoAnswer)
+	require.NotErrorIs(t, err, remote.ErrAbsent)
+
+	store.SetFault(nil)
+	t.Setenv("AWS_ENDPOINT_URL", strings.Replace(os.Getenv("AWS_ENDPOINT_URL"), "http://", "https://", 1))
+	_, err = open(t, "//models/b").List()
+	require.ErrorContains(t, err, "it speaks http:// there, without encryption: check AWS_ENDPOINT_URL")
 }
 
 func TestThatIsOutOfReachFailsAtOnceTheSecondTime(t *testing.T) {

@@ -117,6 +117,9 @@ func (s *store) Get(ctx context.Context, _ *remote.Listing, f *remote.File, off,
 	return body, nil
 }
 
+// unknownKey is the code of an answer to an access key that nobody has.
+const unknownKey = "InvalidAccessKeyId"
+
 // failure says what an error of the client means.
 func (s *store) failure(err error) error {
 	r := minio.ToErrorResponse(err)
@@ -125,14 +128,15 @@ func (s *store) failure(err error) error {
 		return err
 	case r.StatusCode == http.StatusPreconditionFailed:
 		return remote.ErrChanged
-	case r.StatusCode == http.StatusNotFound && r.Code != minio.NoSuchBucket:
+	case r.StatusCode == http.StatusNotFound && r.Code != minio.NoSuchBucket && r.Code != unknownKey:
 		return fmt.Errorf("%w: it is gone", remote.ErrChanged)
 	}
 	status := &remote.StatusError{Code: r.StatusCode, What: r.Code}
 	switch r.Code {
 	case minio.NoSuchBucket:
 		status.What = "there is no such bucket at " + s.client.EndpointURL().Host + ": check its name, and " + s.from
-	case "SignatureDoesNotMatch", "InvalidAccessKeyId":
+	case "SignatureDoesNotMatch", unknownKey:
+		status.Code = http.StatusForbidden // some gateways have 404 for it
 		status.What += ": the keys in use are not right: AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY, or those of AWS_PROFILE in ~/.aws/credentials"
 	case "AuthorizationHeaderMalformed", "PermanentRedirect", "InvalidRegion":
 		status.What += ": the bucket is in another region: set AWS_REGION"
