@@ -8,12 +8,12 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
 
 	"expertfs"
+	"expertfs/fsys/mountpoint"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
@@ -86,7 +86,7 @@ func runWarm(ctx context.Context, out io.Writer, point string, paths []string) e
 
 // writeWarm writes to the control file. Why that was refused stands in the figures.
 func writeWarm(point, text string) error {
-	err := os.WriteFile(filepath.Join(point, expertfs.ControlPath(expertfs.WarmFile)), []byte(text), 0)
+	err := mountpoint.Write(point, expertfs.ControlPath(expertfs.WarmFile), text)
 	if !errors.Is(err, syscall.EINVAL) {
 		return err
 	}

@@ -77,10 +77,18 @@ func TestRead(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 	require.False(t, Stale(dir))
 
-	// Nobody writes to this pipe: its open hangs, as on a mount whose server does.
+	require.NoError(t, Write(dir, "file", "new"))
+	text, err = Read(dir, "file")
+	require.NoError(t, err)
+	require.Equal(t, "new"+content[3:], string(text))
+	require.ErrorIs(t, Write(dir, "missing", "new"), os.ErrNotExist)
+
+	// Nobody has the other end of this pipe: its open hangs, as on a mount whose server does.
 	require.NoError(t, unix.Mkfifo(filepath.Join(dir, "pipe"), 0o644))
 	_, err = Read(dir, "pipe")
 	require.ErrorIs(t, err, ErrSilent)
+	require.ErrorContains(t, err, "expertfs umount --lazy "+dir)
+	require.ErrorIs(t, Write(dir, "pipe", "new"), ErrSilent)
 	require.Empty(t, Holders(dir), "the one who waited is gone")
 }
 

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"expertfs"
@@ -32,6 +33,7 @@ const (
 	probeName   = "expertfs-probe"
 	probeStatfs = "statfs"
 	probeRead   = "read"
+	probeWrite  = "write" // what its standard input has
 )
 
 // init makes this process a probe where it was started as one, before the program
@@ -48,6 +50,8 @@ func init() {
 		err = unix.Statfs(path, &st)
 	case probeRead:
 		text, err = os.ReadFile(path)
+	case probeWrite:
+		err = writeInput(path)
 	}
 	var errno unix.Errno
 	if err != nil && !errors.As(err, &errno) {
@@ -61,8 +65,22 @@ func init() {
 	os.Exit(0)
 }
 
+// writeInput writes what standard input has to a file that is there, by one call.
+func writeInput(path string) error {
+	text, err := io.ReadAll(os.Stdin)
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	return errors.Join(err, f.Close())
+}
+
 // probe has a probe do something with path, and returns what it has read.
-func probe(what, path string) ([]byte, error) {
+func probe(what, path, input string) ([]byte, error) {
 	answer, into, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -71,6 +89,9 @@ func probe(what, path string) ([]byte, error) {
 	child := exec.Command("/proc/self/exe", what, path)
 	child.Args[0] = probeName
 	child.Stdout = into
+	if input != "" {
+		child.Stdin = strings.NewReader(input)
+	}
 	err = child.Start()
 	into.Close()
 	if err != nil {
@@ -123,15 +144,39 @@ func parseAnswer(text []byte) ([]byte, error) {
 // that does not answer soon, with ErrSilent, and then leaves nothing open; a server
 // that is gone gives ErrStale.
 func Read(point, file string) ([]byte, error) {
+	return ask(probeRead, point, file, "")
+}
+
+// Write writes a text to a control file of the mount at point, by one call. Its errors
+// are those of Read, and the kernel's for what the server refuses.
+func Write(point, file, text string) error {
+	_, err := ask(probeWrite, point, file, text)
+	return err
+}
+
+// ask has a probe read or write a file of a mount.
+func ask(what, point, file, input string) ([]byte, error) {
 	path := filepath.Join(point, file)
-	text, err := probe(probeRead, path)
+	text, err := probe(what, path, input)
 	switch {
 	case errors.Is(err, unix.ENOTCONN):
 		return nil, &expertfs.DeadMountError{Point: point}
+	case errors.Is(err, ErrSilent):
+		return nil, fmt.Errorf("%s: %w: %s", point, err, remedy(point))
 	case err != nil:
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return text, nil
+}
+
+// remedy is what to do about a server that does not answer.
+func remedy(point string) string {
+	if m, ok, err := find(point); ok && err == nil {
+		if pid := Server(m); pid != 0 && Stopped(pid) {
+			return fmt.Sprintf("it is stopped, and kill -CONT %d lets it go on", pid)
+		}
+	}
+	return fmt.Sprintf("expertfs umount --lazy %s detaches it", expertfs.ShellQuote(point))
 }
 
 // Stale tells whether a mount's server is gone: every request to such a mount
@@ -139,6 +184,6 @@ func Read(point, file string) ([]byte, error) {
 // statfs, since the kernel may answer stat from its cache. A server that does
 // not answer is not gone.
 func Stale(point string) bool {
-	_, err := probe(probeStatfs, point)
+	_, err := probe(probeStatfs, point, "")
 	return errors.Is(err, unix.ENOTCONN)
 }
