@@ -186,6 +186,26 @@ func TestUsageErrorsNameFlags(t *testing.T) {
 	}
 }
 
+// TestNothingIsWrittenBelowTheMount: what the mount would hide is refused, also by way of
+// a link, and what is beside it is not.
+func TestNothingIsWrittenBelowTheMount(t *testing.T) {
+	needMounts(t)
+	point := newPoint(t)
+	link := filepath.Join(t.TempDir(), "link")
+	require.NoError(t, os.Symlink(point, link))
+	for _, flag := range []string{"--trace", "--heat", "--log-file", "--cache-dir"} {
+		for _, path := range []string{filepath.Join(point, "x"), filepath.Join(link, "x"), point + "/../" + testFolder + "/x"} {
+			r := run(t, "mount", "--ram", "4MiB", flag, path, "embed:tiny", point)
+			require.Equal(t, exitUsage, r.code, r.errors)
+			require.Contains(t, r.errors, flag+" ")
+			require.Contains(t, r.errors, "lies in the mount point")
+		}
+	}
+	require.NoError(t, mountpoint.Check(point), "nothing is in it")
+	r := run(t, "mount", "--ram", "4MiB", "--log-file", point+".log", "embed:tiny", link)
+	require.Zero(t, r.code, r.errors)
+}
+
 func TestUsageIsShown(t *testing.T) {
 	r := run(t, "mount", "a")
 	require.Equal(t, "expertfs: no mountpoint is given; usage: expertfs mount CHECKPOINT MOUNTPOINT, or --config FILE with lines \"checkpoint = ...\" and \"mountpoint = ...\"\n", r.errors)
@@ -259,6 +279,8 @@ func TestMountErrors(t *testing.T) {
 		{exitNoCheckpoint, "embed:other", []string{"embed:other", point}},
 		{exitBadCheckpoint, full, []string{full, point}},
 		{exitPointMissing, "does not exist", []string{"embed:tiny", filepath.Join(empty, "missing")}},
+		{exitPointMissing, filepath.Join(empty, "no-such-model") + ": no such checkpoint; and " + filepath.Join(empty, "missing") + ": mount point does not exist: mkdir -p ",
+			[]string{filepath.Join(empty, "no-such-model"), filepath.Join(empty, "missing")}},
 		{exitPointNotDir, "not a directory", []string{"embed:tiny", filepath.Join(full, "file")}},
 		{exitPointNotEmpty, `"file"`, []string{"embed:tiny", full}},
 		{exitPointNotEmpty, "the checkpoint comes first: expertfs mount " + expertfs.ShellQuote(full) + " " + expertfs.ShellQuote(empty), []string{empty, full}},

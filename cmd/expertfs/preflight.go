@@ -78,12 +78,41 @@ func (c *mountConfig) validate() error {
 			return err
 		}
 	}
-	for flag, path := range map[string]string{"trace": c.trace, "heat": c.heat, "log-file": c.log.File} {
-		if folder, err := os.Stat(filepath.Dir(path)); path != "" && (err != nil || !folder.IsDir()) {
-			return withCode(exitUsage, fmt.Errorf("--%s %s: there is no folder %s", flag, path, filepath.Dir(path)))
+	return c.checkOutputs()
+}
+
+// checkOutputs finds what is wrong with the names of what the mount writes. In the mount
+// point they would be hidden by the mount, and stand in the way of the next one.
+func (c *mountConfig) checkOutputs() error {
+	for _, o := range []struct {
+		flag, path string
+		made       bool // with its folder
+	}{{"trace", c.trace, false}, {"heat", c.heat, false}, {"log-file", c.log.File, false}, {"cache-dir", c.cacheDir, true}} {
+		if o.path == "" || o.path == cacheNone {
+			continue
+		}
+		hidden := withCode(exitUsage, fmt.Errorf("--%s %s: lies in the mount point, where the mount hides it: give a place beside it", o.flag, o.path))
+		if within(c.point, o.path) {
+			return hidden
+		}
+		folder := filepath.Dir(o.path)
+		if s, err := os.Stat(folder); !o.made && (err != nil || !s.IsDir()) {
+			return withCode(exitUsage, fmt.Errorf("--%s %s: there is no folder %s", o.flag, o.path, folder))
+		}
+		// By what links lead to, where all of them do.
+		point, err := mountpoint.Resolve(c.point)
+		real, rerr := filepath.EvalSymlinks(folder)
+		if err == nil && rerr == nil && within(point, filepath.Join(real, filepath.Base(o.path))) {
+			return hidden
 		}
 	}
 	return nil
+}
+
+// within tells of an absolute path whether it is folder, or lies in it, by their names.
+func within(folder, path string) bool {
+	rest, err := filepath.Rel(folder, path)
+	return err == nil && filepath.IsLocal(rest)
 }
 
 // checkSystem finds what stands in the way of a mount. What a dead server has
@@ -119,11 +148,19 @@ func (c *mountConfig) checkPoint(log *slog.Logger) error {
 	switch {
 	case errors.Is(err, mountpoint.ErrNotEmpty) && isEmptyFolder(c.checkpoint):
 		return fmt.Errorf("%w: the checkpoint comes first: expertfs mount %s %s", err, expertfs.ShellQuote(c.point), expertfs.ShellQuote(c.checkpoint))
+	case err != nil && c.isAbsent():
+		return fmt.Errorf("%s: no such checkpoint; and %w", c.checkpoint, err)
 	case err != nil:
 		return err
 	}
 	c.point, err = mountpoint.Resolve(c.point)
 	return err
+}
+
+// isAbsent tells of a checkpoint on this machine that there is none of its name.
+func (c *mountConfig) isAbsent() bool {
+	_, err := os.Stat(c.checkpoint)
+	return filepath.IsAbs(c.checkpoint) && errors.Is(err, os.ErrNotExist)
 }
 
 // isEmptyFolder tells of what can be no checkpoint, and can be mounted on.

@@ -62,7 +62,7 @@ func Check(path string) error {
 	abs, err := Resolve(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return fmt.Errorf("%s: %w", path, ErrMissing)
+		return fmt.Errorf("%s: %w: mkdir -p %s makes it", path, ErrMissing, expertfs.ShellQuote(path))
 	case err != nil:
 		return err
 	}
