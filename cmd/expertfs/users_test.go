@@ -94,7 +94,7 @@ func TestErrorsOfPlainUsers(t *testing.T) {
 			r := u.run(t, c.setup, args...)
 			require.Equal(t, c.code, r.code, r.errors)
 			require.Contains(t, r.errors, c.text)
-			require.NotContains(t, r.errors, "256", "the status of wait(2) is no exit code")
+			require.NotContains(t, r.errors, "code 256", "the status of wait(2) is no exit code")
 		})
 	}
 }
