@@ -3,6 +3,7 @@ package checkpoint
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -119,6 +120,9 @@ func originalPlace(dir, name string) *format.Place {
 func nothing(p *format.Place) error {
 	here := p.Folder.Describe(p.File)
 	if p.File != "" {
+		if err := readable(p); err != nil {
+			return err
+		}
 		return fmt.Errorf("%s: is no GGUF file; of safetensors give the folder that holds the checkpoint", here)
 	}
 	if _, err := p.Folder.List(); err != nil {
@@ -127,7 +131,46 @@ func nothing(p *format.Place) error {
 	if source.Has(p.Folder, expertfs.ControlDir) {
 		return fmt.Errorf("%s: is a mount already: gptoss runs it as it is", here)
 	}
-	return fmt.Errorf("%s: no *.safetensors files here or in %s/, and no *.gguf: not a checkpoint", here, originalDir)
+	err := fmt.Errorf("%s: no *.safetensors files here or in %s/, and no *.gguf: not a checkpoint", here, originalDir)
+	if below := checkpointBelow(here); below != "" {
+		err = fmt.Errorf("%w; %s has one", err, expertfs.ShellQuote(below))
+	}
+	return err
+}
+
+// readable returns the error of reading the beginning of a file.
+func readable(p *format.Place) error {
+	s, err := p.Folder.Open(p.File)
+	if errors.Is(err, source.ErrNotRegular) {
+		return nil // it can be read, and is nothing of ours
+	} else if err != nil {
+		return err
+	}
+	defer s.Close()
+	if _, err = source.Reader(s).ReadAt(make([]byte, 1), 0); errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
+
+// checkpointBelow returns a folder that a folder of this machine holds and that has
+// weights, or is the cache of a repository, "" for none.
+func checkpointBelow(dir string) string {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return ""
+	}
+	for _, e := range entries[:min(len(entries), 1000)] {
+		below := filepath.Join(dir, e.Name())
+		if !e.IsDir() || strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
+		_, found := detect(&format.Place{Folder: source.Dir(below)})
+		if _, snapshots, err := cacheSnapshots(below); found == format.Weights || err == nil && len(snapshots) > 0 {
+			return below
+		}
+	}
+	return ""
 }
 
 // cacheSnapshots recognises the folder that Hugging Face's tools keep for a

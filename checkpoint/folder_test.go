@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -8,6 +9,7 @@ import (
 
 	"expertfs"
 	"expertfs/checkpoint/config"
+	"expertfs/checkpoint/format"
 	"expertfs/checkpoint/layout"
 	"expertfs/checkpoint/safetensors"
 	"expertfs/checkpoint/source"
@@ -232,10 +234,15 @@ func TestOpenRefusesWhatIsNoCheckpoint(t *testing.T) {
 	folderForFile := save("folder", files{layout.ConfigName: sample(t, layout.OpenAI, 1)[layout.ConfigName]})
 	require.NoError(t, os.Mkdir(filepath.Join(folderForFile, weights), 0o755))
 
+	above := filepath.Dir(save("above/Q4 K/", files{"m-00001-of-00002.gguf": nil}))
+	cached := filepath.Dir(save("hub/models--a--b", nil))
+	require.NoError(t, os.MkdirAll(filepath.Join(cached, "models--a--b", "snapshots", "abc"), 0o755))
 	for path, want := range map[string]string{
-		filepath.Join(dir, "nothing"):                                     "no such folder; give a checkpoint's folder, a GGUF file, or a name like embed:tiny, hf://openai/gpt-oss-20b, https://host/path/, ollama:gpt-oss:20b, s3://bucket/prefix",
-		save("empty", nil):                                                "not a checkpoint",
-		save("gguf", files{"m.gguf": nil}):                                "m.gguf: truncated",
+		above:                              "not a checkpoint; '" + filepath.Join(above, "Q4 K") + "' has one",
+		cached:                             "not a checkpoint; " + filepath.Join(cached, "models--a--b") + " has one",
+		filepath.Join(dir, "nothing"):      "no such folder; give a checkpoint's folder, a GGUF file, or a name like embed:tiny, hf://openai/gpt-oss-20b, https://host/path/, ollama:gpt-oss:20b, s3://bucket/prefix",
+		save("empty", nil):                 "not a checkpoint",
+		save("gguf", files{"m.gguf": nil}): "m.gguf: truncated",
 		filepath.Join(save("file", sample(t, layout.OpenAI, 1)), weights): "is no GGUF file; of safetensors give the folder that holds",
 		tree:            "is a mount already",
 		folderForFile:   "model.safetensors: expected a regular file",
@@ -249,6 +256,18 @@ func TestOpenRefusesWhatIsNoCheckpoint(t *testing.T) {
 		require.ErrorContains(t, err, want, path)
 		oneLine(t, err)
 	}
+}
+
+// locked is a folder of which no file may be read.
+type locked struct{ source.Folder }
+
+func (locked) Open(name string) (source.Source, error) {
+	return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrPermission}
+}
+
+func TestAFileThatMayNotBeReadIsNotTakenForAnother(t *testing.T) {
+	_, err := openFirst([]*format.Place{{Folder: locked{source.Dir(t.TempDir())}, File: "m.gguf"}})
+	require.ErrorIs(t, err, fs.ErrPermission)
 }
 
 func TestPathThatLooksLikeAScheme(t *testing.T) {
