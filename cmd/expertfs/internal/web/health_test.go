@@ -4,12 +4,15 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"expertfs"
 	"expertfs/cmd/expertfs/internal/watch"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -18,6 +21,12 @@ type hanging struct {
 	watch.Source
 	asked atomic.Int64
 	goOn  chan struct{}
+}
+
+func (h *hanging) Stats() (*expertfs.Stats, error) {
+	h.asked.Add(1)
+	<-h.goOn
+	return new(expertfs.Stats), nil
 }
 
 func (h *hanging) Live() (*expertfs.Live, error) {
@@ -29,7 +38,7 @@ func (h *hanging) Live() (*expertfs.Live, error) {
 // TestProbesOfAMountThatHangs: they do not add up.
 func TestProbesOfAMountThatHangs(t *testing.T) {
 	m := &hanging{goOn: make(chan struct{})}
-	h := &health{source: m}
+	h := &health{live: question[*expertfs.Live]{ask: m.Live}}
 	probe := func(ctx context.Context) int {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequestWithContext(ctx, "GET", "/health", nil))
@@ -43,4 +52,21 @@ func TestProbesOfAMountThatHangs(t *testing.T) {
 	close(m.goOn)
 	require.Equal(t, http.StatusOK, probe(t.Context()))
 	require.LessOrEqual(t, m.asked.Load(), int64(2))
+}
+
+// TestScrapesOfAMountThatHangs: each is answered, and they do not add up either.
+func TestScrapesOfAMountThatHangs(t *testing.T) {
+	m := &hanging{goOn: make(chan struct{})}
+	figures := (&Server{source: m}).figures()
+	var scraping sync.WaitGroup
+	for range 10 {
+		scraping.Go(func() {
+			_, err := figures()
+			assert.ErrorIs(t, err, errSilent)
+		})
+	}
+	scraping.Wait()
+	require.EqualValues(t, 1, m.asked.Load())
+	close(m.goOn)
+	require.Eventually(t, func() bool { _, err := figures(); return err == nil }, time.Minute, time.Millisecond)
 }

@@ -101,9 +101,9 @@ func (s *Server) handler() http.Handler {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /", noCache(http.FileServerFS(sub)))
-	mux.Handle("GET /health", &health{source: s.source, silent: s.guard.key != ""})
+	mux.Handle("GET /health", &health{live: question[*expertfs.Live]{ask: s.source.Live}, silent: s.guard.key != ""})
 	mux.Handle("GET /events", s.guard.keyed(s.events))
-	mux.Handle("GET /metrics", s.guard.keyed(metrics.Handler(s.stats, s.o.Process).ServeHTTP))
+	mux.Handle("GET /metrics", s.guard.keyed(metrics.Handler(s.figures(), s.o.Process).ServeHTTP))
 	mux.Handle("POST /set", s.guard.keyed(s.set))
 	return hurried(s.guard.handler(mux))
 }
@@ -128,7 +128,12 @@ func noCache(h http.Handler) http.Handler {
 	})
 }
 
-func (s *Server) stats() (*expertfs.Stats, error) { return s.source.Stats() }
+// figures returns what reads the figures for a scrape, which may come for ever, every few
+// seconds, while the mount hangs.
+func (s *Server) figures() func() (*expertfs.Stats, error) {
+	q := &question[*expertfs.Stats]{ask: s.source.Stats}
+	return func() (*expertfs.Stats, error) { return q.answered(context.Background()) }
+}
 
 // shown is what of the figures leaves the process: a checkpoint may be named by a
 // URL with a password in it.
