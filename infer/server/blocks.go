@@ -41,11 +41,14 @@ type toolChange struct {
 }
 
 func (b *blocks) UnmarshalJSONFrom(d *jsontext.Decoder) error {
-	if d.PeekKind() != '"' {
+	switch d.PeekKind() {
+	case '"':
+		*b = blocks{{Type: "text"}}
+		return json.UnmarshalDecode(d, &(*b)[0].Text)
+	case '[':
 		return json.UnmarshalDecode(d, (*[]block)(b))
 	}
-	*b = blocks{{Type: "text"}}
-	return json.UnmarshalDecode(d, &(*b)[0].Text)
+	return nothingElse(d, "a string or a list of blocks")
 }
 
 // readBlocks reads blocks within a block. It tells whether there are such.

@@ -52,6 +52,21 @@ func TestUnusualBodies(t *testing.T) {
 	}
 }
 
+// What is neither a text nor a list of blocks is told what it must be.
+func TestBlocksOfNoKind(t *testing.T) {
+	server, _ := start(t, &model{says: "<|channel|>final<|message|>ok<|return|>"})
+	for body, message := range map[string]string{
+		`{"max_tokens": 5, "system": 5, "messages": [{"role": "user", "content": "x"}]}`: "system: must be a string or a list of blocks, and not a number",
+		`{"max_tokens": 5, "messages": [{"role": "user", "content": {}}]}`:               "messages[0].content: must be a string or a list of blocks, and not an object",
+	} {
+		status, answer := post(t, server, "/v1/messages", body)
+		require.Equal(t, 400, status, answer)
+		require.Contains(t, answer, message)
+	}
+	status, answer := post(t, server, "/v1/messages", `{"max_tokens": 5, "system": null, "messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": null}]}`)
+	require.Equal(t, 200, status, answer)
+}
+
 func TestJoinParts(t *testing.T) {
 	for want, texts := range map[string][]string{
 		"":               nil,

@@ -102,13 +102,16 @@ func orNull(v jsontext.Value) jsontext.Value {
 type responsesInput []inputItem
 
 func (in *responsesInput) UnmarshalJSONFrom(d *jsontext.Decoder) error {
-	if d.PeekKind() != '"' {
+	switch d.PeekKind() {
+	case '"':
+		item := inputItem{Role: "user"}
+		err := json.UnmarshalDecode(d, &item.Content)
+		*in = responsesInput{item}
+		return err
+	case '[':
 		return json.UnmarshalDecode(d, (*[]inputItem)(in))
 	}
-	item := inputItem{Role: "user"}
-	err := json.UnmarshalDecode(d, &item.Content)
-	*in = responsesInput{item}
-	return err
+	return nothingElse(d, "a string or a list of items")
 }
 
 // instructions are content, or items as answers give them back.

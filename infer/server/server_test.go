@@ -165,6 +165,8 @@ func TestRefusals(t *testing.T) {
 		{"chat/completions", `{"messages": [{"role": "robot", "content": "x"}]}`, "messages[0].role", `messages[0]: role "robot" is not supported: want system`},
 		{"chat/completions", `{"messages": [{"content": "x"}]}`, "messages[0].role", "messages[0] has no role: want system"},
 		{"chat/completions", `{"messages": [null]}`, "messages[0].role", "messages[0] has no role"},
+		{"responses", `{"input": 5}`, "input", "input: must be a string or a list of items, and not a number"},
+		{"responses", `{"input": "x", "instructions": {}}`, "instructions", "instructions: must be a string or a list of items, and not an object"},
 		{"responses", `{"input": [{"content": "x"}]}`, "input[0].role", "input[0] has no role: want user"},
 		{"chat/completions", ``, "", "the request has no body"},
 		{"chat/completions", `{"messages": [`, "", "not valid JSON: unexpected EOF"},
