@@ -120,6 +120,11 @@ func TestWhereFilesLie(t *testing.T) {
 	for _, path := range []string{snapshot, filepath.Join(snapshot, "gpt-oss-UD-00002-of-00003.gguf")} {
 		same(t, from, open(t, path), true)
 	}
+	// One that was made of several, by llama-gguf-split --merge, says that it is one of none.
+	merged := filepath.Join(dir, "merged.gguf")
+	own := append(slices.Clone(kvs), gguftest.KV{Key: "split.no", Value: uint16(0)}, gguftest.KV{Key: "split.count", Value: uint16(0)}, gguftest.KV{Key: "split.tensors.count", Value: int32(len(stored))})
+	require.NoError(t, os.WriteFile(merged, gguftest.Encode(own, stored), 0o600))
+	same(t, from, open(t, merged), true)
 	_, err := checkpoint.Open(filepath.Join(blobs, strings.Repeat("1", 64)))
 	require.ErrorContains(t, err, "is one of 3 files: give it the name that it was published under")
 }

@@ -185,6 +185,7 @@ func (h *header) checkShard(i, n int) error {
 	if err != nil {
 		return err
 	}
+	split = split && count != 0 // which is one that llama-gguf-split --merge has made of several
 	switch {
 	case !split && n > 1:
 		return fmt.Errorf("is named as one of %d files, but is a whole one", n)
