@@ -41,7 +41,8 @@ deviation. It adds where the time went and what the storage did: waiting for
 experts (stall), the mount's hit rate, bytes read from the drive per token. The bound
 is the time of a token if drive and processors were always busy: the longer of
 computing and reading what was needed, at the drive's speed, which is measured before
-and after each test. "x bound" is the token's time over it.
+and after each test; drives of mirrors are added. "x bound" is the token's time over
+it.
 
 With -d each test begins after so many tokens of text. With -npl so many texts
 are generated at a time, as llama-batched-bench does: each has a prompt of its own,

@@ -3,23 +3,31 @@ package main
 import (
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"expertfs"
 	"expertfs/cmd/internal/limits"
+
+	"golang.org/x/sys/unix"
 )
 
-// driveMeter tells how fast the drive is that a model is read from: as the user says,
+// driveMeter tells how fast the drives are that a model is read from: as the user says,
 // or by a moment's reading past the page cache.
 type driveMeter struct {
-	given float64 // bytes a second, 0 to measure
+	given float64 // bytes a second of all drives together, 0 to measure
 
-	path    string // the file to read, the largest
-	size    int64
-	unknown string // why the speed is not known, "" where it is
+	files   []largeFile // one of each drive
+	unknown string      // why the speed is not known, "" where it is
+}
+
+// largeFile is the largest file of a copy of a checkpoint.
+type largeFile struct {
+	path  string
+	size  int64
+	drive uint64 // number of the device
 }
 
 // driveSpeedAuto is the value of --drive-speed that measures.
@@ -38,30 +46,46 @@ func newDriveMeter(value string) (*driveMeter, error) {
 }
 
 // find looks for the largest file of the checkpoint that a mount at dir serves, or of
-// the folder that dir is.
+// the folder that dir is, and for that of each mirror on another drive.
 func (m *driveMeter) find(dir string, s driveStats) {
 	if m.given > 0 {
 		return
 	}
-	root := dir
+	roots := []string{dir}
 	if s.mounted {
-		root = s.checkpoint
+		roots = append([]string{s.checkpoint}, s.mirrors...)
 	}
+	for i, root := range roots {
+		f, err := largest(root)
+		switch {
+		case err != nil && i == 0:
+			m.unknown = err.Error()
+			return
+		case err != nil: // a mirror that has gone is not read
+		case !slices.ContainsFunc(m.files, func(o largeFile) bool { return o.drive == f.drive }):
+			m.files = append(m.files, f)
+		}
+	}
+}
+
+// largest returns the largest file of a folder, or the file that root is.
+func largest(root string) (f largeFile, err error) {
 	real, err := filepath.EvalSymlinks(root)
 	if err != nil {
-		m.unknown = root + " is no file of this machine"
-		return
+		return f, fmt.Errorf("%s is no file of this machine", root)
 	}
 	_ = filepath.WalkDir(real, func(path string, _ fs.DirEntry, _ error) error {
 		// What cannot be read is not measured; the files of a hub's snapshot are links.
-		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Size() > m.size {
-			m.path, m.size = path, info.Size()
+		var st unix.Stat_t
+		if unix.Stat(path, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFREG && st.Size > f.size {
+			f = largeFile{path, st.Size, st.Dev}
 		}
 		return nil
 	})
-	if m.path == "" {
-		m.unknown = root + ": there is no file in it"
+	if f.path == "" {
+		return f, fmt.Errorf("%s: there is no file in it", root)
 	}
+	return f, nil
 }
 
 // measureDriveFor is how long the drive is read before each test, and after it.
@@ -75,17 +99,21 @@ func mean(first, second float64) float64 {
 	return (first + second) / 2
 }
 
-// speed is in bytes a second, 0 if it is not known.
-func (m *driveMeter) speed() float64 {
+// speed is that of all drives together in bytes a second, 0 if it is not known. Each
+// is measured by itself: they do not share what they have.
+func (m *driveMeter) speed() (sum float64) {
 	if m.given > 0 || m.unknown != "" {
 		return m.given
 	}
-	v, err := limits.Drive(m.path, m.size, measureDriveFor)
-	if err != nil {
-		m.unknown = err.Error()
-		return 0
+	for _, f := range m.files {
+		v, err := limits.Drive(f.path, f.size, measureDriveFor)
+		if err != nil {
+			m.unknown = err.Error()
+			return 0
+		}
+		sum += v
 	}
-	return v
+	return sum
 }
 
 // note tells why there is no bound, "" if there is.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"expertfs/infer/experts"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 // TestBound: ten tokens of which each computes 3 ms and waits 5, on a mount whose
@@ -85,8 +87,36 @@ func TestDriveMeterFindsLinkedFiles(t *testing.T) {
 	var m driveMeter
 	m.find(filepath.Join(dir, "model"), driveStats{})
 	require.Empty(t, m.unknown)
-	require.Equal(t, "model.safetensors", filepath.Base(m.path))
-	require.EqualValues(t, 1000, m.size)
+	require.Len(t, m.files, 1)
+	require.Equal(t, "model.safetensors", filepath.Base(m.files[0].path))
+	require.EqualValues(t, 1000, m.files[0].size)
+}
+
+// TestDriveMeterFindsMirrors: the speeds of drives add up, and a drive is one however
+// many copies are on it.
+func TestDriveMeterFindsMirrors(t *testing.T) {
+	shm, err := os.MkdirTemp("/dev/shm", "mirror")
+	if err != nil {
+		t.Skip("no second file system here: ", err)
+	}
+	defer os.RemoveAll(shm)
+	own := t.TempDir()
+	var here, there unix.Stat_t
+	require.NoError(t, errors.Join(unix.Stat(own, &here), unix.Stat(shm, &there)))
+	if here.Dev == there.Dev {
+		t.Skip("temporary files are on the same file system as /dev/shm")
+	}
+	dirs := []string{own, t.TempDir(), shm}
+	for _, dir := range dirs {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "model.safetensors"), make([]byte, 1000), 0o644))
+	}
+	var m driveMeter
+	m.find(t.TempDir(), driveStats{mounted: true, checkpoint: own, mirrors: append(dirs[1:], "/nowhere")})
+	require.Empty(t, m.unknown)
+	require.Equal(t, []largeFile{
+		{filepath.Join(own, "model.safetensors"), 1000, here.Dev},
+		{filepath.Join(shm, "model.safetensors"), 1000, there.Dev},
+	}, m.files)
 }
 
 // TestMeanOfTwoSpeeds: what was measured once only is not known.

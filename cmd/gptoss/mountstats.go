@@ -23,6 +23,7 @@ type driveStats struct {
 	mechanism              expertfs.Mechanism
 	why, noSocket          string
 	checkpoint, mountpoint string
+	mirrors                []string // folders of copies that are read beside the checkpoint
 	budget                 int64
 }
 
@@ -36,10 +37,16 @@ func readDriveStats(dir string) (driveStats, error) {
 	if err != nil {
 		return driveStats{}, err
 	}
+	var mirrors []string
+	for i, c := range s.Copies {
+		if i > 0 && c.Serves {
+			mirrors = append(mirrors, c.Dir)
+		}
+	}
 	return driveStats{
 		mounted: true, uses: s.Cache.Uses, useful: s.Cache.Prefetch.Useful, bytesRead: s.Cache.BytesRead,
 		mechanism: s.Mechanism, why: s.Why, noSocket: s.NoSocket,
-		checkpoint: s.Checkpoint, mountpoint: s.Mountpoint, budget: s.Cache.Budget,
+		checkpoint: s.Checkpoint, mountpoint: s.Mountpoint, mirrors: mirrors, budget: s.Cache.Budget,
 	}, nil
 }
 
