@@ -2,6 +2,7 @@ package infer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"expertfs"
 
@@ -227,4 +229,44 @@ func TestBusyMount(t *testing.T) {
 	m := newBusyMount(tree, 0)
 	e := open(t, tree, Options{openExpert: m.open})
 	require.ErrorIs(t, e.NewSession().Append(context.Background(), ids, nil), unix.EBUSY)
+}
+
+// Experts of a few tokens are asked for at once: none waits for another one to be
+// computed, and those that are mapped do not stand before those that are not.
+func TestStepOpensItsExpertsAtOnce(t *testing.T) {
+	c := smallConfig()
+	c.Layers, c.Sliding = 1, []bool{false}
+	_, tree := randomModel(t, c, 3)
+	var mu sync.Mutex
+	used, opened := map[int]bool{}, map[int]bool{}
+	all := make(chan struct{})
+	files := expertfs.NewOpener(tree, expertfs.Names{Layers: c.Layers, Experts: c.Experts})
+	defer files.Close()
+	e := open(t, tree, Options{openExpert: func(k expertfs.Key) (*expertfs.ExpertFile, error) {
+		mu.Lock()
+		opened[int(k.Expert)] = true
+		if len(opened) == len(used) {
+			close(all)
+		}
+		mu.Unlock()
+		select {
+		case <-all:
+		case <-time.After(time.Minute):
+			return nil, errors.New("some experts were not asked for")
+		}
+		return files.Open(k)
+	}})
+	e.SetHooks(Hooks{OnRoute: func(_ *Session, _, _ int, experts []int) {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, x := range experts {
+			used[x] = true
+		}
+	}})
+	var pieces []Piece
+	for i := range 8 {
+		pieces = append(pieces, Piece{Session: e.NewSession(), IDs: []int{7 * i}})
+	}
+	require.NoError(t, e.Run(context.Background(), pieces...))
+	require.Greater(t, len(used), c.TopK)
 }

@@ -37,9 +37,10 @@ type mixtureMemory struct {
 	normed buffer // [n][H]
 	logits buffer // [n][E], the router's
 	routes routes
-	y      buffer // [n*k][H], what the experts give, by route
-	units  []unit // the experts computed together
-	sum    buffer // [threads][H]
+	y      buffer         // [n*k][H], what the experts give, by route
+	units  []unit         // the experts computed together
+	opens  []expertfs.Key // asked for in turn
+	sum    buffer         // [threads][H]
 }
 
 func newMixture(m *machine, c *config.Config, n int, l *weights.Layer, mlp *mlp, mem *mixtureMemory) *mixture {
@@ -83,17 +84,42 @@ func (b *mixture) route(normed vectors, rows []row) *routes {
 // minAhead is how many experts a batch asks for ahead, where a token uses fewer.
 const minAhead = 2
 
-// runExperts computes all routes, some experts being asked for ahead. X is what
+// opening is how many experts of n tokens are opened at a time. Of a prompt each is
+// computed for longer than it takes to be read, and some are enough. A few tokens use
+// experts that are computed in a fifth of the time that the drive needs, and what is
+// in RAM does not stand between those that are not: all are asked for at once.
+func (b *mixture) opening(n int) int {
+	least := min(max(b.router.k, minAhead), experts.MaxOpening)
+	if n >= fewTokens {
+		return least
+	}
+	return max(least, b.experts.MostOpening())
+}
+
+// fewTokens is less than a large batch.
+const fewTokens = 32
+
+// runExperts computes all routes, some experts being asked for ahead. Those that are
+// mapped are there at once, and computed while others are opened. X is what
 // the next layers' experts are predicted from, row by row.
 func (b *mixture) runExperts(y vectors, routes *routes, x vectors, rows []row) error {
 	used := routes.used
 	b.experts.Announce(b.layer, used)
-	ahead := min(max(b.router.k, minAhead), experts.MaxOpening)
-	asked, done := 0, 0
+	opening := b.opening(x.n)
+	opens := b.mem.opens[:0]
+	for _, e := range used {
+		if k := expertfs.NewKey(b.layer, e); b.experts.Mapped(k) {
+			b.experts.Request(k)
+		} else {
+			opens = append(opens, k)
+		}
+	}
+	b.mem.opens = opens
+	done := 0
 	for done < len(used) {
-		for asked < len(used) && asked-done < ahead {
-			b.experts.Request(expertfs.NewKey(b.layer, used[asked]))
-			asked++
+		for len(opens) > 0 && b.experts.Outstanding() < opening {
+			b.experts.Request(opens[0])
+			opens = opens[1:]
 		}
 		if done == 0 { // while the mount is told and opens the first
 			b.ahead.predict(b.layer, x, rows)

@@ -25,6 +25,7 @@ type quota struct {
 	fixed  bool  // the user has set the most
 	most   int64 // bytes
 
+	size    int64 // of an expert, as a mount charges it
 	limit   int64 // bytes; what follows from the rest
 	ceiling int64
 	all     int64 // bytes of all experts
@@ -46,6 +47,7 @@ func newQuota(f *folder, topK int, limit int64, hinted bool) (*quota, error) {
 	}
 	size = wholePages(size) // what a mount charges for it
 	layers := int64(f.names.Layers)
+	q.size = size
 	q.all, q.cycle = size*layers*int64(f.names.Experts), size*layers*int64(topK)
 	if limit != KeepNone {
 		q.share = openShare(f)

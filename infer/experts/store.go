@@ -188,6 +188,16 @@ func (s *Store[T]) Request(k expertfs.Key) {
 	}
 }
 
+// Mapped tells whether an expert is mapped, so that a Request of it opens nothing.
+func (s *Store[T]) Mapped(k expertfs.Key) bool { return s.mapped[k] != nil && !s.refaults.active() }
+
+// Outstanding is how many experts are being opened, or are to be opened again.
+func (s *Store[T]) Outstanding() int { return s.opening + len(s.busy) }
+
+// MostOpening is how many experts may be opened at a time: MaxOpening, and those of a
+// mount with little RAM take no more than a quarter of it.
+func (s *Store[T]) MostOpening() int { return int(min(MaxOpening, s.quota.budget/4/s.quota.size)) }
+
 // Next returns one of the experts asked for, waiting for it if wait is set; nil
 // when none is there (or none was asked for). Before it waits the caller releases
 // what it has.
