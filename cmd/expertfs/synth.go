@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -37,13 +38,16 @@ either layout and however many shards it is written in.`,
 	flags.StringVar(&layoutName, "layout", "openai", "openai or huggingface")
 	flags.StringVar(&shardSize, "shard-size", "0", "begin a new file before this size, 0 for one file")
 	flags.Uint64Var(&seed, "seed", 1, "seed of the weights")
-	dimensions := addDimensionFlags(cmd)
+	dimensions, flagsFor := addDimensionFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		c, err := config.Preset(preset)
 		if err != nil {
 			return withCode(exitUsage, err)
 		}
 		dimensions(c)
+		if err := c.Validate(); err != nil {
+			return withCode(exitUsage, errors.New(flagsFor.Replace(err.Error())))
+		}
 		shard, err := expertfs.ParseSize(shardSize)
 		if err != nil || shard > 1<<62 {
 			return withCode(exitUsage, fmt.Errorf("--shard-size %s: expected a size like 5GB", shardSize))
@@ -60,26 +64,28 @@ either layout and however many shards it is written in.`,
 }
 
 // addDimensionFlags adds a flag for each dimension. What it returns puts the
-// ones that were given into a config.
-func addDimensionFlags(cmd *cobra.Command) func(*config.Config) {
+// ones that were given into a config, and has an error of the config name the flags.
+func addDimensionFlags(cmd *cobra.Command) (func(*config.Config), *strings.Replacer) {
+	var names []string
 	set := map[string]func(c *config.Config, n int){}
 	for _, d := range []struct {
-		name, usage string
-		set         func(c *config.Config, n int)
+		name, key, usage string
+		set              func(c *config.Config, n int)
 	}{
-		{"layers", "number of layers", (*config.Config).SetLayers},
-		{"experts", "experts in each layer", func(c *config.Config, n int) { c.Experts = n }},
-		{"top-k", "experts that a token uses in each layer", func(c *config.Config, n int) { c.TopK = n }},
-		{"hidden", "width of the residual stream, a multiple of 32", func(c *config.Config, n int) { c.Hidden = n }},
-		{"intermediate", "width inside an expert, a multiple of 32", func(c *config.Config, n int) { c.Intermediate = n }},
-		{"vocab", "size of the vocabulary", func(c *config.Config, n int) { c.Vocab = n }},
-		{"heads", "query heads", func(c *config.Config, n int) { c.Heads = n }},
-		{"kv-heads", "key and value heads", func(c *config.Config, n int) { c.KVHeads = n }},
-		{"head-dim", "width of a head", func(c *config.Config, n int) { c.HeadDim = n }},
-		{"window", "positions that a sliding layer sees", func(c *config.Config, n int) { c.Window = n }},
+		{"layers", "num_hidden_layers", "number of layers", (*config.Config).SetLayers},
+		{"experts", "number of experts", "experts in each layer", func(c *config.Config, n int) { c.Experts = n }},
+		{"top-k", "experts_per_token", "experts that a token uses in each layer", func(c *config.Config, n int) { c.TopK = n }},
+		{"hidden", "hidden_size", "width of the residual stream, a multiple of 32", func(c *config.Config, n int) { c.Hidden = n }},
+		{"intermediate", "intermediate_size", "width inside an expert, a multiple of 32", func(c *config.Config, n int) { c.Intermediate = n }},
+		{"vocab", "vocab_size", "size of the vocabulary", func(c *config.Config, n int) { c.Vocab = n }},
+		{"heads", "num_attention_heads", "query heads", func(c *config.Config, n int) { c.Heads = n }},
+		{"kv-heads", "num_key_value_heads", "key and value heads", func(c *config.Config, n int) { c.KVHeads = n }},
+		{"head-dim", "head_dim", "width of a head", func(c *config.Config, n int) { c.HeadDim = n }},
+		{"window", "sliding_window", "positions that a sliding layer sees", func(c *config.Config, n int) { c.Window = n }},
 	} {
 		cmd.Flags().Int(d.name, 0, d.usage+" (default: the preset's)")
 		set[d.name] = d.set
+		names = append(names, d.key, "--"+d.name)
 	}
 	return func(c *config.Config) {
 		for name, apply := range set {
@@ -88,7 +94,7 @@ func addDimensionFlags(cmd *cobra.Command) func(*config.Config) {
 				apply(c, n)
 			}
 		}
-	}
+	}, strings.NewReplacer(names...)
 }
 
 // runSynth writes the checkpoint and says how fast.

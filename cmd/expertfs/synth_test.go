@@ -28,8 +28,9 @@ func TestSynthRefuses(t *testing.T) {
 		{[]string{"--layout", "gguf", dir}, "--layout: unknown layout"},
 		{[]string{"--shard-size", "many", dir}, "expected a size like 5GB"},
 		{[]string{"--shard-size", "-1", dir}, "expected a size like 5GB"},
-		{[]string{"--hidden", "100", dir}, "hidden_size is 100, expected a multiple of 32"},
-		{[]string{"--layers", "0", dir}, "num_hidden_layers is 0"},
+		{[]string{"--hidden", "100", dir}, "--hidden is 100, expected a multiple of 32"},
+		{[]string{"--layers", "0", dir}, "--layers is 0, expected 1 to"},
+		{[]string{"--experts", "3", "--top-k", "9", dir}, "--top-k is 9, but there are 3 experts"},
 	} {
 		_, err := runCommand(newSynthCommand(), c.args...)
 		require.ErrorContains(t, err, c.want)
