@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -188,8 +189,10 @@ func TestCancelledCompany(t *testing.T) {
 	shared := s.chunk
 	s.mu.Unlock()
 	cancel[0]()
-	for !shared.left.Load() {
-		time.Sleep(time.Millisecond)
+	for left := false; !left; time.Sleep(time.Millisecond) {
+		s.mu.Lock() // he may be out already, if the next stage has not begun
+		left = len(shared.parts) < 3 || slices.ContainsFunc(shared.parts, func(x share) bool { return x.gone })
+		s.mu.Unlock()
 	}
 	pass(1) // the stage under way
 	within(t, "the one given up", func() { require.ErrorIs(t, <-results[0], context.Canceled) })
