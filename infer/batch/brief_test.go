@@ -161,3 +161,67 @@ func TestBriefPromptsThatEndEarly(t *testing.T) {
 	require.ErrorIs(t, <-failed.done, errBroken)
 	require.Len(t, e.batches(), 3)
 }
+
+// Who gives up while others are computed, be it a brief prompt or a step, waits for
+// the end of their stage, not for the turn of his own chunk. One that nobody wants any
+// more ends there too.
+func TestGivenUpInAChunkThatWaits(t *testing.T) {
+	for _, all := range []bool{false, true} {
+		e := newScript(t, 8)
+		s, clock := onClock(e, Options{Chunk: 64, Whole: 100})
+		plain := e.layer
+		var short <-chan error
+		var gone, other *request
+		var cancelled, out int64
+		e.layer = func(ctx context.Context, p *scriptPart) error {
+			if p.number == 0 && p.next == 2 {
+				_, short = enterNow(s, 40)
+			}
+			if p.number == 1 && p.next == 1 {
+				cancelled = clock.Load()
+				s.cancel(gone)
+				if all {
+					s.cancel(other)
+				}
+			}
+			return plain(ctx, p)
+		}
+		gone = &request{session: new(infer.Session), ids: make([]int, 60), done: make(chan error, 1)}
+		other = &request{session: new(infer.Session), ids: make([]int, 60), done: make(chan error, 1)}
+		s.enter(gone)
+		s.enter(other)
+		for len(s.prompts) > 0 {
+			computeSome(s)
+			if out == 0 && len(gone.done) > 0 {
+				out = clock.Load()
+			}
+		}
+		require.ErrorIs(t, <-gone.done, context.Canceled)
+		require.Equal(t, 40*time.Millisecond, time.Duration(out-cancelled), "the stage under way")
+		require.NoError(t, <-short)
+		if all {
+			require.ErrorIs(t, <-other.done, context.Canceled)
+			require.Len(t, e.order, 3+8)
+			continue
+		}
+		require.NoError(t, <-other.done)
+		require.False(t, e.batches()[0].has(gone.session))
+	}
+
+	e := newScript(t, 8)
+	s, _ := onClock(e, Options{Whole: 100})
+	s.due.Store(1) // one stage at a time
+	gone := &request{session: new(infer.Session), ids: make([]int, 20), done: make(chan error, 1)}
+	s.enter(gone)
+	enterNow(s, 20)
+	s.advance()
+	s.cancel(gone)
+	plain := e.layer
+	e.layer = func(ctx context.Context, p *scriptPart) error {
+		require.Equal(t, 20, p.rows())
+		return plain(ctx, p)
+	}
+	s.advance()
+	require.Len(t, e.order, 2)
+	require.ErrorIs(t, <-gone.done, context.Canceled)
+}

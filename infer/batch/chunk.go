@@ -17,7 +17,7 @@ type chunk struct {
 	tokens int // that it began with
 	ctx    context.Context
 	cancel func()
-	left   atomic.Bool // by somebody: the next stage is not to begin with him
+	left   atomic.Bool // by somebody: the next stage, of any chunk, waits until he is out
 
 	stages  int           // that were timed
 	longest time.Duration // that one of the layers took
@@ -68,6 +68,7 @@ func (c *chunk) leave() {
 // advance takes the chunk under way, or a new one, through some stages: as many as
 // take the time of a step while steps are due, one at least.
 func (s *Scheduler) advance() {
+	s.dropGone() // who left since the last stage, while steps were computed
 	s.mu.Lock()
 	c, quantum := s.nextChunk(), s.usualStep()
 	s.mu.Unlock()
@@ -88,7 +89,7 @@ func (s *Scheduler) advance() {
 			if c.stages++; s.o.Stages == 0 || c.stages <= s.o.Stages { // logits of few tokens take as long as of many
 				c.longest = max(c.longest, stage)
 			}
-			if c.left.Load() || s.due.Load() > 0 && now.Sub(began)+stage > quantum {
+			if s.left() || s.due.Load() > 0 && now.Sub(began)+stage > quantum {
 				return false
 			}
 			return !s.givesWay(c, now.Sub(began))
@@ -97,9 +98,8 @@ func (s *Scheduler) advance() {
 	s.account(c, s.now().Sub(began))
 	if done || err != nil {
 		s.endChunk(c, err)
-	} else if c.left.Swap(false) {
-		s.dropGone(c)
 	}
+	s.dropGone()
 }
 
 // nextChunk is the chunk to go on with, or a new one; nil: no prompts wait.
@@ -164,23 +164,35 @@ func (s *Scheduler) endChunk(c *chunk, err error) {
 	}
 }
 
-// dropGone takes those who have given up out of a chunk between two stages. What the
-// others have computed stays.
-func (s *Scheduler) dropGone(c *chunk) {
-	s.mu.Lock()
-	var gone []share
-	if c.ctx.Err() == nil { // else nobody is left, and it ends before the next stage
-		gone = slices.DeleteFunc(slices.Clone(c.parts), func(x share) bool { return !x.gone })
-	}
-	s.mu.Unlock()
-	for _, x := range gone {
-		c.part.Drop(x.session)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, x := range gone {
-		c.parts = slices.DeleteFunc(c.parts, func(y share) bool { return x.request == y.request })
-		s.endPrompt(x.request, context.Canceled)
+// left tells whether somebody has left a chunk under way, this one or that which waits.
+// It is for the goroutine that computes, which alone begins and ends chunks.
+func (s *Scheduler) left() bool {
+	return slices.ContainsFunc(s.chunks(), func(c *chunk) bool { return c.left.Load() })
+}
+
+// dropGone takes those who have given up out of the chunks under way, between two
+// stages. What the others have computed stays, and a chunk that nobody wants ends.
+func (s *Scheduler) dropGone() {
+	for _, c := range s.chunks() {
+		if !c.left.Swap(false) {
+			continue
+		}
+		s.mu.Lock()
+		gone := slices.DeleteFunc(slices.Clone(c.parts), func(x share) bool { return !x.gone })
+		s.mu.Unlock()
+		if len(gone) == len(c.parts) {
+			s.endChunk(c, context.Canceled)
+			continue
+		}
+		for _, x := range gone {
+			c.part.Drop(x.session)
+		}
+		s.mu.Lock()
+		for _, x := range gone {
+			c.parts = slices.DeleteFunc(c.parts, func(y share) bool { return x.request == y.request })
+			s.endPrompt(x.request, context.Canceled)
+		}
+		s.mu.Unlock()
 	}
 }
 

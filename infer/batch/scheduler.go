@@ -214,8 +214,8 @@ func (s *Scheduler) cancel(r *request) {
 			return
 		}
 	}
-	if remove(&s.prompts, r) {
-		r.done <- context.Canceled
+	if slices.Contains(s.prompts, r) {
+		s.endPrompt(r, context.Canceled)
 	}
 }
 
