@@ -1,7 +1,6 @@
 package batch
 
 import (
-	"cmp"
 	"slices"
 	"time"
 )
@@ -12,9 +11,9 @@ import (
 // intermediate results, and is computed no slower. So that many brief prompts do not
 // stop a long one, the next goes before it when it has had as much time as the last.
 
-// briefParts are the brief prompts that wait, whole, as many as are brief together,
-// the shortest first. There are none where no other prompt would wait for them, or all
-// have room in one chunk.
+// briefParts are the brief prompts that wait, whole, as many as are brief together, in
+// order of arrival: shorter ones that come without end must not stop one either. There
+// are none where no other prompt would wait for them, or all have room in one chunk.
 func (s *Scheduler) briefParts() (parts []share) {
 	room, all := s.room(), 0
 	for _, r := range s.prompts {
@@ -27,15 +26,11 @@ func (s *Scheduler) briefParts() (parts []share) {
 		room = min(room, s.chunk.tokens)
 	}
 	room /= 2
-	waiting := slices.Clone(s.prompts)
-	slices.SortStableFunc(waiting, func(a, b *request) int { return cmp.Compare(len(a.ids), len(b.ids)) })
-	for _, r := range waiting {
-		if r.alone || s.chunk != nil && s.chunk.has(r) {
+	for _, r := range s.prompts {
+		if r.alone || len(r.ids) > room || s.chunk != nil && s.chunk.has(r) {
 			continue
 		}
-		if room -= len(r.ids); room < 0 {
-			break
-		}
+		room -= len(r.ids)
 		parts = append(parts, share{r, len(r.ids)})
 	}
 	if len(parts) == len(s.prompts) {
