@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"expertfs"
+	"expertfs/checkpoint/source"
 	"expertfs/cmd/expertfs/internal/watch"
 	"expertfs/fsys"
 	"expertfs/policy"
@@ -26,8 +27,8 @@ func printSummary(out io.Writer, s *expertfs.Stats) error {
 	row := func(label, format string, args ...any) { fmt.Fprintf(w, label+"\t"+format+"\n", args...) }
 	ram := func(n int64) string { return humanize.IBytes(uint64(n)) }
 	c := &s.Cache
-	row("mount", "%s, up %v, pid %d", s.Mountpoint, watch.Uptime(s), s.PID)
-	row("model", "%s from %s: %d layers of %d experts, %s each", s.Model, s.Checkpoint, s.Layers, s.Experts, ram(s.ExpertSize))
+	row("mount", "%s, up %v, pid %d", source.Printable(s.Mountpoint), watch.Uptime(s), s.PID)
+	row("model", "%s from %s: %d layers of %d experts, %s each", s.Model, source.Printable(s.Checkpoint), s.Layers, s.Experts, ram(s.ExpertSize))
 	row("reads", "%s%s", readWay(s), socketWay(s))
 	follows := ""
 	if s.AutoBudget {

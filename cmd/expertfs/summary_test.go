@@ -54,6 +54,11 @@ faster   more RAM, as 25% of the uses wait for the drive: echo 8MiB > '/mnt/my m
 		require.Contains(t, text, want)
 	}
 	require.NotContains(t, text, "attention")
+
+	idle.Checkpoint, idle.Mountpoint = "/two\nlines\x1b[2J", "/m\n"
+	text = summary(idle)
+	require.Contains(t, text, `from "/two\nlines\x1b[2J": `)
+	require.Contains(t, text, `mount    "/m\n", up`)
 }
 
 // TestAdvice: what would not help is not proposed.
