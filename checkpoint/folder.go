@@ -154,15 +154,24 @@ func readable(p *format.Place) error {
 }
 
 // checkpointBelow returns a folder that a folder of this machine holds and that has
-// weights, or is the cache of a repository, "" for none.
+// weights, or is the cache of a repository, "" for none. It does not look into other
+// mounts: one may hang, and whoever looks hangs with it.
 func checkpointBelow(dir string) string {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return ""
 	}
+	mounted, err := mountPoints()
+	if err != nil {
+		return ""
+	}
+	real, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		return ""
+	}
 	for _, e := range entries[:min(len(entries), 1000)] {
 		below := filepath.Join(dir, e.Name())
-		if !e.IsDir() || strings.HasPrefix(e.Name(), ".") {
+		if !e.IsDir() || strings.HasPrefix(e.Name(), ".") || mounted[filepath.Join(real, e.Name())] {
 			continue
 		}
 		_, found := detect(&format.Place{Folder: source.Dir(below)})
@@ -171,6 +180,21 @@ func checkpointBelow(dir string) string {
 		}
 	}
 	return ""
+}
+
+// mountPoints are those of all mounts that this process can see, of any kind.
+func mountPoints() (map[string]bool, error) {
+	table, err := os.Open("/proc/self/mountinfo")
+	if err != nil {
+		return nil, err
+	}
+	defer table.Close()
+	all, err := expertfs.ParseMountTable(table)
+	points := make(map[string]bool)
+	for _, m := range all {
+		points[m.Point] = true
+	}
+	return points, err
 }
 
 // cacheSnapshots recognises the folder that Hugging Face's tools keep for a

@@ -15,6 +15,7 @@ import (
 	"expertfs/checkpoint/source"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 func TestOpenFindsTheWeights(t *testing.T) {
@@ -256,6 +257,25 @@ func TestOpenRefusesWhatIsNoCheckpoint(t *testing.T) {
 		require.ErrorContains(t, err, want, path)
 		oneLine(t, err)
 	}
+}
+
+// The folders below one that is no checkpoint are not looked into where they are mounts.
+func TestMountsBelowAreNotLookedInto(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("mounts a tmpfs, as root")
+	}
+	dir := t.TempDir()
+	mounted, beside := filepath.Join(dir, "a"), filepath.Join(dir, "b")
+	for _, below := range []string{mounted, beside} {
+		require.NoError(t, os.Mkdir(below, 0o755))
+	}
+	require.NoError(t, unix.Mount("none", mounted, "tmpfs", 0, "size=1m"))
+	t.Cleanup(func() { require.NoError(t, unix.Unmount(mounted, 0)) })
+	for _, below := range []string{mounted, beside} {
+		require.NoError(t, os.WriteFile(filepath.Join(below, "m.gguf"), nil, 0o644))
+	}
+	_, err := Open(dir)
+	require.ErrorContains(t, err, "not a checkpoint; "+beside+" has one")
 }
 
 // locked is a folder of which no file may be read.
