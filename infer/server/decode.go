@@ -135,7 +135,7 @@ func (s *Server) explainAt(place string, err error) error {
 		return badRequest("", "the request has more than %d bytes", tooLarge.Limit).withStatus(http.StatusRequestEntityTooLarge)
 	case semantic != nil && where == "":
 		return badRequest("", "the request must be a JSON object, and not %v", kindName(semantic.JSONKind))
-	case semantic != nil && semantic.JSONKind != 0:
+	case semantic != nil && semantic.JSONKind != 0 && semantic.JSONKind != ']': // which ends a list of another length
 		return badRequest(where, "%s: %v", where, notThis(semantic))
 	case semantic != nil:
 		return badRequest(where, "%s: %v", where, semantic.Err)

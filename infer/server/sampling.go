@@ -138,7 +138,10 @@ func (b *biases) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 		if err != nil {
 			return fmt.Errorf("%s is not a number", shorten(string(pair[1])))
 		}
-		return b.add(strings.Trim(string(pair[0]), `"`), bias)
+		if pair[0].Kind() == '"' { // llama-server would bias all tokens of such a text
+			return fmt.Errorf("%s is not a token id: POST /tokenize tells those of a text", shorten(string(pair[0])))
+		}
+		return b.add(string(pair[0]), bias)
 	})
 }
 
