@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"errors"
 	"math/rand/v2"
 	"net/http"
 
@@ -134,7 +135,12 @@ func (in *instructions) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 		in.items = responsesInput{{Role: "developer", Content: c.content}}
 		return err
 	}
-	return read(&in.items)
+	err = read(&in.items)
+	var semantic *json.SemanticError
+	if errors.As(err, &semantic) && semantic.JSONPointer != "" { // it is one within the value
+		semantic.JSONPointer = d.StackPointer() + semantic.JSONPointer
+	}
+	return err
 }
 
 // inputItem is one item of the conversation, as a client wrote it or got it.

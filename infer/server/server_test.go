@@ -170,6 +170,7 @@ func TestRefusals(t *testing.T) {
 		{"chat/completions", `{"messages": [null]}`, "messages[0].role", "messages[0] has no role"},
 		{"responses", `{"input": 5}`, "input", "input: must be a string or a list of items, and not a number"},
 		{"responses", `{"input": "x", "instructions": {}}`, "instructions", "instructions: must be a string or a list of items, and not an object"},
+		{"responses", `{"input": "x", "instructions": [{"role": 5}]}`, "instructions[0].role", "instructions[0].role: must be a string, and not a number"},
 		{"responses", `{"input": [{"content": "x"}]}`, "input[0].role", "input[0] has no role: want user"},
 		{"chat/completions", ``, "", "the request has no body"},
 		{"chat/completions", `{"messages": [`, "", "not valid JSON: unexpected EOF"},
