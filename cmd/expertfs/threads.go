@@ -24,9 +24,14 @@ const inCalls = 8
 const slice = 100 * time.Microsecond
 
 // quickThreads has the server's threads begin as soon as there is something to do.
+// Processors that the user counted by GOMAXPROCS stay as they are.
 func quickThreads() {
-	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + inCalls)
-	for shortSlices() { // threads that come later inherit it from those that make them
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + inCalls)
+	}
+	// Threads that come later inherit it from those that make them. Some may have come
+	// from one that was not asked yet.
+	for rounds := 0; rounds < 10 && shortSlices(); rounds++ {
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"os"
+	"runtime"
 	"strconv"
 	"syscall"
 	"testing"
@@ -16,6 +17,17 @@ import (
 // begins a read, or answers.
 func TestServersThreadsAskForShortSlices(t *testing.T) {
 	needMounts(t)
+	runtime.LockOSThread()
+	ours, err := unix.SchedGetAttr(0, 0)
+	if err != nil || ours.Runtime == 0 {
+		t.Skip("Linux before 6.12 has no slices to ask for")
+	}
+	asked := *ours
+	asked.Runtime = uint64(slice)
+	if err := unix.SchedSetAttr(0, &asked, 0); err != nil {
+		t.Skipf("slices may not be asked for here: %v", err)
+	}
+	require.NoError(t, unix.SchedSetAttr(0, ours, 0), "or the server would inherit it")
 	cmd, _ := foregroundCommand(t)
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
@@ -24,11 +36,7 @@ func TestServersThreadsAskForShortSlices(t *testing.T) {
 	require.NoError(t, err)
 	threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", cmd.Process.Pid))
 	require.NoError(t, err)
-	ours, err := unix.SchedGetAttr(0, 0)
 	for _, thread := range threads {
-		if err != nil || ours.Runtime == 0 {
-			break // Linux before 6.12
-		}
 		tid, err := strconv.Atoi(thread.Name())
 		require.NoError(t, err)
 		if attr, err := unix.SchedGetAttr(tid, 0); err != unix.ESRCH { // it has ended
