@@ -6,12 +6,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"expertfs"
 	"expertfs/fsys/mountpoint"
 
 	"github.com/stretchr/testify/require"
@@ -148,7 +150,7 @@ func TestServerThatDoesNotAnswer(t *testing.T) {
 	require.Regexp(t, point+" +its server (is stopped: kill -CONT|does not answer)", results[0].out)
 	require.Equal(t, exitFailure, results[1].code)
 	for _, i := range []int{1, 3, 4} {
-		require.Regexp(t, point+": the server does not answer: (it is stopped, and kill -CONT|expertfs umount --lazy "+point+")", results[i].errors)
+		require.Regexp(t, regexp.QuoteMeta(point)+": the server does not answer: (it is stopped, and kill -CONT|expertfs umount --lazy "+regexp.QuoteMeta(expertfs.ShellQuote(point))+")", results[i].errors)
 	}
 	require.Equal(t, exitPointMounted, results[2].code, results[2].errors)
 	require.Equal(t, exitFailure, results[3].code)

@@ -54,7 +54,7 @@ var checkpointName = regexp.MustCompile(`^(embed|ollama|hf|https?|s3):`)
 
 // mountFirst says what to do with a checkpoint.
 func mountFirst(name, what string) error {
-	return fmt.Errorf("%s %s; mount it first: expertfs mount %s MOUNTPOINT, then use MOUNTPOINT as the model", name, what, name)
+	return fmt.Errorf("%s %s; mount it first: expertfs mount %s MOUNTPOINT, then use MOUNTPOINT as the model", name, what, expertfs.ShellQuote(name))
 }
 
 // explainFolder says more about an error of reading dir.

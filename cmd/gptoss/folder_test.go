@@ -22,14 +22,14 @@ func TestCheckFolder(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
 	require.NoError(t, os.WriteFile(ids, []byte("1 2"), 0o600))
 	require.NoError(t, os.Mkdir(empty, 0o700))
-	shelf := filepath.Join(dir, "shelf") // of one file
+	shelf := filepath.Join(dir, "a shelf") // of one file
 	require.NoError(t, os.Mkdir(shelf, 0o700))
 	gguf := filepath.Join(shelf, "model.gguf")
 	require.NoError(t, os.WriteFile(gguf, nil, 0o600))
 	for path, want := range map[string]string{
 		"":                       "no model given",
-		gguf:                     "is a GGUF file; mount it first: expertfs mount " + gguf + " MOUNTPOINT",
-		shelf:                    "is a checkpoint; mount it first: expertfs mount " + shelf + " MOUNTPOINT",
+		gguf:                     "is a GGUF file; mount it first: expertfs mount '" + gguf + "' MOUNTPOINT",
+		shelf:                    "is a checkpoint; mount it first: expertfs mount '" + shelf + "' MOUNTPOINT",
 		"ollama:gpt-oss:20b":     "ollama:gpt-oss:20b names a checkpoint; mount it first",
 		"s3://bucket/prefix":     "s3://bucket/prefix names a checkpoint; mount it first",
 		"embed:tiny":             "embed:tiny names a checkpoint; mount it first: expertfs mount embed:tiny MOUNTPOINT",

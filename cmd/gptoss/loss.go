@@ -52,7 +52,7 @@ func explainLoss(dir string, err error) error {
 		}
 		return err
 	case <-time.After(lossPatience):
-		return &lossError{fmt.Sprintf("the mount at %s does not answer: expertfs status tells of it, expertfs umount --lazy %s detaches it", dir, dir), err}
+		return &lossError{fmt.Sprintf("the mount at %s does not answer: expertfs status tells of it, expertfs umount --lazy %s detaches it", dir, expertfs.ShellQuote(dir)), err}
 	}
 }
 

@@ -90,7 +90,7 @@ func (s driveStats) way(files int64) (how string, slow bool) {
 	}
 	return fmt.Sprintf("the mount copies experts, which is several times slower with little RAM: %s; and no passthrough: %s; "+
 		"for both: sudo expertfs mount -o allow_other --ram %s %s %s (passthrough needs kernel 6.9)",
-		reason, s.why, expertfs.FormatSize(s.budget), s.checkpoint, s.mountpoint), true
+		reason, s.why, expertfs.FormatSize(s.budget), expertfs.ShellQuote(s.checkpoint), expertfs.ShellQuote(s.mountpoint)), true
 }
 
 // logWay logs how experts will come from the mount that dir is.

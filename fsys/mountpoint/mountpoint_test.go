@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"expertfs"
+
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
@@ -87,7 +89,7 @@ func TestRead(t *testing.T) {
 	require.NoError(t, unix.Mkfifo(filepath.Join(dir, "pipe"), 0o644))
 	_, err = Read(dir, "pipe")
 	require.ErrorIs(t, err, ErrSilent)
-	require.ErrorContains(t, err, "expertfs umount --lazy "+dir)
+	require.ErrorContains(t, err, "expertfs umount --lazy "+expertfs.ShellQuote(dir))
 	require.ErrorIs(t, Write(dir, "pipe", "new"), ErrSilent)
 	require.Empty(t, Holders(dir), "the one who waited is gone")
 }

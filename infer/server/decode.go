@@ -51,6 +51,10 @@ func (s *Server) decode(w http.ResponseWriter, r *http.Request, v any) error {
 			select {
 			case s.large <- struct{}{}:
 				defer func() { <-s.large }()
+				// The time in which others were read is not this client's.
+				if err := control.SetReadDeadline(time.Now().Add(s.Patience)); err != nil {
+					return err
+				}
 			case <-r.Context().Done():
 				return errCancelled
 			}

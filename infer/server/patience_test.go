@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -93,10 +94,19 @@ func TestStalledClients(t *testing.T) {
 	require.ErrorIs(t, <-ended, http.ErrServerClosed)
 }
 
-// withDeadlines is a recorder that pretends to have a connection.
-type withDeadlines struct{ *httptest.ResponseRecorder }
+// withDeadlines is a recorder that pretends to have a connection, and tells of
+// the deadlines of its reads.
+type withDeadlines struct {
+	*httptest.ResponseRecorder
+	reads func(time.Time)
+}
 
-func (withDeadlines) SetReadDeadline(time.Time) error  { return nil }
+func (w withDeadlines) SetReadDeadline(t time.Time) error {
+	if w.reads != nil {
+		w.reads(t)
+	}
+	return nil
+}
 func (withDeadlines) SetWriteDeadline(time.Time) error { return nil }
 
 // Clients that announce a large body, or do not say how large it is, and send none keep
@@ -131,10 +141,46 @@ func TestStalledBodiesKeepNobodyWaiting(t *testing.T) {
 	}
 }
 
+// A large body that waits while another is read has all of its time when its turn comes.
+func TestTurnOfALargeBody(t *testing.T) {
+	m := &model{says: "ok<|return|>"}
+	s := newServer(t, m)
+	handler := s.Handler()
+	s.Ready(m.Engine)
+	var last atomic.Pointer[time.Time]
+	first := make(chan struct{})
+	w := withDeadlines{httptest.NewRecorder(), func(d time.Time) {
+		if !d.IsZero() {
+			last.Store(&d)
+		}
+	}}
+	long := `{"prompt": "x", "user": "` + strings.Repeat("x", 2*largeBody) + `"}`
+	body := io.MultiReader(strings.NewReader(long[:largeBody-1]), readerFunc(func(p []byte) (int, error) {
+		close(first)
+		return copy(p, long[largeBody-1:largeBody]), io.EOF
+	}), strings.NewReader(long[largeBody:]))
+	s.large <- struct{}{} // another is read
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		handler.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/v1/completions", body))
+	}()
+	<-first
+	turn := time.Now()
+	<-s.large
+	<-answered
+	require.Equal(t, http.StatusOK, w.Code, w.Body)
+	require.False(t, last.Load().Before(turn.Add(s.Patience)), "the deadline is that of the beginning")
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
 func TestLateBody(t *testing.T) {
 	s := newServer(t, &model{})
 	for _, begun := range []string{"", `{"prompt"`, `{"prompt": "x`, `{"max_tokens": 1`, `{"stop": ["x"`} {
-		w := withDeadlines{httptest.NewRecorder()}
+		w := withDeadlines{ResponseRecorder: httptest.NewRecorder()}
 		body := io.MultiReader(strings.NewReader(begun), iotest.ErrReader(fmt.Errorf("read: %w", os.ErrDeadlineExceeded)))
 		s.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/v1/completions", body))
 		require.Equal(t, http.StatusRequestTimeout, w.Code, begun)

@@ -132,7 +132,7 @@ func explain(dir string, err error) error {
 		return err
 	}
 	if isCheckpoint(dir) || isCheckpoint(filepath.Join(dir, "original")) {
-		return fmt.Errorf("%s is a checkpoint; mount it first: expertfs mount %s MOUNTPOINT, then use MOUNTPOINT as the model", dir, dir)
+		return fmt.Errorf("%s is a checkpoint; mount it first: expertfs mount %s MOUNTPOINT, then use MOUNTPOINT as the model", dir, expertfs.ShellQuote(dir))
 	}
 	return fmt.Errorf("%s is not a model folder: %w", dir, err)
 }
