@@ -205,8 +205,9 @@ func TestADenseFileOnItsWayCountsAsInRAM(t *testing.T) {
 func TestCloseEndsOpensThatWait(t *testing.T) {
 	f, ck := &faults{}, tiny(t)
 	c := newCache(t, ck, 4, Options{MaxWait: time.Hour, CrowdWait: time.Hour, NVMe: f.options()})
+	var kept []*Handle // so that the line cannot move
 	for expert := range 4 {
-		open(t, c, key(0, expert)) // kept: the line cannot move
+		kept = append(kept, open(t, c, key(0, expert)))
 	}
 	errs := make(chan error)
 	go func() {
@@ -225,6 +226,7 @@ func TestCloseEndsOpensThatWait(t *testing.T) {
 	release()
 	<-errs // the dense load ended, well or not
 	require.NoError(t, <-closed)
+	runtime.KeepAlive(kept)
 	_, err := c.Open(context.Background(), key(0, 0))
 	require.ErrorIs(t, err, ErrClosed)
 }
