@@ -37,16 +37,9 @@ func BenchmarkShortPromptBesideALongOne(b *testing.B) {
 	lone := time.Since(began)
 	var entering time.Duration
 	for b.Loop() {
-		entered := make(chan error, 1)
 		long := ids(prompt)
 		began := time.Now()
-		go func() {
-			x, _, err := texts.Prompt(ctx, long, nil)
-			if err == nil {
-				x.Close()
-			}
-			entered <- err
-		}()
+		entered := enter(texts, long)
 		for done := false; !done; {
 			select {
 			case err := <-entered:

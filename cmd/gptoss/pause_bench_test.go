@@ -40,16 +40,9 @@ func BenchmarkPauseWhileAPromptEnters(b *testing.B) {
 	}
 	var entering time.Duration
 	for b.Loop() {
-		entered := make(chan error, 1)
 		long := ids(prompt)
 		began := time.Now()
-		go func() {
-			x, _, err := texts.Prompt(ctx, long, nil)
-			if err == nil {
-				x.Close()
-			}
-			entered <- err
-		}()
+		entered := enter(texts, long)
 		for done := false; !done; {
 			select {
 			case err := <-entered:
@@ -72,6 +65,19 @@ func BenchmarkPauseWhileAPromptEnters(b *testing.B) {
 	b.ReportMetric(steps(beside[len(beside)/2]), "steps-median")
 	b.ReportMetric(steps(alone[len(alone)-1]), "alone-longest")
 	b.ReportMetric(entering.Seconds()/float64(b.N), "s/prompt")
+}
+
+// enter computes a prompt beside others, and tells when it is done.
+func enter(texts *batch.Texts, prompt []int) <-chan error {
+	entered := make(chan error, 1)
+	go func() {
+		x, _, err := texts.Prompt(context.Background(), prompt, nil)
+		if err == nil {
+			x.Close()
+		}
+		entered <- err
+	}()
+	return entered
 }
 
 // benchTexts are texts of the model in the folder GPTOSS_MODEL or else the tiny one, with what
