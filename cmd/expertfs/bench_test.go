@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"expertfs"
 	"expertfs/checkpoint/config"
 	"expertfs/checkpoint/synth"
 	"expertfs/cmd/expertfs/internal/bench"
@@ -27,7 +28,7 @@ func TestBench(t *testing.T) {
 	model := filepath.Join(t.TempDir(), "model")
 	require.NoError(t, synth.Write(context.Background(), model, synth.Options{Config: c, Seed: 3}))
 	point := newPoint(t)
-	require.Zero(t, run(t, "mount", "--ram", "4MiB", model, point).code)
+	require.Zero(t, run(t, "mount", "--ram", "auto:4MiB-4MiB", model, point).code)
 
 	r := run(t, "bench", "--rounds", "1", "--json", point)
 	require.Zero(t, r.code, r.errors)
@@ -59,6 +60,9 @@ func TestBench(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(point, ".expertfs/ram"))
 	require.NoError(t, err)
 	require.Equal(t, "4MiB\n", string(text))
+	stats, err := expertfs.ReadStats(point)
+	require.NoError(t, err)
+	require.True(t, stats.AutoBudget, "the budget follows the memory again")
 	left, err := os.ReadDir(model)
 	require.NoError(t, err)
 	require.Len(t, left, 2, "the plain copies are gone")

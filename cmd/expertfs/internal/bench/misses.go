@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"expertfs"
+	"expertfs/fsys/budget"
 )
 
 // missRound is how many absent experts a round of misses uses, at most.
@@ -53,18 +56,25 @@ func (r *run) misses() (err error) {
 }
 
 // makeRoomForMisses lowers the mount's budget when all or nearly all experts fit
-// into it, to a quarter of them. What it returns puts the budget back.
+// into it, to a quarter of them. What it returns puts the budget back, and with it
+// that the budget follows the memory.
 func (r *run) makeRoomForMisses() (restore func() error, err error) {
 	c := r.m.first.Cache
 	quarter := max(int64(r.m.total()/4), int64(r.m.ck.Config().TopK)) * c.SlotBytes
 	if c.Budget/c.SlotBytes <= int64(r.m.total()-2*missRound) || quarter >= c.Budget {
 		return func() error { return nil }, nil
 	}
-	if err := r.m.setRAM(quarter); err != nil {
+	if err := r.m.setRAM(expertfs.FormatSize(quarter)); err != nil {
 		return nil, err
 	}
 	r.note("misses: the RAM budget was lowered to a quarter of the experts for them")
-	return func() error { return r.m.setRAM(c.Budget) }, nil
+	return func() error {
+		err := r.m.setRAM(expertfs.FormatSize(c.Budget))
+		if r.m.first.AutoBudget {
+			err = errors.Join(err, r.m.setRAM(budget.Auto))
+		}
+		return err
+	}, nil
 }
 
 // fill uses experts until the RAM tier is full. A miss then takes the slot of a

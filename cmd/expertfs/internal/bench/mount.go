@@ -81,11 +81,10 @@ func (m *Mount) resident() ([]bool, error) {
 	return in, nil
 }
 
-// setRAM changes the mount's budget.
-func (m *Mount) setRAM(bytes int64) error {
-	err := os.WriteFile(m.control(expertfs.RAMFile), []byte(expertfs.FormatSize(bytes)), 0)
-	if err != nil {
-		return fmt.Errorf("set the mount's RAM budget to %s: %w", expertfs.FormatSize(bytes), err)
+// setRAM changes the mount's budget to a size, or to budget.Auto.
+func (m *Mount) setRAM(to string) error {
+	if err := os.WriteFile(m.control(expertfs.RAMFile), []byte(to), 0); err != nil {
+		return fmt.Errorf("set the mount's RAM budget to %s: %w", to, err)
 	}
 	return nil
 }
