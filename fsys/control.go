@@ -132,11 +132,12 @@ func (f *FS) Write(_ <-chan struct{}, in *fuse.WriteIn, data []byte) (uint32, fu
 	if !ok || !c.control.writable() {
 		return 0, fuse.EBADF
 	}
+	command := bytes.TrimSpace(data)
 	var err error
-	if data := bytes.TrimSpace(data); c.control.write != nil {
-		err = c.control.write(f, data)
+	if c.control.write != nil {
+		err = c.control.write(f, command)
 	} else {
-		err = c.control.forReader(f, c.reader, data)
+		err = c.control.forReader(f, c.reader, command)
 	}
 	if err != nil {
 		f.refuse(c.control.name, err)
@@ -168,7 +169,7 @@ func (f *FS) readRAM() ([]byte, error) {
 func (f *FS) writeRAM(data []byte) error {
 	governor := f.options.Governor
 	if string(data) == budget.Auto && governor != nil {
-		governor.Pause(false)
+		governor.Resume()
 		return nil
 	}
 	n, err := budget.Parse(string(data))
@@ -183,10 +184,11 @@ func (f *FS) writeRAM(data []byte) error {
 	if err := demand.Refuse(); err != nil {
 		return err
 	}
-	if governor != nil && governor.Active() {
-		governor.Pause(true) // what is set by hand stays
+	set := f.cache.SetBudget
+	if governor != nil {
+		set = governor.SetByHand
 	}
-	if err := f.cache.SetBudget(n); err != nil {
+	if err := set(n); err != nil {
 		return err
 	}
 	if doubt := demand.Doubt(); doubt != "" {

@@ -122,6 +122,8 @@ func TestAutoBudgetGivesWay(t *testing.T) {
 	// A size that is set by hand stays, until auto is asked for again.
 	require.NoError(t, group.set(400<<20))
 	control := filepath.Join(point, ".expertfs", "ram")
+	require.Error(t, os.WriteFile(control, []byte("1KiB"), 0))
+	require.True(t, stats().AutoBudget, "a size that is refused changes nothing")
 	require.NoError(t, os.WriteFile(control, []byte("8MiB"), 0))
 	require.False(t, stats().AutoBudget)
 	require.NoError(t, os.WriteFile(control, []byte("auto"), 0))

@@ -92,7 +92,9 @@ func (c *mountConfig) serveCheckpoint(ck *checkpoint.Checkpoint, place *place, l
 		}
 	}()
 	governor := budget.NewGovernor(cache, bounds, log)
-	governor.Pause(!auto)
+	if auto {
+		governor.Resume()
+	}
 	place.evictBy(ck, cache)
 	o := c.fsOptions(place, log, governor)
 	o.Records = func() []expertfs.Record { return append(steps.record(), learned.records(cache)...) }

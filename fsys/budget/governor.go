@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -25,6 +26,8 @@ type Governed interface {
 //
 // The kernel ends processes of a full control group at once, so a reserve is kept
 // free: what somebody takes within a tick should not be more.
+//
+// Resume, SetByHand and Active may be called while Run runs.
 type Governor struct {
 	cache  Governed
 	bounds Bounds
@@ -32,7 +35,10 @@ type Governor struct {
 	root   fs.FS
 	levels *levels // of groups of version 1; nil elsewhere
 
-	paused atomic.Bool
+	// setting is held while a budget is set, so that a step of Run never overwrites
+	// one that was set by hand meanwhile. It comes before the cache's locks.
+	setting sync.Mutex
+	active  atomic.Bool // changed under setting
 
 	// Of the one goroutine in Run.
 	seen  int64     // Room.Shortages at the last tick
@@ -47,18 +53,34 @@ const (
 	growEvery = time.Second
 )
 
-// NewGovernor returns a governor of a cache. Max may be what all experts take.
+// NewGovernor returns a governor of a cache, which does nothing before Resume. Max
+// may be what all experts take.
 func NewGovernor(cache Governed, bounds Bounds, log *slog.Logger) *Governor {
 	root := os.DirFS("/")
 	return &Governor{cache: cache, bounds: bounds, log: log, root: root, levels: watchLevels(root)}
 }
 
-// Pause ends, or with false begins anew, the governor's work: a budget that somebody
-// has set by hand stays.
-func (g *Governor) Pause(paused bool) { g.paused.Store(paused) }
+// Resume lets the budget follow the memory, from the next tick of Run on.
+func (g *Governor) Resume() {
+	g.setting.Lock()
+	defer g.setting.Unlock()
+	g.active.Store(true)
+}
+
+// SetByHand gives the cache a budget of so many bytes, which then stays until Resume.
+// When it fails, the budget and whether it follows the memory are as before.
+func (g *Governor) SetByHand(budget int64) error {
+	g.setting.Lock()
+	defer g.setting.Unlock()
+	if err := g.cache.SetBudget(budget); err != nil {
+		return err
+	}
+	g.active.Store(false)
+	return nil
+}
 
 // Active tells whether the budget follows the memory.
-func (g *Governor) Active() bool { return !g.paused.Load() }
+func (g *Governor) Active() bool { return g.active.Load() }
 
 // Run governs until done is closed.
 func (g *Governor) Run(done <-chan struct{}) {
@@ -75,7 +97,7 @@ func (g *Governor) Run(done <-chan struct{}) {
 			if wait = tick; now.Before(g.calm.Add(time.Second - calmAfter)) {
 				wait = tick / 4
 			}
-			if g.paused.Load() {
+			if !g.Active() {
 				continue
 			}
 			r, err := readRoom(g.root)
@@ -88,8 +110,14 @@ func (g *Governor) Run(done <-chan struct{}) {
 	}
 }
 
-// follow sets the budget to what the room allows.
+// follow sets the budget to what the room allows, unless it was set by hand since
+// the room was read.
 func (g *Governor) follow(now time.Time, r Room) {
+	g.setting.Lock()
+	defer g.setting.Unlock()
+	if !g.Active() {
+		return
+	}
 	budget, free, _ := g.cache.Space()
 	next := g.decide(now, r, budget, budget-free)
 	if next == budget {

@@ -1,6 +1,7 @@
 package budget
 
 import (
+	"errors"
 	"log/slog"
 	"testing"
 	"testing/fstest"
@@ -68,12 +69,16 @@ func TestRoom(t *testing.T) {
 	}
 }
 
-// pretended is a cache of slots of a MiB that is as full as it may be.
+// pretended is a cache of slots of a MiB that is as full as it may be. Like a real
+// one it refuses a budget below a slot.
 type pretended struct{ budget, used int64 }
 
 func (p *pretended) Space() (int64, int64, int) { return p.budget, p.budget - p.used, 0 }
 func (p *pretended) SlotBytes() int64           { return mebi }
 func (p *pretended) SetBudget(n int64) error {
+	if n < mebi {
+		return errors.New("too small")
+	}
 	p.budget, p.used = n, min(p.used, n)
 	return nil
 }
@@ -83,6 +88,7 @@ func TestGovernor(t *testing.T) {
 	const gib, reserve = int64(1 << 30), int64(8<<30) / 16
 	cache := &pretended{budget: 6 * gib, used: 6 * gib}
 	g := &Governor{cache: cache, bounds: Bounds{Min: gib, Max: 7 * gib}, log: slog.New(slog.DiscardHandler)}
+	g.Resume()
 	now := time.Unix(0, 0)
 	others := 2*gib - reserve
 	at := func(after time.Duration, shortages int64) int64 {
@@ -123,4 +129,25 @@ func TestGovernor(t *testing.T) {
 	cache.used = gib
 	others = 6 * gib
 	require.Equal(t, 2*gib-reserve, at(tick, 2), "a cache that is not full has what it may take")
+}
+
+// TestWhatIsSetByHandStays: also when the governor has read the room already, but
+// not when the budget is refused.
+func TestWhatIsSetByHandStays(t *testing.T) {
+	const gib = int64(1 << 30)
+	cache := &pretended{budget: 6 * gib, used: 6 * gib}
+	g := &Governor{cache: cache, bounds: Bounds{Min: mebi, Max: 7 * gib}, log: slog.New(slog.DiscardHandler)}
+	g.Resume()
+
+	require.Error(t, g.SetByHand(1))
+	require.True(t, g.Active(), "a budget that is refused changes nothing")
+	require.NoError(t, g.SetByHand(5*gib))
+	require.False(t, g.Active())
+	full := Room{Limit: 8 * gib} // nothing is free
+	g.follow(time.Unix(0, 0), full)
+	require.Equal(t, 5*gib, cache.budget)
+
+	g.Resume()
+	g.follow(time.Unix(1, 0), full)
+	require.Less(t, cache.budget, 5*gib)
 }
