@@ -46,6 +46,16 @@ const (
 	MaxTotal   = 1 << 18 // experts in all layers
 )
 
+// Check returns an error that names Layers and Experts where they are out of their
+// limits. It does not look at the other fields.
+func (s Shape) Check() error {
+	if s.Layers < 1 || s.Layers > MaxLayers || s.Experts < 1 || s.Experts > MaxExperts || s.Layers*s.Experts > MaxTotal {
+		return fmt.Errorf("a model of %d layers of %d experts is out of range: at most %d, of %d, and %d experts in all",
+			s.Layers, s.Experts, MaxLayers, MaxExperts, MaxTotal)
+	}
+	return nil
+}
+
 // Contains tells whether k is an expert of the model.
 func (s Shape) Contains(k Key) bool {
 	return int(k.Layer) < s.Layers && int(k.Expert) < s.Experts

@@ -50,8 +50,8 @@ func Resolve(spec string) string {
 // name "default" stands for Default.
 // The seed drives the policies that draw random numbers.
 func New(spec string, s expertfs.Shape, seed uint64) (Policy, error) {
-	if s.Layers < 1 || s.Experts < 1 || s.Layers > expertfs.MaxLayers || s.Experts > expertfs.MaxExperts || s.Layers*s.Experts > expertfs.MaxTotal {
-		return nil, fmt.Errorf("a model of %d layers x %d experts is out of range", s.Layers, s.Experts)
+	if err := s.Check(); err != nil {
+		return nil, err
 	}
 	s.TopK = min(max(s.TopK, 1), s.Experts)
 	name, rest, _ := strings.Cut(Resolve(strings.TrimSpace(spec)), ":")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"os/signal"
@@ -53,6 +54,9 @@ token costs.`,
 			replays := routing != ""
 			warnOfIdle(cmd, usage.Need{Flag: "tokens", Met: replays, Want: "--routing"},
 				measureNeeds("rounds", replays), measureNeeds("experts", replays), measureNeeds("scratch", replays), measureNeeds("seed", replays))
+			if err := errors.Join(checkNumber("rounds", o.Rounds, 1), checkNumber("experts", o.Experts, 0), checkNumber("tokens", tokens, 0)); err != nil {
+				return err
+			}
 			m, err := theMount(args)
 			if err != nil {
 				return err

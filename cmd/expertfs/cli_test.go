@@ -156,7 +156,7 @@ func TestUsageErrors(t *testing.T) {
 		"mount --low 0.9 --high 0.8 embed:tiny m", "mount --high 2 embed:tiny m", "mount --high 0 embed:tiny m", "mount --max-wait 0s embed:tiny m",
 		"umount", "status a b", "version x", "help nosuch", "help mount nosuch", "replay --json --csv a", "replay --ram 25% --ram-for-hit 90% a",
 		"mount --http nonsense embed:tiny m", "mount --http 127.0.0.1:99999 embed:tiny m", "web --http nonsense m", "mount --http-key-file no-such-file embed:tiny m",
-		"completion basil", "mount --trace no-such-folder/t.csv embed:tiny m", "mount --log-file no-such-folder/log embed:tiny m", "mount --heat no-such-folder/h.json embed:tiny m",
+		"bench --rounds 0 m", "bench --experts -1 m", "bench --tokens -1 --routing t m", "completion basil", "mount --trace no-such-folder/t.csv embed:tiny m", "mount --log-file no-such-folder/log embed:tiny m", "mount --heat no-such-folder/h.json embed:tiny m",
 	} {
 		r := run(t, strings.Fields(args)...)
 		require.Equal(t, exitUsage, r.code, args)

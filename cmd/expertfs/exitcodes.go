@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 
 	"expertfs"
@@ -80,6 +81,14 @@ func withCode(code int, err error) error {
 		return nil
 	}
 	return &codedError{code, err}
+}
+
+// checkNumber refuses a number below the least that a flag may have.
+func checkNumber(flag string, n, least int) error {
+	if n >= least {
+		return nil
+	}
+	return withCode(exitUsage, fmt.Errorf("--%s %d: expected %d or more", flag, n, least))
 }
 
 // knownErrors are the errors of other packages that have a code. Where several

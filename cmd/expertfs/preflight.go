@@ -32,10 +32,12 @@ func (c *mountConfig) validate() error {
 	if _, err := expertfs.ParseSize(c.cacheSize); err != nil && c.cacheSize != "" {
 		return withCode(exitUsage, fmt.Errorf("--cache-size: %w", err))
 	}
-	for _, spec := range append([]string{c.policy}, c.shadows...) {
-		// The shape does not matter for what names and parameters may be.
-		if _, err := policy.New(spec, expertfs.Shape{Layers: 1, Experts: 1, TopK: 1, ExpertBytes: 1, Budget: 1}, c.seed); err != nil {
-			return withCode(exitUsage, err)
+	if err := c.checkPolicy(c.policy); err != nil {
+		return withCode(exitUsage, fmt.Errorf("--policy: %w", err))
+	}
+	for _, spec := range c.shadows {
+		if err := c.checkPolicy(spec); err != nil {
+			return withCode(exitUsage, fmt.Errorf("--shadow: %w", err))
 		}
 	}
 	if !(c.high > 0 && c.high <= 1) { // either may not be a number
@@ -79,6 +81,13 @@ func (c *mountConfig) validate() error {
 		}
 	}
 	return c.checkOutputs()
+}
+
+// checkPolicy finds what is wrong with the name and the parameters of a policy, for
+// which the shape of the model does not matter.
+func (c *mountConfig) checkPolicy(spec string) error {
+	_, err := policy.New(spec, expertfs.Shape{Layers: 1, Experts: 1, TopK: 1, ExpertBytes: 1, Budget: 1}, c.seed)
+	return err
 }
 
 // checkOutputs finds what is wrong with the names of what the mount writes. In the mount

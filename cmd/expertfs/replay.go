@@ -100,6 +100,9 @@ func runReplay(ctx context.Context, out io.Writer, o replayOptions, args []strin
 	if o.streams < 1 || o.streams > policy.MaxStreams {
 		return withCode(exitUsage, fmt.Errorf("--streams %d: expected 1 to %d", o.streams, policy.MaxStreams))
 	}
+	if err := errors.Join(checkNumber("layers", o.layers, 0), checkNumber("experts", o.experts, 0)); err != nil {
+		return err
+	}
 	bandwidth, err := parseBandwidth(o.bandwidth)
 	if err != nil {
 		return withCode(exitUsage, err)
@@ -110,7 +113,7 @@ func runReplay(ctx context.Context, out io.Writer, o replayOptions, args []strin
 	}
 	specs, err := replaySpecs(o.policies, recording.Shape, o.seed)
 	if err != nil {
-		return withCode(exitUsage, err)
+		return withCode(exitUsage, fmt.Errorf("--policy: %w", err))
 	}
 	if o.ramForHit != "" {
 		rate, err := parsePercent(o.ramForHit)
@@ -170,7 +173,7 @@ func (o replayOptions) recording(args []string) (*replay.Recording, error) {
 	}
 	if o.expertBytes != "" {
 		n, err := expertfs.ParseSize(o.expertBytes)
-		if err != nil || n == 0 || n > 1<<40 {
+		if err != nil || n == 0 || n > replay.MaxExpertBytes {
 			return nil, withCode(exitUsage, fmt.Errorf("--expert-bytes %s: expected a size like 13MB", o.expertBytes))
 		}
 		s.ExpertBytes = n

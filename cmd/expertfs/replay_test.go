@@ -188,13 +188,16 @@ func TestReplayRefuses(t *testing.T) {
 		code int
 		want string
 	}{
-		{[]string{"--policy", "clock", dir}, exitUsage, "there are arc,"},
+		{[]string{"--policy", "clock", dir}, exitUsage, "--policy: no policy is called \"clock\"; there are arc,"},
 		{[]string{"--policy", "ewma:alpha=7", dir}, exitUsage, "alpha=7"},
 		{[]string{"--ram", "much", dir}, exitUsage, "neither a share"},
 		{[]string{"--ram", "120%", dir}, exitUsage, "120%"},
 		{[]string{"--bandwidth", "fast", dir}, exitUsage, "--bandwidth fast"},
 		{[]string{"--expert-bytes", "0", dir}, exitUsage, "--expert-bytes 0"},
 		{[]string{"--ram-for-hit", "0.9", dir}, exitUsage, "not a share like 25%"},
+		{[]string{"--layers", "-1", dir}, exitUsage, "--layers -1"},
+		{[]string{"--experts", "-1", dir}, exitUsage, "--experts -1"},
+		{[]string{"--policy", "belady", "--layers", "1000000000", "--experts", "1000000000", dir}, exitFailure, "out of range"},
 		{[]string{"--experts", "4", dir}, exitFailure, "is not of a model of 2 x 4 experts"},
 		{[]string{bad}, exitFailure, "bad.csv:2: expert \"one\""},
 		{[]string{empty}, exitFailure, "no steps in it"},

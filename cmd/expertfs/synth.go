@@ -42,7 +42,7 @@ either layout and however many shards it is written in.`,
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		c, err := config.Preset(preset)
 		if err != nil {
-			return withCode(exitUsage, err)
+			return withCode(exitUsage, fmt.Errorf("--preset: %w", err))
 		}
 		dimensions(c)
 		if err := c.Validate(); err != nil {

@@ -25,12 +25,20 @@ type Recording struct {
 	Accesses int64
 }
 
-// NewRecording makes a recording of steps. Every key must be within the shape.
+// MaxExpertBytes is the size of the largest expert. All experts of a Shape within its
+// limits then have a sum.
+const MaxExpertBytes = 1 << 40
+
+// NewRecording makes a recording of steps. The shape may come from a trace, and so
+// is checked: its limits, and that every key is within it.
 func NewRecording(s expertfs.Shape, steps []expertfs.TraceStep) (*Recording, error) {
-	if s.ExpertBytes <= 0 {
-		return nil, fmt.Errorf("experts of %d bytes", s.ExpertBytes)
+	if err := s.Check(); err != nil {
+		return nil, err
 	}
-	st := &Recording{Shape: s, Steps: steps}
+	if s.ExpertBytes < 1 || s.ExpertBytes > MaxExpertBytes {
+		return nil, fmt.Errorf("experts of %d bytes, expected 1 to %d", s.ExpertBytes, int64(MaxExpertBytes))
+	}
+	r := &Recording{Shape: s, Steps: steps}
 	tokens := map[int]int64{} // the present one of each stream
 	for _, step := range steps {
 		if step.End {
@@ -38,17 +46,17 @@ func NewRecording(s expertfs.Shape, steps []expertfs.TraceStep) (*Recording, err
 			continue
 		}
 		for _, k := range step.Used {
-			if int(k.Layer) >= s.Layers || int(k.Expert) >= s.Experts {
-				return nil, fmt.Errorf("layer %d expert %d is not of a model of %d x %d experts", k.Layer, k.Expert, s.Layers, s.Experts)
+			if !s.Contains(k) {
+				return nil, fmt.Errorf("%v is not of a model of %d x %d experts", k, s.Layers, s.Experts)
 			}
 		}
-		st.Accesses += int64(len(step.Used))
+		r.Accesses += int64(len(step.Used))
 		if at, known := tokens[step.Stream]; !known || at != step.Token {
 			tokens[step.Stream] = step.Token
-			st.Tokens++
+			r.Tokens++
 		}
 	}
-	return st, nil
+	return r, nil
 }
 
 // Total is the bytes of all experts.

@@ -246,8 +246,19 @@ func TestStreamsOfOtherModelsAreRefused(t *testing.T) {
 		_, err := replay.NewRecording(shape, []expertfs.TraceStep{s})
 		assert.ErrorContains(t, err, "is not of a model of 3 x 8 experts")
 	}
-	_, err := replay.NewRecording(expertfs.Shape{Layers: 1, Experts: 1}, nil)
-	assert.Error(t, err)
+}
+
+// TestAbsurdShapesAreRefused: the comment of a trace can say anything.
+func TestAbsurdShapesAreRefused(t *testing.T) {
+	for want, s := range map[string]expertfs.Shape{
+		"out of range":        {Layers: expertfs.MaxIndex, Experts: expertfs.MaxIndex, ExpertBytes: 1},
+		"0 layers":            {Experts: 1, ExpertBytes: 1},
+		"0 bytes":             {Layers: 1, Experts: 1},
+		"1099511627777 bytes": {Layers: 1, Experts: 1, ExpertBytes: replay.MaxExpertBytes + 1},
+	} {
+		_, err := replay.NewRecording(s, nil)
+		assert.ErrorContains(t, err, want)
+	}
 }
 
 func TestPrint(t *testing.T) {

@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Options of a run. The zero value measures with the defaults.
+// Options of a run.
 type Options struct {
-	Rounds  int    // each measure is repeated so often; 0 is 5
+	Rounds  int    // each measure is repeated so often, at least once
 	Experts int    // in the working set of hits; 0 is as many as make 512 MiB
 	Scratch string // folder on the drive for a plain copy of some experts; "" is the checkpoint's
 	Seed    uint64 // of the random orders
@@ -42,9 +42,6 @@ func Run(ctx context.Context, point string, o Options) (result *Result, err erro
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, m.close()) }()
-	if o.Rounds <= 0 {
-		o.Rounds = 5
-	}
 	r := &run{Options: o, ctx: ctx, m: m, order: rand.New(rand.NewPCG(o.Seed, 0)), sums: make(map[int]uint64)}
 	if r.reader, err = newReader(m.size); err != nil {
 		return nil, err
