@@ -9,19 +9,19 @@ import (
 // experts: what is used farthest in the future goes (Belady, "A study of
 // replacement algorithms for a virtual-storage computer", 1966). As with the
 // online policies every miss is loaded.
-func (s *Recording) belady(capacity int) (hits int64) {
+func (r *Recording) belady(capacity int) (hits int64) {
 	if capacity <= 0 {
 		return 0
 	}
-	ids := make([]int32, 0, s.Accesses)
-	for _, step := range s.Steps {
+	ids := make([]int32, 0, r.Accesses)
+	for _, step := range r.Steps {
 		for _, k := range step.Used {
-			ids = append(ids, int32(k.Layer)*int32(s.Shape.Experts)+int32(k.Expert))
+			ids = append(ids, int32(k.Layer)*int32(r.Shape.Experts)+int32(k.Expert))
 		}
 	}
 	// next[i] is when the expert of access i is used again.
 	next := make([]int32, len(ids))
-	seen := make([]int32, s.Shape.Layers*s.Shape.Experts)
+	seen := make([]int32, r.Shape.Layers*r.Shape.Experts)
 	for e := range seen {
 		seen[e] = math.MaxInt32
 	}

@@ -60,23 +60,23 @@ func NewRecording(s expertfs.Shape, steps []expertfs.TraceStep) (*Recording, err
 }
 
 // Total is the bytes of all experts.
-func (s *Recording) Total() int64 {
-	return int64(s.Shape.Layers) * int64(s.Shape.Experts) * s.Shape.ExpertBytes
+func (r *Recording) Total() int64 {
+	return int64(r.Shape.Layers) * int64(r.Shape.Experts) * r.Shape.ExpertBytes
 }
 
 // Run replays the recording through one policy, from an empty RAM, and returns
 // the number of hits. The spec may be Belady.
-func (s *Recording) Run(spec string, budget int64, seed uint64) (hits int64, err error) {
-	shape := s.Shape
+func (r *Recording) Run(spec string, budget int64, seed uint64) (hits int64, err error) {
+	shape := r.Shape
 	shape.Budget = budget
 	if spec == Belady {
-		return s.belady(shape.Capacity()), nil
+		return r.belady(shape.Capacity()), nil
 	}
 	c, err := sim.New(spec, shape, seed)
 	if err != nil {
 		return 0, err
 	}
-	Play(s.Steps, c)
+	Play(r.Steps, c)
 	return c.Uses().Hits, nil
 }
 
@@ -145,7 +145,7 @@ type Result struct {
 // Table runs every spec at every budget, as many at a time as there are
 // processors, and returns the results by spec, then budget. A bandwidth in
 // bytes per second, if positive, turns misses into time.
-func (s *Recording) Table(ctx context.Context, specs []string, budgets []int64, bandwidth float64, seed uint64) ([]Result, error) {
+func (r *Recording) Table(ctx context.Context, specs []string, budgets []int64, bandwidth float64, seed uint64) ([]Result, error) {
 	hits := make([][]int64, len(specs)+1) // the last row is Belady's
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))
@@ -156,7 +156,7 @@ func (s *Recording) Table(ctx context.Context, specs []string, budgets []int64, 
 				if ctx.Err() != nil {
 					return ctx.Err()
 				}
-				hits[i][j], err = s.Run(spec, budget, seed)
+				hits[i][j], err = r.Run(spec, budget, seed)
 				return err
 			})
 		}
@@ -167,37 +167,37 @@ func (s *Recording) Table(ctx context.Context, specs []string, budgets []int64, 
 	var table []Result
 	for i, spec := range specs {
 		for j, budget := range budgets {
-			table = append(table, s.result(spec, budget, hits[i][j], hits[len(specs)][j], bandwidth))
+			table = append(table, r.result(spec, budget, hits[i][j], hits[len(specs)][j], bandwidth))
 		}
 	}
 	return table, nil
 }
 
-func (s *Recording) result(spec string, budget, hits, belady int64, bandwidth float64) Result {
-	r := Result{
+func (r *Recording) result(spec string, budget, hits, belady int64, bandwidth float64) Result {
+	out := Result{
 		Policy:      spec,
-		RAMFraction: float64(budget) / float64(s.Total()),
+		RAMFraction: float64(budget) / float64(r.Total()),
 		RAMBytes:    budget,
-		Tokens:      s.Tokens,
-		Accesses:    s.Accesses,
+		Tokens:      r.Tokens,
+		Accesses:    r.Accesses,
 		Hits:        hits,
-		HitRate:     s.uses(hits).HitRate(),
+		HitRate:     r.uses(hits).HitRate(),
 		BeladyShare: 1,
 	}
 	if belady > 0 {
-		r.BeladyShare = ratio(hits, belady)
+		out.BeladyShare = ratio(hits, belady)
 	}
-	r.MissesPerToken = ratio(s.Accesses-hits, s.Tokens)
-	r.MissBytesPerToken = r.MissesPerToken * float64(s.Shape.ExpertBytes)
+	out.MissesPerToken = ratio(r.Accesses-hits, r.Tokens)
+	out.MissBytesPerToken = out.MissesPerToken * float64(r.Shape.ExpertBytes)
 	if bandwidth > 0 {
-		r.SecondsPerToken = r.MissBytesPerToken / bandwidth
+		out.SecondsPerToken = out.MissBytesPerToken / bandwidth
 	}
-	return r
+	return out
 }
 
 // uses are those of a run with so many hits.
-func (s *Recording) uses(hits int64) expertfs.Uses {
-	return expertfs.Uses{Hits: hits, Misses: s.Accesses - hits}
+func (r *Recording) uses(hits int64) expertfs.Uses {
+	return expertfs.Uses{Hits: hits, Misses: r.Accesses - hits}
 }
 
 func ratio(a, b int64) float64 {
@@ -209,22 +209,22 @@ func ratio(a, b int64) float64 {
 
 // MaxRuns is how many replays RAMFor takes at most: one with all experts in RAM,
 // and those of the bisection.
-func (s *Recording) MaxRuns() int { return 1 + bits.Len(uint(s.Shape.Layers*s.Shape.Experts)) }
+func (r *Recording) MaxRuns() int { return 1 + bits.Len(uint(r.Shape.Layers*r.Shape.Experts)) }
 
 // RAMFor finds the smallest budget, in whole experts, with which a policy
 // reaches a hit rate. ok is false where even all experts in RAM do not, as
 // the first use of each is a miss. It bisects: more RAM is taken to be no
 // worse. It calls ran after each replay, MaxRuns times at most.
-func (s *Recording) RAMFor(ctx context.Context, spec string, rate float64, seed uint64, ran func()) (budget int64, ok bool, err error) {
+func (r *Recording) RAMFor(ctx context.Context, spec string, rate float64, seed uint64, ran func()) (budget int64, ok bool, err error) {
 	enough := func(experts int) (bool, error) {
 		if err := ctx.Err(); err != nil {
 			return false, err
 		}
-		hits, err := s.Run(spec, int64(experts)*s.Shape.ExpertBytes, seed)
+		hits, err := r.Run(spec, int64(experts)*r.Shape.ExpertBytes, seed)
 		ran()
-		return s.uses(hits).HitRate() >= rate, err
+		return r.uses(hits).HitRate() >= rate, err
 	}
-	low, high := 0, s.Shape.Layers*s.Shape.Experts // low is too little, high enough
+	low, high := 0, r.Shape.Layers*r.Shape.Experts // low is too little, high enough
 	if ok, err := enough(high); !ok || err != nil {
 		return 0, false, err
 	}
@@ -240,5 +240,5 @@ func (s *Recording) RAMFor(ctx context.Context, spec string, rate float64, seed 
 			low = middle
 		}
 	}
-	return int64(high) * s.Shape.ExpertBytes, true, nil
+	return int64(high) * r.Shape.ExpertBytes, true, nil
 }
