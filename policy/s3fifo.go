@@ -19,7 +19,6 @@ type s3fifo struct {
 	mainBytes   int64
 	smallShare  float64
 	ghost       ghosts
-	budget      int64
 }
 
 type s3entry struct {
@@ -131,6 +130,5 @@ func (p *s3fifo) Step(Step) {}
 
 // Resize bounds what is remembered to as many bytes as the main queue's.
 func (p *s3fifo) Resize(budget int64) {
-	p.budget = budget
 	p.ghost.resize(int64((1 - p.smallShare) * float64(budget)))
 }

@@ -53,7 +53,7 @@ func (c *Cache) Access(k expertfs.Key, streams *policy.Streams) bool {
 		c.uses.Misses++
 		return false
 	}
-	at := int(k.Layer)*c.shape.Experts + int(k.Expert)
+	at := c.index(k)
 	c.missed[at] = !c.resident[at]
 	if c.resident[at] {
 		c.uses.Hits++
@@ -69,11 +69,14 @@ func (c *Cache) Access(k expertfs.Key, streams *policy.Streams) bool {
 	return false
 }
 
+// index is the place of an expert of the model in resident and missed.
+func (c *Cache) index(k expertfs.Key) int { return int(k.Layer)*c.shape.Experts + int(k.Expert) }
+
 // Join uses an expert that is being loaded for another use in the cache that this
 // one is compared with. Loads take no time here, so the last use of the expert
 // tells: if that was a miss, this one would have waited for it too.
 func (c *Cache) Join(k expertfs.Key, streams *policy.Streams) {
-	if c.shape.Contains(k) && !c.missed[int(k.Layer)*c.shape.Experts+int(k.Expert)] {
+	if c.shape.Contains(k) && !c.missed[c.index(k)] {
 		c.Access(k, streams)
 		return
 	}
@@ -93,13 +96,19 @@ func (c *Cache) makeRoom(streams *policy.Streams) bool {
 
 // evict removes the best victim, if there is a resident.
 func (c *Cache) evict(streams *policy.Streams) bool {
-	for k := range streams.Victims(c.policy) {
-		defer c.policy.Remove(k) // the iteration has ended then
-		c.resident[int(k.Layer)*c.shape.Experts+int(k.Expert)] = false
-		c.left += c.shape.ExpertBytes
-		return true
+	var victim expertfs.Key
+	found := false
+	for victim = range streams.Victims(c.policy) {
+		found = true
+		break
 	}
-	return false
+	if !found {
+		return false
+	}
+	c.resident[c.index(victim)] = false
+	c.left += c.shape.ExpertBytes
+	c.policy.Remove(victim) // only now: a policy does not change while it lists victims
+	return true
 }
 
 // Resize changes the budget and evicts what no longer fits.
