@@ -146,8 +146,11 @@ func findServer(m mountpoint.Mount) serverProcess {
 		}
 		p.pid = said.PID
 	}
+	if p.pid == os.Getpid() {
+		return serverProcess{} // the number is of another pid namespace
+	}
 	fd, err := unix.PidfdOpen(p.pid, 0)
-	if err != nil || p.pid == os.Getpid() {
+	if err != nil {
 		return serverProcess{}
 	}
 	p.pidfd = fd
