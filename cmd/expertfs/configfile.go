@@ -46,7 +46,10 @@ func (o *mountOptions) load(path string) (configFile, error) {
 			return c, fmt.Errorf("%s:%d: %w", path, n, err)
 		}
 	}
-	return c, lines.Err()
+	if err := lines.Err(); err != nil {
+		return c, fmt.Errorf("%s: %w", path, err)
+	}
+	return c, nil
 }
 
 // notGiven complains of what neither the command line nor a file names.

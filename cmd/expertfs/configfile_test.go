@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bufio"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -56,6 +58,8 @@ func TestConfigFileFaults(t *testing.T) {
 		require.Equal(t, exitUsage, r.code, text)
 		require.Contains(t, r.errors, complaint, text)
 	}
+	long := writeConfig(t, strings.Repeat("#", bufio.MaxScanTokenSize))
+	require.Contains(t, run(t, "mount", "--config", long).errors, "expertfs: "+long)
 	missing := filepath.Join(t.TempDir(), "none.conf")
 	r := run(t, "mount", "--config", missing)
 	require.Equal(t, exitUsage, r.code)
