@@ -44,9 +44,9 @@ func Holders(point string) []Holder {
 // usage tells how the process described in the folder proc uses the mount, ""
 // when it does not.
 func usage(proc, point string) string {
-	for link, how := range map[string]string{"cwd": "working directory", "root": "root directory", "exe": "program"} {
-		if _, ok := linkBelow(filepath.Join(proc, link), point); ok {
-			return how
+	for _, l := range []struct{ link, how string }{{"cwd", "working directory"}, {"root", "root directory"}, {"exe", "program"}} {
+		if _, ok := linkBelow(filepath.Join(proc, l.link), point); ok {
+			return l.how
 		}
 	}
 	fds, _ := os.ReadDir(filepath.Join(proc, "fd")) // not ours to see: no finding
