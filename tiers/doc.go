@@ -41,7 +41,7 @@
 // microseconds. Under it stand parts that can be read alone, the lower ones
 // without those above:
 //
-//	Open, Handle      what callers have: open.go, reader.go, shared.go; straight.go for what goes past RAM
+//	Open, Handle      what callers have: open.go, reader.go; straight.go for what goes past RAM
 //	Cache             the front: new.go makes it, cache.go has its policy, stats.go and live.go its figures
 //	keeper            budget.go: keeps the cache within the budget, and looks after who waits
 //	shares            share.go: what a reader may keep mapped; crowd.go: whom others crowd out
@@ -62,8 +62,8 @@
 //
 //	resizing < guard < the locks of events, nvme.Reader and the SlotHook
 //
-// A lock is taken only while those to the left of it are held or free, never
-// the other way round. Fields below a comment GUARDED BY guard need it; the
+// Whoever holds one of these locks takes none that stands to its left. The lock that
+// guards the shadows (events.shadowing) is taken while none of them is held. Fields below a comment GUARDED BY guard need it; the
 // methods of the parts are called with it, unless they say otherwise: those of the
 // loader that carry out a load run beside it, and take it. No method of a Policy
 // takes it.

@@ -12,6 +12,9 @@ type Reader struct {
 	stream *stream
 }
 
+// Shared returns the reader of all who cannot be told apart.
+func (c *Cache) Shared() *Reader { return c.shared }
+
 // NewReader adds a reader, to be closed when its process has gone. Beyond
 // policy.MaxStreams of them the steps of new ones are those of the shared one.
 func (c *Cache) NewReader(info ReaderInfo) *Reader {
