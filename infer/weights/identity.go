@@ -16,16 +16,22 @@ import (
 // Two models that differ in few experts alone are told apart by time; experts are
 // not read. A copy of a folder that does not keep times is another one.
 func (f *Folder) Identity() (sum [sha256.Size]byte, err error) {
-	names := []string{expertfs.EmbeddingPath, expertfs.UnembeddingPath}
+	dense := []string{expertfs.EmbeddingPath, expertfs.UnembeddingPath}
 	for layer := range f.cfg.Layers {
-		names = append(names, f.names.DensePath(layer))
+		dense = append(dense, f.names.DensePath(layer))
 	}
-	found := make([][]byte, len(names))
+	sampled, looked := make([][]byte, len(dense)), make([][]byte, f.cfg.Layers)
 	var g errgroup.Group
 	g.SetLimit(8)
-	for i, name := range names {
+	for i, name := range dense {
 		g.Go(func() (err error) {
-			found[i], err = sample(f.path(name))
+			sampled[i], err = sample(f.path(name))
+			return err
+		})
+	}
+	for layer := range looked {
+		g.Go(func() (err error) {
+			looked[layer], err = f.look(layer)
 			return err
 		})
 	}
@@ -34,18 +40,27 @@ func (f *Folder) Identity() (sum [sha256.Size]byte, err error) {
 	}
 	h := sha256.New()
 	fmt.Fprintf(h, "%+v\n", *f.cfg)
-	for i, name := range names {
-		fmt.Fprintf(h, "%s %x\n", name, found[i])
+	for i, name := range dense {
+		fmt.Fprintf(h, "%s %x\n", name, sampled[i])
 	}
-	for layer := range f.cfg.Layers {
-		name := f.names.ExpertPath(expertfs.NewKey(layer, 0))
+	for _, experts := range looked {
+		fmt.Fprintf(h, "%x\n", experts)
+	}
+	return [sha256.Size]byte(h.Sum(nil)), nil
+}
+
+// look hashes the lengths and times of a layer's experts.
+func (f *Folder) look(layer int) ([]byte, error) {
+	h := sha256.New()
+	for expert := range f.cfg.Experts {
+		name := f.names.ExpertPath(expertfs.NewKey(layer, expert))
 		info, err := os.Stat(f.path(name))
 		if err != nil {
-			return sum, err
+			return nil, err
 		}
 		fmt.Fprintln(h, name, info.Size(), info.ModTime().UnixNano())
 	}
-	return [sha256.Size]byte(h.Sum(nil)), nil
+	return h.Sum(nil), nil
 }
 
 // Samples of a file are so many pieces at equal distances, the first and the last
