@@ -155,20 +155,33 @@ func (s *Store) load(ctx context.Context, prompt []int, most int) (n int, states
 const readers = 8
 
 // read returns the state of a segment from its file, or nil if that is of no use or
-// ctx has ended before all of it was read.
+// ctx has ended before all of it was read. What somebody else is reading is waited for.
 func (s *Store) read(ctx context.Context, p *segment) *infer.State {
-	p.reading.Lock()
-	defer p.reading.Unlock()
 	s.mu.Lock()
-	state := p.state
-	s.mu.Unlock()
-	if state != nil { // somebody else has read it
+	for p.state == nil && p.reading != nil {
+		others := p.reading
+		s.mu.Unlock()
+		select {
+		case <-others:
+		case <-ctx.Done():
+			return nil
+		}
+		s.mu.Lock()
+	}
+	if state := p.state; state != nil {
+		s.mu.Unlock()
 		return state
 	}
+	read := make(chan struct{})
+	p.reading = read
+	s.mu.Unlock()
+
 	path := s.path(p)
 	state, err := readSegment(ctx, path, s.key, p, s.shape)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	p.reading = nil
+	close(read)
 	if err != nil {
 		if ctx.Err() == nil {
 			s.lost(p, path, err)

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"slices"
-	"sync"
 	"time"
 
 	"expertfs/infer"
@@ -26,7 +25,7 @@ type segment struct {
 	gone     bool         // no longer in the tree
 	used     time.Time    // of any text through here
 
-	reading sync.Mutex // held by who reads the file
+	reading chan struct{} // closed when who reads the file is through with it; nil: nobody does
 }
 
 // id names a segment by its text: a hash of its tokens and its parent's id.

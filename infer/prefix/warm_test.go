@@ -76,6 +76,41 @@ func TestReadingIsGivenUp(t *testing.T) {
 	require.True(t, had[0] && had[200], "%v", had)
 }
 
+// TestWaitingForAReaderIsGivenUp: who waits for a file that somebody else reads, from a
+// drive that does not answer, can be cancelled; else he has what the other has read.
+func TestWaitingForAReaderIsGivenUp(t *testing.T) {
+	dir := t.TempDir()
+	ids := count(0, 80)
+	s := openStore(t, dir, nil)
+	keep(s, ids, 40, 80)
+	require.NoError(t, s.Close(context.Background()))
+
+	s = openStore(t, dir, nil)
+	requireText(t, s, ids[:40], 40)
+	last, _ := s.tree.longest(ids, len(ids))
+	slow := make(chan struct{})
+	s.mu.Lock()
+	last.reading = slow
+	s.mu.Unlock()
+	ctx, cancel := context.WithCancel(t.Context())
+	had := make(chan int, 2)
+	load := func(ctx context.Context) {
+		n, _ := s.load(ctx, ids, len(ids))
+		had <- n
+	}
+	go load(ctx)
+	cancel()
+	require.Equal(t, 40, <-had)
+	require.Equal(t, 80, s.reach(ids, len(ids)), "it is not lost")
+
+	go load(t.Context())
+	s.mu.Lock()
+	last.reading = nil
+	s.mu.Unlock()
+	close(slow)
+	require.Equal(t, 80, <-had)
+}
+
 // TestLatest: the text used last is known after a restart, to its end, and with the
 // tokens of its own where it has left another in the midst of a segment.
 func TestLatest(t *testing.T) {
