@@ -218,12 +218,16 @@ func (s *Store) discard(path string, err error) {
 
 func (s *Store) path(p *segment) string { return filepath.Join(s.dir, fileName(p)) }
 
-// keep takes a text's tokens, as far as the store does not have them. State makes
-// what it has of some positions, or nil.
+// keep takes a text's tokens, as far as the store does not have them: the text can go
+// on at its end then, and at its last token if it comes again. State makes what it has
+// of some positions, or nil.
 func (s *Store) keep(ids []int, state func(from, to int) *infer.State) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	parent, at := s.tree.longest(ids, len(ids))
+	if before, again := s.tree.longest(ids, len(ids)-1); again < len(ids)-1 { // a text that is known is one token longer
+		parent, at = before, again
+	}
 	if at < len(ids) {
 		st := state(at, len(ids))
 		if st == nil {

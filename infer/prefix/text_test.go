@@ -251,6 +251,8 @@ func TestNothingIsComputedAgain(t *testing.T) {
 		{"one token again", []int{9}, 0},
 		{"a short text", []int{9, 8, 7, 6}, 1},
 		{"and again", []int{9, 8, 7, 6}, 3},
+		{"one that ends before the end of a known one", other[:299], 0},
+		{"that one again", other[:299], 298},
 	} {
 		reopen()
 		require.Equal(t, c.want, ask(c.prompt), c.name)
