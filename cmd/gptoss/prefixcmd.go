@@ -147,6 +147,9 @@ texts have too stays. A process that runs finds out by itself.`,
 
 func removePrefixes(all []prefix.Inventory, ids []string) error {
 	for _, id := range ids {
+		if id == "" { // as of a variable that is not set: it would begin every id
+			return usageErrorf("an id of a text is empty; gptoss prefix ls lists them")
+		}
 		var found []*prefix.StoredText
 		for i := range all {
 			for t := range all[i].Texts {

@@ -105,7 +105,7 @@ func roomFor(dir string) int64 {
 
 // open opens the store of a model's prefixes; nil if there is to be none. Start is
 // the token that begins messages, or negative. That a folder that nobody has named
-// cannot be used is a warning, and so is a full drive.
+// cannot be used is a warning, and so is a drive that is full or read-only.
 func (f *prefixFlags) open(e *infer.Engine, name string, start int, log *slog.Logger) (*prefix.Store, error) {
 	if f.dir == "" {
 		return nil, nil
@@ -125,7 +125,7 @@ func (f *prefixFlags) open(e *infer.Engine, name string, start int, log *slog.Lo
 		return nil, err
 	}
 	s, err := prefix.Open(o)
-	if err != nil && (f.dir == "auto" || isFull(err)) {
+	if err != nil && (f.dir == "auto" || takesNothing(err)) {
 		log.Warn("prefixes are kept in RAM only: --prefix-dir names another folder for them", "err", err)
 		o.Dir = ""
 		return prefix.Open(o)
@@ -140,8 +140,10 @@ func (f *prefixFlags) open(e *infer.Engine, name string, start int, log *slog.Lo
 	return s, nil
 }
 
-// isFull tells whether err is of a drive without room.
-func isFull(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) }
+// takesNothing tells whether err is of a drive that is full or read-only.
+func takesNothing(err error) bool {
+	return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) || errors.Is(err, unix.EROFS)
+}
 
 // prefixPatience is how long the end of a program waits for prefixes to be written.
 const prefixPatience = 20 * time.Second

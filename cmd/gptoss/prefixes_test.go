@@ -116,6 +116,19 @@ func TestFullDrive(t *testing.T) {
 	require.Contains(t, notes, said)
 }
 
+// TestReadOnlyDrive: a drive that takes nothing keeps nobody from starting.
+func TestReadOnlyDrive(t *testing.T) {
+	drive := t.TempDir()
+	if err := unix.Mount("none", drive, "tmpfs", unix.MS_RDONLY, "size=4k"); err != nil {
+		t.Skip("cannot mount a tmpfs, as root can: ", err)
+	}
+	t.Cleanup(func() { require.NoError(t, unix.Unmount(drive, 0)) })
+	_, notes, err := runCommand(t, "", "run", "--model", tinyTree(t), "--prefix-dir", filepath.Join(drive, "prefixes"), "-p", "Call me", "-n", "1")
+	require.NoError(t, err)
+	require.Contains(t, notes, "prefixes are kept in RAM only")
+	require.Contains(t, notes, "read-only file system")
+}
+
 // TestServeKnowsPromptsAfterARestart asks the same before and after.
 func TestServeKnowsPromptsAfterARestart(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "made", "by", "serve")
@@ -223,6 +236,8 @@ func TestEverywhereElse(t *testing.T) {
 	require.NoError(t, err)
 	_, _, err = runCommand(t, "", "prefix", "rm", "--prefix-dir", dir, listed[0].Texts[0].ID)
 	require.ErrorContains(t, err, "no stored text has the id")
+	_, _, err = runCommand(t, "", "prefix", "rm", "--prefix-dir", dir, "")
+	require.ErrorContains(t, err, "an id of a text is empty")
 	_, _, err = runCommand(t, "", "prefix", "rm", "--prefix-dir", dir, "--all")
 	require.NoError(t, err)
 	_, known = run()

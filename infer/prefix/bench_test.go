@@ -72,7 +72,7 @@ func BenchmarkLoad(b *testing.B) {
 
 // forgetPages takes the files of a folder out of the page cache.
 func forgetPages(b *testing.B, dir string) {
-	files, err := listKey(dir)
+	files, _, err := listKey(dir)
 	require.NoError(b, err)
 	for _, f := range files {
 		file, err := os.Open(f.path)

@@ -46,23 +46,22 @@ func fileName(s *segment) string { return fmt.Sprintf("%06d-%s%s", s.to, s.id, s
 
 // parseName is the inverse of fileName.
 func parseName(name string) (i id, to int, ok bool) {
-	end, text, ok := strings.Cut(strings.TrimSuffix(name, suffix), "-")
+	end, text, _ := strings.Cut(strings.TrimSuffix(name, suffix), "-")
 	to, err := strconv.Atoi(end)
-	if !ok || err != nil || len(text) != 2*len(i) || !strings.HasSuffix(name, suffix) {
+	if err != nil || len(text) != 2*len(i) {
 		return i, 0, false
 	}
-	n, err := hex.Decode(i[:], []byte(text))
-	return i, to, err == nil && n == len(i)
+	_, err = hex.Decode(i[:], []byte(text))
+	return i, to, err == nil && name == fileName(&segment{id: i, to: to}) // a copy of another name is no segment
 }
 
-// listKey lists the segments in the folder of a key, and removes what was being
-// written by processes that have died.
-func listKey(dir string) ([]stored, error) {
+// listKey lists the segments in the folder of a key, and what is named like one and is
+// none. It removes what was being written by processes that have died.
+func listKey(dir string) (all []stored, foreign []string, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var all []stored
 	for _, e := range entries {
 		info, err := e.Info()
 		if err != nil {
@@ -70,13 +69,17 @@ func listKey(dir string) ([]stored, error) {
 		}
 		f := stored{path: filepath.Join(dir, e.Name()), size: info.Size(), used: info.ModTime()}
 		var ok bool
-		if f.id, f.to, ok = parseName(e.Name()); ok && info.Mode().IsRegular() {
+		f.id, f.to, ok = parseName(e.Name())
+		switch age := time.Since(f.used); {
+		case ok && info.Mode().IsRegular():
 			all = append(all, f)
-		} else if strings.HasPrefix(e.Name(), temporary) && time.Since(f.used) > abandoned {
+		case strings.HasSuffix(e.Name(), suffix):
+			foreign = append(foreign, f.path)
+		case strings.HasPrefix(e.Name(), temporary) && (age > abandoned || age < -abandoned): // the clock may have been set back
 			_ = os.Remove(f.path)
 		}
 	}
-	return all, nil
+	return all, foreign, nil
 }
 
 // abandoned is when nobody writes to a temporary file any more.
@@ -97,7 +100,7 @@ func list(dir string) (map[string][]stored, error) {
 		if key, err := hex.DecodeString(e.Name()); err != nil || len(key) != len(id{}) || !e.IsDir() {
 			continue
 		}
-		files, err := listKey(filepath.Join(dir, e.Name()))
+		files, _, err := listKey(filepath.Join(dir, e.Name()))
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 			continue // gone meanwhile, or another user's
 		}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -44,9 +45,9 @@ func TakeInventory(dir string) ([]Inventory, error) {
 	if err != nil {
 		return nil, err
 	}
-	var all []Inventory
+	all := []Inventory{} // not null where it is JSON
 	for key, files := range folders {
-		i := Inventory{Key: key, dir: filepath.Join(dir, key)}
+		i := Inventory{Key: key, Texts: []StoredText{}, dir: filepath.Join(dir, key)}
 		i.Model = readModel(i.dir)
 		for _, f := range files {
 			i.Bytes += f.size
@@ -139,23 +140,32 @@ func (t *StoredText) Remove() error {
 	return nil
 }
 
-// Remove removes all that the inventory is of.
+// Remove removes all that the inventory is of, and what was being written to it, which
+// a process that runs writes anew. Files of others stay, and the folder with them.
 func (i *Inventory) Remove() error {
 	entries, err := os.ReadDir(i.dir)
 	if err != nil {
 		return err
 	}
+	kept := ""
 	for _, e := range entries {
-		if _, _, ok := parseName(e.Name()); ok || e.Name() == modelFile {
-			if err := os.Remove(filepath.Join(i.dir, e.Name())); err != nil && !os.IsNotExist(err) {
-				return err
-			}
+		name := e.Name()
+		if _, _, ok := parseName(name); !ok && name != modelFile && !strings.HasPrefix(name, temporary) {
+			kept = name
+			continue
+		}
+		if err := os.Remove(filepath.Join(i.dir, name)); err != nil && !os.IsNotExist(err) {
+			return err
 		}
 	}
-	if err := os.Remove(i.dir); err != nil && !os.IsNotExist(err) { // a server may have it open, or be writing
-		return fmt.Errorf("%w: does a process still use it?", err)
+	err = os.Remove(i.dir)
+	switch {
+	case err == nil || os.IsNotExist(err):
+		return nil
+	case kept != "":
+		return fmt.Errorf("%w: %s in it was not written by gptoss", err, kept)
 	}
-	return nil
+	return fmt.Errorf("%w: a process still uses it: end it, or try again", err) // it has written meanwhile
 }
 
 // Usage is the bytes of all segments in dir, and how many there are.

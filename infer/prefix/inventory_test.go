@@ -50,3 +50,30 @@ func TestInventory(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, left)
 }
+
+// TestRemovingWhatIsLeft: what a process that was killed was writing goes with the rest,
+// and what gptoss has not written stays.
+func TestRemovingWhatIsLeft(t *testing.T) {
+	dir := t.TempDir()
+	s := openStore(t, dir, nil)
+	keep(s, count(0, 20), 20)
+	require.NoError(t, s.Close(context.Background()))
+	theirs := filepath.Join(s.dir, "notes.txt")
+	for _, file := range []string{theirs, filepath.Join(s.dir, temporary+"a")} {
+		require.NoError(t, os.WriteFile(file, nil, 0o600))
+	}
+	remove := func() error {
+		all, err := TakeInventory(dir)
+		require.NoError(t, err)
+		require.Len(t, all, 1)
+		return all[0].Remove()
+	}
+	require.ErrorContains(t, remove(), "notes.txt in it was not written by gptoss")
+	left, err := os.ReadDir(s.dir)
+	require.NoError(t, err)
+	require.Len(t, left, 1)
+	require.NoError(t, os.Remove(theirs))
+	require.NoError(t, os.WriteFile(filepath.Join(s.dir, temporary+"a"), nil, 0o600))
+	require.NoError(t, remove())
+	require.NoDirExists(t, s.dir)
+}

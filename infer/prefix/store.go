@@ -341,10 +341,13 @@ func (s *Store) scan() {
 		s.gather(nil)
 		return
 	}
-	files, err := listKey(s.dir)
+	files, foreign, err := listKey(s.dir)
 	if err != nil {
 		s.log.Warn("stored prefixes cannot be listed", "err", err)
 		return
+	}
+	for _, path := range foreign {
+		s.discard(path, fmt.Errorf("%w: it is named like a segment", errTorn))
 	}
 	if s.listed = info.ModTime(); time.Since(s.listed) < settled {
 		s.listed = time.Time{}
@@ -400,7 +403,7 @@ func (s *Store) admit(f stored) error {
 	if err := h.check(file, s.key, s.shape); err != nil {
 		return err
 	}
-	if h.id != f.id {
+	if h.id != f.id || h.to != f.to {
 		return fmt.Errorf("%w: its name", errTorn)
 	}
 	parent := s.tree.root

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 // TestTornFiles damages files in every place and checks that what remains is used,
@@ -78,14 +79,46 @@ func TestHeaderThatIsNotThere(t *testing.T) {
 func TestAbandonedFilesAreRemoved(t *testing.T) {
 	dir := t.TempDir()
 	s := openStore(t, dir, nil)
-	old, fresh := filepath.Join(s.dir, temporary+"a"), filepath.Join(s.dir, temporary+"b")
-	for _, f := range []string{old, fresh} {
+	old, late, fresh := filepath.Join(s.dir, temporary+"a"), filepath.Join(s.dir, temporary+"b"), filepath.Join(s.dir, temporary+"c")
+	for _, f := range []string{old, late, fresh} {
 		require.NoError(t, os.WriteFile(f, []byte("x"), 0o600))
 	}
 	require.NoError(t, os.Chtimes(old, time.Time{}, time.Now().Add(-time.Hour)))
+	require.NoError(t, os.Chtimes(late, time.Time{}, time.Now().Add(time.Hour))) // the clock was set back
 	openStore(t, dir, nil)
 	require.NoFileExists(t, old)
+	require.NoFileExists(t, late)
 	require.FileExists(t, fresh)
+}
+
+// TestNamedLikeASegment: what has the name of a segment and is none goes, and is told of.
+// Segments stay, and what has another name.
+func TestNamedLikeASegment(t *testing.T) {
+	dir, ids := t.TempDir(), count(0, 20)
+	s := openStore(t, dir, nil)
+	keep(s, ids, 20)
+	require.NoError(t, s.Close(context.Background()))
+	file := files(t, dir)[0]
+	whole, err := os.ReadFile(file)
+	require.NoError(t, err)
+	end, rest, _ := strings.Cut(filepath.Base(file), "-")
+	for _, name := range []string{"copy.kv", "000021-" + rest, "20-" + rest, "+" + end[1:] + "-" + rest, end + "-" + strings.ToUpper(rest[:32]) + suffix, "notes.txt"} {
+		require.NoError(t, os.WriteFile(filepath.Join(s.dir, name), whole, 0o600))
+	}
+	name := func(n byte) string { return filepath.Join(s.dir, fileName(&segment{to: 7, id: id{n}})) }
+	require.NoError(t, os.Mkdir(name(1), 0o700))
+	require.NoError(t, os.Symlink(file, name(2)))
+	require.NoError(t, unix.Mkfifo(name(3), 0o600))
+
+	var log strings.Builder
+	s = openStore(t, dir, func(o *Options) { o.Log = slog.New(slog.NewTextHandler(&log, nil)) })
+	requireText(t, s, ids, 20)
+	require.Equal(t, []string{file}, files(t, dir))
+	require.FileExists(t, filepath.Join(s.dir, "notes.txt"))
+	require.EqualValues(t, 8, s.Stats().Torn)
+	require.Equal(t, 8, strings.Count(log.String(), "of no use and is removed"), log.String())
+	require.Zero(t, s.reach(count(500, 20), 20))
+	require.Equal(t, 8, strings.Count(log.String(), "of no use"))
 }
 
 // TestEveryTornFile cuts a file at each of its lengths, and changes each of its
