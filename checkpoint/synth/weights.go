@@ -17,10 +17,10 @@ const (
 	gateStd     = 1.5
 	gateBiasStd = 0.7 * gateStd
 
-	// A bias that all queries and keys share. The rotary embedding turns it away with
+	// LocalBias is a bias that all queries and keys share. The rotary embedding turns it away with
 	// distance, so that a token attends to the ones just before it. What attention
 	// adds thus changes slowly from token to token, and the experts with it.
-	localBias = 1.5
+	LocalBias = 1.5
 
 	// Queries and keys are small, lest their products outweigh the bias. The values
 	// are as small, and attention averages them; its gain makes up for both.
@@ -31,52 +31,65 @@ const (
 	expertGain = 2
 )
 
-// contents returns the stream of bytes of one tensor, by OpenAI's name.
+// Moments are the mean and the standard deviation of the weights of one kind of tensor,
+// by OpenAI's name without the block; of experts those of the values, not of their
+// codes. Queries and keys have LocalBias added to their biases. Whoever draws weights so
+// has a model that routes as one of this package does.
 //
 // Norms bring the input of every projection to a mean square of 1, and weights
 // with a standard deviation of 1/sqrt(inputs) keep it. What a block adds to the
 // residual stream is scaled down by the number of blocks, so that their sum is
 // about as large as the embedding.
-func contents(c *config.Config, seed uint64, tensor string) words {
-	key := streamKey(seed, tensor)
+func Moments(c *config.Config, kind string) (mean, deviation float64) {
 	hidden, inner := float64(c.Hidden), float64(c.Intermediate)
 	depth := math.Sqrt(2 * float64(c.Layers))
-	name := tensor
-	if after, ok := strings.CutPrefix(tensor, "block."); ok {
-		_, name, _ = strings.Cut(after, ".")
-	}
-	switch name {
-	case "embedding.weight":
-		return normal(key, 0, 1)
+	switch kind {
+	case "embedding.weight", "attn.sinks":
+		return 0, 1
 	case "unembedding.weight":
-		return normal(key, 0, 3/math.Sqrt(hidden))
+		return 0, 3 / math.Sqrt(hidden)
 	case "norm.scale", "attn.norm.scale", "mlp.norm.scale":
-		return normal(key, 1, 0.1)
+		return 1, 0.1
 	case "attn.qkv.weight":
-		return normal(key, 0, qkvStd/math.Sqrt(hidden))
-	case "attn.qkv.bias":
-		queriesAndKeys := uint64(c.HeadDim*(c.Heads+c.KVHeads)) / bfloat16sInWord
-		return joined(normal(key, localBias, 0.1), queriesAndKeys, normal(key, 0, 0.1))
-	case "mlp.mlp1_bias":
-		return normal(key, 0, 0.1)
-	case "attn.sinks":
-		return normal(key, 0, 1)
+		return 0, qkvStd / math.Sqrt(hidden)
+	case "attn.qkv.bias", "mlp.mlp1_bias":
+		return 0, 0.1
 	case "attn.out.weight":
-		return normal(key, 0, attentionGain/math.Sqrt(float64(c.Heads*c.HeadDim))/depth)
+		return 0, attentionGain / math.Sqrt(float64(c.Heads*c.HeadDim)) / depth
 	case "attn.out.bias", "mlp.mlp2_bias":
-		return normal(key, 0, 0.1/depth)
+		return 0, 0.1 / depth
 	case "mlp.gate.weight":
-		return normal(key, 0, gateStd/math.Sqrt(hidden))
+		return 0, gateStd / math.Sqrt(hidden)
 	case "mlp.gate.bias":
-		return normal(key, 0, gateBiasStd)
-	case "mlp.mlp1_weight.scales":
-		return scales(key, exponent(1/math.Sqrt(hidden)))
-	case "mlp.mlp2_weight.scales":
-		return scales(key, exponent(expertGain/math.Sqrt(inner)/depth))
-	case "mlp.mlp1_weight.blocks", "mlp.mlp2_weight.blocks":
+		return 0, gateBiasStd
+	case "mlp.mlp1_weight":
+		return 0, 1 / math.Sqrt(hidden)
+	case "mlp.mlp2_weight":
+		return 0, expertGain / math.Sqrt(inner) / depth
+	}
+	panic("synth: no weights of kind " + kind)
+}
+
+// contents returns the stream of bytes of one tensor, by OpenAI's name.
+func contents(c *config.Config, seed uint64, tensor string) words {
+	key := streamKey(seed, tensor)
+	kind := tensor
+	if after, ok := strings.CutPrefix(tensor, "block."); ok {
+		_, kind, _ = strings.Cut(after, ".")
+	}
+	if strings.HasSuffix(kind, ".blocks") {
 		return uniform(key)
 	}
-	panic("synth: no contents for tensor " + tensor)
+	if experts, ok := strings.CutSuffix(kind, ".scales"); ok {
+		_, deviation := Moments(c, experts)
+		return scales(key, exponent(deviation))
+	}
+	mean, deviation := Moments(c, kind)
+	if kind == "attn.qkv.bias" {
+		queriesAndKeys := uint64(c.HeadDim*(c.Heads+c.KVHeads)) / bfloat16sInWord
+		return joined(normal(key, LocalBias, deviation), queriesAndKeys, normal(key, mean, deviation))
+	}
+	return normal(key, mean, deviation)
 }
 
 // exponent returns the power of two that gives MXFP4 weights of uniform codes
