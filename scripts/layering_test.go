@@ -29,6 +29,8 @@ var mayImport = map[string][]string{
 
 	// What measures runs the programs, and imports nothing of them.
 	"scripts/records": {"scripts/records"},
+	// Its files have weights that are drawn as those of other synthetic ones.
+	"scripts/records/gguf": {"checkpoint/config", "checkpoint/synth"},
 
 	// What fetches experts knows files and no arithmetic.
 	"infer/experts": {"infer/experts", "infer/mapped"},

@@ -146,9 +146,10 @@ func (l *lab) facts(ctx context.Context, model string) (*facts, error) {
 }
 
 // model20 returns the GGUF file of a part of gpt-oss-20b, which is made where it is
-// not there yet, and tells the record about it.
+// not there yet, and tells the record about it. The version in its name is raised
+// when its weights are drawn otherwise.
 func (s *session) model20(ctx context.Context) (string, *facts, error) {
-	path := filepath.Join(s.work, fmt.Sprintf("gpt-oss-20b-%d-layers", s.layers), "model.gguf")
+	path := filepath.Join(s.work, fmt.Sprintf("gpt-oss-20b-%d-layers-v2", s.layers), "model.gguf")
 	if _, err := os.Stat(path); err != nil {
 		m := gguf.Part(s.layers)
 		fmt.Printf("%s: writing %d MB of random weights\n", path, m.Size()/1e6)

@@ -9,6 +9,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"expertfs/checkpoint/config"
+	"expertfs/checkpoint/synth"
 )
 
 // Model is the dimensions of a model.
@@ -82,10 +85,10 @@ func q8(deviation float64) func([]byte, *rand.Rand, *rand.ChaCha8) {
 	}
 }
 
-// mxfp4 fills with blocks of a power of two and 32 values of four bits, so that a
-// product of columns values keeps its size.
-func mxfp4(columns int) func([]byte, *rand.Rand, *rand.ChaCha8) {
-	exponent := byte(127 + math.Round(math.Log2(1/(2.926*math.Sqrt(float64(columns))))))
+// mxfp4 fills with blocks of a power of two and 32 values of four bits, which deviate
+// by about so much.
+func mxfp4(deviation float64) func([]byte, *rand.Rand, *rand.ChaCha8) {
+	exponent := byte(127 + math.Round(math.Log2(deviation/2.926)))
 	return func(data []byte, _ *rand.Rand, bytes *rand.ChaCha8) {
 		_, _ = bytes.Read(data)
 		for i := 0; i < len(data); i += 17 {
@@ -100,41 +103,47 @@ func half(x float64) uint16 {
 	return uint16((bits>>23-112)<<10 | bits>>13&0x3ff)
 }
 
-// tensors lists those of a model in the order of the file.
+// tensors lists those of a model in the order of the file. Weights are drawn as those
+// of synthetic checkpoints are, so that the router prefers some experts, and those of
+// the token before, about as much as the published model's.
 func (m Model) tensors() []*tensor {
 	hidden, experts := m.Hidden, m.Experts
-	spread := 1 / math.Sqrt(float64(hidden)) // of weights whose products keep their size
+	c := &config.Config{Layers: m.Layers, Hidden: hidden, Intermediate: hidden, Heads: m.Heads, HeadDim: headDim}
 	var list []*tensor
-	f32 := func(name string, mean, deviation float64, shape ...int) {
-		list = append(list, &tensor{name, typeF32, shape, normal(mean, deviation)})
+	f32 := func(name, kind string, shape ...int) {
+		list = append(list, &tensor{name, typeF32, shape, normal(synth.Moments(c, kind))})
 	}
-	dense := func(name string, columns, rows int, deviation float64) {
+	dense := func(name, kind string, columns, rows int) {
+		_, deviation := synth.Moments(c, kind)
 		list = append(list, &tensor{name, typeQ8, []int{columns, rows}, q8(deviation)})
 	}
-	dense("token_embd.weight", hidden, m.Vocab, 1)
+	dense("token_embd.weight", "embedding.weight", hidden, m.Vocab)
 	for l := range m.Layers {
 		p := fmt.Sprintf("blk.%d.", l)
-		f32(p+"attn_norm.weight", 1, .1, hidden)
+		f32(p+"attn_norm.weight", "attn.norm.scale", hidden)
 		for _, qkv := range []struct {
 			name string
 			rows int
-		}{{"q", m.Heads * headDim}, {"k", m.KVHeads * headDim}, {"v", m.KVHeads * headDim}} {
-			dense(p+"attn_"+qkv.name+".weight", hidden, qkv.rows, spread)
-			f32(p+"attn_"+qkv.name+".bias", 0, .1, qkv.rows)
+			bias float64
+		}{{"q", m.Heads * headDim, synth.LocalBias}, {"k", m.KVHeads * headDim, synth.LocalBias}, {"v", m.KVHeads * headDim, 0}} {
+			dense(p+"attn_"+qkv.name+".weight", "attn.qkv.weight", hidden, qkv.rows)
+			mean, deviation := synth.Moments(c, "attn.qkv.bias")
+			list = append(list, &tensor{p + "attn_" + qkv.name + ".bias", typeF32, []int{qkv.rows}, normal(mean+qkv.bias, deviation)})
 		}
-		f32(p+"attn_sinks.weight", 0, 1, m.Heads)
-		dense(p+"attn_output.weight", m.Heads*headDim, hidden, 1/math.Sqrt(float64(m.Heads*headDim)))
-		f32(p+"attn_output.bias", 0, .05, hidden)
-		f32(p+"post_attention_norm.weight", 1, .1, hidden)
-		f32(p+"ffn_gate_inp.weight", 0, spread, hidden, experts)
-		f32(p+"ffn_gate_inp.bias", 0, 0, experts)
-		for _, name := range []string{"gate", "up", "down"} {
-			list = append(list, &tensor{p + "ffn_" + name + "_exps.weight", typeMXFP4, []int{hidden, hidden, experts}, mxfp4(hidden)})
-			f32(p+"ffn_"+name+"_exps.bias", 0, .05, hidden, experts)
+		f32(p+"attn_sinks.weight", "attn.sinks", m.Heads)
+		dense(p+"attn_output.weight", "attn.out.weight", m.Heads*headDim, hidden)
+		f32(p+"attn_output.bias", "attn.out.bias", hidden)
+		f32(p+"post_attention_norm.weight", "mlp.norm.scale", hidden)
+		f32(p+"ffn_gate_inp.weight", "mlp.gate.weight", hidden, experts)
+		f32(p+"ffn_gate_inp.bias", "mlp.gate.bias", experts)
+		for _, part := range []struct{ name, kind string }{{"gate", "mlp.mlp1"}, {"up", "mlp.mlp1"}, {"down", "mlp.mlp2"}} {
+			_, deviation := synth.Moments(c, part.kind+"_weight")
+			list = append(list, &tensor{p + "ffn_" + part.name + "_exps.weight", typeMXFP4, []int{hidden, hidden, experts}, mxfp4(deviation)})
+			f32(p+"ffn_"+part.name+"_exps.bias", part.kind+"_bias", hidden, experts)
 		}
 	}
-	f32("output_norm.weight", 1, .1, hidden)
-	dense("output.weight", hidden, m.Vocab, 2*spread)
+	f32("output_norm.weight", "norm.scale", hidden)
+	dense("output.weight", "unembedding.weight", hidden, m.Vocab)
 	return list
 }
 

@@ -1,8 +1,12 @@
 package gguf
 
 import (
+	"encoding/binary"
+	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"expertfs/checkpoint"
@@ -52,4 +56,32 @@ func TestHalf(t *testing.T) {
 	for x, bits := range map[float64]uint16{1: 0x3c00, 0.5: 0x3800, 1.5: 0x3e00, 0.0001: 0x068d} {
 		assert.Equal(t, bits, half(x), "%g", x)
 	}
+}
+
+// TestRouterPrefersSomeExperts: biases of the router differ by nearly as much as its
+// products do, and queries and keys share a bias, as in synthetic checkpoints.
+func TestRouterPrefersSomeExperts(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	moments := func(name string) (mean, deviation float64) {
+		tensors := Part(1).tensors()
+		at := slices.IndexFunc(tensors, func(t *tensor) bool { return t.name == "blk.0."+name })
+		require.GreaterOrEqual(t, at, 0, name)
+		data := make([]byte, 4*4096)
+		tensors[at].fill(data, rng, nil)
+		for i := 0; i < len(data); i += 4 {
+			v := float64(math.Float32frombits(binary.LittleEndian.Uint32(data[i:])))
+			mean += v / 4096
+			deviation += v * v / 4096
+		}
+		return mean, math.Sqrt(deviation - mean*mean)
+	}
+	mean, deviation := moments("ffn_gate_inp.bias")
+	assert.InDelta(t, 0, mean, 0.1)
+	_, products := moments("ffn_gate_inp.weight")
+	products *= math.Sqrt(2880)
+	assert.InDelta(t, 0.7, deviation/products, 0.05)
+	mean, _ = moments("attn_q.bias")
+	assert.InDelta(t, 1.5, mean, 0.05)
+	mean, _ = moments("attn_v.bias")
+	assert.InDelta(t, 0, mean, 0.05)
 }
