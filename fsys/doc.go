@@ -28,9 +28,16 @@
 //
 // # Concurrency
 //
-// Every request runs in a goroutine of its own. Requests share the handle table
-// and the backing registrations, each behind a mutex of its own that is never
-// held across I/O; all else is immutable after Mount or belongs to tiers.
+// Every request runs in a goroutine of its own. What requests share does not change
+// after Mount, belongs to package tiers, or is guarded by one of these locks:
+//
+//	readers.mu   who reads; held while /proc is read
+//	unpassed.mu  files read past the RAM tier; held while the cache is asked of one
+//	backings.mu  slots that the kernel knows; held during the ioctl that tells it
+//	handles.mu   open files and folders
+//
+// Lock order: readers.mu and unpassed.mu, of which nobody holds both, come before the
+// locks of tiers; backings.mu and handles.mu come last, and nobody holds both.
 //
 // Nothing here may touch the mount it serves: the request would need a thread
 // to be answered, and may not get one.

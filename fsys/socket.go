@@ -33,11 +33,8 @@ func (f *FS) listen() {
 	server.Serve()
 }
 
-// reader returns the reader that a process is. It is a reader until the process
-// ends.
-func (f *FS) reader(pid int) (handout.Reader, func()) {
-	return f.readers.of(uint32(pid)), func() {}
-}
+// reader returns the reader that a process is, until it ends.
+func (f *FS) reader(pid int) handout.Reader { return f.readers.of(uint32(pid)) }
 
 // handOutDense opens a rounded dense file for the socket.
 func (f *FS) handOutDense(ctx context.Context, d tiers.Dense) (*tiers.Handle, error) {

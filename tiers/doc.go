@@ -10,9 +10,9 @@
 // An open of an absent expert begins a load, and every open that comes while
 // it lasts waits for the same one. The load gets a place for a slot (a free one,
 // a new one within the budget, or a victim's, whose slot is closed and made
-// anew while the drive is at work), reads the expert into it, and makes it resident; the opens that waited
-// have it pinned then. Loads that find no place stand in the wait queue, at most
-// Options.MaxWait. A reader that others crowd out waits Options.CrowdWait and is
+// anew while the drive is at work), reads the expert into it, and makes it
+// resident. The opens that waited have it pinned then. Loads that find no place
+// stand in the wait queue, at most Options.MaxWait. A reader that others crowd out waits Options.CrowdWait and is
 // then told to read from the drive (crowd.go).
 //
 // A resident expert is pinned while a Handle is open, and stays in use while any

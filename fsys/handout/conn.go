@@ -21,7 +21,6 @@ type conn struct {
 	socket *net.UnixConn
 	uid    uint32
 	reader Reader
-	leave  func()
 
 	mu      sync.Mutex
 	pins    map[expertfs.Key][]*tiers.Handle
@@ -225,7 +224,6 @@ func (c *conn) end() {
 	}
 	clear(c.pins)
 	c.mu.Unlock()
-	c.leave()
 	c.server.left(c)
 }
 

@@ -28,9 +28,9 @@ type Options struct {
 	Names      expertfs.Names
 	AllowOther bool // let other users in; by default only our own gets in
 
-	// Reader returns the reader that a process is, and what to call when its
-	// connection is over. The number is 0 for a process in another pid namespace.
-	Reader func(pid int) (r Reader, leave func())
+	// Reader returns the reader that a process is. The number is 0 for a process in
+	// another pid namespace.
+	Reader func(pid int) Reader
 	// Dense opens a dense file.
 	Dense func(ctx context.Context, d tiers.Dense) (*tiers.Handle, error)
 	// Errno is what readers are told of an error of Reader.Open, or of Dense.
@@ -159,6 +159,7 @@ func (s *Server) welcome(socket *net.UnixConn) error {
 	if !s.options.AllowOther && peer.Uid != uint32(os.Geteuid()) {
 		return fmt.Errorf("user %d may not read this mount", peer.Uid)
 	}
+	reader := s.options.Reader(int(peer.Pid)) // which takes locks, and reads /proc
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -167,8 +168,7 @@ func (s *Server) welcome(socket *net.UnixConn) error {
 	if !s.connections.take(peer.Uid) {
 		return fmt.Errorf("user %d has as many connections as there can be for him", peer.Uid)
 	}
-	c := &conn{server: s, socket: socket, uid: peer.Uid, pins: make(map[expertfs.Key][]*tiers.Handle)}
-	c.reader, c.leave = s.options.Reader(int(peer.Pid))
+	c := &conn{server: s, socket: socket, uid: peer.Uid, reader: reader, pins: make(map[expertfs.Key][]*tiers.Handle)}
 	s.conns[c] = struct{}{}
 	s.running.Go(c.read)
 	return nil
