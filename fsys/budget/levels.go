@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,14 +20,9 @@ type levels struct {
 
 // watchLevels returns nil where there are no such groups, or they may not be watched.
 func watchLevels(root fs.FS) *levels {
-	text, err := fs.ReadFile(root, "proc/self/cgroup")
-	if err != nil {
-		return nil
-	}
-	for line := range strings.Lines(string(text)) {
-		f := strings.SplitN(strings.TrimSpace(line), ":", 3)
-		if len(f) == 3 && hasController(f[1], "memory") {
-			return watchGroup(path.Join("/sys/fs/cgroup/memory", f[2]))
+	for _, g := range memoryGroups(root) {
+		if g.groupVersion == groupV1 {
+			return watchGroup(path.Join("/", g.hierarchy, g.path))
 		}
 	}
 	return nil
