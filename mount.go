@@ -168,12 +168,3 @@ func readControl(root, name string) (text []byte, path string, err error) {
 	}
 	return text, path, err
 }
-
-// Size is the length of the expert's file in bytes.
-func (f *ExpertFile) Size() (int64, error) {
-	st, err := f.Stat()
-	if err != nil {
-		return 0, err
-	}
-	return st.Size(), nil
-}

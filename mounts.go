@@ -53,9 +53,21 @@ func UsableMounts() (points []string, others []error, err error) {
 	return points, others, nil
 }
 
-// usable has try find out about all mounts at once. One that does not answer in time
-// keeps its goroutine.
+// usable tells the mounts that can be used from the others.
 func usable(all []string, try func(point string) error, patience time.Duration) (points []string, others []error) {
+	for i, err := range tryAll(all, try, patience) {
+		if err == nil {
+			points = append(points, all[i])
+		} else {
+			others = append(others, err)
+		}
+	}
+	return points, others
+}
+
+// tryAll tries all mounts at once, and returns an error or nil for each. One that does
+// not answer in time keeps its goroutine.
+func tryAll(all []string, try func(point string) error, patience time.Duration) []error {
 	errs := make([]error, len(all))
 	type answer struct {
 		at  int
@@ -67,22 +79,15 @@ func usable(all []string, try func(point string) error, patience time.Duration) 
 		go func() { answers <- answer{i, try(point)} }()
 	}
 	late := time.After(patience)
-	for missing := len(all); missing > 0; missing-- {
+	for range all {
 		select {
 		case a := <-answers:
 			errs[a.at] = a.err
 		case <-late:
-			missing = 1 // the last
+			return errs
 		}
 	}
-	for i, point := range all {
-		if errs[i] == nil {
-			points = append(points, point)
-		} else {
-			others = append(others, errs[i])
-		}
-	}
-	return points, others
+	return errs
 }
 
 // tryMount asks a mount for something that only its server knows.

@@ -64,6 +64,15 @@ type ExpertFile struct {
 	detached bool
 }
 
+// Size is the length of the expert's file in bytes.
+func (f *ExpertFile) Size() (int64, error) {
+	st, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return st.Size(), nil
+}
+
 // Detach closes the descriptor of an expert that is mapped, where the mount knows
 // without it that the expert is in use, or where there is no mount. It is for
 // readers that keep many mapped.

@@ -114,23 +114,28 @@ func others(point string, patience time.Duration) []budget.Other {
 			distinct = append(distinct, m)
 		}
 	}
-	answers := make(chan mountStatus, len(distinct))
-	for _, m := range distinct {
+	found := askDemands(distinct, patience)
+	slices.SortFunc(found, func(a, b budget.Other) int { return strings.Compare(a.Point, b.Point) })
+	return found
+}
+
+// askDemands asks all mounts at once, and returns what those tell that answer in time.
+func askDemands(mounts []mountpoint.Mount, patience time.Duration) (found []budget.Other) {
+	answers := make(chan mountStatus, len(mounts))
+	for _, m := range mounts {
 		go func() { answers <- statusOf(m) }()
 	}
-	var found []budget.Other
 	late := time.After(patience)
-	for i := 0; i < len(distinct); i++ {
+	for range mounts {
 		select {
 		case s := <-answers:
 			if s.Report != nil {
 				found = append(found, budget.Other{Point: s.Mountpoint, Demand: demandOf(s.Report)})
 			}
 		case <-late:
-			i = len(distinct)
+			return found
 		}
 	}
-	slices.SortFunc(found, func(a, b budget.Other) int { return strings.Compare(a.Point, b.Point) })
 	return found
 }
 
