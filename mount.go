@@ -18,8 +18,9 @@ type Mount struct {
 	names  Names
 	opener *Opener
 
-	mu    sync.Mutex
-	hints *os.File // nil before the first hint, and where nobody takes any
+	mu     sync.Mutex
+	hints  *os.File // nil before the first hint, and where nobody takes any
+	closed bool
 }
 
 // ErrNotMounted says that a folder is a plain copy: nobody counts what is read
@@ -91,10 +92,14 @@ func (m *Mount) OpenExpert(k Key) (*ExpertFile, error) {
 }
 
 // Hint tells the mount one line of hints. On a plain folder it does nothing. The
-// error of a hint that the mount refuses is EINVAL; Stats then has the reason.
+// error of a hint that the mount refuses is EINVAL; Stats then has the reason. After
+// Close it is os.ErrClosed.
 func (m *Mount) Hint(verb Verb, keys ...Key) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.closed {
+		return os.ErrClosed
+	}
 	if m.hints == nil {
 		f, err := os.OpenFile(m.Path(ControlPath(HintsFile)), os.O_WRONLY, 0)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -120,6 +125,7 @@ func (m *Mount) Close() error {
 	m.opener.Close()
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.closed = true
 	if m.hints == nil {
 		return nil
 	}

@@ -151,6 +151,7 @@ func TestMountsAndCopiesAreAlike(t *testing.T) {
 	for _, m := range []*expertfs.Mount{plain, mounted} {
 		require.NoError(t, m.Close())
 		require.NoError(t, m.Close())
+		require.ErrorIs(t, m.Hint(expertfs.Step, k), os.ErrClosed)
 	}
 }
 

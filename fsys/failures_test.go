@@ -183,8 +183,8 @@ func TestServerKilled(t *testing.T) {
 	s.kill()
 	require.Error(t, waiting.Wait(), "a reader that waits gets an error")
 
-	require.True(t, mountpoint.Stale(s.point))
-	require.ErrorIs(t, mountpoint.Check(s.point), mountpoint.ErrStale)
+	require.True(t, mountpoint.Dead(s.point))
+	require.ErrorIs(t, mountpoint.Check(s.point), expertfs.ErrDead)
 	_, err = os.Open(s.expert(0, 2))
 	require.ErrorIs(t, err, unix.ENOTCONN)
 	if passthrough {
@@ -193,7 +193,7 @@ func TestServerKilled(t *testing.T) {
 	require.NoError(t, unix.Munmap(mem))
 	require.NoError(t, f.Close())
 	require.NoError(t, mountpoint.Unmount(s.point, false))
-	require.False(t, mountpoint.Stale(s.point))
+	require.False(t, mountpoint.Dead(s.point))
 	again := mount(t, serverConfig{Point: s.point})
 	require.NoError(t, m.compare(again, ways, 1, 1, func() error { return nil }))
 }

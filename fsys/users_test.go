@@ -138,7 +138,7 @@ func TestAsPlainUser(t *testing.T) {
 	require.ErrorIs(t, mountpoint.Unmount(s.point, false), mountpoint.ErrBusy)
 	require.NoError(t, f.Close())
 	s.kill()
-	require.ErrorIs(t, mountpoint.Check(s.point), mountpoint.ErrStale)
+	require.ErrorIs(t, mountpoint.Check(s.point), expertfs.ErrDead)
 	require.NoError(t, mountpoint.Unmount(s.point, false))
 	require.NoError(t, mountpoint.Check(s.point))
 }

@@ -68,12 +68,12 @@ func TestBusyMounts(t *testing.T) {
 	require.NoError(t, f.Close())
 }
 
-func TestStaleMounts(t *testing.T) {
+func TestDeadMounts(t *testing.T) {
 	for _, clean := range []string{"umount", "mount"} {
 		point := mountTiny(t)
 		pid := report(t, point).PID
 		require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
-		require.Eventually(t, func() bool { return mountpoint.Stale(point) }, patience, poll)
+		require.Eventually(t, func() bool { return mountpoint.Dead(point) }, patience, poll)
 
 		said := (&expertfs.DeadMountError{Point: point}).Error()
 		r := run(t, "status")
@@ -82,7 +82,7 @@ func TestStaleMounts(t *testing.T) {
 		require.Contains(t, r.out, said+"\n")
 		for _, args := range []string{"status", "status --json", "status --all", "web", "top", "bench", "warm", "plan", "check"} {
 			r := run(t, append(strings.Fields(args), point)...)
-			require.Equal(t, exitPointStale, r.code, "%s: %s", args, r.errors)
+			require.Equal(t, exitPointDead, r.code, "%s: %s", args, r.errors)
 			require.Equal(t, "expertfs: "+said+"\n", r.errors, args)
 			require.Empty(t, r.out, args)
 		}

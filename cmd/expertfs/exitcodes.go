@@ -26,7 +26,7 @@ const (
 	exitPointNotEmpty   = 22
 	exitPointUnwritable = 23
 	exitPointMounted    = 24
-	exitPointStale      = 25
+	exitPointDead       = 25
 	exitNotMounted      = 26
 	exitBusy            = 27
 	exitServerLives     = 28
@@ -53,7 +53,7 @@ var exitMeanings = usage.ExitCodes{
 	{exitPointNotEmpty, "the mount point is not empty"},
 	{exitPointUnwritable, "the mount point is not writable by this user"},
 	{exitPointMounted, "an expertfs is mounted there already"},
-	{exitPointStale, "the mount is dead: its server is gone"},
+	{exitPointDead, "the mount is dead: its server is gone"},
 	{exitNotMounted, "no expertfs is mounted there"},
 	{exitBusy, "the mount is in use"},
 	{exitServerLives, "unmounted, but the server goes on: somebody else has it mounted, or it is stopped"},
@@ -101,7 +101,7 @@ var knownErrors = []struct {
 	{mountpoint.ErrNoFusermount, exitNoFusermount},
 	{mountpoint.ErrNoPrivilege, exitRefused},
 	{mountpoint.ErrBusy, exitBusy},
-	{mountpoint.ErrStale, exitPointStale},
+	{expertfs.ErrDead, exitPointDead},
 	{mountpoint.ErrMissing, exitPointMissing},
 	{mountpoint.ErrNotDir, exitPointNotDir},
 	{mountpoint.ErrNotEmpty, exitPointNotEmpty},

@@ -147,7 +147,7 @@ func (c *mountConfig) checkSystem(log *slog.Logger) (release func(), err error) 
 
 func (c *mountConfig) checkPoint(log *slog.Logger) error {
 	err := mountpoint.Check(c.point)
-	if errors.Is(err, mountpoint.ErrStale) {
+	if errors.Is(err, expertfs.ErrDead) {
 		log.Warn("taking down a dead mount", "point", c.point)
 		if uerr := mountpoint.Unmount(c.point, true); uerr != nil {
 			return errors.Join(err, uerr)

@@ -62,7 +62,7 @@ func TestTraceOutlivesACrash(t *testing.T) {
 	}
 	require.Eventually(t, written, patience, poll)
 	require.NoError(t, syscall.Kill(report(t, point).PID, syscall.SIGKILL))
-	require.Eventually(t, func() bool { return mountpoint.Stale(point) }, patience, poll)
+	require.Eventually(t, func() bool { return mountpoint.Dead(point) }, patience, poll)
 	require.True(t, written())
 	require.Equal(t, result{0, "", ""}, run(t, "umount", point))
 }

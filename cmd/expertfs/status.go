@@ -213,7 +213,7 @@ func statusOf(m mountpoint.Mount) mountStatus {
 		s.Error = "mounted by another user"
 		return s
 	case err != nil:
-		s.Error, s.dead = err.Error(), errors.Is(err, mountpoint.ErrStale)
+		s.Error, s.dead = err.Error(), errors.Is(err, expertfs.ErrDead)
 		return s
 	}
 	s.Report = report

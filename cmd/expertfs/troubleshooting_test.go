@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"expertfs"
 	"expertfs/fsys/mountpoint"
 	"expertfs/tiers"
 
@@ -24,7 +25,7 @@ func TestTroubleshootingHasAllCodes(t *testing.T) {
 	}
 	for _, err := range []error{
 		mountpoint.ErrMissing, mountpoint.ErrNotEmpty, mountpoint.ErrMounted, mountpoint.ErrNotMounted,
-		mountpoint.ErrStale, mountpoint.ErrBusy, mountpoint.ErrUnwritable, mountpoint.ErrNoDevice,
+		expertfs.ErrDead, mountpoint.ErrBusy, mountpoint.ErrUnwritable, mountpoint.ErrNoDevice,
 		mountpoint.ErrNoFusermount, mountpoint.ErrNoPrivilege, tiers.ErrBudget,
 	} {
 		said, _, _ := strings.Cut(err.Error(), " (") // what is in brackets is the cure

@@ -13,7 +13,7 @@ import (
 )
 
 // What can be wrong with a folder that something is to be mounted on, or with
-// a mount. Errors of this package wrap one of these.
+// a mount. Errors of this package wrap one of these, or expertfs.ErrDead.
 var (
 	ErrMissing    = errors.New("mount point does not exist")
 	ErrNotDir     = errors.New("mount point is not a directory")
@@ -21,7 +21,6 @@ var (
 	ErrUnwritable = errors.New("mount point is not writable by this user")
 	ErrMounted    = errors.New("already an expertfs mount")
 	ErrNotMounted = errors.New("not an expertfs mount")
-	ErrStale      = expertfs.ErrDead
 	ErrBusy       = errors.New("mount is busy")
 	ErrNotYours   = errors.New("this user has not mounted it")
 
@@ -69,7 +68,7 @@ func Check(path string) error {
 	if m, ok, err := find(abs); err != nil {
 		return err
 	} else if ok && m.Type == FSType {
-		if Stale(abs) {
+		if Dead(abs) {
 			return &expertfs.DeadMountError{Point: path}
 		}
 		return fmt.Errorf("%s: %w", path, ErrMounted)

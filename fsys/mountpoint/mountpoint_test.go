@@ -77,7 +77,7 @@ func TestRead(t *testing.T) {
 	require.Equal(t, content, string(text))
 	_, err = Read(dir, "missing")
 	require.ErrorIs(t, err, os.ErrNotExist)
-	require.False(t, Stale(dir))
+	require.False(t, Dead(dir))
 
 	require.NoError(t, Write(dir, "file", "new"))
 	text, err = Read(dir, "file")

@@ -142,7 +142,7 @@ func parseAnswer(text []byte) ([]byte, error) {
 
 // Read returns the content of a file of the mount at point. It gives up on a server
 // that does not answer soon, with ErrSilent, and then leaves nothing open; a server
-// that is gone gives ErrStale.
+// that is gone gives expertfs.ErrDead.
 func Read(point, file string) ([]byte, error) {
 	return ask(probeRead, point, file, "")
 }
@@ -179,11 +179,11 @@ func remedy(point string) string {
 	return fmt.Sprintf("expertfs umount --lazy %s detaches it", expertfs.ShellQuote(point))
 }
 
-// Stale tells whether a mount's server is gone: every request to such a mount
+// Dead tells whether a mount's server is gone: every request to such a mount
 // fails with ENOTCONN ("Transport endpoint is not connected"). It asks by
 // statfs, since the kernel may answer stat from its cache. A server that does
 // not answer is not gone.
-func Stale(point string) bool {
+func Dead(point string) bool {
 	_, err := probe(probeStatfs, point, "")
 	return errors.Is(err, unix.ENOTCONN)
 }

@@ -31,7 +31,7 @@ func Unmount(path string, lazy bool) error {
 		return fmt.Errorf("%s: %w: user %d has, and that user or root can take it down", m.Point, ErrNotYours, m.User)
 	}
 	err = unmount(m.Point, lazy)
-	if !lazy && errors.Is(err, ErrBusy) && Stale(m.Point) {
+	if !lazy && errors.Is(err, ErrBusy) && Dead(m.Point) {
 		return unmount(m.Point, true)
 	}
 	return err

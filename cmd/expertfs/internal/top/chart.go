@@ -69,15 +69,15 @@ func colour(c rgb, text string) string {
 
 // mark is how an expert is drawn. even is the heat of one that is used as often as
 // any other.
-func mark(c colours, e expertfs.LiveExpert, lit bool, even float64) (rune, rgb) {
+func mark(c colours, e expertfs.LiveExpert, lit bool, even float64) (rgb, rune) {
 	scale, tone := driveMarks, c.drive
 	switch e.Place {
 	case expertfs.InRAM:
 		scale, tone = ramMarks, c.ram
 	case expertfs.Loading:
-		return loadMark, c.load
+		return c.load, loadMark
 	case expertfs.ReadAhead:
-		return aheadMark, c.ahead
+		return c.ahead, aheadMark
 	}
 	level := 0
 	if e.Heat > 0 && even > 0 {
@@ -86,7 +86,7 @@ func mark(c colours, e expertfs.LiveExpert, lit bool, even float64) (rune, rgb) 
 	if lit {
 		tone = c.flash
 	}
-	return scale[min(max(level, 0), len(scale)-1)], tone
+	return tone, scale[min(max(level, 0), len(scale)-1)]
 }
 
 // chart draws all experts, a line for each layer, within width columns and height
@@ -117,7 +117,7 @@ func (m *model) chart(width, height int) (lines []string) {
 					resident++
 				}
 			}
-			p.in(mark2(mark(c, row[best], lit, float64(heat)/float64(len(row)))))
+			p.in(mark(c, row[best], lit, float64(heat)/float64(len(row))))
 			if apart {
 				p.WriteByte(' ')
 			}
@@ -130,6 +130,3 @@ func (m *model) chart(width, height int) (lines []string) {
 	}
 	return lines
 }
-
-// mark2 is mark in the order that painter.in wants.
-func mark2(r rune, c rgb) (rgb, rune) { return c, r }
