@@ -103,45 +103,63 @@ func (f *ExpertFile) Close() (err error) {
 // something, ETIMEDOUT when its socket has not answered for two minutes.
 func (o *Opener) Open(k Key) (*ExpertFile, error) {
 	path := filepath.Join(o.root, filepath.FromSlash(o.names.ExpertPath(k)))
+	f, err := o.openBySocket(k, path)
+	if f == nil && err == nil {
+		f, err = o.openFile(k, path)
+	}
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	return f, nil
+}
+
+// openBySocket returns neither an expert nor an error where the file is to be opened:
+// there is no socket, or it has failed, or the mount has no slot to hand out.
+func (o *Opener) openBySocket(k Key, path string) (*ExpertFile, error) {
 	for try := range 2 { // the first connection may be one to a mount that is gone
 		c, err := o.take()
 		if errors.Is(err, syscall.ETIMEDOUT) {
-			return nil, &os.PathError{Op: "open", Path: path, Err: syscall.ETIMEDOUT}
+			return nil, syscall.ETIMEDOUT
 		}
 		if c == nil {
-			break
+			return nil, nil
 		}
 		fd, err := c.open(k)
-		var failure *OpenError
-		if err != nil && !errors.As(err, &failure) {
-			c.hangUp()
-			o.hangUp()
-			if errors.Is(err, syscall.ETIMEDOUT) {
-				return nil, &os.PathError{Op: "open", Path: path, Err: err}
+		var refused *OpenError
+		switch {
+		case err == nil:
+			o.give(c)
+			o.descriptors.Add(1)
+			return &ExpertFile{File: os.NewFile(uintptr(fd), path), key: k, conn: c}, nil
+		case errors.As(err, &refused):
+			o.give(c)
+			if refused.Errno == syscall.EAGAIN {
+				return nil, nil // no slot is to be had, but the file is served from the drive
 			}
-			if try > 0 {
-				o.pause()
-			}
-			continue
+			return nil, err
 		}
-		o.give(c)
-		if failure != nil && failure.Errno == syscall.EAGAIN {
-			break // no slot is to be had, but the file is served from the drive
+		c.hangUp()
+		o.hangUp()
+		if errors.Is(err, syscall.ETIMEDOUT) {
+			return nil, err
 		}
-		if err != nil {
-			return nil, &os.PathError{Op: "open", Path: path, Err: err}
+		if try > 0 {
+			o.pause()
 		}
-		o.descriptors.Add(1)
-		return &ExpertFile{File: os.NewFile(uintptr(fd), path), key: k, conn: c}, nil
 	}
-	// Not by os.Open, which would ask the mount whether the file can be polled.
+	return nil, nil
+}
+
+// openFile opens the expert's file. Not by os.Open, which would ask the mount whether
+// the file can be polled.
+func (o *Opener) openFile(k Key, path string) (*ExpertFile, error) {
 	var fd int
 	err := retry(func() (err error) {
 		fd, err = syscall.Open(path, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
 		return err
 	})
 	if err != nil {
-		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+		return nil, err
 	}
 	o.files.Add(1)
 	return &ExpertFile{File: os.NewFile(uintptr(fd), path), key: k, plain: o.plain}, nil
