@@ -15,6 +15,31 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// memoryPlan is what a mount may come to hold in RAM.
+type memoryPlan struct {
+	demand   budget.Demand
+	dense    int64 // bound on dense files in bytes; the others are read from the drive
+	bounds   budget.Bounds
+	auto     bool   // the budget follows the memory, within bounds
+	fewFiles string // a warning that the limit on open files lowered the budget, or ""
+}
+
+// planMemory finds what the mount is to hold in RAM, and refuses what there is no room
+// for.
+func (c *mountConfig) planMemory(ck *checkpoint.Checkpoint) (p memoryPlan, err error) {
+	if p.demand, p.dense, err = c.demand(ck); err != nil {
+		return p, err
+	}
+	if err := p.demand.Refuse(); err != nil {
+		return p, withCode(exitLargeBudget, fmt.Errorf("--ram %s: %w", c.ram, err))
+	}
+	if p.bounds, p.auto, err = c.bounds(ck); err != nil {
+		return p, err
+	}
+	p.fewFiles = fitFiles(ck, &p.demand, &p.bounds, p.auto)
+	return p, nil
+}
+
 // demand tells what the mount may come to hold in RAM, and the bound on dense files
 // in it. What of them has no room is read from the drive.
 func (c *mountConfig) demand(ck *checkpoint.Checkpoint) (d budget.Demand, dense int64, err error) {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -45,8 +44,22 @@ func serve(c *mountConfig, announce func(ready) error) (err error) {
 	})
 }
 
+// server is a mount that is made and then served.
+type server struct {
+	config     *mountConfig
+	checkpoint *checkpoint.Checkpoint
+	place      *place // nil for a checkpoint on this machine
+	log        *slog.Logger
+	memory     memoryPlan
+	steps      *traceFile
+	learned    *heatFile
+	cache      *fsys.Cache
+	governor   *budget.Governor
+}
+
 // serveCheckpoint is the part of serve that has a checkpoint.
 func (c *mountConfig) serveCheckpoint(ck *checkpoint.Checkpoint, place *place, log *slog.Logger, announce func(ready) error) (err error) {
+	s := &server{config: c, checkpoint: ck, place: place, log: log}
 	mounted := false
 	defer func() {
 		if err != nil && mounted && !c.foreground {
@@ -57,85 +70,81 @@ func (c *mountConfig) serveCheckpoint(ck *checkpoint.Checkpoint, place *place, l
 	signals := c.notifySignals()
 	defer signal.Stop(signals)
 
+	if s.memory, err = c.planMemory(ck); err != nil {
+		return err
+	}
 	shape := shapeOf(ck)
-	demand, dense, err := c.demand(ck)
+	s.learned = &heatFile{path: c.heat, model: ck.ID(), shape: shape, log: log}
+	before, weights, err := s.learned.load()
 	if err != nil {
 		return err
 	}
-	if err := demand.Refuse(); err != nil {
-		return withCode(exitLargeBudget, fmt.Errorf("--ram %s: %w", c.ram, err))
+	if s.steps, err = createTrace(c.trace, shape, log); err != nil {
+		return err
 	}
-	learned := &heatFile{path: c.heat, model: ck.ID(), shape: shape, log: log}
-	before, weights, err := learned.load()
+	defer func() { err = errors.Join(err, s.steps.close(mounted)) }()
+	s.cache, err = c.openCache(ck, tiers.Options{Budget: s.memory.demand.Budget, DenseBytes: s.memory.dense,
+		Trace: s.steps.hook(), Heat: before, Learned: weights, Log: log})
 	if err != nil {
 		return err
 	}
-	bounds, auto, err := c.bounds(ck)
-	if err != nil {
-		return err
-	}
-	few := fitFiles(ck, &demand, &bounds, auto)
-	steps, err := createTrace(c.trace, shape, log)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, steps.close(mounted)) }()
-	cache, err := c.openCache(ck, tiers.Options{Budget: demand.Budget, DenseBytes: dense, Trace: steps.hook(), Heat: before, Learned: weights, Log: log})
-	if err != nil {
-		return err
-	}
-	learned.adopted(cache)
+	s.learned.adopted(s.cache)
 	defer func() {
-		err = errors.Join(err, cache.Close())
+		err = errors.Join(err, s.cache.Close())
 		if mounted {
-			err = errors.Join(err, learned.save(cache))
+			err = errors.Join(err, s.learned.save(s.cache))
 		}
 	}()
-	governor := budget.NewGovernor(cache, bounds, log)
-	if auto {
-		governor.Resume()
+	s.governor = budget.NewGovernor(s.cache, s.memory.bounds, log)
+	if s.memory.auto {
+		s.governor.Resume()
 	}
-	place.evictBy(ck, cache)
-	o := c.fsOptions(place, log, governor)
-	o.Records = func() []expertfs.Record { return append(steps.record(), learned.records(cache)...) }
-	fs, err := fsys.Mount(c.point, cache, ck, o)
+	place.evictBy(ck, s.cache)
+	fs, err := fsys.Mount(c.point, s.cache, ck, s.fsOptions())
 	if err != nil {
 		return c.mountError(err)
 	}
 	mounted = true
-	warnings := doubts(demand, others(c.point, othersPatience), cache.Stats().SlotBytes, shape.Layers, shape.TopK)
-	page, err := c.openPage(fs, log)
+	return s.run(fs, signals, announce)
+}
+
+// run serves a mount that has been made until it is gone.
+func (s *server) run(fs *fsys.FS, signals <-chan os.Signal, announce func(ready) error) (err error) {
+	page, err := s.config.openPage(fs, s.log)
 	if err != nil {
-		takeDown(fs, c.point, log)
+		takeDown(fs, s.config.point, s.log)
 		fs.Wait()
 		return err
 	}
 	defer func() { err = errors.Join(err, page.Close()) }()
-	for _, w := range slices.Concat(c.vain, []string{few, page.Warning()}, learned.warnings, place.warnings(), sameDrive(ck)) {
-		if w != "" {
-			warnings = append(warnings, w)
-		}
-	}
 	stats := fs.Stats()
-	if err := announce(ready{c.point, readPath(&stats), page.URL(), warnings}); err != nil {
+	if err := announce(ready{s.config.point, readPath(&stats), page.URL(), s.warnings(page)}); err != nil {
 		// Nobody knows of the mount. Who has found it nevertheless is served.
-		takeDown(fs, c.point, log)
+		takeDown(fs, s.config.point, s.log)
 		fs.Wait() // the cache is closed on return
 		return err
 	}
-	notify(log, sd.SdNotifyReady)
+	notify(s.log, sd.SdNotifyReady)
 	done := make(chan struct{})
 	var beside sync.WaitGroup
-	beside.Go(func() { learned.saveEvery(heatInterval, cache, done) })
-	beside.Go(func() { governor.Run(done) })
-	waitUnmounted(fs, c.point, signals, log, func() error {
-		return errors.Join(steps.close(true), learned.save(cache))
+	beside.Go(func() { s.learned.saveEvery(heatInterval, s.cache, done) })
+	beside.Go(func() { s.governor.Run(done) })
+	waitUnmounted(fs, s.config.point, signals, s.log, func() error {
+		return errors.Join(s.steps.close(true), s.learned.save(s.cache))
 	})
 	close(done)
 	beside.Wait()
-	log.Info("unmounted", "point", c.point, "figures", summary(fs.Stats()))
-	notify(log, sd.SdNotifyStopping)
+	s.log.Info("unmounted", "point", s.config.point, "figures", summary(fs.Stats()))
+	notify(s.log, sd.SdNotifyStopping)
 	return nil
+}
+
+// warnings are what the user is told of beside that the mount serves.
+func (s *server) warnings(p page) []string {
+	shape := shapeOf(s.checkpoint)
+	doubted := doubts(s.memory.demand, others(s.config.point, othersPatience), s.cache.Stats().SlotBytes, shape.Layers, shape.TopK)
+	all := slices.Concat(doubted, s.config.vain, []string{s.memory.fewFiles, p.Warning()}, s.learned.warnings, s.place.warnings(), sameDrive(s.checkpoint))
+	return slices.DeleteFunc(all, func(w string) bool { return w == "" })
 }
 
 // openCache makes the cache that was asked for, with what o has already.
@@ -151,21 +160,22 @@ func (c *mountConfig) openCache(ck *checkpoint.Checkpoint, o tiers.Options) (*fs
 	return cache, err
 }
 
-func (c *mountConfig) fsOptions(p *place, log *slog.Logger, governor *budget.Governor) fsys.Options {
+func (s *server) fsOptions() fsys.Options {
 	o := fsys.Options{
-		AllowOther: c.allowOther,
-		ReadOnly:   c.readOnly,
-		Mechanism:  expertfs.Mechanism(c.mechanism),
-		Source:     c.checkpoint,
+		AllowOther: s.config.allowOther,
+		ReadOnly:   s.config.readOnly,
+		Mechanism:  expertfs.Mechanism(s.config.mechanism),
+		Source:     s.config.checkpoint,
 		Version:    version(),
-		Unlogged:   c.unlogged,
-		Governor:   governor,
-		Log:        log,
+		Unlogged:   s.config.unlogged,
+		Governor:   s.governor,
+		Records:    func() []expertfs.Record { return append(s.steps.record(), s.learned.records(s.cache)...) },
+		Log:        s.log,
 	}
-	if p != nil {
-		o.Remote = p
+	if s.place != nil {
+		o.Remote = s.place
 	}
-	if c.noPassthrough && o.Mechanism == "" {
+	if s.config.noPassthrough && o.Mechanism == "" {
 		o.Mechanism = expertfs.Direct
 	}
 	return o
