@@ -30,6 +30,10 @@
 // Tokens of prompts do not ride in the batches of steps: a few of them use as many
 // experts as a whole chunk does, and those would be read for each batch again.
 //
+// Prompts that come at once and begin alike have what they have in common computed by
+// the first of them (common.go): the others are in no chunk until the store of prefixes
+// has it.
+//
 // # Errors
 //
 // A batch of several texts that fails is computed again text by text, so that an

@@ -19,10 +19,11 @@ type Texts struct {
 
 	warming sync.WaitGroup
 
-	mu     sync.Mutex // guards what follows
-	room   room
-	idle   []*held // most recently used first
-	spares []*Text // that wait for their first Append
+	mu       sync.Mutex // guards what follows
+	room     room
+	idle     []*held     // most recently used first
+	spares   []*Text     // that wait for their first Append
+	entering []*entering // prompts, in order of arrival
 }
 
 // held is a session and the memory that is set aside for it.
@@ -124,18 +125,27 @@ func Fits(engine *infer.Engine, bytes int64) int {
 // Prompt makes a text of ids, which are not empty, and tells how many of its first
 // tokens did not have to be computed. With each, which sees the logits after every
 // token in order and must not keep them, all are computed. It waits until there is
-// room. Close must follow, but after an error.
+// room, and for what another prompt that is being computed has in common with this one.
+// Close must follow, but after an error.
 func (t *Texts) Prompt(ctx context.Context, ids []int, each func(int, []float32)) (*Text, int, error) {
 	most := len(ids) - 1 // the last one always is computed, because its logits are needed
 	if each != nil {
 		most = 0
 	}
+	e, err := t.enter(ctx, ids, most)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer t.leave(e)
 	x := &Text{t: t}
 	if err := x.open(ctx, ids); err != nil {
 		return nil, 0, err
 	}
 	same := x.h.Begin(ctx, ids, most)
-	if err := t.steps.Append(ctx, x.h.Session(), ids[same:], each); err != nil {
+	t.begin(e, x.h, ids, same)
+	err = t.steps.Append(ctx, x.h.Session(), ids[same:], each)
+	x.h.OnBatch(nil)
+	if err != nil {
 		x.Close()
 		return nil, 0, err
 	}

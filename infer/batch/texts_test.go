@@ -66,11 +66,18 @@ func bits(logits []float32) []uint32 {
 }
 
 // TestTextsInCompany has clients ask at the same time, with common beginnings,
-// forks, cancellations, and little memory: each gets what it would get alone.
+// forks, cancellations, and little memory: each gets what it would get alone. The
+// store has much room, little, or there is none.
 func TestTextsInCompany(t *testing.T) {
 	for _, act := range []string{"f32", "bf16", "int8"} {
 		e, alone := openSmall(t, infer.Options{Act: act, Threads: 1})
-		texts := NewTexts(e, nil, 3*e.SessionBytes(250), 2)
+		var store *prefix.Store
+		if ram := map[string]int64{"bf16": e.Shape().Bytes(0, 200), "int8": 1 << 30}[act]; ram > 0 {
+			var err error
+			store, err = prefix.Open(prefix.Options{Shape: e.Shape(), Start: 1, RAM: ram})
+			require.NoError(t, err)
+		}
+		texts := NewTexts(e, store, 3*e.SessionBytes(250), 2)
 		t.Cleanup(texts.Close)
 		r := rand.New(rand.NewPCG(5, 5))
 		preambles := [][]int{randomIDs(r, 40), randomIDs(r, 150)}

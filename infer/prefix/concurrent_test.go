@@ -26,7 +26,7 @@ func TestConcurrentUse(t *testing.T) {
 						keep(s, ids, 40, 64, 70, 64+r.IntN(100))
 						continue
 					}
-					s.reach(ids, len(ids))
+					s.Known(ids, len(ids))
 					n, states := s.load(context.Background(), ids, len(ids))
 					for _, st := range states {
 						if st.To() <= n && !same(content(ids, st.From(), st.To()).Parts(), st.Parts()) {

@@ -48,7 +48,7 @@ func TestReadOnlyFolder(t *testing.T) {
 	s = openStore(t, drive, func(o *Options) { o.Log = slog.New(slog.NewTextHandler(&log, nil)) })
 	requireText(t, s, good, 60)
 	for range 3 {
-		require.Zero(t, s.reach(torn, 60))
+		require.Zero(t, s.Known(torn, 60))
 	}
 	keep(s, fresh, 30, 60)
 	requireText(t, s, fresh, 60)

@@ -106,8 +106,8 @@ func TestFolderThatOthersTake(t *testing.T) {
 	keep(s, ids, 20)
 	require.NoError(t, s.Close(context.Background()))
 	s = openStore(t, dir, nil)
-	require.Equal(t, 20, s.reach(ids, 20))
+	require.Equal(t, 20, s.Known(ids, 20))
 	require.NoError(t, os.Chmod(s.dir, 0o722))
 	require.NoError(t, os.WriteFile(filepath.Join(s.dir, "x"), nil, 0o600))
-	require.Zero(t, s.reach(ids, 20))
+	require.Zero(t, s.Known(ids, 20))
 }

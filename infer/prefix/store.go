@@ -107,8 +107,9 @@ func (s *Store) Stats() Stats {
 	return s.stats
 }
 
-// reach is how many first tokens of prompt, at most as many as most, are known.
-func (s *Store) reach(prompt []int, most int) int {
+// Known is how many first tokens of prompt, at most as many as most, are known. What
+// has them is used.
+func (s *Store) Known(prompt []int, most int) int {
 	s.scan()
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -154,10 +154,10 @@ func TestProcessesShareAFolder(t *testing.T) {
 	one, two := openStore(t, dir, nil), openStore(t, dir, nil)
 	ids := count(0, 100)
 	keep(one, ids, 30, 60)
-	require.Eventually(t, func() bool { return two.reach(ids, 100) == 60 }, time.Minute, time.Millisecond)
+	require.Eventually(t, func() bool { return two.Known(ids, 100) == 60 }, time.Minute, time.Millisecond)
 	requireText(t, two, ids, 60)
 	keep(two, ids, 90)
-	require.Eventually(t, func() bool { return one.reach(ids, 100) == 90 }, time.Minute, time.Millisecond)
+	require.Eventually(t, func() bool { return one.Known(ids, 100) == 90 }, time.Minute, time.Millisecond)
 	requireText(t, one, ids, 90)
 
 	for _, f := range files(t, dir) { // as another process evicts
@@ -165,7 +165,7 @@ func TestProcessesShareAFolder(t *testing.T) {
 	}
 	three := openStore(t, dir, nil)
 	requireText(t, three, ids, 0)
-	require.Eventually(t, func() bool { return two.reach(ids, 100) == 90 }, time.Minute, time.Millisecond, "it is still in RAM")
+	require.Eventually(t, func() bool { return two.Known(ids, 100) == 90 }, time.Minute, time.Millisecond, "it is still in RAM")
 }
 
 func TestRAMBudget(t *testing.T) {
@@ -210,7 +210,7 @@ func TestDiskBudget(t *testing.T) {
 	for i := 1; i < 5; i++ {
 		keep(s, count(1000*i, 64), 64)
 		if i == 3 {
-			s.reach(long[:64], 64)
+			s.Known(long[:64], 64)
 		}
 	}
 	require.NoError(t, s.Close(context.Background()))
@@ -259,7 +259,7 @@ func TestFolderThatIsRemoved(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, all[0].Remove())
 	require.NoDirExists(t, s.dir)
-	require.Equal(t, 30, s.reach(ids, 60), "it is still in RAM")
+	require.Equal(t, 30, s.Known(ids, 60), "it is still in RAM")
 	soon(1)
 	keep(s, ids, 60)
 	soon(2)
@@ -348,7 +348,7 @@ func TestTextLargerThanTheFolder(t *testing.T) {
 	s = openStore(t, dir, func(o *Options) { o.Disk = 3 * size })
 	requireText(t, s, ids, 192)
 	keep(s, ids, ends...)
-	s.reach(ids, 640)
+	s.Known(ids, 640)
 	require.NoError(t, s.Close(context.Background()))
 	require.Zero(t, s.Stats().Written)
 	requireText(t, openStore(t, dir, nil), ids, 192)

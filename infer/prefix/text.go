@@ -13,6 +13,7 @@ type Text struct {
 	session *infer.Session
 	plan    plan
 	next    int // where the segment under way ends
+	after   func(computed int)
 }
 
 // NewText keeps what session computes from now on. The store may be nil: then the
@@ -36,7 +37,7 @@ func (t *Text) Begin(ctx context.Context, prompt []int, most int) int {
 	own := Common(t.session.IDs(), prompt[:most])
 	known := 0
 	if t.store != nil {
-		known = t.store.reach(prompt, most)
+		known = t.store.Known(prompt, most)
 	}
 	if own < known || !t.session.Truncate(own) {
 		own = t.restore(ctx, prompt, most)
@@ -69,10 +70,18 @@ func Common(a, b []int) int {
 	return n
 }
 
+// OnBatch has f called after each batch, with how many tokens of the text are computed
+// then: what is to be kept of them is. It is not called where there is no store. Nil
+// ends it. F may not use the text.
+func (t *Text) OnBatch(f func(computed int)) { t.after = f }
+
 // computed takes the segments that a batch has completed.
 func (t *Text) computed() {
 	for n := t.session.Len(); t.next <= n; t.next = t.plan.next(t.next) {
 		t.store.keep(t.session.IDs()[:t.next], t.session.State)
+	}
+	if t.after != nil {
+		t.after(t.session.Len())
 	}
 }
 

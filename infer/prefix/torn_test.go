@@ -55,7 +55,7 @@ func TestTornFiles(t *testing.T) {
 			require.Equal(t, 1, strings.Count(log.String(), "of no use and is removed"), log.String())
 			require.EqualValues(t, 1, s.Stats().Torn)
 			keep(s, ids, 60)
-			require.Eventually(t, func() bool { return s.reach(ids, 100) == 90 }, time.Minute, time.Millisecond)
+			require.Eventually(t, func() bool { return s.Known(ids, 100) == 90 }, time.Minute, time.Millisecond)
 			requireText(t, s, ids, 90)
 		})
 	}
@@ -117,7 +117,7 @@ func TestNamedLikeASegment(t *testing.T) {
 	require.FileExists(t, filepath.Join(s.dir, "notes.txt"))
 	require.EqualValues(t, 8, s.Stats().Torn)
 	require.Equal(t, 8, strings.Count(log.String(), "of no use and is removed"), log.String())
-	require.Zero(t, s.reach(count(500, 20), 20))
+	require.Zero(t, s.Known(count(500, 20), 20))
 	require.Equal(t, 8, strings.Count(log.String(), "of no use"))
 }
 

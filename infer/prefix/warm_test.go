@@ -101,7 +101,7 @@ func TestWaitingForAReaderIsGivenUp(t *testing.T) {
 	go load(ctx)
 	cancel()
 	require.Equal(t, 40, <-had)
-	require.Equal(t, 80, s.reach(ids, len(ids)), "it is not lost")
+	require.Equal(t, 80, s.Known(ids, len(ids)), "it is not lost")
 
 	go load(t.Context())
 	s.mu.Lock()
@@ -122,9 +122,9 @@ func TestLatest(t *testing.T) {
 	keep(s, long, 30, 36, 90) // the second is as short as a window, and can be left anywhere
 	keep(s, branch, 53)
 	require.Equal(t, branch, s.Latest())
-	s.reach(long, 90)
+	s.Known(long, 90)
 	require.Equal(t, long, s.Latest())
-	s.reach(branch, 53)
+	s.Known(branch, 53)
 	require.NoError(t, s.Close(context.Background()))
 	require.Equal(t, branch, openStore(t, dir, nil).Latest())
 }

@@ -1,0 +1,124 @@
+package batch
+
+import (
+	"context"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"expertfs/infer"
+	"expertfs/infer/prefix"
+
+	"github.com/stretchr/testify/require"
+)
+
+// storing are texts of so many bytes over a store in RAM.
+func storing(t *testing.T, e *infer.Engine, bytes int64) *Texts {
+	t.Helper()
+	store, err := prefix.Open(prefix.Options{Shape: e.Shape(), Start: -1, RAM: 1 << 30})
+	require.NoError(t, err)
+	texts := NewTexts(e, store, bytes, 2)
+	t.Cleanup(texts.Close)
+	return texts
+}
+
+// asked is a prompt on its way.
+type asked struct {
+	cancel func()
+	result chan error
+	reused int
+}
+
+func (t *Texts) askFor(ctx context.Context, ids []int, check func(x *Text)) *asked {
+	a := &asked{result: make(chan error, 1)}
+	ctx, a.cancel = context.WithCancel(ctx)
+	go func() {
+		x, reused, err := t.Prompt(ctx, ids, nil)
+		if a.reused = reused; err == nil {
+			check(x)
+			x.Close()
+		}
+		a.result <- err
+	}()
+	return a
+}
+
+// until waits for something about texts.
+func until(t *testing.T, texts *Texts, what string, f func() bool) {
+	t.Helper()
+	within(t, what, func() {
+		for ok := false; !ok; time.Sleep(time.Millisecond) {
+			texts.mu.Lock()
+			ok = f()
+			texts.mu.Unlock()
+		}
+	})
+}
+
+// TestEqualPromptsAtOnce: what several that come at once have in common is computed once.
+func TestEqualPromptsAtOnce(t *testing.T) {
+	e, alone := openSmall(t, infer.Options{Threads: 1})
+	texts := storing(t, e, 10*e.SessionBytes(500))
+	ids := randomIDs(rand.New(rand.NewPCG(6, 6)), 300)
+	want := alone.logits(t, ids)
+	all := make([]*asked, 4)
+	for i := range all {
+		all[i] = texts.askFor(t.Context(), ids, func(x *Text) { require.Equal(t, want, bits(x.Logits())) })
+	}
+	computed := 0
+	within(t, "all", func() {
+		for _, a := range all {
+			require.NoError(t, <-a.result)
+			computed += len(ids) - a.reused
+		}
+	})
+	require.Equal(t, len(ids)+3, computed)
+	require.Empty(t, texts.entering)
+}
+
+// TestCommonBeginning: who has a part in common with a long prompt waits for that part.
+func TestCommonBeginning(t *testing.T) {
+	e, alone := openSmall(t, infer.Options{Threads: 1})
+	texts := storing(t, e, 10*e.SessionBytes(2000))
+	r := rand.New(rand.NewPCG(7, 7))
+	long := randomIDs(r, 640)
+	branch := append(slices.Clone(long[:560]), randomIDs(r, 40)...)
+	first := texts.askFor(t.Context(), long, func(x *Text) { require.Equal(t, alone.logits(t, long), bits(x.Logits())) })
+	until(t, texts, "the first", func() bool { return len(texts.entering) > 0 })
+	second := texts.askFor(t.Context(), branch, func(x *Text) { require.Equal(t, alone.logits(t, branch), bits(x.Logits())) })
+	within(t, "both", func() {
+		require.NoError(t, <-first.result)
+		require.NoError(t, <-second.result)
+	})
+	require.Equal(t, 512, second.reused)
+}
+
+// TestWhoIsWaitedForIsGivenUp: the next goes on in its place, and who waits can be
+// given up too. Brief prompts wait for none.
+func TestWhoIsWaitedForIsGivenUp(t *testing.T) {
+	e, alone := openSmall(t, infer.Options{Threads: 1})
+	texts := storing(t, e, e.SessionBytes(500))
+	r := rand.New(rand.NewPCG(8, 8))
+	x, _, err := texts.Prompt(t.Context(), randomIDs(r, 400), nil) // takes the memory
+	require.NoError(t, err)
+	long := randomIDs(r, 300)
+	check := func(x *Text) { require.Equal(t, alone.logits(t, long), bits(x.Logits())) }
+	waits := func(n int) func() bool { return func() bool { return len(texts.room.waiting) == n } }
+	first := texts.askFor(t.Context(), long, check)
+	until(t, texts, "the first", waits(1))
+	second, third := texts.askFor(t.Context(), long, check), texts.askFor(t.Context(), long, check)
+	brief := texts.askFor(t.Context(), append(slices.Clone(long[:90]), 7), func(*Text) {})
+	until(t, texts, "the brief one", waits(2))
+	third.cancel()
+	within(t, "the third", func() { require.ErrorIs(t, <-third.result, context.Canceled) })
+	brief.cancel()
+	within(t, "the brief one", func() { require.ErrorIs(t, <-brief.result, context.Canceled) })
+	until(t, texts, "the first again", waits(1))
+	first.cancel()
+	within(t, "the first", func() { require.ErrorIs(t, <-first.result, context.Canceled) })
+	until(t, texts, "the second", waits(1))
+	x.Close()
+	within(t, "the second", func() { require.NoError(t, <-second.result) })
+	require.Empty(t, texts.entering)
+}
