@@ -66,11 +66,11 @@ func (c *chunk) leave() {
 }
 
 // advance takes the chunk under way, or a new one, through some stages: as many as
-// take the time of a step while steps are due, one at least.
+// take stageTime while steps are due, one at least.
 func (s *Scheduler) advance() {
 	s.dropGone() // who left since the last stage, while steps were computed
 	s.mu.Lock()
-	c, quantum := s.nextChunk(), s.usualStep()
+	c, quantum := s.nextChunk(), s.stageTime()
 	s.mu.Unlock()
 	if c == nil {
 		return

@@ -14,15 +14,15 @@ import (
 
 // While a text is decoded a prompt goes through the layers between its steps. A
 // layer of a step takes 1 ms on the test's clock, and one of a chunk some time for
-// each token, every second one half of it. Chunks are as large as take the time of a
-// step in the longest layer, and about as many layers as take that, one at least, are
-// between two steps.
+// each token, every second one half of it. Chunks are as large as take three
+// quarters of a step in the longest layer, and about as many layers as take that, one at
+// least, are between two steps.
 func TestPromptEntersBetweenSteps(t *testing.T) {
 	const layers, prompt = 6, 1000
 	for each, want := range map[time.Duration]struct{ rows, layers int }{
 		time.Millisecond:       {leastChunk, 1},
-		100 * time.Microsecond: {48, 2},
-		20 * time.Microsecond:  {100, 4},
+		100 * time.Microsecond: {32, 2},
+		20 * time.Microsecond:  {100, 3},
 	} {
 		e := newScript(t, layers)
 		s := prepare(e.begin, Options{Chunk: 100, Whole: 500})
@@ -124,7 +124,7 @@ func TestLogitsDoNotMakeChunksSmall(t *testing.T) {
 	for _, p := range e.batches() {
 		rows = append(rows, p.rows())
 	}
-	require.Equal(t, []int{leastChunk, 192, 192, 100}, rows)
+	require.Equal(t, []int{leastChunk, 144, 144, 144, 52}, rows)
 }
 
 // Alone, a prompt is computed in the largest batches, without a stop.

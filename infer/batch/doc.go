@@ -14,13 +14,13 @@
 //
 // What is asked for with many tokens is a prompt. It is cut into chunks, and a chunk
 // goes through the stages of the model, of which each layer has two, in turn with
-// steps: as many stages as take the time of a usual step, one at least, then the steps
-// that are due, and so on. A chunk has as many tokens as take about a step in one
+// steps: as many stages as take three quarters of a usual step, one at least, then the
+// steps that are due, and so on. A chunk has as many tokens as take about as long in one
 // stage, by the longest in a layer of the last chunk, and at most Options.Chunk: a
-// text waits two steps or little more. So a prompt keeps about half of the machine,
-// whatever it is made of, at the speed that large batches have. The texts that run
-// keep the other half: between two tokens of one is its own step, and the stages of a
-// chunk. Prompts that wait together share the chunks evenly.
+// text waits about two steps, and less than three. So a prompt keeps three sevenths of
+// the machine, whatever it is made of, at the speed that large batches have. The texts
+// that run keep the rest: between two tokens of one is its own step, and the stages of
+// a chunk. Prompts that wait together share the chunks evenly.
 //
 // A prompt of up to half of a chunk's tokens is brief (brief.go): it does not wait for
 // a chunk under way, but for the end of its stage, and is computed whole before the
