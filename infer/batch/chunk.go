@@ -19,8 +19,9 @@ type chunk struct {
 	cancel func()
 	left   atomic.Bool // by somebody: the next stage, of any chunk, waits until he is out
 
-	stages  int           // that were timed
-	longest time.Duration // that one of the layers took
+	stages  int              // that were timed
+	took    [2]time.Duration // that the last of each kind took: attention, experts
+	longest time.Duration    // that one of the layers took
 }
 
 // share is what a prompt has in a chunk.
@@ -84,12 +85,9 @@ func (s *Scheduler) advance() {
 		mark := began
 		done, err = c.part.Advance(c.ctx, func() bool {
 			now := s.now()
-			stage := now.Sub(mark)
+			s.timed(c, now.Sub(mark))
 			mark = now
-			if c.stages++; s.o.Stages == 0 || c.stages <= s.o.Stages { // logits of few tokens take as long as of many
-				c.longest = max(c.longest, stage)
-			}
-			if s.left() || s.due.Load() > 0 && now.Sub(began)+stage > quantum {
+			if s.left() || s.due.Load() > 0 && now.Sub(began)+s.foreseen(c) > quantum {
 				return false
 			}
 			return !s.givesWay(c, now.Sub(began))
@@ -100,6 +98,29 @@ func (s *Scheduler) advance() {
 		s.endChunk(c, err)
 	}
 	s.dropGone()
+}
+
+// timed is told how long the chunk's next stage took.
+func (s *Scheduler) timed(c *chunk, stage time.Duration) {
+	c.took[c.stages%2] = stage
+	if c.stages++; s.o.Stages == 0 || c.stages <= s.o.Stages { // logits of few tokens take as long as of many
+		c.longest = max(c.longest, stage)
+	}
+}
+
+// foreseen is how long the chunk's next stage will take: as long as the same half of
+// the layer before, and in the first layer as the last chunk's longest stage, by its
+// tokens. Logits take the better part of a step, and more of them as long again.
+func (s *Scheduler) foreseen(c *chunk) time.Duration {
+	switch {
+	case s.o.Stages > 0 && c.stages == s.o.Stages:
+		return s.usualStep()
+	case s.o.Stages > 0 && c.stages > s.o.Stages:
+		return c.took[(c.stages-1)%2]
+	case c.took[c.stages%2] > 0:
+		return c.took[c.stages%2]
+	}
+	return max(c.longest, s.perToken*time.Duration(c.tokens))
 }
 
 // nextChunk is the chunk to go on with, or a new one; nil: no prompts wait.

@@ -15,8 +15,8 @@ import (
 // While a text is decoded a prompt goes through the layers between its steps. A
 // layer of a step takes 1 ms on the test's clock, and one of a chunk some time for
 // each token, every second one half of it. Chunks are as large as take three
-// quarters of a step in the longest layer, and about as many layers as take that, one at
-// least, are between two steps.
+// quarters of a step in the longest layer, and as many layers as take that at most, one
+// at least, are between two steps: a layer takes as long as the one like it before.
 func TestPromptEntersBetweenSteps(t *testing.T) {
 	const layers, prompt = 6, 1000
 	for each, want := range map[time.Duration]struct{ rows, layers int }{
@@ -26,20 +26,26 @@ func TestPromptEntersBetweenSteps(t *testing.T) {
 	} {
 		e := newScript(t, layers)
 		s := prepare(e.begin, Options{Chunk: 100, Whole: 500})
-		var clock atomic.Int64
+		var clock, between, stages atomic.Int64 // of the present pause: how long its stages took, how many there were
 		s.now = func() time.Time { return time.Unix(0, clock.Load()) }
 		go s.loop()
 		t.Cleanup(s.Close)
 		text, long := new(infer.Session), new(infer.Session)
 		e.layer = func(_ context.Context, p *scriptPart) error {
 			if !p.has(long) {
+				between.Store(0)
+				stages.Store(0)
 				clock.Add(int64(time.Millisecond))
 				return nil
 			}
 			for s.due.Load() == 0 { // until the text is due again, so that the order is certain
 				time.Sleep(50 * time.Microsecond)
 			}
-			clock.Add(int64(each) * int64(p.rows()) / int64(2-p.next%2))
+			stage := int64(each) * int64(p.rows()) / int64(2-p.next%2)
+			clock.Add(stage)
+			if n := stages.Add(1); between.Add(stage) > int64(layers*time.Millisecond*3/4) && n > 1 {
+				t.Errorf("%d stages of %d tokens make a text wait %v beside its step", n, p.rows(), time.Duration(between.Load()))
+			}
 			return nil
 		}
 		require.NoError(t, s.Append(context.Background(), text, []int{1}, nil))
