@@ -32,7 +32,7 @@ func FormatSize(n int64) string {
 //
 // RAMFile holds one size, as FormatSize writes it, and a newline: the budget. Whoever
 // may write to it changes that, to a size as here or to a percentage ("40%") of the
-// memory that the server may use.
+// memory that the server may use; "auto" has it follow the memory that others leave.
 func ParseSize(text string) (int64, error) {
 	text = strings.TrimSpace(text)
 	at := strings.IndexFunc(text, func(r rune) bool { return (r < '0' || r > '9') && r != '.' })

@@ -65,9 +65,9 @@ one step, each going on with the next trace when it is through with one.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.policies, "policy", "default", "policies, separated by commas, as of mount; or all; belady is the optimum")
-	f.StringVar(&o.ram, "ram", "6.25%,12.5%,25%,37.5%,50%,75%", "budgets, separated by commas")
-	f.StringVar(&o.ramForHit, "ram-for-hit", "", "find the RAM that a hit rate needs, instead of --ram")
+	f.StringVar(&o.policies, "policy", "default", "`policies`, separated by commas, as of mount; or all; belady is the optimum")
+	f.StringVar(&o.ram, "ram", "6.25%,12.5%,25%,37.5%,50%,75%", "`budgets`, separated by commas")
+	f.StringVar(&o.ramForHit, "ram-for-hit", "", "find the RAM that a hit `rate` needs, instead of --ram")
 	f.StringVar(&o.expertBytes, "expert-bytes", "", "`SIZE` of an expert (default: the trace's, else GPT-OSS's)")
 	f.StringVar(&o.bandwidth, "bandwidth", "", "`SPEED` of the drive, as 2GB/s, to turn misses into time")
 	f.IntVar(&o.layers, "layers", 0, "layers of the model (default: the trace's)")

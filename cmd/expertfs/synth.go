@@ -34,9 +34,9 @@ either layout and however many shards it is written in.`,
 		Args:    cobra.ExactArgs(1),
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&preset, "preset", "tiny", "dimensions to begin with: "+strings.Join(config.Presets(), ", "))
-	flags.StringVar(&layoutName, "layout", "openai", "openai or huggingface")
-	flags.StringVar(&shardSize, "shard-size", "0", "begin a new file before this size, 0 for one file")
+	flags.StringVar(&preset, "preset", "tiny", "`preset` of dimensions to begin with: "+strings.Join(config.Presets(), ", "))
+	flags.StringVar(&layoutName, "layout", "openai", "`layout` of the files: openai or huggingface")
+	flags.StringVar(&shardSize, "shard-size", "0", "begin a new file before this `size`, 0 for one file")
 	flags.Uint64Var(&seed, "seed", 1, "seed of the weights")
 	dimensions, flagsFor := addDimensionFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
