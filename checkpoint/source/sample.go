@@ -8,45 +8,46 @@ import (
 	"time"
 )
 
-// The sample of a file: its beginning, where headers are, and pages from all over
-// it. Another model has other bytes in nearly all of them. A change of single
-// bytes elsewhere is not seen: nobody could tell it from weights.
-const (
-	sampleHead  = 256 << 10 // bytes
-	samplePages = 32
-	samplePage  = 4 << 10 // bytes
-	sampleBrief = 8 << 10 // bytes of the beginning, where that is all
-)
+// Sample hashes what tells one file of size bytes from another: the first head bytes,
+// where headers are, and pages from all over it, the last one among them. Another
+// model has other bytes in nearly all of them. A change of single bytes elsewhere is
+// not seen: nobody could tell it from weights.
+func Sample(r io.ReaderAt, size, head, pages int64) (sum [sha256.Size]byte, err error) {
+	const page = 4 << 10
+	h := sha256.New()
+	add := func(off, n int64) {
+		n = min(n, size)
+		off = max(0, min(off, size-n))
+		m, rerr := io.Copy(h, io.NewSectionReader(r, off, n))
+		if rerr == nil && m < n {
+			rerr = io.ErrUnexpectedEOF
+		}
+		if rerr != nil && err == nil {
+			err = fmt.Errorf("%d bytes at %d: %w", n, off, rerr)
+		}
+	}
+	add(0, head)
+	for i := range pages {
+		add(size/pages*(i+1)-page, page)
+	}
+	if pages > 0 {
+		add(size-page, page)
+	}
+	h.Sum(sum[:0])
+	return sum, err
+}
 
-// takeSample hashes the sample.
+// takeSample hashes the sample of the file that is at the path now.
 func (l *local) takeSample() (sum [sha256.Size]byte, err error) {
 	file, err := os.Open(l.path) // the file may have been closed
 	if err != nil {
 		return sum, err
 	}
 	defer file.Close()
-	h := sha256.New()
-	add := func(off, n int64) {
-		off = max(0, min(off, l.Size()-n))
-		m, readErr := io.Copy(h, io.NewSectionReader(file, off, min(n, l.Size())))
-		if err == nil && readErr != nil {
-			err = readErr
-		} else if err == nil && m < min(n, l.Size()) {
-			err = fmt.Errorf("%d bytes at %d: %w", n, off, io.ErrUnexpectedEOF)
-		}
-	}
 	if l.brief {
-		add(0, sampleBrief)
-		h.Sum(sum[:0])
-		return sum, err
+		return Sample(file, l.Size(), 8<<10, 0)
 	}
-	add(0, sampleHead)
-	for i := range int64(samplePages) {
-		add(l.Size()/samplePages*(i+1)-samplePage, samplePage)
-	}
-	add(l.Size()-samplePage, samplePage)
-	h.Sum(sum[:0])
-	return sum, err
+	return Sample(file, l.Size(), 256<<10, 32)
 }
 
 // pin takes the sample that later ones are compared with.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -188,11 +187,10 @@ func (r *planReport) print(out io.Writer) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprint(out, strings.TrimLeft(`
-hits       measured elsewhere: the default policy on recorded routing of gpt-oss-20b (docs/policies.md)
+	_, err := fmt.Fprintf(out, `hits       measured elsewhere: the default policy on recorded routing of gpt-oss-20b (docs/policies.md)
 read       derived: the misses of a token
-tokens/s   derived: 0.8 of the memory's speed, and the drive's, taking turns or overlapping
-`, "\n"))
+tokens/s   derived: %g of the memory's speed, and the drive's, taking turns or overlapping
+`, plan.Efficiency)
 	return err
 }
 

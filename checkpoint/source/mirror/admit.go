@@ -13,38 +13,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The sample of a file: its beginning and pages from all over it, more of a larger one.
-// A small file is all in it.
-const (
-	page       = 4 << 10
-	sampleHead = 64 << 10
-	sampleStep = 64 << 20 // bytes of the file for each page
-	leastPages = 4
-	mostPages  = 64
-)
-
 // sum is the hash of a sample.
 type sum [sha256.Size]byte
 
-// sample hashes the sample of a source that needs no alignment.
-func sample(s source.Source) (got sum, err error) {
-	h, r := sha256.New(), source.Reader(s)
-	add := func(off, n int64) {
-		off = max(0, min(off, s.Size()-n))
-		m, rerr := io.Copy(h, io.NewSectionReader(r, off, min(n, s.Size())))
-		if err == nil && rerr == nil && m < min(n, s.Size()) {
-			rerr = io.ErrUnexpectedEOF
-		}
-		err = errors.Join(err, rerr)
-	}
-	add(0, sampleHead)
-	pages := max(leastPages, min(s.Size()/sampleStep, mostPages))
-	for i := range pages {
-		add(s.Size()/pages*(i+1)-page, page)
-	}
-	add(s.Size()-page, page)
-	h.Sum(got[:0])
-	return got, err
+// sample hashes the sample of a source that needs no alignment: 64 KiB of its beginning,
+// and a page for each 64 MiB. A small file is all in it.
+func sample(s source.Source) (sum, error) {
+	const leastPages, mostPages = 4, 64
+	pages := max(leastPages, min(s.Size()>>26, mostPages))
+	return source.Sample(source.Reader(s), s.Size(), 64<<10, pages)
 }
 
 // admit opens a copy and finds out whether it is one of the first drive's file. c.mu is

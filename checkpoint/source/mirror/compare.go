@@ -114,6 +114,9 @@ func comparePair(ctx context.Context, f *file, own, other *copied, progress func
 	return nil
 }
 
+// page is what reads past the page cache are aligned to.
+const page = 4 << 10
+
 // onPage returns n bytes of memory that begin on a page.
 func onPage(n int) []byte {
 	memory := make([]byte, n+page)

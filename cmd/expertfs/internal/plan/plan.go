@@ -33,9 +33,9 @@ type Row struct {
 	Fits    bool    `json:"fits"`         // into what is free now
 }
 
-// efficiency is what share of the memory's speed decoding reaches when everything is
+// Efficiency is what share of the memory's speed decoding reaches when everything is
 // in RAM: measured, see docs/benchmarks.md.
-const efficiency = 0.8
+const Efficiency = 0.8
 
 // curve is the hit rate of the default policy by the share of experts in RAM, on
 // recorded routing of gpt-oss-20b; docs/policies.md has the table.
@@ -62,7 +62,7 @@ func Expect(m Machine, model Model, budget int64) Row {
 	share := min(1, float64(budget)/float64(model.Experts))
 	r := Row{Budget: budget, Share: share, HitRate: HitRate(share), Fits: budget+model.Dense <= m.Free}
 	r.Read = (1 - r.HitRate) * float64(model.Token)
-	compute := float64(model.Token+model.Dense) / (m.MemorySpeed * efficiency)
+	compute := float64(model.Token+model.Dense) / (m.MemorySpeed * Efficiency)
 	switch {
 	case r.Read == 0:
 		r.Least, r.Most = 1/compute, 1/compute
