@@ -7,11 +7,11 @@ import (
 	"expertfs"
 )
 
-// ttl gives an expert a time to live, which every use renews. Time is counted
-// in steps of each active stream; the step is the next() of the two-level MoE cache (Shinnku
-// Nikaidou, 2025) whose NVMe manager evicted by time. Experts whose time is up
-// go first, oldest first. When nobody's is, the one used last goes: its layer
-// has just been visited, so it is the one that cannot be wanted soon, as in
+// ttl gives an expert a time to live, which every use renews. Time is counted in
+// steps of each active stream, as the next() of the two-level MoE cache (Shinnku
+// Nikaidou, 2025) counts it, whose NVMe manager evicted by time. Experts whose time
+// is up go first, the oldest first. While there are none, the expert that was used
+// last goes: its layer has just been visited and will not come again soon, as in
 // least-stale eviction (SpecMD, arXiv 2602.03921).
 type ttl struct {
 	order list[lease] // front: used longest ago

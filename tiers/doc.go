@@ -60,13 +60,14 @@
 //
 // # Lock order
 //
-//	resizing < guard < the locks of events, nvme.Reader and the SlotHook
+//	resizing, Seldom.mu < guard < the locks of events, nvme.Reader and the SlotHook
 //
 // Whoever holds one of these locks takes none that stands to its left. The lock that
-// guards the shadows (events.shadowing) is taken while none of them is held. Fields below a comment GUARDED BY guard need it; the
-// methods of the parts are called with it, unless they say otherwise: those of the
-// loader that carry out a load run beside it, and take it. No method of a Policy
-// takes it.
+// guards the shadow policies, events.shadowing, is taken while none of them is held.
+//
+// Fields below a comment GUARDED BY guard need it. The methods of the parts are called
+// with it, unless they say otherwise: those of the loader that carry out a load run
+// beside it, and take it. No method of a Policy takes it.
 //
 // # Invariants
 //

@@ -14,8 +14,8 @@ type Seldom[T any] struct {
 	next time.Time // when it may be found again
 }
 
-// seldomest bounds how old a figure may be, however long it takes to find.
-const seldomest = 250 * time.Millisecond
+// seldomMaxAge bounds how old a figure may be, however long it takes to find.
+const seldomMaxAge = 250 * time.Millisecond
 
 // Get returns the figure as it is, or was at the last time.
 func (s *Seldom[T]) Get(find func() T) T {
@@ -27,6 +27,6 @@ func (s *Seldom[T]) Get(find func() T) T {
 	}
 	s.last = find()
 	end := time.Now()
-	s.next = end.Add(min(9*end.Sub(begin), seldomest))
+	s.next = end.Add(min(9*end.Sub(begin), seldomMaxAge))
 	return s.last
 }

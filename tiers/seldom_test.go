@@ -23,7 +23,7 @@ func TestSeldom(t *testing.T) {
 		time.Sleep(9 * time.Millisecond)
 		takes = time.Hour
 		require.Equal(t, 3, s.Get(find))
-		time.Sleep(seldomest)
+		time.Sleep(seldomMaxAge)
 		require.Equal(t, 4, s.Get(find))
 	})
 }

@@ -7,8 +7,7 @@ import (
 )
 
 // metadata are the values of a file by their keys: int64, float64, bool, string,
-// []string, []int64,
-// []bool, or skipped.
+// []string, []int64, []bool, or skipped.
 type metadata map[string]any
 
 // skipped stands for an array that nobody asks for: of fractions, or of arrays.

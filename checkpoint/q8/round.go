@@ -107,12 +107,13 @@ func Decode(dst []float32, dtype string, b []byte) []float32 {
 	return dst
 }
 
-// Int8s and BF16s are bytes seen as numbers, in the order of this machine, which
-// is little-endian. Those of BF16s begin at an even address.
+// Int8s returns bytes as the numbers that they are, in the same memory.
 func Int8s(b []byte) []int8 {
 	return unsafe.Slice((*int8)(unsafe.Pointer(unsafe.SliceData(b))), len(b))
 }
 
+// BF16s returns bytes as the numbers that they are, in the same memory and in the
+// order of this machine, which is little-endian. b begins at an even address.
 func BF16s(b []byte) []uint16 {
 	return unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/2)
 }

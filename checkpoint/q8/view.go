@@ -28,11 +28,12 @@ const (
 // q8_0Suffix is the end of the name of the float16 scales beside an I8 matrix.
 const q8_0Suffix = ".scales"
 
-// DataShape and ScalesShape are the shapes of the two tensors, I8 and BF16.
+// DataShape is the shape of the tensor of numbers, which is I8.
 func DataShape(rows, columns int) []int {
 	return []int{Tiles(rows), Blocks(columns), BlockLen / 4, TileRows, 4}
 }
 
+// ScalesShape is the shape of the tensor of scales, which is BF16.
 func ScalesShape(rows, columns int) []int { return []int{Tiles(rows), Blocks(columns), TileRows} }
 
 // View returns the view of a dense file in which the matrices of those names are

@@ -84,8 +84,9 @@ func (c *mountConfig) declare() *mountOptions {
 // by commas; a comma or a backslash in a value is escaped by a backslash. Options
 // that concern mount(8) or others are accepted and dropped.
 //
-// Of an option that stands twice, in one list or in two, the last one counts, as mount(8) has it: it puts those
-// of the command line behind those of /etc/fstab. What it says otherwise is repeated.
+// Of an option that stands twice, in one list or in two, the last one counts: mount(8)
+// puts the options of the command line behind those of /etc/fstab. The user is told of
+// one that is given with two values (o.repeated).
 func (o *mountOptions) set(list string) error {
 	for _, option := range splitOptions(list) {
 		name, value, hasValue := strings.Cut(option, "=")
