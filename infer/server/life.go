@@ -32,6 +32,7 @@ type life struct {
 // checker is an Engine that can tell whether what it reads is still there.
 type checker interface{ Check(context.Context) error }
 
+// change has f change the state, with the lock held, and wakes those who wait for that.
 func (l *life) change(f func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -40,10 +41,11 @@ func (l *life) change(f func()) {
 	l.changed = make(chan struct{})
 }
 
-// Ready makes the server use an engine, and Handler's requests that wait for it.
+// Ready makes the server use an engine, and wakes the requests that wait for it.
 func (s *Server) Ready(e Engine) {
 	s.queue.resize(e.Slots())
-	s.life.change(func() { s.life.engine, s.life.err = e, nil })
+	// Opening ends with the same change: should e fail at once it is opened anew too.
+	s.life.change(func() { s.life.engine, s.life.err, s.life.opening = e, nil, false })
 }
 
 // Drain makes the server refuse new requests. Those that it has go on.
@@ -124,17 +126,20 @@ func (l *life) suspect(engine Engine, err error) {
 	}
 }
 
-// fail gives an engine up and has it opened anew.
+// fail gives an engine up and has it opened anew. An engine that is not the present one
+// any more, or has failed already, is left alone.
 func (l *life) fail(engine Engine, err error) {
-	l.mu.Lock()
-	if l.engine != engine || l.err != nil {
-		l.mu.Unlock()
+	stale, begin := false, false
+	l.change(func() {
+		if stale = l.engine != engine || l.err != nil; stale {
+			return
+		}
+		begin = !l.opening && l.s.Reopen != nil
+		l.err, l.opening = err, l.opening || begin
+	})
+	if stale {
 		return
 	}
-	begin := !l.opening && l.s.Reopen != nil
-	l.opening = l.opening || begin
-	l.mu.Unlock()
-	l.change(func() { l.err = err })
 	l.s.Log.Error("the model cannot be used any more", "err", err)
 	if begin {
 		go l.reopen(engine)
@@ -148,7 +153,6 @@ func (l *life) reopen(old Engine) {
 		return
 	}
 	defer l.s.queue.leaveAlone()
-	defer l.change(func() { l.opening = false })
 	for {
 		fresh, err := l.s.Reopen(l.s.Base, old)
 		if err == nil {

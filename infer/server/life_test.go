@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -81,4 +82,36 @@ func TestHealthTellsTheState(t *testing.T) {
 	status, answer = post(t, server, "/v1/completions", `{"prompt": "x"}`)
 	require.Equal(t, 503, status)
 	require.Contains(t, answer, "shutting down")
+}
+
+// An engine that fails as soon as it is back is opened anew once more, also before the
+// goroutine that has opened it is done.
+func TestEngineFailsAsSoonAsItIsBack(t *testing.T) {
+	m := &model{says: "x<|return|>"}
+	s := newServer(t, m)
+	opened := make(chan Engine, 1)
+	s.Reopen = func(context.Context, Engine) (Engine, error) {
+		var gone atomic.Bool
+		e := mounted{m, &gone}
+		opened <- e
+		return e, nil
+	}
+	s.Handler()
+	s.life.opening = true // as reopen has it when it calls Ready
+	var gone atomic.Bool
+	back := mounted{m, &gone}
+	s.Ready(back)
+	s.life.fail(back, errors.New("gone again"))
+	select {
+	case e := <-opened:
+		soon(t, func() bool { return s.life.current() == e })
+	case <-time.After(time.Minute):
+		t.Fatal("nobody opens the engine anew")
+	}
+	state, err := s.life.state()
+	require.NoError(t, err)
+	require.Equal(t, ready, state)
+	s.life.fail(back, errors.New("told too late"))
+	state, _ = s.life.state()
+	require.Equal(t, ready, state, "an engine that is not used any more says nothing of the present one")
 }
