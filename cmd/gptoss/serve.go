@@ -6,23 +6,19 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"expertfs"
-	"expertfs/cmd/internal/address"
 	"expertfs/cmd/internal/logs"
 	"expertfs/cmd/internal/usage"
 	"expertfs/infer/harmony"
 	"expertfs/infer/server"
 
-	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
 )
 
@@ -110,11 +106,13 @@ The first Ctrl-C lets requests under way finish, for --grace at most.`,
 	return cmd
 }
 
+// folderName is the name of a folder, which is that of the model for clients.
 func folderName(dir string) (string, error) {
 	abs, err := filepath.Abs(dir)
 	return filepath.Base(abs), err
 }
 
+// check refuses flags that cannot be, and reads the files of keys that they name.
 func (o *serveOptions) check() error {
 	switch {
 	case o.waiting < 0:
@@ -132,6 +130,17 @@ func (o *serveOptions) check() error {
 			return usageErrorf("--tls-cert and --tls-key: %w", err)
 		}
 	}
+	if err := o.share.check(); err != nil {
+		return err
+	}
+	if err := o.checkNames(); err != nil {
+		return err
+	}
+	return o.readKeys()
+}
+
+// checkNames refuses origins and names of hosts that no request could come with.
+func (o *serveOptions) checkNames() error {
 	for _, origin := range o.guard.Origins {
 		u, err := url.Parse(origin)
 		if origin != "*" && (err != nil || u.Scheme == "" || u.Host == "" || origin != u.Scheme+"://"+u.Host) {
@@ -143,9 +152,11 @@ func (o *serveOptions) check() error {
 			return usageErrorf("--allow-host %q: want a name such as box.example, without a port", host)
 		}
 	}
-	if err := o.share.check(); err != nil {
-		return err
-	}
+	return nil
+}
+
+// readKeys adds the keys of --api-key-file to those of --api-key.
+func (o *serveOptions) readKeys() error {
 	for _, key := range o.guard.Keys {
 		if key == "" {
 			return usageErrorf("--api-key is empty")
@@ -170,147 +181,43 @@ func (o *serveOptions) check() error {
 	return nil
 }
 
-// How patient the server is with a client that neither sends nor reads, how long
-// a stream may be silent, and how often a model that has failed is tried again.
-const (
-	patience = 30 * time.Second
-	comments = 5 * time.Second
-	retry    = 3 * time.Second
-)
-
-// run serves m, which is still to be loaded, until ctx ends.
+// run serves the model, which is still to be loaded, until ctx ends.
 func (o *serveOptions) run(ctx context.Context, model *chatModel, log *slog.Logger) error {
-	m := &servedModel{chatModel: model, share: &o.share}
-	chat, err := harmony.NewEncoding(m.tokens)
+	first := &servedModel{chatModel: model, share: &o.share}
+	m := &renewedModel{present: first}
+	chat, err := harmony.NewEncoding(model.tokens)
 	if err != nil {
 		log.Warn("chats will be refused", "err", err)
 	}
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	s := &server.Server{
-		Model: o.alias, Path: m.name, Tokens: m.tokens, Chat: chat, Waiting: o.waiting, Strict: o.strict,
-		Patience: patience, Comments: comments, System: m.opening, Retry: retry, Base: base, Guard: o.guard, Log: log,
-	}
-	s.Uses = func() (expertfs.Uses, error) {
-		stats, err := expertfs.ReadStats(m.flags.dir)
-		if err != nil {
-			return expertfs.Uses{}, err
-		}
-		return stats.Cache.Uses, nil
-	}
-	current := m
-	s.Reopen = func(context.Context, server.Engine) (server.Engine, error) {
-		fresh, err := current.reopened()
-		if err != nil {
-			return nil, err
-		}
-		current = fresh
-		return fresh, nil
+		Model: o.alias, Path: model.name, Tokens: model.tokens, Chat: chat, Waiting: o.waiting, Strict: o.strict,
+		Patience: patience, Comments: comments, System: model.opening, Reopen: m.reopen, Retry: retry, Base: base,
+		Uses: func() (expertfs.Uses, error) { return usesOf(model.name) }, Guard: o.guard, Log: log,
 	}
 	handler := s.Handler()
 	load := func() error {
-		warm := make(chan struct{})
-		go func() {
-			defer close(warm)
-			s.Warm()
-		}()
-		err := m.load()
-		<-warm
+		var tables sync.WaitGroup
+		tables.Go(s.Warm)
+		err := first.load()
+		tables.Wait()
 		if err != nil {
 			return err
 		}
-		logWay(log, m.flags.dir)
-		s.Ready(m)
+		logWay(log, model.name)
+		s.Ready(first)
 		return nil
 	}
-	err = o.serve(ctx, base, cancel, handler, load, s, log)
-	return errors.Join(err, current.close())
+	err = (&service{serveOptions: o, handler: handler, server: s, load: load, base: base, cancel: cancel, log: log}).run(ctx)
+	return errors.Join(err, m.close())
 }
 
-// ending is what serve asks of a server that is to end.
-type ending interface {
-	Drain()
-	Busy() bool
-}
-
-// serve listens, loads the model, and serves until ctx ends. Requests under way
-// then have the grace to finish; after it they are cancelled by cancel, which
-// ends base, and clients that neither send nor read are cut off.
-func (o *serveOptions) serve(ctx, base context.Context, cancel func(), handler http.Handler, load func() error, s ending, log *slog.Logger) error {
-	// An IPv6 address may stand in the brackets that it has in a URL.
-	host := strings.TrimSuffix(strings.TrimPrefix(o.host, "["), "]")
-	listener, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(int(o.port))))
+// usesOf tells how the uses of experts have met the cache of the mount at dir.
+func usesOf(dir string) (expertfs.Uses, error) {
+	stats, err := expertfs.ReadStats(dir)
 	if err != nil {
-		return fmt.Errorf("%w: --host and --port choose another address", err)
+		return expertfs.Uses{}, err
 	}
-	listening := &http.Server{
-		Handler:           handler,
-		BaseContext:       func(net.Listener) context.Context { return base },
-		ReadHeaderTimeout: patience,
-		IdleTimeout:       2 * time.Minute,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-	}
-	scheme := "http"
-	if o.cert != "" {
-		scheme = "https"
-	}
-	log.Info("listening", "url", address.URL(scheme, listener.Addr()), "model", o.alias)
-	if others := address.Others(listener.Addr()); others != "" && len(o.guard.Keys) == 0 {
-		log.Warn("every machine that reaches " + others + " may use the model: give an --api-key")
-	}
-	ended := make(chan error, 1)
-	go func() {
-		if o.cert != "" {
-			ended <- listening.ServeTLS(listener, o.cert, o.certKey)
-		} else {
-			ended <- listening.Serve(listener)
-		}
-	}()
-	loaded := make(chan error, 1)
-	go func() { loaded <- load() }()
-	for done := false; !done; {
-		select {
-		case err := <-ended:
-			<-loaded
-			return err
-		case err := <-loaded:
-			if err != nil {
-				return errors.Join(err, listening.Close())
-			}
-			loaded <- nil
-			log.Info("ready", "model", o.alias)
-			notify(daemon.SdNotifyReady)
-			done = true
-		case <-ctx.Done():
-			done = true
-		}
-	}
-	select {
-	case err := <-ended:
-		return err
-	case <-ctx.Done():
-	}
-	log.Info("shutting down", "grace", o.grace)
-	notify(daemon.SdNotifyStopping)
-	s.Drain()
-	o.await(s)
-	cancel()
-	last, stop := context.WithTimeout(context.WithoutCancel(ctx), min(o.grace, time.Second))
-	defer stop()
-	err = listening.Shutdown(last)
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = listening.Close()
-	}
-	return errors.Join(err, <-loaded)
+	return stats.Cache.Uses, nil
 }
-
-// await waits until requests under way are done, for the grace at most.
-func (o *serveOptions) await(s ending) {
-	over := time.Now().Add(o.grace)
-	for s.Busy() && time.Now().Before(over) {
-		time.Sleep(min(o.grace/10, 20*time.Millisecond))
-	}
-}
-
-// notify tells systemd, if it has started us.
-func notify(state string) { _, _ = daemon.SdNotify(false, state) }

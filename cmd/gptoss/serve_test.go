@@ -106,7 +106,11 @@ func TestServeEndsWithoutItsClients(t *testing.T) {
 	}
 	ended := make(chan error, 1)
 	go func() {
-		ended <- o.serve(ctx, t.Context(), func() {}, http.HandlerFunc(reads), func() error { return nil }, idle{}, slog.New(slog.NewTextHandler(&log, nil)))
+		s := &service{
+			serveOptions: &o, handler: http.HandlerFunc(reads), server: idle{}, load: func() error { return nil },
+			base: t.Context(), cancel: func() {}, log: slog.New(slog.NewTextHandler(&log, nil)),
+		}
+		ended <- s.run(ctx)
 	}()
 
 	client, err := net.Dial("tcp", listening(t, &log, "whale"))

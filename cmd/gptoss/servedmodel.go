@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"expertfs"
@@ -194,4 +195,41 @@ func (m *servedModel) reopened() (*servedModel, error) {
 		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
+}
+
+// renewedModel is the model that a server uses, which is opened anew when its folder was
+// gone and is back.
+type renewedModel struct {
+	mu      sync.Mutex // held while it is opened anew, and while it is closed
+	present *servedModel
+	over    bool // it was closed for good
+}
+
+// errOver answers who would open a model when the program ends.
+var errOver = errors.New("the server ends")
+
+// reopen is server.Server.Reopen.
+func (r *renewedModel) reopen(context.Context, server.Engine) (server.Engine, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.over {
+		return nil, errOver
+	}
+	fresh, err := r.present.reopened()
+	if err != nil {
+		return nil, err
+	}
+	r.present = fresh
+	return fresh, nil
+}
+
+// close closes the model for good. One that is just being opened is left to the end of
+// the program: its mount may hang, and it has computed nothing that is to be kept.
+func (r *renewedModel) close() error {
+	if !r.mu.TryLock() {
+		return nil
+	}
+	defer r.mu.Unlock()
+	r.over = true
+	return r.present.close()
 }

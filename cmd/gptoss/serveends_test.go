@@ -73,7 +73,11 @@ func TestServeEndsGracefully(t *testing.T) {
 	ended := make(chan error, 1)
 	handler := s.Handler()
 	go func() {
-		ended <- o.serve(ctx, t.Context(), func() {}, handler, func() error { s.Ready(engine); return nil }, s, s.Log)
+		whole := &service{
+			serveOptions: &o, handler: handler, server: s, load: func() error { s.Ready(engine); return nil },
+			base: t.Context(), cancel: func() {}, log: s.Log,
+		}
+		ended <- whole.run(ctx)
 	}()
 	require.Equal(t, "READY=1", told())
 	url := "http://" + listening(t, &log, "scripted")
