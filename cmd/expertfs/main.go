@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 
 	"expertfs"
+	"expertfs/cmd/internal/display"
 	"expertfs/cmd/internal/manual"
 	"expertfs/cmd/internal/usage"
 	"expertfs/tiers/ram"
@@ -20,7 +20,7 @@ func main() {
 	ram.Helper()
 	err := execute(os.Args)
 	if err != nil && !errors.Is(err, errReported) {
-		fmt.Fprintln(os.Stderr, "expertfs:", plain(err.Error()))
+		fmt.Fprintln(os.Stderr, "expertfs:", display.Text(err.Error()))
 	}
 	if err != nil {
 		os.Exit(exitCode(err))
@@ -31,9 +31,6 @@ func main() {
 func execute(args []string) error {
 	refuse := func(err error) error { return withCode(exitUsage, err) }
 	root := usage.Root("expertfs", "Mount a GPT-OSS checkpoint: every expert is a file", version(), refuse, commands())
-	for _, c := range append(root.Commands(), root) {
-		codeUsage(c)
-	}
 	complete(root, args[1:])
 	root.SetArgs(args[1:])
 	if isMountHelper(args[0]) {
@@ -63,21 +60,5 @@ func commands() []*cobra.Command {
 		newVersionCommand(),
 		exitMeanings.Topic("expertfs"),
 		manual.Command(),
-	}
-}
-
-// codeUsage gives a command's complaints about flags and arguments their code,
-// and those about arguments the usage.
-func codeUsage(c *cobra.Command) {
-	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return withCode(exitUsage, usage.Explain(c, err)) })
-	if check := c.Args; check != nil {
-		c.Args = func(c *cobra.Command, args []string) error {
-			if err := check(c, args); err != nil {
-				line := c.CommandPath() + strings.TrimPrefix(c.Use, c.Name())
-				return withCode(exitUsage, fmt.Errorf("%w; usage: %s", err, line))
-			}
-			// Cobra checks this later, where its error cannot be told from others.
-			return withCode(exitUsage, c.ValidateFlagGroups())
-		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"text/tabwriter"
 
 	"expertfs"
+	"expertfs/cmd/internal/display"
 	"expertfs/fsys/mountpoint"
 
 	"github.com/dustin/go-humanize"
@@ -30,7 +31,7 @@ them, and --json the same as JSON.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			out := cmd.OutOrStdout()
 			if !asJSON {
-				out = plainWriter{out}
+				out = display.Writer{Out: out}
 			}
 			switch {
 			case len(args) == 0 && everything:

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"expertfs/infer/harmony"
+
+	"github.com/dustin/go-humanize/english"
 )
 
 // answer shows the messages of the assistant as they come. What cannot be seen yet
@@ -72,7 +74,7 @@ func (a *answer) show(text string) {
 			a.thought.began = time.Now()
 		}
 		a.thought.tokens++
-		a.status.say(fmt.Sprintf("thinking: %d tokens", a.thought.tokens))
+		a.status.say("thinking: " + english.Plural(a.thought.tokens, "token", ""))
 		return
 	}
 	a.fold()
@@ -102,8 +104,8 @@ func (a *answer) fold() {
 	a.status.clear()
 	if a.thought.tokens > 0 && a.look != piped {
 		a.newLine()
-		a.write(a.look.dim(fmt.Sprintf("(thought for %.1f s, %d tokens; /reasoning shows it)",
-			time.Since(a.thought.began).Seconds(), a.thought.tokens)) + "\n")
+		a.write(a.look.dim(fmt.Sprintf("(thought for %.1f s, %s; /reasoning shows it)",
+			time.Since(a.thought.began).Seconds(), english.Plural(a.thought.tokens, "token", ""))) + "\n")
 	}
 	a.thought = thought{}
 }

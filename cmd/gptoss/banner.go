@@ -6,10 +6,12 @@ import (
 	"strings"
 
 	"expertfs"
+	"expertfs/cmd/internal/display"
 	"expertfs/infer/kernel"
 
 	"github.com/charmbracelet/x/ansi"
 	"github.com/dustin/go-humanize"
+	"github.com/dustin/go-humanize/english"
 )
 
 // findMounts returns the mounts that can be used, and of others why not.
@@ -42,15 +44,15 @@ func (c *chat) greet(version string) {
 	e := c.model.engine
 	lines := []string{
 		fmt.Sprintf("gptoss %s: %s, a context of %d tokens", version, baseName(c.model.name), e.Context()),
-		fmt.Sprintf("kernels %s, activations %s, dense weights %s, keys and values %s, %d threads", kernel.Name(), e.Act(), e.Dense(), e.KV(), e.Threads()),
+		fmt.Sprintf("kernels %s, activations %s, dense weights %s, keys and values %s, %s", kernel.Name(), e.Act(), e.Dense(), e.KV(), english.Plural(e.Threads(), "thread", "")),
 	}
 	lines = append(lines, c.model.storage()...)
 	if len(c.history) > 0 {
-		lines = append(lines, fmt.Sprintf("going on with a conversation of %s", countMessages(c.history)))
+		lines = append(lines, fmt.Sprintf("going on with a conversation of %s", english.Plural(len(c.history), "message", "")))
 	}
 	lines = append(lines, "/help lists the commands; Ctrl-C stops an answer; Ctrl-D ends the chat")
 	for _, line := range lines {
-		fmt.Fprintln(out, c.look.dim(ansi.Wordwrap(line, width, "")))
+		fmt.Fprintln(out, c.look.dim(ansi.Wordwrap(display.Text(line), width, "")))
 	}
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"slices"
@@ -87,7 +86,7 @@ choice, so that synthetic weights see the locality of a real model.`,
 		if err := model.fits(o.longest()); err != nil {
 			return err
 		}
-		noteIdle(cmd, o.needs())
+		warnOfIdle(cmd, o.needs())
 		o.notes = cmd.ErrOrStderr()
 		err = explainLoss(model.dir, o.run(ctx, model, out))
 		if err != nil && ctx.Err() != nil {
@@ -285,10 +284,10 @@ func (b *bench) test(ctx context.Context, depth, prompt, generate int, out bench
 func (b *bench) noteWay() error {
 	stats, drive, err := b.counters()
 	if how, _ := drive.way(stats.Opened - stats.BySocket); how != "" {
-		fmt.Fprintln(b.notes, "gptoss: note:", how)
+		note(b.notes, how)
 	}
 	if why := b.meter.note(); why != "" && len(b.parallel) == 0 {
-		fmt.Fprintln(b.notes, "gptoss: note:", why)
+		note(b.notes, why)
 	}
 	return err
 }

@@ -10,10 +10,12 @@ import (
 	"time"
 
 	"expertfs/cmd/internal/build"
+	"expertfs/cmd/internal/display"
 	"expertfs/infer"
 	"expertfs/infer/harmony"
 	"expertfs/infer/sample"
 
+	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -134,13 +136,13 @@ func (c *chat) run(cmd *cobra.Command, model *modelFlags, format *conversationFl
 	if c.encoding, err = harmony.NewEncoding(m.tokens); err != nil {
 		return err
 	}
-	noteIdle(cmd, c.sampling.needs(), model.prefix.needs(), format.needs(len(m.opening(c.effort, false)) > 0))
+	warnOfIdle(cmd, c.sampling.needs(), model.prefix.needs(), format.needs(len(m.opening(c.effort, false)) > 0))
 	if in == nil {
 		return c.once(cmd.Context(), cmd.InOrStdin())
 	}
 	typed, err := openHistory(historyPath())
 	if err != nil {
-		fmt.Fprintln(c.notes, "note:", err)
+		fmt.Fprintln(c.notes, "note:", display.Text(err.Error()))
 	}
 	c.look = lookOf(c.out)
 	c.greet(build.Version())
@@ -190,8 +192,8 @@ func (c *chat) say(ctx context.Context, text string) error {
 		if more := len(ids) - 1; more > 0 {
 			then = fmt.Sprintf(", then %.2f tokens/s", perSecond(more, time.Since(a.first)))
 		}
-		fmt.Fprintf(c.notes, "(%d tokens, the first after %.0f ms%s; experts: %d used, %d opened, %.0f ms waited for)\n",
-			len(ids), ms(a.first.Sub(began)), then, used.Used, used.Opened, ms(used.Waited))
+		fmt.Fprintf(c.notes, "(%s, the first after %.0f ms%s; experts: %d used, %d opened, %.0f ms waited for)\n",
+			english.Plural(len(ids), "token", ""), ms(a.first.Sub(began)), then, used.Used, used.Opened, ms(used.Waited))
 	}
 	switch {
 	case finish == infer.FinishCancelled:

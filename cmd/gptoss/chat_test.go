@@ -45,7 +45,7 @@ func TestChatSaysWhyItEnded(t *testing.T) {
 
 	_, notes, err = runCommand(t, "Hello", append(args, "-n", "1")...)
 	require.NoError(t, err)
-	require.Contains(t, notes, "(1 tokens, the first after")
+	require.Contains(t, notes, "(1 token, the first after")
 	require.NotContains(t, notes, "tokens/s", "one token has no rate")
 }
 

@@ -55,19 +55,6 @@ func exitCode(err error) int {
 	return exitFailure
 }
 
-// codeUsage makes a command's complaints about flags and arguments usage errors.
-func codeUsage(c *cobra.Command) {
-	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usageError{usage.Explain(c, err)} })
-	if check := c.Args; check != nil {
-		c.Args = func(c *cobra.Command, args []string) error {
-			if err := check(c, args); err != nil {
-				return usageErrorf("%w\nUsage: %s", err, c.UseLine())
-			}
-			return nil
-		}
-	}
-}
-
 // noArgs refuses arguments. Cobra's own check would take them for commands.
 func noArgs(_ *cobra.Command, args []string) error {
 	if len(args) > 0 {

@@ -17,11 +17,11 @@ func TestUsageErrors(t *testing.T) {
 	dir := tinyTree(t)
 	for _, c := range []struct{ args, want string }{
 		{"frob", `unknown command "frob"; gptoss --help lists them`},
-		{"run --model m hello", "unexpected argument \"hello\": give the text with -p\nUsage: gptoss run [--model DIR]"},
+		{"run --model m hello", "unexpected argument \"hello\": give the text with -p; usage: gptoss run [--model DIR] [-p PROMPT"},
 		{"help nosuch", `there is no help on "nosuch"; gptoss --help lists the commands`},
 		{"help run nosuch", `there is no help on "run nosuch"`},
-		{"score a b", "unexpected argument \"a\"\nUsage: gptoss score"},
-		{"version x", "Usage: gptoss version"},
+		{"score a b", "unexpected argument \"a\"; usage: gptoss score [--model DIR] --ids FILE"},
+		{"version x", "; usage: gptoss version"},
 		{"run --temp x", `--temp "x": want a number`},
 		{"run --cpu-strict yes", `--cpu-strict "yes": neither 0 nor 1`},
 		{"serve --port 99999999", `--port "99999999": want a whole number from 0 to 65535`},
@@ -41,6 +41,8 @@ func TestUsageErrors(t *testing.T) {
 		{"chat --reasoning-effort extreme", "--reasoning-effort: "},
 		{"score", "no text given"},
 		{"tokenize two words", "as one argument"},
+		{"score --ids - --margins 0.5 --from 1", "--from and --margins exclude each other: give one"},
+		{"prefix stat x", "unexpected argument \"x\"; usage: gptoss prefix stat"},
 	} {
 		args := strings.Fields(c.args)
 		for i, arg := range args {

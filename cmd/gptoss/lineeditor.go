@@ -8,6 +8,8 @@ import (
 	"os"
 	"strings"
 
+	"expertfs/cmd/internal/display"
+
 	"github.com/charmbracelet/x/ansi"
 	"github.com/reeflective/readline"
 	"github.com/reeflective/readline/inputrc"
@@ -153,7 +155,7 @@ func (e *lineEditor) readLine(prompt string) (string, error) {
 		err = errInterrupted
 	}
 	if lost := e.history.lost(); lost != nil {
-		fmt.Fprintln(e.notes, "note:", lost)
+		fmt.Fprintln(e.notes, "note:", display.Text(lost.Error()))
 	}
 	return printable(line), err
 }

@@ -4,9 +4,11 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 
 	"expertfs/cmd/internal/build"
+	"expertfs/cmd/internal/display"
 	"expertfs/cmd/internal/manual"
 	"expertfs/cmd/internal/usage"
 	"expertfs/infer/kernel"
@@ -23,18 +25,18 @@ func main() {
 		err = root.Execute()
 	}
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "gptoss:", err)
+		complain(os.Stderr, err)
 		os.Exit(exitCode(err))
 	}
 }
 
+// complain tells what the program ends with. An error may name files and mounts of other
+// users.
+func complain(out io.Writer, err error) { fmt.Fprintln(out, "gptoss:", display.Text(err.Error())) }
+
 func newRoot() *cobra.Command {
 	refuse := func(err error) error { return usageError{err} }
-	root := usage.Root("gptoss", "Run a GPT-OSS model whose experts are files", build.Version(), refuse, commands())
-	for _, c := range append(root.Commands(), root) {
-		codeUsage(c)
-	}
-	return root
+	return usage.Root("gptoss", "Run a GPT-OSS model whose experts are files", build.Version(), refuse, commands())
 }
 
 // commands lists every subcommand; each is made in a file of its own name.

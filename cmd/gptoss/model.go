@@ -129,7 +129,7 @@ func (f *modelFlags) open() (*infer.Engine, error) {
 		return nil, err
 	}
 	if kernel.Portable() {
-		fmt.Fprintln(os.Stderr, "gptoss: note:", kernelNote())
+		note(f.notes(), kernelNote())
 	}
 	raiseFileLimit()
 	runtime.GOMAXPROCS(max(processors, o.Threads) + waiting)
@@ -147,7 +147,7 @@ func (f *modelFlags) open() (*infer.Engine, error) {
 		err = fmt.Errorf("%w: the folder is not whole: copy it from a mount again", err)
 	}
 	if err == nil && o.PreferResident > 0 && !f.quiet {
-		fmt.Fprintf(f.notes(), "gptoss: note: experts in RAM are preferred within %v logits: what is generated depends on what is in RAM\n", o.PreferResident)
+		note(f.notes(), fmt.Sprintf("experts in RAM are preferred within %v logits: what is generated depends on what is in RAM", o.PreferResident))
 	}
 	return e, err
 }

@@ -1,23 +1,11 @@
 package main
 
 import (
-	"fmt"
 	"net"
 	"strings"
 
 	"expertfs/cmd/internal/usage"
-
-	"github.com/spf13/cobra"
 )
-
-// noteIdle tells of flags that were given and have no effect.
-func noteIdle(cmd *cobra.Command, needs ...[]usage.Need) {
-	for _, table := range needs {
-		for _, sentence := range usage.Idle(table, usage.OnCommandLine(cmd.Flags())) {
-			fmt.Fprintln(cmd.ErrOrStderr(), "gptoss: note:", sentence)
-		}
-	}
-}
 
 func (f *prefixFlags) needs() []usage.Need {
 	dir, _ := f.folder()

@@ -49,7 +49,7 @@ func TestIdleFlags(t *testing.T) {
 		if c.want == "" {
 			require.NotContains(t, notes, "does nothing", c.args)
 		} else {
-			require.Contains(t, notes, "gptoss: note: "+c.want, c.args)
+			require.Contains(t, notes, "gptoss: warning: "+c.want, c.args)
 		}
 	}
 }

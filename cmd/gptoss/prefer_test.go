@@ -140,7 +140,7 @@ func testMargins(t *testing.T, program string) {
 	require.Regexp(t, `^\| 0 \| \d\.\d+ \| \+0\.00% \| 100\.0% \| 0\.0% \| \d+\.\d% \|`, lines[2])
 	require.Regexp(t, `^\| 2 \| \d\.\d+ \| [+-]\d+\.\d\d% \| \d+\.\d% \| (0\.[1-9]|[1-9]\d*\.\d)% \| \d+\.\d% \|`, lines[3])
 	for text, args := range map[string][]string{
-		"none of the others can be":       {"--margins", "1", "--from", "3"},
+		"--from and --margins exclude":    {"--margins", "1", "--from", "3"},
 		"needs a text of two":             {"--margins", "1"},
 		"--margins -0.5: want 0 to 100":   {"--margins", "1,-0.5"},
 		"want 0 to 100 logits":            {"--prefer-resident", "-1"},

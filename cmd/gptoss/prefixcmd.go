@@ -10,11 +10,13 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"expertfs/cmd/internal/display"
 	"expertfs/cmd/internal/usage"
 	"expertfs/infer/prefix"
 	"expertfs/infer/tokenizer"
 
 	"github.com/dustin/go-humanize"
+	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 )
 
@@ -35,9 +37,6 @@ computed, so that no beginning of a text is computed twice (docs/prefixes.md).`,
 	}
 	cmd.PersistentFlags().StringVar(&f.dir, "prefix-dir", "auto", "the folder (auto: $"+prefixVariable+", or gptoss/prefixes in the user's cache folder)")
 	cmd.AddCommand(newPrefixListCommand(&f), newPrefixRemoveCommand(&f), newPrefixStatCommand(&f))
-	for _, c := range cmd.Commands() {
-		codeUsage(c)
-	}
 	return cmd
 }
 
@@ -68,7 +67,7 @@ func newPrefixListCommand(f *prefixFlags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			noteIdle(cmd, []usage.Need{{Flag: "model", Met: !asJSON, Want: "texts to show: --json has tokens"}})
+			warnOfIdle(cmd, []usage.Need{{Flag: "model", Met: !asJSON, Want: "texts to show: --json has tokens"}})
 			if asJSON {
 				return json.NewEncoder(cmd.OutOrStdout()).Encode(all)
 			}
@@ -112,8 +111,11 @@ func beginning(t *prefix.StoredText, tokens *tokenizer.Tokenizer) string {
 	return fmt.Sprintf("%.60q", tokens.Decode(ids))
 }
 
+// modelWords names a model and its precisions, as the folder has them: "gpt-oss-20b
+// int8/int8/bf16".
 func modelWords(m *prefix.Model) string {
-	return strings.TrimSpace(fmt.Sprintf("%s %s", m.Name, strings.Trim(strings.Join([]string{m.Act, m.Dense, m.KV}, "/"), "/")))
+	precisions := strings.Trim(strings.Join([]string{m.Act, m.Dense, m.KV}, "/"), "/")
+	return display.Text(strings.TrimSpace(m.Name + " " + precisions))
 }
 
 func newPrefixRemoveCommand(f *prefixFlags) *cobra.Command {
@@ -194,9 +196,9 @@ func newPrefixStatCommand(f *prefixFlags) *cobra.Command {
 				}{dir, used, files})
 			}
 			w := &bytes.Buffer{}
-			fmt.Fprintf(w, "folder  %s\nused    %s in %d files\n", dir, humanize.IBytes(uint64(used)), files)
+			fmt.Fprintf(w, "folder  %s\nused    %s in %s\n", display.Text(dir), humanize.IBytes(uint64(used)), english.Plural(files, "file", ""))
 			for _, i := range all {
-				fmt.Fprintf(w, "model   %s: %s, %d texts, last used %s\n", modelWords(&i.Model), humanize.IBytes(uint64(i.Bytes)), len(i.Texts), lastUsed(&i))
+				fmt.Fprintf(w, "model   %s: %s, %s, last used %s\n", modelWords(&i.Model), humanize.IBytes(uint64(i.Bytes)), english.Plural(len(i.Texts), "text", ""), lastUsed(&i))
 			}
 			_, err = w.WriteTo(cmd.OutOrStdout())
 			return err

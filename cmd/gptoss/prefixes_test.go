@@ -244,6 +244,26 @@ func TestEverywhereElse(t *testing.T) {
 	require.Zero(t, known)
 }
 
+// What is shown of stored prefixes is fit for people and their terminals.
+func TestPrefixesAreShown(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "\x1b[2Jprefixes")
+	_, _, err := runCommand(t, "", "run", "--model", tinyTree(t), "-p", "In the beginning", "-n", "1", "--prefix-dir", dir)
+	require.NoError(t, err)
+	out, _, err := runCommand(t, "", "prefix", "stat", "--prefix-dir", dir)
+	require.NoError(t, err)
+	require.Contains(t, out, "/\ufffd[2Jprefixes\n")
+	require.Contains(t, out, " in 1 file\n")
+	require.Contains(t, out, ", 1 text, last used ")
+	models, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, models, 1)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, models[0].Name(), "model.json"), []byte(`{"name": "\u001b[2Jwhale"}`), 0o600))
+	out, _, err = runCommand(t, "", "prefix", "ls", "--prefix-dir", dir)
+	require.NoError(t, err)
+	require.Contains(t, out, "\ufffd[2Jwhale")
+	require.NotContains(t, out, "\x1b")
+}
+
 func TestPrefixErrors(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))

@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"strings"
 	"unicode"
+
+	"expertfs/cmd/internal/display"
 )
 
 // sequences are what terminals obey: CSI, OSC and the like up to their ends, and other
@@ -22,15 +24,6 @@ func printable(text string) string {
 }
 
 // shown is a text of somebody else, such as the model, for a terminal: what terminals
-// obey is seen in it. Carriage returns are dropped, as lines end in both.
-func shown(text string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\r':
-			return -1
-		case unicode.IsControl(r) && r != '\n' && r != '\t':
-			return unicode.ReplacementChar
-		}
-		return r
-	}, text)
-}
+// obey is seen in it. Carriage returns are dropped: some lines end in one before the
+// line feed.
+func shown(text string) string { return display.Text(strings.ReplaceAll(text, "\r", "")) }

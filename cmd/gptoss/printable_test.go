@@ -25,6 +25,20 @@ func TestPrintable(t *testing.T) {
 	require.Equal(t, "a\n\ufffd[2Jb\tc", shown("a\r\n\x1b[2Jb\tc"))
 }
 
+// What a file is called does not reach a terminal as something to obey, in errors and notes.
+func TestErrorsCommandNoTerminal(t *testing.T) {
+	const command = "\x1b[2J\u009b1m\a"
+	_, _, err := runCommand(t, "", "run", "-p", "a", "--model", "/no/"+command)
+	var out strings.Builder
+	complain(&out, err)
+	note(&out, command)
+	require.Contains(t, out.String(), "gptoss: ")
+	require.Contains(t, out.String(), "/no/\ufffd[2J\ufffd1m\ufffd")
+	require.NotContains(t, out.String(), "\x1b")
+	require.NotContains(t, out.String(), "\u009b")
+	require.NotContains(t, out.String(), "\a")
+}
+
 // What a model writes does not reach a terminal as something to obey, in run as in chat.
 func TestRunOnTerminals(t *testing.T) {
 	for l, want := range map[look]string{piped: "a\x1b[2Jb\n", plain: "a\ufffd[2Jb\n", coloured: "a\ufffd[2Jb\n"} {

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"expertfs/infer/harmony"
+
+	"github.com/dustin/go-humanize/english"
 )
 
 // loop talks until the input ends or the user leaves.
@@ -136,7 +138,7 @@ func (c *chat) command(line string) error {
 		}
 		err := c.save(rest)
 		if err == nil {
-			c.note("saved as %s: %s; /load %s goes on with it", rest, countMessages(c.history), rest)
+			c.note("saved as %s: %s; /load %s goes on with it", rest, english.Plural(len(c.history), "message", ""), rest)
 		}
 		return err
 	case "/load":
@@ -145,7 +147,7 @@ func (c *chat) command(line string) error {
 		}
 		err := c.load(rest)
 		if err == nil {
-			c.note("going on with %s: %s", rest, countMessages(c.history))
+			c.note("going on with %s: %s", rest, english.Plural(len(c.history), "message", ""))
 		}
 		return err
 	case "/reasoning":

@@ -69,7 +69,7 @@ the context ends the generation.`,
 		if err := model.prepare(); err != nil {
 			return err
 		}
-		noteIdle(cmd, o.needs(), o.sampling.needs(), model.prefix.needs())
+		warnOfIdle(cmd, o.needs(), o.sampling.needs(), model.prefix.needs())
 		r := &runner{runOptions: o, dir: model.dir, in: cmd.InOrStdin(), out: cmd.OutOrStdout(), log: cmd.ErrOrStderr()}
 		r.look = lookOf(r.out)
 		if err := r.prepare(); err != nil {

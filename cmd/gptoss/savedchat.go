@@ -197,18 +197,10 @@ func (c *chat) listSaved() error {
 	return nil
 }
 
-// countMessages tells how long a conversation is.
-func countMessages(messages []harmony.Message) string {
-	if len(messages) == 1 {
-		return "1 message"
-	}
-	return fmt.Sprintf("%d messages", len(messages))
-}
-
 // remember saves the conversation for --continue, if it can.
 func (c *chat) remember() {
 	if err := c.save(lastChat); err != nil && !errors.Is(err, errNoChats) && !c.warned {
 		c.warned = true
-		fmt.Fprintln(c.notes, "(the conversation cannot be saved for --continue:", err.Error()+")")
+		c.note("the conversation cannot be saved for --continue: %v", err)
 	}
 }

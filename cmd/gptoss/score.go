@@ -62,7 +62,7 @@ generated. With --margins it prints a table instead: what each of these values o
 		if err := model.checkIDs(ids); err != nil {
 			return err
 		}
-		noteIdle(cmd, scoreNeeds(from, model.options.PreferResident > 0, margins != nil))
+		warnOfIdle(cmd, scoreNeeds(from, model.options.PreferResident > 0, margins != nil))
 		if margins != nil {
 			ctx, stop := interruptible(cmd.Context())
 			defer stop()

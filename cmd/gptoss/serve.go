@@ -15,7 +15,6 @@ import (
 
 	"expertfs"
 	"expertfs/cmd/internal/logs"
-	"expertfs/cmd/internal/usage"
 	"expertfs/infer/harmony"
 	"expertfs/infer/server"
 
@@ -94,10 +93,8 @@ The first Ctrl-C lets requests under way finish, for --grace at most.`,
 				return err
 			}
 		}
-		for _, table := range [][]usage.Need{o.needs(), model.prefix.needs(), o.messages.needs(len(m.opening(harmony.Medium, false)) > 0)} {
-			for _, sentence := range usage.Idle(table, usage.OnCommandLine(flags)) {
-				log.Warn(sentence)
-			}
+		for _, sentence := range idleFlags(cmd, o.needs(), model.prefix.needs(), o.messages.needs(len(m.opening(harmony.Medium, false)) > 0)) {
+			log.Warn(sentence)
 		}
 		ctx, stop := interruptible(cmd.Context())
 		defer stop()

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"expertfs/cmd/internal/display"
 	"expertfs/infer"
 	"expertfs/infer/kernel"
 
@@ -101,7 +102,7 @@ func (t *timings) summary(w io.Writer, notes ...string) {
 	}
 	fmt.Fprintln(w)
 	if how, _ := t.drive.way(f.ExpertsOpen - f.BySocket); how != "" {
-		fmt.Fprintln(w, "mount  ", how)
+		fmt.Fprintln(w, "mount  ", display.Text(how))
 	}
 	if kernel.Portable() {
 		fmt.Fprintln(w, "note   ", kernelNote())

@@ -9,8 +9,8 @@ import (
 )
 
 // Root makes the command of a program, below which its commands are. Refuse makes an
-// error one of the command line; it is given those of words that are no command, no
-// topic of help and no shell.
+// error one of the command line. It is given all complaints about flags and arguments,
+// and those about words that are no command, no topic of help and no shell.
 func Root(name, short, version string, refuse func(error) error, commands []*cobra.Command) *cobra.Command {
 	root := &cobra.Command{
 		Use:           name,
@@ -30,7 +30,31 @@ func Root(name, short, version string, refuse func(error) error, commands []*cob
 	help(root, refuse)
 	root.AddCommand(commands...)
 	completion(root, refuse)
+	refuseMisuse(root, refuse)
 	return root
+}
+
+// refuseMisuse has refuse make the complaints of c, and of all commands below it, about
+// their flags and arguments.
+func refuseMisuse(c *cobra.Command, refuse func(error) error) {
+	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return refuse(Explain(c, err)) })
+	check := c.Args
+	if check == nil {
+		check = cobra.ArbitraryArgs
+	}
+	c.Args = func(c *cobra.Command, args []string) error {
+		if err := check(c, args); err != nil {
+			return refuse(fmt.Errorf("%w; usage: %s%s", err, c.CommandPath(), strings.TrimPrefix(c.Use, c.Name())))
+		}
+		// Cobra checks this later, where its error cannot be told from others.
+		if err := c.ValidateFlagGroups(); err != nil {
+			return refuse(explainGroup(err))
+		}
+		return nil
+	}
+	for _, sub := range c.Commands() {
+		refuseMisuse(sub, refuse)
+	}
 }
 
 // ExitCodes are the codes that a program ends with, in the order that help shows.

@@ -3,6 +3,7 @@ package usage
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -20,6 +21,18 @@ func Explain(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w; %s --help lists the flags", err, c.CommandPath())
 	}
 	return err
+}
+
+// allSet is how cobra names the flags that were given and exclude each other.
+var allSet = regexp.MustCompile(`; \[(.*)\] were all set$`)
+
+// explainGroup returns what users are told of an error of flags that exclude each other.
+func explainGroup(err error) error {
+	given := allSet.FindStringSubmatch(err.Error())
+	if given == nil {
+		return err
+	}
+	return fmt.Errorf("--%s exclude each other: give one", strings.ReplaceAll(given[1], " ", " and --"))
 }
 
 // Value complains of a value that flag, which users know as name, has not taken; err

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"expertfs"
+	"expertfs/cmd/internal/display"
 
 	"github.com/stretchr/testify/require"
 )
@@ -15,9 +16,9 @@ func TestNothingCommandsTheTerminal(t *testing.T) {
 	s := busyMount()
 	s.Model, s.Mountpoint, s.Readers[0].Name = "größe"+command, "/mnt/"+command, command
 	var b strings.Builder
-	require.NoError(t, printSummary(plainWriter{&b}, s))
-	require.NoError(t, printReaders(plainWriter{&b}, []mountStatus{{Mountpoint: s.Mountpoint, Report: s}}))
-	printReadPaths(plainWriter{&b}, []mountStatus{{Mountpoint: s.Mountpoint, Report: &expertfs.Stats{Why: command}}})
+	require.NoError(t, printSummary(display.Writer{Out: &b}, s))
+	require.NoError(t, printReaders(display.Writer{Out: &b}, []mountStatus{{Mountpoint: s.Mountpoint, Report: s}}))
+	printReadPaths(display.Writer{Out: &b}, []mountStatus{{Mountpoint: s.Mountpoint, Report: &expertfs.Stats{Why: command}}})
 	r := run(t, "status", "/"+command)
 	require.Equal(t, exitPointMissing, r.code)
 	for _, text := range []string{b.String(), r.errors} {
