@@ -87,6 +87,8 @@ func TestRead(t *testing.T) {
 
 	// Nobody has the other end of this pipe: its open hangs, as on a mount whose server does.
 	require.NoError(t, unix.Mkfifo(filepath.Join(dir, "pipe"), 0o644))
+	t.Cleanup(func() { probePatience = ProbePatience })
+	probePatience = 100 * time.Millisecond
 	_, err = Read(dir, "pipe")
 	require.ErrorIs(t, err, ErrSilent)
 	require.ErrorContains(t, err, "expertfs umount --lazy "+expertfs.ShellQuote(dir))

@@ -23,6 +23,9 @@ var ErrSilent = errors.New("the server does not answer")
 // ProbePatience is how long a server is waited for that is asked something.
 const ProbePatience = 5 * time.Second
 
+// probePatience is ProbePatience; a test shortens it.
+var probePatience = ProbePatience
+
 // A probe asks a mount's server something in a process of its own. The kernel lets
 // only SIGKILL end the wait for a server, and a thread that waits keeps the mount
 // busy; so the wait must be somebody's who can be killed.
@@ -109,7 +112,7 @@ func probe(what, path, input string) ([]byte, error) {
 		defer close(ended)
 		_ = child.Wait() // the answer says more
 	}()
-	if err := answer.SetReadDeadline(time.Now().Add(ProbePatience)); err != nil {
+	if err := answer.SetReadDeadline(time.Now().Add(probePatience)); err != nil {
 		return nil, err
 	}
 	text, err := io.ReadAll(answer)

@@ -68,9 +68,9 @@ func TestInstructionsAsItems(t *testing.T) {
 func TestItemsThatSetSomething(t *testing.T) {
 	const tools = `"tools": [{"type": "function", "name": "late", "parameters": {"type": "object"}}]`
 	for _, kind := range []string{"additional_tools", "tool_search_output"} {
-		require.Contains(t, prompted(t, "responses", `{"input": [{"role": "user", "content": "x"}, {"type": "`+kind+`", `+tools+`}], "tool_choice": {"type": "function", "name": "late"}}`), "type late = ")
+		require.Contains(t, prompted(t, "responses", `{"max_output_tokens": 40, "input": [{"role": "user", "content": "x"}, {"type": "`+kind+`", `+tools+`}], "tool_choice": {"type": "function", "name": "late"}}`), "type late = ")
 	}
-	require.Contains(t, prompted(t, "responses", `{"reasoning": {"effort": "low"}, "input": [{"role": "user", "content": "x"}, {"type": "configuration_update", "reasoning": {"effort": "high"},
+	require.Contains(t, prompted(t, "responses", `{"max_output_tokens": 40, "reasoning": {"effort": "low"}, "input": [{"role": "user", "content": "x"}, {"type": "configuration_update", "reasoning": {"effort": "high"},
 		"text": {"format": {"type": "json_schema", "name": "a", "schema": {"type": "object"}}}}]}`), "Reasoning: high")
 	add := func(tool string) string {
 		return `{"max_tokens": 9, "tools": [{"name": "early", "input_schema": {}}], "messages": [{"role": "user", "content": "x"}, {"role": "system", "content": [` + tool + `]}]}`
