@@ -14,8 +14,10 @@ CHECKSOAK ?= 60s
 # What is tested, and flags for that: make test PACKAGES=./fsys/... TESTFLAGS=-short
 PACKAGES  ?= ./...
 TESTFLAGS ?=
+# How many packages are tested at a time: many tests wait about as long as they compute.
+AT_ONCE ?= $(shell echo $$(($$(nproc) * 2)))
 # A fixed deadline turns a hang into a failure. It is no measurement.
-TEST := $(GO) test -timeout 15m -count 1
+TEST = $(GO) test -timeout 15m -count 1 -p $(AT_ONCE)
 
 # Git refuses to tell the commit of a tree that is another user's; Go then builds
 # only when it is not asked to stamp the commit in.
@@ -112,22 +114,26 @@ lint:
 #   test-bare           those of them that use programs which a machine may lack
 # Tests that take long are left out where it makes no difference to them: in test-race
 # those of one goroutine, in the others those that are about computing, time, networks
-# and browsers. scripts/makefile_test.go holds that they exist.
+# and browsers. scripts/makefile_test.go holds that they exist. What vet finds, vet and
+# test find.
 SYSTEM := . ./checkpoint/source/... ./cmd/... ./fsys/... ./infer/experts ./infer/mapped ./infer/prefix ./infer/weights ./scripts/... ./tiers/...
 WAITING := $(SYSTEM) ./infer ./infer/batch ./infer/server
 BARE := ./cmd/expertfs/... ./fsys/... ./scripts/...
-ALONE := TestHostileSchemas TestHostileGrammars TestRandomOneOf TestRandomSchemas TestRandomSchemasFlexible TestManyEntriesCostLittle
+QUICK = $(TEST) -short -vet=off
+ALONE := TestHostileSchemas TestHostileGrammars TestRandomOneOf TestRandomSchemas TestRandomSchemasFlexible TestManyEntriesCostLittle \
+	TestSharedMasks TestTwinsAllowTheSame TestGBNFMasks TestFarCounts TestObjectsParse TestForcedTokensLeaveTheLastChoice TestBoundsOfCounts
 ONCE := $(ALONE) TestBench TestPlacesThatCannotBeMounted TestAnUpstreamThatChangesOrFails TestOfflineWithAPartOfTheCache \
 	TestTwoDrives TestPreferResident TestDocumentedPython TestPage TestSwitches TestPageAsksForTheKey TestUseFlashes TestChatPage TestChatPageAsksForTheKey \
 	TestChatPageErrors TestChatPageForReaders TestChatPageLooks TestChatPageOfManyMessages TestChatPageServerGone TestChatPageStops TestChatPageWhileAnswering
 but = -skip '^($(shell echo $(1) | tr ' ' '|'))$$'
 
+# The detector uses C. A binary with it sleeps for a second at its end, by default.
 test-race:
-	$(TEST) -race -tags invariants -short $(call but,$(ALONE)) ./...
+	CGO_ENABLED=1 GORACE=atexit_sleep_ms=50 $(QUICK) -race -tags invariants $(call but,$(ALONE)) ./...
 
 # Each test has one processor, and what builds it has all.
 test-one-processor:
-	$(TEST) -short $(call but,$(ONCE)) -exec 'env GOMAXPROCS=1' $(WAITING)
+	$(QUICK) $(call but,$(ONCE)) -exec 'env GOMAXPROCS=1' $(WAITING)
 
 # On a machine with nothing but Go.
 test-bare:
@@ -140,10 +146,10 @@ test-plain:
 # What these two run in the places that they make.
 .PHONY: test-inside-bare test-inside-plain
 test-inside-bare: needs
-	$(TEST) -short $(call but,$(ONCE)) $(BARE)
+	$(QUICK) $(call but,$(ONCE)) $(BARE)
 
 test-inside-plain: needs
-	$(TEST) -short $(call but,$(ONCE)) $(SYSTEM)
+	$(QUICK) $(call but,$(ONCE)) $(SYSTEM)
 
 # The arithmetic of arm64, under qemu on other processors.
 test-arm64:
