@@ -122,14 +122,21 @@ BARE := ./cmd/expertfs/... ./fsys/... ./scripts/...
 QUICK = $(TEST) -short -vet=off
 ALONE := TestHostileSchemas TestHostileGrammars TestRandomOneOf TestRandomSchemas TestRandomSchemasFlexible TestManyEntriesCostLittle \
 	TestSharedMasks TestTwinsAllowTheSame TestGBNFMasks TestFarCounts TestObjectsParse TestForcedTokensLeaveTheLastChoice TestBoundsOfCounts
-ONCE := $(ALONE) TestBench TestPlacesThatCannotBeMounted TestAnUpstreamThatChangesOrFails TestOfflineWithAPartOfTheCache \
+ONCE := $(ALONE) TestBench TestGateway TestPlacesThatCannotBeMounted TestAnUpstreamThatChangesOrFails TestOfflineWithAPartOfTheCache \
 	TestTwoDrives TestPreferResident TestDocumentedPython TestPage TestSwitches TestPageAsksForTheKey TestUseFlashes TestChatPage TestChatPageAsksForTheKey \
 	TestChatPageErrors TestChatPageForReaders TestChatPageLooks TestChatPageOfManyMessages TestChatPageServerGone TestChatPageStops TestChatPageWhileAnswering
 but = -skip '^($(shell echo $(1) | tr ' ' '|'))$$'
 
-# The detector uses C. A binary with it sleeps for a second at its end, by default.
+# The detector uses C; programs that tests build have it as elsewhere. A binary with the
+# detector sleeps for a second at its end, by default.
 test-race:
-	CGO_ENABLED=1 GORACE=atexit_sleep_ms=50 $(QUICK) -race -tags invariants $(call but,$(ALONE)) ./...
+	CGO_ENABLED=1 GORACE=atexit_sleep_ms=50 $(QUICK) -race -tags invariants -exec 'env CGO_ENABLED=$(or $(CGO_ENABLED),1)' \
+		$(call but,$(ALONE)) ./...
+
+# What is imported, the tests' libraries with it, before the tests themselves.
+.PHONY: compile-race
+compile-race:
+	CGO_ENABLED=1 $(GO) build -race -tags invariants $$($(GO) list -deps -test -f '{{if not (or .Standard .ForTest (eq .Name "main"))}}{{.ImportPath}}{{end}}' ./...)
 
 # Each test has one processor, and what builds it has all.
 test-one-processor:
