@@ -21,7 +21,7 @@ type damage struct {
 
 const weights = "model.safetensors"
 
-// singleFile lists what can go wrong with an layout.OpenAI checkpoint in one file.
+// singleFile lists what can go wrong with a checkpoint of OpenAI's layout in one file.
 var singleFile = []damage{
 	{"no config", func(t *testing.T, f files) { delete(f, layout.ConfigName) }, []string{"mem/config.json: missing", "download it again"}},
 	{"config is garbage", func(t *testing.T, f files) { f[layout.ConfigName] = []byte("<html>") }, []string{"mem/config.json: not the JSON"}},
@@ -105,7 +105,7 @@ var singleFile = []damage{
 	{"twice the same tensor in two files", func(t *testing.T, f files) {
 		f["other.safetensors"] = shardOf(t, []safetensors.Tensor{{Name: "norm.scale", DType: "BF16", Shape: []int64{64}}})
 	}, []string{`mem/other.safetensors: tensor "norm.scale" is in model.safetensors as well`}},
-	{"dequantised, layout.OpenAI names", func(t *testing.T, f files) {
+	{"dequantised, OpenAI's names", func(t *testing.T, f files) {
 		f.replaceName(t, weights, "block.1.mlp.mlp1_weight.blocks", "block.1.mlp.mlp1_weight")
 	}, []string{"mem/model.safetensors", "block.1.mlp.mlp1_weight", "not MXFP4", "use the checkpoint as published"}},
 }
