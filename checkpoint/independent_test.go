@@ -149,7 +149,7 @@ func checkWhole(t *testing.T, source map[string]plainTensor, prefix string, got 
 	}
 }
 
-// asHuggingFace cuts an layout.OpenAI checkpoint in memory into Hugging Face's tensors,
+// asHuggingFace cuts a checkpoint of OpenAI's layout in memory into Hugging Face's tensors,
 // in shards.
 func asHuggingFace(t *testing.T, openai files, shards int) files {
 	t.Helper()

@@ -18,9 +18,9 @@ const (
 	crowdedPause = 20 * time.Millisecond
 )
 
-// within tells whether a reader has fewer experts open than its part of the
+// belowPart tells whether a reader has fewer experts open than its part of the
 // slots. The guard is held.
-func (c *Cache) within(s *stream) bool {
+func (c *Cache) belowPart(s *stream) bool {
 	holders := int64(0)
 	for _, o := range c.streams.list {
 		if o == s || o.pins.Load() > 0 {
@@ -33,7 +33,7 @@ func (c *Cache) within(s *stream) bool {
 // patience is how long an open of a reader waits for a slot.
 func (c *Cache) patience(s *stream) time.Duration {
 	switch {
-	case !c.within(s):
+	case !c.belowPart(s):
 		return c.options.MaxWait
 	case time.Since(c.crowdedAt) < crowdMemory:
 		return min(c.options.MaxWait, c.options.CrowdWait, crowdedPause)
@@ -50,7 +50,7 @@ func (c *Cache) refuse(s *stream, k expertfs.Key) error {
 	if len(s.refused) > maxRefused {
 		s.refused = s.refused[1:]
 	}
-	if c.within(s) {
+	if c.belowPart(s) {
 		c.crowdedAt = time.Now()
 		return ErrCrowded
 	}
