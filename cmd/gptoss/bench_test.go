@@ -215,14 +215,14 @@ func TestBenchRouting(t *testing.T) {
 func TestRoutingErrors(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "trace.csv")
 	for text, want := range map[string]string{
-		"":                 "no routing",
+		"":                 "no token with all layers",
 		"0,0,1":            ".csv:1: 1 experts, the model uses 2",
 		"0,0,1,x":          `.csv:1: expert "x" is not a number`,
 		"0,0,1,9":          ".csv:1: expert 9, the model has 8",
 		"0,0,1,1":          ".csv:1: expert 1 twice",
 		"0,1,1,2":          ".csv:1: layer 1 where layer 0 is expected",
 		"0,0,1,2\n0,0,1,2": ".csv:2: layer 0 where layer 1 is expected",
-		"0,0,1,2\n":        "no routing",
+		"0,0,1,2\n":        "no token with all layers",
 	} {
 		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
 		_, err := readRouting([]string{path}, 2, 8, 2)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"expertfs/infer"
+	"expertfs/infer/sample"
 )
 
 // marginRun is a text computed with one margin of --prefer-resident, token by token.
@@ -107,17 +109,17 @@ func runMargin(ctx context.Context, model *modelFlags, ids []int) (r *marginRun,
 func (r *marginRun) run(ctx context.Context, e *infer.Engine, ids []int) error {
 	for from := 0; from < len(ids)-1; from += e.Context() - 1 {
 		piece := ids[from:min(from+e.Context(), len(ids))]
+		var unusable error
 		err := e.NewSession().Append(ctx, piece[:len(piece)-1], func(p int, logits []float32) {
-			best, norm := 0, logSumExp(logits)
-			for i, v := range logits {
-				if v > logits[best] {
-					best = i
-				}
+			best, norm, err := sample.LogNorm(logits)
+			if err != nil {
+				unusable = cmp.Or(unusable, fmt.Errorf("position %d: %w", from+p, err))
+				return
 			}
 			r.nats += norm - float64(logits[piece[p+1]])
 			r.next = append(r.next, best)
 		})
-		if err != nil {
+		if err = cmp.Or(err, unusable); err != nil {
 			return err
 		}
 	}

@@ -25,11 +25,11 @@ func readRouting(paths []string, layers, experts, topK int) (*routing, error) {
 	r := &routing{layers: layers, topK: topK}
 	for _, path := range paths {
 		if err := r.readFile(path, experts); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("--routing: %w", err)
 		}
 	}
 	if len(r.experts) == 0 {
-		return nil, fmt.Errorf("%s: no routing", strings.Join(paths, ", "))
+		return nil, fmt.Errorf("--routing: %s: no token with all layers of the model", strings.Join(paths, ", "))
 	}
 	return r, nil
 }

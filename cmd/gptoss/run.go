@@ -175,6 +175,7 @@ func (r *runner) encode() (err error) {
 	return nil
 }
 
+// readText returns what the file of --file has, or standard input if path is "-".
 func readText(path string, stdin io.Reader) (string, error) {
 	var data []byte
 	var err error
@@ -182,6 +183,9 @@ func readText(path string, stdin io.Reader) (string, error) {
 		data, err = io.ReadAll(stdin)
 	} else {
 		data, err = os.ReadFile(path)
+	}
+	if err != nil {
+		err = fmt.Errorf("--file: %w", err)
 	}
 	return string(data), err
 }

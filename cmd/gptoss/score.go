@@ -13,14 +13,20 @@ import (
 	"expertfs"
 	"expertfs/infer"
 	"expertfs/infer/prefix"
+	"expertfs/infer/sample"
 
 	"github.com/spf13/cobra"
 )
 
+// scoreOptions are the flags of score beside those of the model.
+type scoreOptions struct {
+	ids, logits, experts string // files; "" for those that are not wanted
+	from                 int    // the first position that is printed
+	margins              []float64
+}
+
 func newScoreCommand() *cobra.Command {
-	var idsPath, logitsPath, expertsPath string
-	var from int
-	var margins []float64
+	var o scoreOptions
 	cmd := &cobra.Command{
 		Use:   "score [--model DIR] --ids FILE",
 		Short: "Print how probable the model finds each token of a text",
@@ -36,64 +42,72 @@ generated. With --margins it prints a table instead: what each of these values o
 		Args: noArgs,
 	}
 	model := addModelFlags(cmd)
-	cmd.Flags().StringVar(&idsPath, "ids", "", "file of token ids separated by blanks, commas or newlines, or a JSON array of them; - is standard input (required)")
-	cmd.Flags().StringVar(&logitsPath, "logits", "", "write all logits to this .npy file, float32 [positions, vocabulary]")
-	cmd.Flags().StringVar(&expertsPath, "experts", "", "write the chosen experts to this CSV file: position,layer,e0,e1,..., best first")
-	cmd.Flags().IntVar(&from, "from", 0, "first position to print; positions begin at 0")
 	flags := cmd.Flags()
-	flags.Float64SliceVar(&margins, "margins", nil, "values of --prefer-resident to compare with 0 on texts of --ctx-size tokens, each run twice and measured the second time")
+	flags.StringVar(&o.ids, "ids", "", "file of token ids separated by blanks, commas or newlines, or a JSON array of them; - is standard input (required)")
+	flags.StringVar(&o.logits, "logits", "", "write all logits to this .npy file, float32 [positions, vocabulary]")
+	flags.StringVar(&o.experts, "experts", "", "write the chosen experts to this CSV file: position,layer,e0,e1,..., best first")
+	flags.IntVar(&o.from, "from", 0, "first position to print; positions begin at 0")
+	flags.Float64SliceVar(&o.margins, "margins", nil, "values of --prefer-resident to compare with 0 on texts of --ctx-size tokens, each run twice and measured the second time")
 	for _, other := range []string{"prefer-resident", "batch-size", "from", "logits", "experts"} {
 		cmd.MarkFlagsMutuallyExclusive("margins", other)
 	}
-	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
-		if idsPath == "" {
-			return usageErrorf("no text given: use --ids FILE")
-		}
-		ids, err := readIDs(idsPath, cmd.InOrStdin())
-		if err != nil {
-			return err
-		}
-		if from < 0 || from > 0 && from >= len(ids) {
-			return usageErrorf("--from %d: the text has positions 0 to %d", from, len(ids)-1)
-		}
-		if err := model.prepare(); err != nil {
-			return err
-		}
-		if err := model.checkIDs(ids); err != nil {
-			return err
-		}
-		warnOfIdle(cmd, scoreNeeds(from, model.options.PreferResident > 0, margins != nil))
-		if margins != nil {
-			ctx, stop := interruptible(cmd.Context())
-			defer stop()
-			return explainLoss(model.dir, compareMargins(ctx, model, margins, ids, cmd.OutOrStdout()))
-		}
-		if err := model.fits(len(ids)); err != nil {
-			return err
-		}
-		if model.options.PreferResident > 0 {
-			model.options.Batch = 1
-		}
-		e, err := model.open()
-		if err != nil {
-			return err
-		}
-		var store *prefix.Store
-		defer func() { err = errors.Join(err, closePrefixes(store), e.Close()) }()
-		if from > 0 { // else nothing that is known is of use, and much would be stored
-			if store, err = model.prefix.open(e, baseName(model.dir), -1, quietLog(cmd)); err != nil {
-				return err
-			}
-		}
-		s := &scorer{ids: ids, from: from, out: bufio.NewWriter(cmd.OutOrStdout())}
-		if err := s.create(logitsPath, expertsPath, e); err != nil {
-			return errors.Join(err, s.close())
-		}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return o.run(cmd, model) }
+	return cmd
+}
+
+// run checks the flags and reads the ids before the model is loaded.
+func (o *scoreOptions) run(cmd *cobra.Command, model *modelFlags) error {
+	if o.ids == "" {
+		return usageErrorf("no text given: use --ids FILE")
+	}
+	ids, err := readIDs(o.ids, cmd.InOrStdin())
+	if err != nil {
+		return err
+	}
+	if o.from < 0 || o.from > 0 && o.from >= len(ids) {
+		return usageErrorf("--from %d: the text has positions 0 to %d", o.from, len(ids)-1)
+	}
+	if err := model.prepare(); err != nil {
+		return err
+	}
+	if err := model.checkIDs(ids); err != nil {
+		return err
+	}
+	warnOfIdle(cmd, scoreNeeds(o.from, model.options.PreferResident > 0, o.margins != nil))
+	if o.margins != nil {
 		ctx, stop := interruptible(cmd.Context())
 		defer stop()
-		return errors.Join(explainLoss(model.dir, s.run(ctx, prefix.NewText(store, e.NewSession()))), s.close())
+		return explainLoss(model.dir, compareMargins(ctx, model, o.margins, ids, cmd.OutOrStdout()))
 	}
-	return cmd
+	if err := model.fits(len(ids)); err != nil {
+		return err
+	}
+	if model.options.PreferResident > 0 {
+		model.options.Batch = 1
+	}
+	return o.score(cmd, model, ids)
+}
+
+// score loads the model and prints a line for each position.
+func (o *scoreOptions) score(cmd *cobra.Command, model *modelFlags, ids []int) (err error) {
+	e, err := model.open()
+	if err != nil {
+		return err
+	}
+	var store *prefix.Store
+	defer func() { err = errors.Join(err, closePrefixes(store), e.Close()) }()
+	if o.from > 0 { // else nothing that is known is of use, and much would be stored
+		if store, err = model.prefix.open(e, baseName(model.dir), -1, quietLog(cmd)); err != nil {
+			return err
+		}
+	}
+	s := &scorer{ids: ids, from: o.from, out: bufio.NewWriter(cmd.OutOrStdout())}
+	if err := s.create(o, e); err != nil {
+		return errors.Join(err, s.close())
+	}
+	ctx, stop := interruptible(cmd.Context())
+	defer stop()
+	return errors.Join(explainLoss(model.dir, s.run(ctx, prefix.NewText(store, e.NewSession()))), s.close())
 }
 
 // scorer writes what is known of each position as the model gets there.
@@ -108,7 +122,7 @@ type scorer struct {
 	routed  map[int][]byte // lines of a trace by position, until it is written
 	before  float64        // log-probability that the last position gave to this token
 	started bool
-	err     error  // the first one of writing
+	err     error  // the first one of a position: of its logits, or of writing
 	abandon func() // ends the computation, which is of no use after err
 }
 
@@ -134,21 +148,21 @@ func (s *scorer) run(ctx context.Context, text *prefix.Text) error {
 }
 
 // create makes the output files that were asked for.
-func (s *scorer) create(logitsPath, expertsPath string, e *infer.Engine) error {
-	if logitsPath != "" {
-		f, err := os.Create(logitsPath)
+func (s *scorer) create(o *scoreOptions, e *infer.Engine) error {
+	if o.logits != "" {
+		f, err := os.Create(o.logits)
 		if err != nil {
-			return err
+			return fmt.Errorf("--logits: %w", err)
 		}
 		s.files = append(s.files, f)
 		if s.logits, err = newNpyWriter(f, len(s.ids)-s.from, e.Config().Vocab); err != nil {
 			return err
 		}
 	}
-	if expertsPath != "" {
-		f, err := os.Create(expertsPath)
+	if o.experts != "" {
+		f, err := os.Create(o.experts)
 		if err != nil {
-			return err
+			return fmt.Errorf("--experts: %w", err)
 		}
 		s.files = append(s.files, f)
 		s.experts = bufio.NewWriter(f)
@@ -182,29 +196,39 @@ func (s *scorer) position(p int, logits []float32) {
 	if s.err != nil {
 		return
 	}
-	line := positionScore{Position: p, ID: s.ids[p]}
+	line, err := s.line(p, logits)
+	switch {
+	case err != nil:
+		s.err = fmt.Errorf("position %d: %w", p, err)
+	case p < s.from:
+		delete(s.routed, p)
+	default:
+		s.err = s.write(line, logits)
+	}
+	if s.err != nil {
+		s.abandon()
+	}
+}
+
+// line makes the line of a position, and keeps the probability of the token after it.
+func (s *scorer) line(p int, logits []float32) (positionScore, error) {
+	best, norm, err := sample.LogNorm(logits)
+	if err != nil {
+		return positionScore{}, err
+	}
+	line := positionScore{Position: p, ID: s.ids[p], Next: best, NextProb: float64(logits[best]) - norm}
 	if s.started {
 		before := s.before
 		line.LogProb = &before
 	}
 	s.started = true
-	best, norm := 0, logSumExp(logits)
-	for i, v := range logits {
-		if v > logits[best] {
-			best = i
+	if p+1 < len(s.ids) {
+		next := s.ids[p+1]
+		if s.before = float64(logits[next]) - norm; math.IsInf(s.before, -1) {
+			return line, fmt.Errorf("%w: that of token %d is %v", sample.ErrLogits, next, logits[next])
 		}
 	}
-	line.Next, line.NextProb = best, float64(logits[best])-norm
-	if p+1 < len(s.ids) {
-		s.before = float64(logits[s.ids[p+1]]) - norm
-	}
-	if p < s.from {
-		delete(s.routed, p)
-		return
-	}
-	if s.err = s.write(line, logits); s.err != nil {
-		s.abandon()
-	}
+	return line, nil
 }
 
 func (s *scorer) write(line positionScore, logits []float32) error {
@@ -246,17 +270,4 @@ func (s *scorer) flush() error {
 		all = append(all, s.experts.Flush())
 	}
 	return errors.Join(all...)
-}
-
-// logSumExp is the logarithm of the sum of the exponentials.
-func logSumExp(logits []float32) float64 {
-	top := math.Inf(-1)
-	for _, v := range logits {
-		top = max(top, float64(v))
-	}
-	var sum float64
-	for _, v := range logits {
-		sum += math.Exp(float64(v) - top)
-	}
-	return top + math.Log(sum)
 }

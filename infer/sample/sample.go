@@ -33,8 +33,9 @@ func (p Params) Check() error {
 }
 
 // ErrLogits is returned for logits from which no choice can be made: none at
-// all, a NaN, a positive infinity, or only negative infinities.
-var ErrLogits = errors.New("logits are not usable")
+// all, a NaN, a positive infinity, or only negative infinities. A model whose weights
+// are all finite, and not so large that sums overflow, has none of these.
+var ErrLogits = errors.New("the logits are not usable, as with weights that are not finite or too large")
 
 // Sampler draws tokens. It is not safe for concurrent use.
 type Sampler struct {
@@ -80,6 +81,21 @@ func (s *Sampler) SampleOf(logits []float32, allowed []uint64) (int, error) {
 	return s.draw(), nil
 }
 
+// LogNorm returns the most probable token, the lowest id on ties, and the natural
+// logarithm of the sum of the exponentials of all logits: the log-probability of a token
+// is its logit less that. Logits that Sample would refuse are an ErrLogits.
+func LogNorm(logits []float32) (best int, norm float64, err error) {
+	if best, err = argmax(logits, nil); err != nil {
+		return 0, 0, err
+	}
+	most := float64(logits[best])
+	var sum float64
+	for _, l := range logits {
+		sum += math.Exp(float64(l) - most)
+	}
+	return best, most + math.Log(sum), nil
+}
+
 // argmax returns the index of the largest allowed logit, the lowest index on ties.
 func argmax(logits []float32, allowed []uint64) (int, error) {
 	best, most, infinity := -1, float32(math.Inf(-1)), float32(math.Inf(1))
@@ -114,7 +130,7 @@ func argmax(logits []float32, allowed []uint64) (int, error) {
 }
 
 func unusable(id int, logit float32) error {
-	return fmt.Errorf("%w: logit %d is %v", ErrLogits, id, logit)
+	return fmt.Errorf("%w: that of token %d is %v", ErrLogits, id, logit)
 }
 
 // window returns the logits from first on, at most 64, and the bits of those that

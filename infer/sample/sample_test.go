@@ -223,6 +223,32 @@ func TestForbiddenIsNotLookedAt(t *testing.T) {
 	}
 }
 
+// TestLogNorm: probabilities add up to 1, and what has none is refused as Sample does.
+func TestLogNorm(t *testing.T) {
+	logits := []float32{3, 1e4, -2, 1e4 - 1, float32(math.Inf(-1))}
+	best, norm, err := LogNorm(logits)
+	require.NoError(t, err)
+	require.Equal(t, 1, best)
+	var sum float64
+	for _, l := range logits {
+		sum += math.Exp(float64(l) - norm)
+	}
+	require.InDelta(t, 1, sum, 1e-9)
+	best, _, err = LogNorm([]float32{2, 5, 5})
+	require.NoError(t, err)
+	require.Equal(t, 1, best, "the first of equals")
+	for want, logits := range map[string][]float32{
+		"token 1 is NaN":  {1, float32(math.NaN()), 2},
+		"token 2 is +Inf": {1, 2, float32(math.Inf(1))},
+		"none of 1":       {float32(math.Inf(-1))},
+		"none of 0":       nil,
+	} {
+		_, _, err := LogNorm(logits)
+		require.ErrorIs(t, err, ErrLogits)
+		require.ErrorContains(t, err, want)
+	}
+}
+
 // BenchmarkSampleOf draws among shares of a vocabulary that lie as those of a
 // grammar do: here and there.
 func BenchmarkSampleOf(b *testing.B) {

@@ -2,7 +2,6 @@ package server
 
 import (
 	"cmp"
-	"math"
 	"slices"
 
 	"expertfs/infer/sample"
@@ -58,17 +57,16 @@ type tokenProb struct {
 	at   int         // where the token's bytes begin in its text
 }
 
-// logProb returns the log probability of id and the most probable tokens.
-func logProb(logits []float32, id, most int) tokenProb {
-	best := float64(slices.Max(logits))
-	var sum float64
-	for _, l := range logits {
-		sum += math.Exp(float64(l) - best)
+// logProb returns the log probability of id and the most probable tokens. Logits that
+// have none are a sample.ErrLogits.
+func logProb(logits []float32, id, most int) (tokenProb, error) {
+	_, norm, err := sample.LogNorm(logits)
+	if err != nil {
+		return tokenProb{}, err
 	}
-	norm := best + math.Log(sum)
 	p := tokenProb{id: id, log: float64(logits[id]) - norm}
 	if most == 0 {
-		return p
+		return p, nil
 	}
 	for i, l := range logits {
 		v := float64(l) - norm
@@ -81,5 +79,5 @@ func logProb(logits []float32, id, most int) tokenProb {
 		p.top = slices.Insert(p.top, at, tokenProb{id: i, log: v})
 		p.top = p.top[:min(len(p.top), most)]
 	}
-	return p
+	return p, nil
 }

@@ -150,6 +150,7 @@ type completionChoice struct {
 	echo   bool
 	probs  bool        // are wanted
 	given  []tokenProb // of the prompt, if they were asked for
+	failed error       // why a token of the prompt has no probability
 	said   []tokenProb // of the answer
 	sent   int         // of said
 	offset int         // of the first that is not sent
@@ -165,7 +166,7 @@ func (c *completionChoice) next(int) (forced []int, mask []uint64, err error) {
 	if c.bound != nil {
 		forced, mask = c.bound.next()
 	}
-	return forced, mask, nil
+	return forced, mask, c.failed
 }
 
 func (c *completionChoice) push(p tokenProb) (int, bool, error) {
@@ -186,6 +187,9 @@ func (c *completionChoice) push(p tokenProb) (int, bool, error) {
 }
 
 func (c *completionChoice) end(why finish) (finish, error) {
+	if c.failed != nil {
+		return why, c.failed
+	}
 	if c.stop.found == "" {
 		text, stopped := c.stop.push(c.stream.Flush())
 		if stopped {

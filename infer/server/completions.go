@@ -247,7 +247,8 @@ func (s *Server) completionText(q *completionRequest, a *completionAnswer, bound
 		c.given = make([]tokenProb, 1, len(ids))
 		t.each = func(position int, logits []float32) {
 			if position+1 < len(ids) {
-				c.given = append(c.given, logProb(logits, ids[position+1], logprobs))
+				p, err := logProb(logits, ids[position+1], logprobs)
+				c.given, c.failed = append(c.given, p), cmp.Or(c.failed, err)
 			}
 		}
 	}

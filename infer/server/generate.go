@@ -59,7 +59,7 @@ type outcome struct {
 // generate has a text computed whose turn it is.
 func (j *job) generate(ctx context.Context, e Engine, t *text) (o outcome, err error) {
 	began := time.Now()
-	x, err := j.begin(ctx, e, t, &o) // without an answer too: the next request has the prompt read then
+	x, err := j.begin(ctx, e, t, &o) // also where no token is asked for: the next request has the prompt read then
 	read := time.Now()
 	o.reading = read.Sub(began)
 	if x != nil {
@@ -101,7 +101,7 @@ func (j *job) begin(ctx context.Context, e Engine, t *text, o *outcome) (Text, e
 	return texts[0], nil
 }
 
-// generate goes on from x, which is nil if there is nothing to go on from. The lock is
+// generate goes on from x, and returns how many tokens it has generated. The lock is
 // that of the job's readers: tokens of several texts are chosen at the same time.
 func (t *text) generate(ctx context.Context, x Text, mu *sync.Mutex) (n int, why finish, err error) {
 	var pending []int // tokens of the answer that the engine does not have yet
@@ -146,7 +146,9 @@ func (t *text) generate(ctx context.Context, x Text, mu *sync.Mutex) (n int, why
 		}
 		p := tokenProb{id: id}
 		if t.logprobs >= 0 {
-			p = logProb(logits, id, t.logprobs)
+			if p, err = logProb(logits, id, t.logprobs); err != nil {
+				return n, "", err
+			}
 		}
 		if more, err := take(p); err != nil || !more {
 			return n, finishStop, err
