@@ -54,7 +54,7 @@ func (s *Server) newGuide(f *forms) *guide {
 	if f == nil {
 		return nil
 	}
-	g := &guide{chat: s.Chat, tokens: s.Tokens, marks: s.Chat.Marks(), ordinary: s.text(), headers: f.headers}
+	g := &guide{chat: s.Chat, tokens: s.Tokens, marks: s.Chat.Marks(), ordinary: s.ordinary(), headers: f.headers}
 	g.bind = func(h harmony.Header, kind itemKind) *binding {
 		if kind == calling {
 			return s.bind(f.bound[harmony.FunctionName(h.Recipient)], g.marks.Call)

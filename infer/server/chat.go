@@ -1,7 +1,6 @@
 package server
 
 import (
-	"math/rand/v2"
 	"net/http"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -141,36 +140,27 @@ func (s *Server) chat(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	ctx := r.Context()
-	j, err := s.begin(ctx)
+	x, err := s.exchange(ctx, "messages", c, &q.sampling)
 	if err != nil {
 		return err
 	}
-	defer j.end()
-	if err := q.sampling.check(j.engine.Vocab()); err != nil {
+	defer x.end()
+	x.stops, x.logprobs = q.Stop, q.alternatives()
+	if x.most, err = q.max(x.room(), x.room(), 1); err != nil {
 		return err
 	}
-	prompt, err := j.encode(ctx, "messages", s.encodeConversation(c))
-	if err != nil {
-		return err
-	}
-	room := j.engine.Context() - len(prompt)
-	most, err := q.max(room, room, 1)
-	if err != nil {
-		return err
-	}
-	f, err := s.forms(ctx, c)
-	if err != nil {
+	if err := x.bind(ctx); err != nil {
 		return err
 	}
 	a := s.newChatAnswer(&q, n)
 	texts := make([]*text, n)
-	for i := range texts {
-		if texts[i], err = s.chatText(c, f, a.choices[i], &q, prompt, most, i); err != nil {
+	for i, choice := range a.choices {
+		if texts[i], choice.turn, err = x.text(choice, i); err != nil {
 			return err
 		}
 	}
 	shareOrigin(texts)
-	return a.serve(ctx, w, j, texts)
+	return a.serve(ctx, w, x.job, texts)
 }
 
 // decodeChat reads and checks a request.
@@ -219,9 +209,4 @@ func (q *chatRequest) alternatives() int {
 		return int(or(q.TopLogprobs, 0))
 	}
 	return -1
-}
-
-// chatText prepares one choice.
-func (s *Server) chatText(c *conversation, f *forms, choice *chatChoice, q *chatRequest, prompt []int, most, i int) (*text, error) {
-	return s.turnText(c, f, q.Stop, choice, q.sampling.of(i), rand.Uint64(), prompt, most, q.alternatives(), &choice.turn)
 }

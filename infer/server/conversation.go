@@ -80,6 +80,25 @@ func newConversation() *conversation {
 	return &conversation{effort: harmony.Medium, parallel: true, entries: mostEntries}
 }
 
+// setEffort reads the name of an effort. Clients know some that the models do not: they
+// stand for the nearest one, and "none" for no thoughts as far as that can be had.
+func (c *conversation) setEffort(field, name string) error {
+	switch name {
+	case "":
+	case "none":
+		c.effort, c.noThoughts = harmony.Low, true
+	case "xhigh", "max":
+		c.effort = harmony.High
+	default:
+		effort, err := harmony.ParseEffort(shorten(name))
+		if err != nil {
+			return badRequest(field, "%s: %v", field, err)
+		}
+		c.effort = effort
+	}
+	return nil
+}
+
 func (c *conversation) add(h harmony.Header, text string) {
 	c.messages = append(c.messages, harmony.Message{Header: h, Content: text})
 }

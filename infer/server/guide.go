@@ -14,7 +14,7 @@ type guide struct {
 	chat     *harmony.Encoding
 	tokens   *tokenizer.Tokenizer
 	marks    harmony.Marks
-	ordinary []uint64 // the mask of all text
+	ordinary []uint64 // the mask of all tokens that are text
 
 	headers []opening                               // that messages may have; nil: all, and only calls are bound
 	bind    func(harmony.Header, itemKind) *binding // of a message's content; nil: it is free

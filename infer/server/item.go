@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+
+	"expertfs/infer/tokenizer"
 )
 
 // item is a part of the assistant's turn: a thought, a text for the user, or a
@@ -54,6 +56,9 @@ func joined(items []*item, kind itemKind) string {
 	}
 	return strings.Join(texts, separator)
 }
+
+// validText returns text with U+FFFD in the place of what is not UTF-8.
+func validText(text string) string { return tokenizer.ValidUTF8(text) }
 
 // separator stands between texts that clients see as one.
 const separator = "\n\n"

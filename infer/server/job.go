@@ -73,50 +73,60 @@ func (j *job) encode(ctx context.Context, field string, tokens func(context.Cont
 // and done are called by one goroutine at a time. When run returns the turns are over:
 // nobody waits for a client that reads slowly, unless the answer is a stream.
 func (j *job) run(ctx context.Context, texts []*text, done func(i int, o outcome) error) error {
-	s := j.s
 	group, within := errgroup.WithContext(ctx)
-	var began time.Time
-	err := func() error {
-		for i, t := range texts {
-			if err := t.origin.wait(within); err != nil {
-				return err
-			}
-			if err := s.queue.enter(within); err != nil {
-				return err
-			}
-			if i == 0 {
-				began = time.Now()
-				s.queue.run(1)
-				defer s.queue.run(-1)
-			}
-			group.Go(func() error {
-				defer s.queue.leave()
-				return j.compute(within, i, t, done)
-			})
-		}
-		return group.Wait()
-	}()
+	began, err := j.start(within, group, texts, done)
 	if first := group.Wait(); first != nil {
 		err = first // of which the other is a consequence
+	}
+	if !began.IsZero() {
+		j.s.queue.run(-1)
 	}
 	for _, t := range texts {
 		t.origin.close()
 	}
+	return j.ended(ctx, began, err)
+}
+
+// start begins each text in a goroutine of group, when its turn comes. It returns when the
+// first one began, the zero time if none did.
+func (j *job) start(ctx context.Context, group *errgroup.Group, texts []*text, done func(i int, o outcome) error) (began time.Time, err error) {
+	queue := j.s.queue
+	for i, t := range texts {
+		if err := t.origin.wait(ctx); err != nil {
+			return began, err
+		}
+		if err := queue.enter(ctx); err != nil {
+			return began, err
+		}
+		if i == 0 {
+			began = time.Now()
+			queue.run(1)
+		}
+		group.Go(func() error {
+			defer queue.leave()
+			return j.compute(ctx, i, t, done)
+		})
+	}
+	return began, nil
+}
+
+// ended tells the log what has come of the request, whose first text began then, and
+// returns what the client is told. One that has only waited is not worth a line.
+func (j *job) ended(ctx context.Context, began time.Time, err error) error {
+	log, id := j.s.Log, requestID(ctx)
 	switch {
 	case err == nil:
-	case ctx.Err() != nil || errors.Is(err, errGone) || errors.Is(err, errCancelled):
-		if began.IsZero() { // it has waited only
-			return err
-		}
-		s.Log.Info("request cancelled", "id", requestID(ctx), "prompt", j.prompt, "generated", j.total.generated)
-		return errCancelled
-	default:
-		s.Log.Error("request failed", "id", requestID(ctx), "err", err)
+		log.Info("request done", "id", id, "prompt", j.prompt, "reused", j.total.reused, "generated", j.total.generated,
+			"waited", began.Sub(j.began).Round(time.Millisecond), "time", time.Since(began).Round(time.Millisecond))
+		return nil
+	case ctx.Err() == nil && !errors.Is(err, errGone) && !errors.Is(err, errCancelled):
+		log.Error("request failed", "id", id, "err", err)
+		return err
+	case began.IsZero():
 		return err
 	}
-	s.Log.Info("request done", "id", requestID(ctx), "prompt", j.prompt, "reused", j.total.reused, "generated", j.total.generated,
-		"waited", began.Sub(j.began).Round(time.Millisecond), "time", time.Since(began).Round(time.Millisecond))
-	return nil
+	log.Info("request cancelled", "id", id, "prompt", j.prompt, "generated", j.total.generated)
+	return errCancelled
 }
 
 // compute computes a text, whose turn it is.

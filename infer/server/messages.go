@@ -2,7 +2,6 @@ package server
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -128,35 +127,25 @@ func (s *Server) messages(w http.ResponseWriter, r *http.Request, count bool) er
 		return err
 	}
 	ctx := r.Context()
-	j, err := s.begin(ctx)
+	x, err := s.exchange(ctx, "messages", c, &sampling{Temperature: q.Temperature, TopP: q.TopP, TopK: q.TopK, Seed: q.Seed})
 	if err != nil {
 		return err
 	}
-	defer j.end()
-	p := sampling{Temperature: q.Temperature, TopP: q.TopP, TopK: q.TopK, Seed: q.Seed}
-	if err := p.check(j.engine.Vocab()); err != nil {
-		return err
-	}
-	prompt, err := j.encode(ctx, "messages", s.encodeConversation(c))
-	if err != nil {
-		return err
-	}
+	defer x.end()
 	if count {
-		writeJSON(w, http.StatusOK, map[string]int{"input_tokens": len(prompt)})
+		writeJSON(w, http.StatusOK, map[string]int{"input_tokens": len(x.prompt)})
 		return nil
 	}
-	room := j.engine.Context() - len(prompt)
-	most := min(int(or(q.MaxTokens, integer(room))), room)
+	x.stops, x.most = q.StopSequences, min(int(or(q.MaxTokens, integer(x.room()))), x.room())
+	if err := x.bind(ctx); err != nil {
+		return err
+	}
 	a := &messagesAnswer{s: s, id: newID("msg_"), streamed: q.Stream, thoughts: q.thinks()}
-	f, err := s.forms(ctx, c)
-	if err != nil {
+	var t *text
+	if t, a.turn, err = x.text(a, 0); err != nil {
 		return err
 	}
-	t, err := s.turnText(c, f, q.StopSequences, a, &p, rand.Uint64(), prompt, most, -1, &a.turn)
-	if err != nil {
-		return err
-	}
-	return a.serve(ctx, w, j, t)
+	return a.serve(ctx, w, x.job, t)
 }
 
 // thinks tells whether the client wants to see thoughts.

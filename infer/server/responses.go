@@ -3,7 +3,6 @@ package server
 import (
 	"bytes"
 	"errors"
-	"math/rand/v2"
 	"net/http"
 
 	"github.com/go-json-experiment/json"
@@ -193,34 +192,25 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, count bool) err
 		return err
 	}
 	ctx := r.Context()
-	j, err := s.begin(ctx)
+	x, err := s.exchange(ctx, "input", c, &q.sampling)
 	if err != nil {
 		return err
 	}
-	defer j.end()
-	if err := q.sampling.check(j.engine.Vocab()); err != nil {
-		return err
-	}
-	prompt, err := j.encode(ctx, "input", s.encodeConversation(c))
-	if err != nil {
-		return err
-	}
+	defer x.end()
 	if count {
-		writeJSON(w, http.StatusOK, map[string]any{"object": "response.input_tokens", "input_tokens": len(prompt)})
+		writeJSON(w, http.StatusOK, map[string]any{"object": "response.input_tokens", "input_tokens": len(x.prompt)})
 		return nil
 	}
-	room := j.engine.Context() - len(prompt)
-	most := min(int(or(q.MaxOutputTokens, integer(room))), room)
 	a := s.newResponse(&q, c)
-	f, err := s.forms(ctx, c)
-	if err != nil {
+	x.stops, x.most, x.logprobs = q.Stop, min(int(or(q.MaxOutputTokens, integer(x.room()))), x.room()), a.alternatives
+	if err := x.bind(ctx); err != nil {
 		return err
 	}
-	t, err := s.turnText(c, f, q.Stop, a, &q.sampling, rand.Uint64(), prompt, most, a.alternatives, &a.turn)
-	if err != nil {
+	var t *text
+	if t, a.turn, err = x.text(a, 0); err != nil {
 		return err
 	}
-	return a.serve(ctx, w, j, t)
+	return a.serve(ctx, w, x.job, t)
 }
 
 func (q *responsesRequest) checkAll(s *Server) error {

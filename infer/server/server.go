@@ -57,14 +57,14 @@ type Server struct {
 	grammars    grammars
 	recent      recentItems
 	meters      *meters
-	text        func() []uint64 // the mask of all tokens that are text
+	ordinary    func() []uint64 // the mask of all tokens that are text
 }
 
 // Warm makes what the first request would wait for: the tables of the vocabulary. It
 // is called after Handler, and may run beside the loading of the model.
 func (s *Server) Warm() {
 	s.Tokens.Encode("a")
-	s.text()
+	s.ordinary()
 }
 
 // Handler returns the handler of all paths. Requests wait until Ready is called.
@@ -76,7 +76,7 @@ func (s *Server) Handler() http.Handler {
 	s.queue = newQueue(s.Waiting)
 	s.large, s.encoding = make(chan struct{}, 1), make(chan struct{}, 1)
 	s.life.changed, s.life.s = make(chan struct{}), s
-	s.text = sync.OnceValue(func() []uint64 { return ordinaryTokens(s.Tokens) })
+	s.ordinary = sync.OnceValue(func() []uint64 { return ordinaryTokens(s.Tokens) })
 	s.meters = newMeters(s)
 	if s.Base == nil {
 		s.Base = context.Background()

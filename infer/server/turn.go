@@ -20,11 +20,11 @@ type turn struct {
 	tokens *tokenizer.Tokenizer
 	marks  harmony.Marks
 	parser *harmony.Parser
-	guide  *guide   // nil: the model is free
-	text   []uint64 // the mask of all text
+	guide  *guide // nil: the model is free
 	sink   sink
 	log    *slog.Logger
 
+	ordinary []uint64 // the mask of all tokens that are text
 	offered  []tool
 	parallel bool // another call may follow
 	stop     stopper
@@ -36,7 +36,7 @@ type turn struct {
 	thoughts int         // tokens of reasoning
 	forced   []int
 	led      bool  // on to a final message
-	ordinary bool  // only text may come next
+	onlyText bool  // may come next
 	after    []int // what must follow a call for the turn to go on; nil: anything
 }
 
@@ -44,7 +44,7 @@ type turn struct {
 func (s *Server) newTurn(c *conversation, stops []string, out sink) *turn {
 	return &turn{
 		chat: s.Chat, tokens: s.Tokens, marks: s.Chat.Marks(), parser: s.Chat.NewParser(), sink: out, log: s.Log,
-		text: s.text(), offered: c.offered(), parallel: c.parallel, stop: stopper{stops: stops},
+		ordinary: s.ordinary(), offered: c.offered(), parallel: c.parallel, stop: stopper{stops: stops},
 	}
 }
 
@@ -54,8 +54,8 @@ func (t *turn) next(left int) ([]int, []uint64, error) {
 		t.forced = nil
 		return forced, nil, nil
 	}
-	if t.ordinary {
-		return nil, t.text, nil
+	if t.onlyText {
+		return nil, t.ordinary, nil
 	}
 	if t.guide != nil {
 		return t.guide.next(left)
@@ -64,7 +64,7 @@ func (t *turn) next(left int) ([]int, []uint64, error) {
 }
 
 func (t *turn) push(p tokenProb) (int, bool, error) {
-	t.ordinary = false
+	t.onlyText = false
 	if t.after != nil {
 		if p.id != t.after[0] {
 			return p.id, false, nil
@@ -164,7 +164,7 @@ func (t *turn) write(text string, p tokenProb, inside bool) error {
 		return t.finish()
 	}
 	if open && !inside && t.led && kind == saying {
-		t.ordinary = true
+		t.onlyText = true
 	}
 	if open && !inside && t.guide != nil {
 		t.guide.enter(h, kind)
