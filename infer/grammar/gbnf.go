@@ -22,13 +22,13 @@ func (e *GBNFError) Error() string {
 //	root  ::= item ("," item)*     # the rule root derives the text
 //	item  ::= [a-z]+ | "\"" [^"\n]{1,20} "\"" | .
 //
-// A rule is a name of letters, digits, dashes and underscores, ::= and alternatives divided
-// by |, of texts in quotes, classes of characters, a dot for any character,
-// names of rules, and groups in parentheses, each with *, +, ?, {m}, {m,} or
-// {m,n} behind it. It ends with its line, but within a group, and before and after
-// ::= or |.
-// Escapes are \n \r \t \\ \" \[ \] \xHH \uHHHH and \UHHHHHHHH, all of which stand
-// for characters. Rules may be recursive, but not before their first character.
+// A rule is a name of letters, digits, dashes and underscores, ::=, and alternatives
+// divided by |. These are made of texts in quotes, classes of characters, a dot for any
+// character, names of rules, and groups in parentheses. Each may have *, +, ?, {m}, {m,}
+// or {m,n} behind it. A rule ends with its line. It goes on with the next line within a
+// group, after ::=, and before or after |. Escapes are \n \r \t \\ \" \[ \] \xHH \uHHHH
+// and \UHHHHHHHH, all of which stand for characters. Rules may be recursive, but not
+// before their first character.
 //
 // Errors in the source are of type *GBNFError.
 func GBNF(source string) (*Grammar, error) {

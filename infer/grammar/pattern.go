@@ -3,7 +3,6 @@ package grammar
 import (
 	"fmt"
 	"regexp/syntax"
-	"strings"
 	"unicode"
 )
 
@@ -50,27 +49,6 @@ func plainMachine(w *effort, pattern string) (*machine, error) {
 		return nil, err
 	}
 	return p.machine(w, start, end)
-}
-
-// translate writes what ECMAScript's patterns have and Go's lack in Go's form.
-func translate(pattern string) string {
-	var b strings.Builder
-	for i := 0; i < len(pattern); i++ {
-		if pattern[i] != '\\' || i+1 == len(pattern) {
-			b.WriteByte(pattern[i])
-			continue
-		}
-		i++
-		switch c := pattern[i]; {
-		case c == 'u' && i+4 < len(pattern):
-			fmt.Fprintf(&b, `\x{%s}`, pattern[i+1:i+5])
-			i += 4
-		default:
-			b.WriteByte('\\')
-			b.WriteByte(c)
-		}
-	}
-	return b.String()
 }
 
 // patternBuilder makes a nondeterministic automaton with empty edges.
