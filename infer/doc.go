@@ -10,12 +10,13 @@
 // # A token's way
 //
 // Tokens are computed in batches, one token being a batch too: a batch is pieces
-// of texts (batch.go, forward.go). The residual stream starts as the tokens' embeddings (embed.go).
-// Each layer (layer.go) has two blocks, and both add to the stream: attention over
-// the keys and values of each piece's session (attention.go, rope.go, kvcache.go), and a mixture
-// of experts (moe.go), of which the router chooses a few for each token
-// (router.go, routes.go) and the mlp computes those (mlp.go). The head makes
-// logits of the stream (unembed.go), for the tokens that somebody asked for.
+// of texts (batch.go, forward.go). The residual stream starts as the tokens'
+// embeddings (embed.go). Each layer (layer.go) has two blocks, and both add to the
+// stream. The first is attention over the keys and values of each piece's session
+// (attention.go, rope.go, kvcache.go). The second is a mixture of experts (moe.go):
+// the router chooses a few for each token (router.go, routes.go), and the mlp
+// computes those (mlp.go). The head makes logits of the stream (unembed.go), for the
+// tokens that somebody asked for.
 //
 // A block is a struct of weights with a method forward, whose arguments are all
 // that it reads and writes (vectors.go). What it works in meanwhile is memory of

@@ -28,9 +28,9 @@ func (b *Batch) Drop(s *Session) {
 // dropRows takes the rows of a piece out of all that goes from one stage to the next.
 func (b *Batch) dropRows(piece int) {
 	m := b.mem
-	for _, row := range m.rowsWanted(b.pieces)[:b.told] {
+	for _, row := range m.rowsWanted(b.pieces)[:b.scored] {
 		if m.rows[row].piece == piece {
-			b.told--
+			b.scored--
 		}
 	}
 	first := slices.IndexFunc(m.rows, func(r row) bool { return r.piece == piece })

@@ -25,7 +25,7 @@ type Batch struct {
 	at     positions
 	x      vectors
 	next   int   // stage; each layer has two
-	told   int   // rows whose logits were made
+	scored int   // rows whose logits were made
 	over   error // errOver, or why the batch has failed; nil: not yet
 }
 
@@ -158,7 +158,7 @@ func (b *Batch) stages(ctx context.Context, more func() bool) (done bool, err er
 			return false, fmt.Errorf("layer %d: %w", b.next/2, err)
 		}
 	}
-	for wanted := b.mem.rowsWanted(b.pieces)[b.told:]; len(wanted) > 0; {
+	for wanted := b.mem.rowsWanted(b.pieces)[b.scored:]; len(wanted) > 0; {
 		if ok, err := goOn(); !ok {
 			return false, err
 		}
@@ -166,7 +166,7 @@ func (b *Batch) stages(ctx context.Context, more func() bool) (done bool, err er
 		if err := mapped.Guard(func() error { b.logits(rows); return nil }); err != nil {
 			return false, err
 		}
-		wanted, b.told = wanted[len(rows):], b.told+len(rows)
+		wanted, b.scored = wanted[len(rows):], b.scored+len(rows)
 	}
 	return true, nil
 }

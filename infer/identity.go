@@ -11,8 +11,8 @@ import (
 const arithmetic = 2
 
 // Identity tells what the bytes of a State depend on beside the tokens: the weights
-// and all that rounds or changes the routing. It does not depend on the machine, on threads, or on the
-// size of batches and contexts.
+// and all that rounds or changes the routing. It does not depend on the machine, on
+// threads, or on the size of batches and contexts.
 func (e *Engine) Identity() (id [16]byte, err error) {
 	weights, err := e.folder.Identity()
 	if err != nil {

@@ -127,8 +127,8 @@ func (p *pool) bind(thread int) (undo func()) {
 
 // run calls body for every task from 0 to tasks-1, on any thread and in any
 // order, and returns when all are done. A memory fault in a body (the mount
-// died, a file was cut) is raised again in the caller, which mapped.Guard turns into an
-// error. Only one run at a time.
+// died, a file was cut) is raised again in the caller, where mapped.Guard turns it
+// into an error. Only one run at a time.
 func (p *pool) run(tasks int, body func(thread, task int)) {
 	if tasks == 0 {
 		return

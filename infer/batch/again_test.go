@@ -14,7 +14,7 @@ import (
 
 // stagewise is a batch of which a test is asked before each stage whether it fails.
 type stagewise struct {
-	Part
+	Batch
 	fail func() error
 }
 
@@ -23,7 +23,7 @@ func (p stagewise) Advance(ctx context.Context, more func() bool) (done bool, er
 		if err := p.fail(); err != nil {
 			return false, err
 		}
-		if done, err = p.Part.Advance(ctx, func() bool { return false }); done || err != nil || !more() {
+		if done, err = p.Batch.Advance(ctx, func() bool { return false }); done || err != nil || !more() {
 			return done, err
 		}
 	}
@@ -38,7 +38,7 @@ func TestEachSeesAPositionOnce(t *testing.T) {
 	session, bad := e.NewSession(), e.NewSession()
 	var seen []int
 	begun := 0
-	s := prepare(func(pieces []infer.Piece) (Part, error) {
+	s := prepare(func(pieces []infer.Piece) (Batch, error) {
 		begun++
 		b, err := e.NewBatch(pieces...)
 		return stagewise{b, func() error {

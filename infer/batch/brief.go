@@ -14,7 +14,7 @@ import (
 // briefParts are the brief prompts that wait, whole, as many as are brief together, in
 // order of arrival: shorter ones that come without end must not stop one either. There
 // are none where no other prompt would wait for them, or all have room in one chunk.
-func (s *Scheduler) briefParts() (parts []share) {
+func (s *Scheduler) briefParts() (parts []part) {
 	room, all := s.room(), 0
 	for _, r := range s.prompts {
 		all += len(r.ids)
@@ -31,7 +31,7 @@ func (s *Scheduler) briefParts() (parts []share) {
 			continue
 		}
 		room -= len(r.ids)
-		parts = append(parts, share{r, len(r.ids)})
+		parts = append(parts, part{r, len(r.ids)})
 	}
 	if len(parts) == len(s.prompts) {
 		return nil
@@ -44,7 +44,7 @@ func (s *Scheduler) briefParts() (parts []share) {
 func (s *Scheduler) patient() []*request {
 	brief := s.briefParts()
 	return slices.DeleteFunc(slices.Clone(s.prompts), func(r *request) bool {
-		return slices.ContainsFunc(brief, func(x share) bool { return x.request == r })
+		return slices.ContainsFunc(brief, func(x part) bool { return x.request == r })
 	})
 }
 

@@ -12,26 +12,26 @@ import (
 
 // chunk is tokens of prompts on their way through the stages of the model.
 type chunk struct {
-	part   Part
-	parts  []share
+	batch  Batch // nil before the first stage
+	parts  []part
 	tokens int // that it began with
 	ctx    context.Context
 	cancel func()
-	left   atomic.Bool // by somebody: the next stage, of any chunk, waits until he is out
+	left   atomic.Bool // a request of it is gone: it is taken out before the next stage of any chunk
 
 	stages  int              // that were timed
 	took    [2]time.Duration // that the last of each kind took: attention, experts
 	longest time.Duration    // that one of the layers took
 }
 
-// share is what a prompt has in a chunk.
-type share struct {
+// part is what a chunk has of a prompt: its first n tokens.
+type part struct {
 	*request
-	n int // its first tokens
+	n int
 }
 
 // newChunk makes a chunk of parts; nil if there are none.
-func (s *Scheduler) newChunk(parts []share) *chunk {
+func (s *Scheduler) newChunk(parts []part) *chunk {
 	if len(parts) == 0 {
 		return nil
 	}
@@ -55,12 +55,12 @@ func (s *Scheduler) chunks() (all []*chunk) {
 }
 
 func (c *chunk) has(r *request) bool {
-	return slices.ContainsFunc(c.parts, func(x share) bool { return x.request == r })
+	return slices.ContainsFunc(c.parts, func(x part) bool { return x.request == r })
 }
 
-// leave is told that one of the requests is gone.
+// leave is told that one of the requests is gone. The scheduler's lock is held.
 func (c *chunk) leave() {
-	if !slices.ContainsFunc(c.parts, func(x share) bool { return !x.gone }) {
+	if !slices.ContainsFunc(c.parts, func(x part) bool { return !x.gone }) {
 		c.cancel()
 	}
 	c.left.Store(true)
@@ -77,13 +77,13 @@ func (s *Scheduler) advance() {
 		return
 	}
 	var err error
-	if c.part == nil {
-		c.part, err = s.begin(c.pieces())
+	if c.batch == nil {
+		c.batch, err = s.begin(c.pieces())
 	}
 	done, began := false, s.now()
 	if err == nil {
 		mark := began
-		done, err = c.part.Advance(c.ctx, func() bool {
+		done, err = c.batch.Advance(c.ctx, func() bool {
 			now := s.now()
 			s.timed(c, now.Sub(mark))
 			mark = now
@@ -199,18 +199,18 @@ func (s *Scheduler) dropGone() {
 			continue
 		}
 		s.mu.Lock()
-		gone := slices.DeleteFunc(slices.Clone(c.parts), func(x share) bool { return !x.gone })
+		gone := slices.DeleteFunc(slices.Clone(c.parts), func(x part) bool { return !x.gone })
 		s.mu.Unlock()
 		if len(gone) == len(c.parts) {
 			s.endChunk(c, context.Canceled)
 			continue
 		}
 		for _, x := range gone {
-			c.part.Drop(x.session)
+			c.batch.Drop(x.session)
 		}
 		s.mu.Lock()
 		for _, x := range gone {
-			c.parts = slices.DeleteFunc(c.parts, func(y share) bool { return x.request == y.request })
+			c.parts = slices.DeleteFunc(c.parts, func(y part) bool { return x.request == y.request })
 			s.endPrompt(x.request, context.Canceled)
 		}
 		s.mu.Unlock()

@@ -32,17 +32,17 @@ const (
 
 // deal divides room for so many tokens evenly among prompts. What one does not need
 // the others have. One that is to be alone is.
-func deal(prompts []*request, room int) []share {
+func deal(prompts []*request, room int) []part {
 	if i := slices.IndexFunc(prompts, func(r *request) bool { return r.alone }); i >= 0 {
 		prompts = prompts[i : i+1]
 	}
 	sorted := slices.Clone(prompts)
 	slices.SortStableFunc(sorted, func(a, b *request) int { return cmp.Compare(len(a.ids), len(b.ids)) })
-	var parts []share
+	var parts []part
 	for i, r := range sorted {
 		n := min(len(r.ids), room/(len(sorted)-i))
 		if n > 0 {
-			parts = append(parts, share{r, n})
+			parts = append(parts, part{r, n})
 			room -= n
 		}
 	}

@@ -11,14 +11,14 @@ import (
 	"expertfs/infer"
 )
 
-// Part is a batch that is computed some stages at a time; infer.Batch is one.
-type Part interface {
+// Batch is pieces that are computed some stages at a time; infer.Batch is one.
+type Batch interface {
 	Advance(ctx context.Context, more func() bool) (done bool, err error)
 	Drop(session *infer.Session) // between two stages: the others go on
 }
 
 // Begin makes a batch of pieces, as infer.Engine.NewBatch does.
-type Begin func(pieces []infer.Piece) (Part, error)
+type Begin func(pieces []infer.Piece) (Batch, error)
 
 // Options bound how many tokens of prompts are computed together.
 type Options struct {

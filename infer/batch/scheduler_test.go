@@ -191,7 +191,7 @@ func TestCancelledCompany(t *testing.T) {
 	cancel[0]()
 	for left := false; !left; time.Sleep(time.Millisecond) {
 		s.mu.Lock() // he may be out already, if the next stage has not begun
-		left = len(shared.parts) < 3 || slices.ContainsFunc(shared.parts, func(x share) bool { return x.gone })
+		left = len(shared.parts) < 3 || slices.ContainsFunc(shared.parts, func(x part) bool { return x.gone })
 		s.mu.Unlock()
 	}
 	pass(1) // the stage under way

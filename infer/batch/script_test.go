@@ -39,7 +39,7 @@ func newScript(t *testing.T, layers int) *script {
 	return &script{t: t, layers: layers, have: map[*infer.Session]int{}, busy: map[*infer.Session]bool{}}
 }
 
-func (s *script) begin(pieces []infer.Piece) (Part, error) {
+func (s *script) begin(pieces []infer.Piece) (Batch, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := &scriptPart{s: s, number: len(s.begun), pieces: pieces}

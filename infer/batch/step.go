@@ -89,9 +89,9 @@ func (s *Scheduler) stepTogether(requests []*request) error {
 		s.running = nil
 		s.mu.Unlock()
 	}()
-	part, err := s.begin(pieces)
+	b, err := s.begin(pieces)
 	if err == nil {
-		_, err = part.Advance(ctx, nil)
+		_, err = b.Advance(ctx, nil)
 	}
 	return err
 }

@@ -37,14 +37,15 @@ func (t *Texts) newHeld(bytes int64) *held {
 }
 
 // NewTexts returns texts of an engine that take at most so many bytes, as
-// infer.Engine.SessionBytes counts them. At most keep of them are kept when nobody uses them, beside what the store
-// has, which may be nil. Close ends them, not the engine and the store.
+// infer.Engine.SessionBytes counts them. At most keep of them are kept when nobody uses
+// them. What the store has comes beside that; it may be nil. Close ends the texts, not
+// the engine and the store.
 func NewTexts(engine *infer.Engine, store *prefix.Store, bytes int64, keep int) *Texts {
 	t := &Texts{engine: engine, store: store, keep: keep}
 	t.room = room{most: bytes, reclaim: t.reclaim}
 	shape := engine.Shape()
 	t.steps = New(
-		func(pieces []infer.Piece) (Part, error) { return engine.NewBatch(pieces...) },
+		func(pieces []infer.Piece) (Batch, error) { return engine.NewBatch(pieces...) },
 		Options{Chunk: min(DefaultChunk, shape.Batch), Whole: shape.Batch, Stages: 2 * len(shape.Sliding)},
 	)
 	return t
