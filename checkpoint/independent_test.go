@@ -92,7 +92,7 @@ func views(t *testing.T, c *Checkpoint) map[string][]byte {
 	return out
 }
 
-// checkViews compares every view of c with the layout.OpenAI checkpoint in a file.
+// checkViews compares every view of c with the checkpoint of OpenAI's layout in a file.
 func checkViews(t *testing.T, c *Checkpoint, file []byte) {
 	t.Helper()
 	source, _, _ := readPlain(t, file)
