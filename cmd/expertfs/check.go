@@ -59,10 +59,15 @@ type checkedFile struct {
 	Size int64  `json:"size"`
 }
 
+// checkOptions are the flags of `expertfs check`.
+type checkOptions struct {
+	checkpoint.Options
+	data, json bool
+}
+
 // newCheckCommand makes `expertfs check`.
 func newCheckCommand() *cobra.Command {
-	var asJSON, data, plainHTTP bool
-	var mirrors []string
+	var o checkOptions
 	cmd := &cobra.Command{
 		Use:   "check CHECKPOINT",
 		Short: "Tell what a checkpoint holds, and what is missing or wrong",
@@ -77,26 +82,26 @@ differ.`,
 			warnOfIdle(cmd, plainHTTPNeeds(args[0]))
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
-			return runCheck(ctx, cmd.OutOrStdout(), args[0], checkpoint.Options{PlainHTTP: plainHTTP, Mirrors: mirrors}, data, asJSON)
+			return o.check(ctx, cmd.OutOrStdout(), args[0])
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	cmd.Flags().StringArrayVar(&mirrors, "mirror", nil, "compare with the copy in `DIR`, which may lack files; may be repeated")
-	cmd.Flags().BoolVar(&data, "data", false, "read all scales as well, a seventeenth of the experts' bytes")
-	addPlainHTTP(cmd.Flags(), &plainHTTP)
+	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON")
+	cmd.Flags().StringArrayVar(&o.Mirrors, "mirror", nil, "compare with the copy in `DIR`, which may lack files; may be repeated")
+	cmd.Flags().BoolVar(&o.data, "data", false, "read all scales as well, a seventeenth of the experts' bytes")
+	addPlainHTTP(cmd.Flags(), &o.PlainHTTP)
 	return cmd
 }
 
-// runCheck prints the report and returns an error when something is wrong.
-func runCheck(ctx context.Context, out io.Writer, path string, o checkpoint.Options, data, asJSON bool) error {
+// check prints the report and returns an error when something is wrong.
+func (o checkOptions) check(ctx context.Context, out io.Writer, path string) error {
 	report := checkReport{Checkpoint: path, Problems: []string{}}
 	var differ []error
-	ck, err := checkpoint.OpenWith(path, o)
+	ck, err := checkpoint.OpenWith(path, o.Options)
 	err = expertfs.ExplainDead(path, err)
 	if err == nil {
 		defer ck.Close()
 		report.Model, report.Mirrors = describeModel(ck), describeMirrors(ck)
-		if data {
+		if o.data {
 			bar := newByteBar(ck.ScaleBytes(), "reading scales")
 			err = ck.CheckScales(ctx, func(n int) { bar.Add(n) })
 			bar.Finish()
@@ -111,7 +116,7 @@ func runCheck(ctx context.Context, out io.Writer, path string, o checkpoint.Opti
 		report.add(d)
 		err = d
 	}
-	if perr := report.print(out, asJSON); perr != nil {
+	if perr := report.print(out, o.json); perr != nil {
 		return perr
 	}
 	switch len(report.Problems) {
