@@ -39,37 +39,20 @@ const patience = 2 * time.Minute
 
 func TestMain(m *testing.M) {
 	ram.Helper()
-	if text, ok := os.LookupEnv(serverEnv); ok {
-		if err := runServer(text); err != nil {
-			fmt.Fprintln(os.Stderr, "server:", err)
-			os.Exit(1)
+	// What the binary does in place of tests, by the variable that tells it how.
+	for _, role := range []struct {
+		name, env string
+		run       func(string) error
+	}{
+		{"server", serverEnv, runServer}, {"opener", openerEnv, runOpener}, {"reader", readerEnv, runReader},
+		{"program", programEnv, runProgram}, {"count", countEnv, runCount},
+	} {
+		text, ok := os.LookupEnv(role.env)
+		if !ok {
+			continue
 		}
-		return
-	}
-	if root, ok := os.LookupEnv(openerEnv); ok {
-		if err := runOpener(root); err != nil {
-			fmt.Fprintln(os.Stderr, "opener:", err)
-			os.Exit(1)
-		}
-		return
-	}
-	if text, ok := os.LookupEnv(readerEnv); ok {
-		if err := runReader(text); err != nil {
-			fmt.Fprintln(os.Stderr, "reader:", err)
-			os.Exit(1)
-		}
-		return
-	}
-	if point, ok := os.LookupEnv(programEnv); ok {
-		if err := runProgram(point); err != nil {
-			fmt.Fprintln(os.Stderr, "program:", err)
-			os.Exit(1)
-		}
-		return
-	}
-	if text, ok := os.LookupEnv(countEnv); ok {
-		if err := runCount(text); err != nil {
-			fmt.Fprintln(os.Stderr, "count:", err)
+		if err := role.run(text); err != nil {
+			fmt.Fprintln(os.Stderr, role.name+":", err)
 			os.Exit(1)
 		}
 		return

@@ -35,11 +35,11 @@ type readerConfig struct {
 	Seed              uint64
 }
 
-// TestSoak has 8 processes read random files in all ways, some keeping mappings
-// of files they have closed, half of them announcing and predicting steps, through a cache of an eighth of the experts and
-// from a drive with faults. Meanwhile readers are killed at random, and budget
-// and policy change. No byte may be wrong, nothing may hang, the budget holds,
-// and all is given back.
+// TestSoak has 8 processes read random files in all ways, through a cache of an
+// eighth of the experts and from a drive with faults. Some keep mappings of files
+// that they have closed; half of them announce and predict steps. Meanwhile readers
+// are killed at random, and budget and policy change. No byte may be wrong, nothing
+// may hang, the budget holds, and all is given back.
 func TestSoak(t *testing.T) {
 	length := time.Second
 	if text, ok := os.LookupEnv(soakEnv); ok {
