@@ -62,13 +62,6 @@ func newLoad(e *entry, class nvme.Class) *load {
 	return l
 }
 
-// end tells those who wait.
-func (l *load) end(err error) {
-	l.e.load = nil
-	l.over, l.err = true, err
-	close(l.done)
-}
-
 // noSlot is why a load has got no slot.
 func (l *load) noSlot() error {
 	if l.short != nil {

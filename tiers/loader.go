@@ -80,20 +80,22 @@ func (d *loader) dispatch() {
 
 // assign finds a slot for l, a victim's where no other is to be had. l.slot
 // stays nil where a new one is to be made.
-func (d *loader) assign(l *load) bool {
-	var ok bool
-	if l.slot, ok = d.slots.take(); ok {
-		return true
+func (d *loader) assign(l *load) (ok bool) {
+	l.slot, ok = d.place(d.evictor.victim)
+	return ok
+}
+
+// place finds a place for a load: a free slot, leave to make one, which is nil, or
+// the slot of a victim, which it evicts.
+func (d *loader) place(victim func() *entry) (slot *ram.Slot, ok bool) {
+	if slot, ok = d.slots.take(); ok || d.slots.over() {
+		return slot, ok
 	}
-	if d.slots.over() {
-		return false
-	}
-	v := d.evictor.victim()
+	v := victim()
 	if v == nil {
-		return false
+		return nil, false
 	}
-	l.slot = d.evictor.evict(v)
-	return true
+	return d.evictor.evict(v), true
 }
 
 // speculate begins a prefetch. Its slot is free, new, or that of the victim,
@@ -158,7 +160,7 @@ func (d *loader) leaveQueue(l *load, err error) {
 	if i := slices.Index(d.queue, l); i >= 0 {
 		d.queue = slices.Delete(d.queue, i, i+1)
 		d.stats.slotWait += time.Since(l.began)
-		l.end(err)
+		d.end(l, err)
 	}
 }
 
@@ -179,7 +181,7 @@ func (d *loader) close() {
 	queue := d.queue
 	d.queue = nil
 	for _, l := range queue {
-		l.end(ErrClosed)
+		d.end(l, ErrClosed)
 	}
 }
 
@@ -339,11 +341,18 @@ func (d *loader) finish(l *load, err error) {
 		d.slots.give(l.slot)
 		l.slot = nil
 	}
-	l.end(err)
+	d.end(l, err)
 	d.dispatch()
 	if l.warming || d.slots.over() || d.slots.above(d.slots.high) {
 		d.wake()
 	}
+}
+
+// end tells those who wait for a load that it is over.
+func (d *loader) end(l *load, err error) {
+	l.e.load = nil
+	l.over, l.err = true, err
+	close(l.done)
 }
 
 // settle makes the file of a load resident, pinned by those who waited for it.

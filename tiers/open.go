@@ -129,16 +129,22 @@ func (c *Cache) OpenDense(ctx context.Context, d Dense) (*Handle, error) {
 // use has a reader use an expert: one in RAM is pinned in its slot, of another
 // the load is returned, which the caller has joined.
 func (c *Cache) use(s *stream, e *entry) (*ram.Slot, *load) {
-	c.table.use(e)
 	if e.slot != nil {
-		c.observer.used(s, e, hit)
-		c.evictor.policy.Touch(e.key)
+		c.meet(s, e)
 		c.table.pin(e, 1)
 		return e.slot, nil
 	}
+	c.table.use(e)
 	l, how := c.loader.join(e)
 	c.observer.used(s, e, how)
 	return nil, l
+}
+
+// meet takes a use of an expert in RAM.
+func (c *Cache) meet(s *stream, e *entry) {
+	c.table.use(e)
+	c.observer.used(s, e, hit)
+	c.evictor.policy.Touch(e.key)
 }
 
 // look is use for an open that was counted before, when it was refused.

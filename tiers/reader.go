@@ -70,9 +70,7 @@ func (r *Reader) Touch(keys ...expertfs.Key) {
 		if over {
 			c.learn(s, ended)
 		}
-		c.table.use(e)
-		c.observer.used(s, e, hit)
-		c.evictor.policy.Touch(k)
+		c.meet(s, e)
 		if over {
 			c.prefetch.stepped(s, ended.Layer, ended.Used)
 		}
