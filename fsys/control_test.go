@@ -3,8 +3,10 @@ package fsys_test
 import (
 	"bytes"
 	"encoding/csv"
+	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -103,7 +105,7 @@ func TestShrinkUnderReaders(t *testing.T) {
 func TestHintsFile(t *testing.T) {
 	s := mount(t, serverConfig{})
 	require.NoError(t, s.write("hints", "prefetch 00/03 1/4\n# a comment\n\nstep 2 5 6\ntouch 0/3\nstep 03/01"))
-	require.Eventually(t, func() bool { return s.report().Cache.Resident == 2 }, patience, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return s.report().Cache.Resident == 5 }, patience, 10*time.Millisecond)
 	asked := s.report().Cache.Prefetch.Asked
 	require.Equal(t, int64(2), asked)
 	require.NoError(t, s.write("hints", "touch 0/3 1/4 1/5\n"))
@@ -245,11 +247,48 @@ func TestLiveFile(t *testing.T) {
 	require.Equal(t, expertfs.InRAM, e.Place)
 	require.EqualValues(t, 4, e.Uses)
 	require.Positive(t, e.Heat)
-	require.Zero(t, now.At(expertfs.NewKey(1, 3)).Uses, "chosen, and not read")
-	*e, now.At(expertfs.NewKey(1, 3)).Heat = *before.At(expertfs.NewKey(1, 2)), 0
+	chosen := now.At(expertfs.NewKey(1, 3))
+	require.NotEqual(t, expertfs.OnDrive, chosen.Place)
+	require.Zero(t, chosen.Uses, "chosen, and not opened")
+	*e, *chosen = *before.At(expertfs.NewKey(1, 2)), *before.At(expertfs.NewKey(1, 3))
 	for i := range now.All {
 		now.All[i].Heat = 0 // a step is one of all experts of its layer
 	}
 	require.Equal(t, before, now)
 	require.Positive(t, s.report().Cache.OpenWait)
+}
+
+// TestLoadsBeginWhenAStepIsAnnounced, before anything of it is opened. The uses are
+// misses, though the loads have ended when they come. Who announces and dies leaves
+// ordinary residents.
+func TestLoadsBeginWhenAStepIsAnnounced(t *testing.T) {
+	gate := filepath.Join(t.TempDir(), "gate")
+	s := mount(t, serverConfig{Slots: 4, Gate: gate})
+	p := startProgram(t, s)
+	require.NoError(t, os.WriteFile(gate, nil, 0o600))
+	require.Equal(t, "ok", p.do("hint step 1 2 3"))
+	slot := s.report().Cache.SlotBytes
+	require.Equal(t, 2*slot, s.report().Cache.LoadingBytes)
+	require.Zero(t, s.report().Cache.Total())
+	require.NoError(t, os.Remove(gate))
+	require.Eventually(t, func() bool { return s.report().Cache.Resident == 2 }, patience, time.Millisecond)
+	require.Equal(t, "ok", p.do("open 1/2"))
+	require.Equal(t, expertfs.Uses{Misses: 1}, s.report().Cache.Uses)
+	require.Equal(t, "ok", p.do("open 1/2"))
+	require.Equal(t, expertfs.Uses{Hits: 1, Misses: 1}, s.report().Cache.Uses)
+	require.Equal(t, "ok", p.do("close"))
+
+	require.NoError(t, os.WriteFile(gate, nil, 0o600))
+	require.Equal(t, "ok", p.do("hint step 2 4 5"))
+	require.Equal(t, 2*slot, s.report().Cache.LoadingBytes)
+	require.NoError(t, p.cmd.Process.Kill())
+	p.end()
+	require.Eventually(t, func() bool { return len(s.report().Readers) == 0 }, patience, time.Millisecond)
+	require.NoError(t, os.Remove(gate))
+	require.Eventually(t, func() bool { return s.report().Cache.LoadingBytes == 0 }, patience, time.Millisecond)
+	require.Zero(t, s.report().Cache.HeldBytes)
+	next := startProgram(t, s)
+	for expert := range 4 {
+		require.Equal(t, "ok", next.do(fmt.Sprintf("open 3/%d", expert)), "the whole budget is there")
+	}
 }

@@ -31,6 +31,10 @@
 //     caches have joins, since loads take no time elsewhere; a shadow is told
 //     of them, and decides by what became of the use before. The hit rate is
 //     that of expertfs.Uses everywhere.
+//   - A cache may carry out the accesses of an announced step when it is announced,
+//     in the order of its keys, up to the first that has room only in place of a step in
+//     progress. They are counted when they come, as what they would have been at once:
+//     so loads can begin early, and the victims are the same.
 //   - The keys of the steps in progress (Streams.Active) are evicted only when
 //     nothing else is left: they are in use now or will be in a moment.
 //   - A prefetched key is inserted without a Touch. Its first access is a hit.

@@ -47,6 +47,7 @@
 //	shares            share.go: what a reader may keep mapped; crowd.go: whom others crowd out
 //	prefetcher        prefetch.go: loads before use, by hints, by the policy's forecast, into an empty RAM
 //	dense files       dense.go: their room, and when they leave
+//	announced steps   announced.go: loads that begin before the opens
 //	loader            loader.go: one load a file, the wait queue, promotion, errors
 //	evictor           evict.go: the policy, and what may not leave
 //	filler            fill.go: beside the lock, slots are made and filled
@@ -81,4 +82,5 @@
 //	INVARIANT 5: loads in the wait queue have no slot; each has at least one waiter and is not past its deadline for long.
 //	INVARIANT 6: prefetches take at most Options.PrefetchBytes while under way.
 //	INVARIANT 7: each Handle is released once.
+//	INVARIANT 8: of loads that an announcement began and no open has joined, a reader has one token's at most.
 package tiers

@@ -25,6 +25,7 @@ type entry struct {
 	load  *load     // under way
 	pins  int       // handles
 	wants []want    // whom a prefetched resident was read for and has not been used by
+	due   bool      // see announced.go
 
 	hits, loads int64
 	last        time.Time // of use
@@ -49,6 +50,8 @@ type load struct {
 	short    error       // why no slot could be made, nil if none had to be
 	job      *nvme.Job   // from when the reading begins
 	given    bool        // given up as a prefetch: nobody wants it any more
+	ahead    *stream     // whose announcement began it, until an open joins it
+	told     bool        // the policy takes the expert for resident
 
 	over bool
 	err  error         // set when over

@@ -48,6 +48,7 @@ type eventKind uint8
 const (
 	stepAnnounced eventKind = iota // by the reader
 	stepFound                      // in the order of opens
+	foreseen                       // the policy was told of the uses of these
 	used                           // a use of an expert, hit or miss
 	joining                        // a use that waits for the load of another
 	ended                          // the reader of a stream has gone
@@ -131,6 +132,8 @@ func (v *events) pass(e event) {
 	switch e.kind {
 	case stepAnnounced:
 		v.shadows.Step(e.stream, e.layer, e.keys)
+	case foreseen:
+		v.shadows.Foresee(e.stream, e.keys)
 	case used:
 		v.shadows.Use(e.stream, e.key)
 	case joining:

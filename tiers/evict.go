@@ -42,6 +42,7 @@ func (v *evictor) victims(n int) []*entry {
 	for k := range v.streams.steps.Victims(v.policy) {
 		e := v.table.expert(k)
 		switch {
+		case e.slot == nil: // on its way, see announced.go
 		case e.pins > 0:
 		case e.wantedSoon():
 			unproved = append(unproved, e)
@@ -87,7 +88,7 @@ func (v *evictor) victimBelow(chance float64) *entry {
 func (v *evictor) evict(e *entry) *ram.Slot {
 	v.policy.Remove(e.key)
 	v.stats.evicted(e)
-	e.wants = nil
+	e.wants, e.due = nil, false
 	return v.table.remove(e)
 }
 
@@ -111,6 +112,9 @@ func (v *evictor) use(p policy.Policy, spec string, heat *policy.Heat) {
 		w.Warm(heat)
 	}
 	for _, e := range v.table.byUse() {
+		p.Insert(e.key, v.bytes)
+	}
+	for e := range v.table.told {
 		p.Insert(e.key, v.bytes)
 	}
 	v.policy, v.spec = p, spec

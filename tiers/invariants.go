@@ -75,6 +75,9 @@ func (c *Cache) checkInvariants() error {
 		return fmt.Errorf("INVARIANT 6: %d prefetches of %d bytes under way, allowed are %d bytes", len(c.loader.speculative), slots.bytes, c.prefetch.bytes)
 	}
 	slots.last = slots.count
+	if err := c.checkAhead(); err != nil {
+		return err
+	}
 	return c.checkQueue()
 }
 
@@ -88,6 +91,27 @@ func (c *Cache) checkQueue() error {
 			return fmt.Errorf("INVARIANT 5: nobody waits for %s", l.e.name)
 		case time.Since(l.deadline) > time.Minute:
 			return fmt.Errorf("INVARIANT 5: %s waits in the queue past its deadline", l.e.name)
+		}
+	}
+	return nil
+}
+
+// checkAhead checks INVARIANT 8.
+func (c *Cache) checkAhead() error {
+	ahead := map[*stream]int{}
+	for _, row := range c.table.experts {
+		for _, e := range row {
+			if e.load != nil && e.load.ahead != nil {
+				ahead[e.load.ahead]++
+			}
+			if e.due && e.slot == nil && e.load == nil {
+				return fmt.Errorf("INVARIANT 8: a miss of %s is due, which is absent", e.name)
+			}
+		}
+	}
+	for s, n := range ahead {
+		if n != s.ahead || n > c.shape.TopK {
+			return fmt.Errorf("INVARIANT 8: %d loads for announcements of stream %d, %d counted", n, s.number, s.ahead)
 		}
 	}
 	return nil

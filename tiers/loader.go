@@ -48,6 +48,7 @@ func (d *loader) join(e *entry) (l *load, how access) {
 	default:
 		how = joined
 	}
+	l.taken()
 	l.waiters++
 	return l, how
 }
@@ -274,7 +275,7 @@ func (d *loader) requeue(l *load, err error) {
 }
 
 // attempt reads a file into a slot, which a job may have begun, and ends its load. It
-// fails when the load is a prefetch that was given up while a reader came to wait for it. The guard is
+// fails when the load is a prefetch that was given up and then promoted. The guard is
 // not held.
 func (d *loader) attempt(l *load, slot *ram.Slot, job *nvme.Job) bool {
 	err := d.read(l, slot, job)
@@ -289,7 +290,7 @@ func (d *loader) attempt(l *load, slot *ram.Slot, job *nvme.Job) bool {
 	}
 	d.guard.Lock()
 	defer d.guard.Unlock()
-	if dropped && l.waiters > 0 {
+	if dropped && l.class == nvme.Demand {
 		return false
 	}
 	l.slot = slot
@@ -350,6 +351,11 @@ func (d *loader) finish(l *load, err error) {
 
 // end tells those who wait for a load that it is over.
 func (d *loader) end(l *load, err error) {
+	l.taken()
+	if err != nil && l.told {
+		d.evictor.policy.Remove(l.e.key)
+		l.e.due = false
+	}
 	l.e.load = nil
 	l.over, l.err = true, err
 	close(l.done)
@@ -359,7 +365,7 @@ func (d *loader) end(l *load, err error) {
 func (d *loader) settle(l *load) {
 	d.table.settle(l.e, l.slot, l.waiters)
 	d.stats.loaded(l.e, time.Since(l.began))
-	if l.e.dense {
+	if l.e.dense || l.told {
 		return
 	}
 	if l.class == nvme.Prefetch {

@@ -92,8 +92,8 @@ func (m *model) open(rt *rapid.T) {
 	case held[k]:
 		rt.Fatalf("%v is held and could not be opened: %v", k, err)
 	case errors.Is(err, ErrBusy):
-		// Prefetches under way hold slots too, for a short time.
-		require.GreaterOrEqual(rt, len(held)+int(m.c.prefetch.bytes/m.c.slots.bytes), m.slots)
+		// Loads for prefetches and announced steps hold slots too, for a short time.
+		require.GreaterOrEqual(rt, len(held)+int(m.c.prefetch.bytes/m.c.slots.bytes)+m.c.shape.TopK, m.slots)
 	default:
 		require.ErrorIs(rt, err, unix.EIO)
 		require.True(rt, m.broken, "no fault, but %v", err)
@@ -119,8 +119,12 @@ func (m *model) hint(rt *rapid.T) {
 }
 
 func (m *model) step(rt *rapid.T) {
-	k := drawKey(rt)
-	m.c.Step(int(k.Layer), []expertfs.Key{k})
+	first, n := drawKey(rt), rapid.IntRange(1, 5).Draw(rt, "experts")
+	var used []expertfs.Key
+	for i := range n {
+		used = append(used, key(int(first.Layer), (int(first.Expert)+i)%6))
+	}
+	m.c.Step(int(first.Layer), used)
 }
 
 func (m *model) resize(rt *rapid.T) {

@@ -80,6 +80,13 @@ func (o *observer) stepped(s policy.Step) {
 	o.heat.Step(s)
 }
 
+// foreseen passes on of which uses the policy was told when they were announced.
+func (o *observer) foreseen(s *stream) {
+	if len(s.told) > 0 {
+		o.events.add(event{kind: foreseen, stream: s.number, keys: s.told})
+	}
+}
+
 // loaded counts a load that ended well.
 func (o *observer) loaded(e *entry, took time.Duration) {
 	o.loads++

@@ -136,6 +136,10 @@ func (c *Cache) use(s *stream, e *entry) (*ram.Slot, *load) {
 	}
 	c.table.use(e)
 	l, how := c.loader.join(e)
+	s.takeTold(e.key)
+	if e.takeDue() {
+		how = miss
+	}
 	c.observer.used(s, e, how)
 	return nil, l
 }
@@ -143,8 +147,15 @@ func (c *Cache) use(s *stream, e *entry) (*ram.Slot, *load) {
 // meet takes a use of an expert in RAM.
 func (c *Cache) meet(s *stream, e *entry) {
 	c.table.use(e)
+	told := s.takeTold(e.key)
+	if e.takeDue() {
+		c.observer.used(s, e, miss)
+		return
+	}
 	c.observer.used(s, e, hit)
-	c.evictor.policy.Touch(e.key)
+	if !told {
+		c.evictor.policy.Touch(e.key)
+	}
 }
 
 // look is use for an open that was counted before, when it was refused.

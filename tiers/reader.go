@@ -77,8 +77,9 @@ func (r *Reader) Touch(keys ...expertfs.Key) {
 	}
 }
 
-// Step says which experts the router chose in a layer. Without it, steps are
-// found in the order of opens.
+// Step says which experts the router chose in a layer, before they are opened: those
+// that RAM lacks begin to be loaded, see announced.go. Without it, steps are found in
+// the order of opens.
 func (r *Reader) Step(layer int, keys []expertfs.Key) {
 	c := r.c
 	c.guard.Lock()
@@ -91,6 +92,8 @@ func (r *Reader) Step(layer int, keys []expertfs.Key) {
 		c.learn(s, ended)
 	}
 	c.learn(s, policy.Step{Stream: s.number, Layer: layer, Used: keys})
+	s.told = s.told[:0]
+	c.foresee(s, keys)
 	c.prefetch.stepped(s, layer, keys)
 }
 

@@ -137,7 +137,7 @@ func TestAStepGivesUpTheReadersOwnPrefetchesAlone(t *testing.T) {
 }
 
 func TestPrefetchedExpertsAreSparedForReadersThatGoOn(t *testing.T) {
-	c := newCache(t, tiny(t), 8, Options{})
+	c := newCache(t, tiny(t), 64, Options{})
 	a, b := c.NewReader(ReaderInfo{PID: 1}), addReader(t, c, 2)
 	spared := func() bool {
 		c.guard.Lock()
@@ -146,7 +146,7 @@ func TestPrefetchedExpertsAreSparedForReadersThatGoOn(t *testing.T) {
 	}
 	a.Step(0, []expertfs.Key{key(0, 0)})
 	a.Prefetch(key(2, 0))
-	eventually(t, func() bool { return c.Stats().Resident == 1 })
+	eventually(t, func() bool { return c.Stats().Resident == 2 })
 	require.True(t, spared())
 	for token := range 8 {
 		for layer := range 4 {

@@ -29,6 +29,8 @@ type stream struct {
 	opens   int64          // of experts
 	keeps   bool           // has asked for its share
 	refused []expertfs.Key // opens that got ErrBusy and may come again
+	told    []expertfs.Key // see announced.go, as the next
+	ahead   int
 	closed  bool
 }
 

@@ -125,6 +125,17 @@ func (t *table) inRAM(yield func(*entry) bool) {
 	}
 }
 
+// told yields the experts on their way to RAM that the policy takes for resident.
+func (t *table) told(yield func(*entry) bool) {
+	for _, row := range t.experts {
+		for _, e := range row {
+			if e.load != nil && e.load.told && !yield(e) {
+				return
+			}
+		}
+	}
+}
+
 // denseBytes is what dense files take in RAM.
 func (t *table) denseBytes() (bytes int64) {
 	for _, e := range t.dense {

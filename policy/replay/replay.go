@@ -117,7 +117,7 @@ func Play(steps []expertfs.TraceStep, caches ...*sim.Cache) {
 				emit(ended)
 			}
 			for _, c := range caches {
-				c.Access(k, &streams)
+				c.Access(step.Stream, k, &streams)
 			}
 		}
 	}

@@ -40,11 +40,19 @@ func (s *Set) Step(stream, layer int, used []expertfs.Key) {
 	s.step(policy.Step{Stream: stream, Layer: layer, Used: used})
 }
 
+// Foresee takes the experts of the step that a stream announced last of whose uses the
+// policy of the live cache was told at once. The keys are only lent.
+func (s *Set) Foresee(stream int, keys []expertfs.Key) {
+	for _, c := range s.caches {
+		c.Foresee(stream, keys, &s.streams)
+	}
+}
+
 // Use takes a use of an expert that was a hit or a miss in the live cache.
 func (s *Set) Use(stream int, k expertfs.Key) {
 	s.access(stream, k)
 	for _, c := range s.caches {
-		c.Access(k, &s.streams)
+		c.Access(stream, k, &s.streams)
 	}
 }
 
@@ -52,7 +60,7 @@ func (s *Set) Use(stream int, k expertfs.Key) {
 func (s *Set) Join(stream int, k expertfs.Key) {
 	s.access(stream, k)
 	for _, c := range s.caches {
-		c.Join(k, &s.streams)
+		c.Join(stream, k, &s.streams)
 	}
 }
 
