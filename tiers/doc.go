@@ -48,9 +48,9 @@
 //	prefetcher        prefetch.go: loads before use, by hints, by the policy's forecast, into an empty RAM
 //	dense files       dense.go: their room, and when they leave
 //	announced steps   announced.go: loads that begin before the opens
-//	loader            loader.go: one load a file, the wait queue, promotion, errors
+//	loader            loader.go: one load a file, the wait queue, promotion; carry.go: how a load is carried out, errors
 //	evictor           evict.go: the policy, and what may not leave
-//	filler            fill.go: beside the lock, slots are made and filled
+//	filler            fill.go: beside the lock, slots are made, some before they are needed, and filled
 //	observer          observe.go, events.go, debug.go: counters, heat, shadow policies, trace, log
 //	table             table.go, entry.go: residents, pins, uses; residency.go, the page that shows them
 //	streams           stream.go: readers' steps, positions, clocks

@@ -12,6 +12,7 @@ type filler struct {
 	experts *ram.Tier
 	dense   *ram.Tier
 	hook    SlotHook // may be nil
+	stock   chan *ram.Slot
 }
 
 // prepare makes a slot that has no memory yet.
@@ -21,6 +22,48 @@ func (f *filler) prepare(e *entry) (*ram.Slot, error) {
 		tier = f.dense
 	}
 	return tier.Prepare(e.view().Size())
+}
+
+// prepared returns a slot for an expert that was prepared before, nil when there is
+// none.
+func (f *filler) prepared() *ram.Slot {
+	select {
+	case s := <-f.stock:
+		return s
+	default:
+		return nil
+	}
+}
+
+// restock prepares slots for the next loads of experts, which are all of one size. They
+// take a descriptor and addresses each, and no memory. With one at hand a load begins to
+// read at once, where making a file and mapping it takes some tenths of a millisecond on
+// a busy machine. One that cannot be had is not missed.
+func (f *filler) restock(size int64) {
+	for len(f.stock) < cap(f.stock) {
+		s, err := f.experts.Prepare(size)
+		if err != nil {
+			return
+		}
+		select {
+		case f.stock <- s:
+		default:
+			s.Close()
+			return
+		}
+	}
+}
+
+// destock closes the slots that no load has come for.
+func (f *filler) destock() {
+	for {
+		select {
+		case s := <-f.stock:
+			s.Close()
+		default:
+			return
+		}
+	}
 }
 
 // made tells the hook of a slot.

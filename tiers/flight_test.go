@@ -230,3 +230,20 @@ func TestCloseEndsOpensThatWait(t *testing.T) {
 	_, err := c.Open(context.Background(), key(0, 0))
 	require.ErrorIs(t, err, ErrClosed)
 }
+
+// TestSlotsArePreparedBeforeTheyAreNeeded, without memory: the budget does not know them.
+func TestSlotsArePreparedBeforeTheyAreNeeded(t *testing.T) {
+	ck := tiny(t)
+	before := descriptors(t)
+	c, err := New(ck, Options{Budget: 4 * pages(ck.ExpertSize()), checked: true})
+	require.NoError(t, err)
+	for expert := range 16 {
+		h := open(t, c, key(0, expert))
+		require.Equal(t, bytesOf(t, ck, ck.Expert(key(0, expert))), h.Bytes())
+		h.Release()
+		eventually(t, func() bool { return len(c.loader.fill.stock) == 4 })
+		require.LessOrEqual(t, c.Stats().KernelBytes, 4*c.slots.bytes)
+	}
+	require.NoError(t, c.Close())
+	require.Equal(t, before, descriptors(t))
+}

@@ -62,6 +62,7 @@ func (c *Cache) open() (err error) {
 		return err
 	}
 	d.made(first)
+	d.stock = make(chan *ram.Slot, c.ck.Config().TopK)
 	c.slots.count, c.slots.free, c.slots.bytes = 1, []*ram.Slot{first}, first.Allocated()
 	c.evictor.bytes = c.slots.bytes
 
@@ -126,6 +127,7 @@ func (c *Cache) release() error {
 		errs = append(errs, d.drive.Close())
 	}
 	c.loader.running.Wait()
+	d.destock()
 	for _, s := range c.slots.free {
 		d.closeSlot(s)
 	}
