@@ -13,7 +13,7 @@ type Verb string
 const (
 	Touch    Verb = "touch"    // these, kept open or mapped, were used again
 	Prefetch Verb = "prefetch" // these will probably be used soon
-	Step     Verb = "step"     // the router chose these of one layer
+	Step     Verb = "step"     // the router chose these of one layer; they will be opened now
 )
 
 // Hint is one line of what a reader writes to HintsFile: what it does with files
