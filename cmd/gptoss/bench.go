@@ -323,6 +323,7 @@ func (b *bench) textOf(ctx context.Context, tokens int) (begin func() *infer.Ses
 // once runs one repetition, which goes on with s.
 func (b *bench) once(ctx context.Context, s *infer.Session, prompt, generate int) error {
 	b.offsets[s] = b.replayed - s.Len()
+	defer delete(b.offsets, s) // or the memory of every fork would stay
 	b.replayed += prompt + generate
 	if prompt > 0 {
 		if err := s.Append(ctx, b.tokens(prompt), nil); err != nil {

@@ -229,3 +229,18 @@ func TestRoutingErrors(t *testing.T) {
 		require.ErrorContains(t, err, want, "%q", text)
 	}
 }
+
+// The memory of a text is free again when its repetition is over: each goes on with a
+// fork of the text of its depth.
+func TestBenchKeepsNoForks(t *testing.T) {
+	e, err := infer.Open(tinyTree(t), infer.Options{Threads: 1})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, e.Close()) }()
+	b := &bench{engine: e, offsets: make(map[*infer.Session]int), random: rand.New(rand.NewPCG(1, 2))}
+	begin, err := b.textOf(t.Context(), 8)
+	require.NoError(t, err)
+	for range 3 {
+		require.NoError(t, b.once(t.Context(), begin(), 1, 1))
+	}
+	require.Len(t, b.offsets, 1, "that of the text which all repetitions go on with")
+}
