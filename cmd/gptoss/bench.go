@@ -67,34 +67,37 @@ choice, so that synthetic weights see the locality of a real model.`,
 	flags.StringSliceVar(&o.traces, "routing", nil, "recorded routing (traces, compressed or not) to use in place of the router's choice")
 	flags.BoolVar(&o.perLayer, "per-layer", false, "also print how well each layer's experts were predicted")
 	flags.StringVar(&o.driveSpeed, "drive-speed", driveSpeedAuto, "speed of the drive that the model is read from, as 2GB/s; auto: measured")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		ctx, stop := interruptible(cmd.Context())
-		defer stop()
-		out, err := newBenchWriter(o.format, cmd.OutOrStdout(), o.perLayer)
-		if err != nil {
-			return err
-		}
-		if err := o.check(); err != nil {
-			return err
-		}
-		if len(o.traces) > 0 && model.options.PreferResident > 0 {
-			return usageErrorf("--prefer-resident needs the router's logits, which recorded routing (--routing) lacks")
-		}
-		if err := model.prepare(); err != nil {
-			return err
-		}
-		if err := model.fits(o.longest()); err != nil {
-			return err
-		}
-		warnOfIdle(cmd, o.needs())
-		o.notes = cmd.ErrOrStderr()
-		err = explainLoss(model.dir, o.run(ctx, model, out))
-		if err != nil && ctx.Err() != nil {
-			err = errInterrupted
-		}
-		return errors.Join(err, out.close())
-	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return o.measure(cmd, model) }
 	return cmd
+}
+
+// measure checks the flags, runs the tests, and prints their results.
+func (o *benchOptions) measure(cmd *cobra.Command, model *modelFlags) error {
+	ctx, stop := interruptible(cmd.Context())
+	defer stop()
+	out, err := newBenchWriter(o.format, cmd.OutOrStdout(), o.perLayer)
+	if err != nil {
+		return err
+	}
+	if err := o.check(); err != nil {
+		return err
+	}
+	if len(o.traces) > 0 && model.options.PreferResident > 0 {
+		return usageErrorf("--prefer-resident needs the router's logits, which recorded routing (--routing) lacks")
+	}
+	if err := model.prepare(); err != nil {
+		return err
+	}
+	if err := model.fits(o.longest()); err != nil {
+		return err
+	}
+	warnOfIdle(cmd, o.needs())
+	o.notes = cmd.ErrOrStderr()
+	err = explainLoss(model.dir, o.run(ctx, model, out))
+	if err != nil && ctx.Err() != nil {
+		err = errInterrupted
+	}
+	return errors.Join(err, out.close())
 }
 
 // spelledOut are llama-bench's options of several letters after one dash, which

@@ -59,42 +59,45 @@ the context ends the generation.`,
 	flags.IntVarP(&o.max, "predict", "n", -1, "most tokens to generate (-1: until the model ends the text or the context is full)")
 	flags.BoolVar(&o.ignoreEOS, "ignore-eos", false, "go on when the model ends the text")
 	flags.BoolVar(&o.json, "json", false, "print one JSON object at the end instead of text")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
-		if err := o.source(cmd); err != nil {
-			return err
-		}
-		if err := o.sampling.check(); err != nil {
-			return err
-		}
-		if err := model.prepare(); err != nil {
-			return err
-		}
-		warnOfIdle(cmd, o.needs(), o.sampling.needs(), model.prefix.needs())
-		r := &runner{runOptions: o, dir: model.dir, in: cmd.InOrStdin(), out: cmd.OutOrStdout(), log: cmd.ErrOrStderr()}
-		r.look = lookOf(r.out)
-		if err := r.prepare(); err != nil {
-			return err
-		}
-		if r.ids != "" {
-			if err := model.checkIDs(r.input); err != nil {
-				return err
-			}
-		}
-		if err := model.fits(len(r.input)); err != nil {
-			return err
-		}
-		began := time.Now()
-		if r.engine, err = model.open(); err != nil {
-			return err
-		}
-		r.loaded = time.Since(began)
-		defer func() { err = errors.Join(err, closePrefixes(r.store), r.engine.Close()) }()
-		if r.store, err = model.prefix.open(r.engine, baseName(r.dir), -1, quietLog(cmd)); err != nil {
-			return err
-		}
-		return explainLoss(r.dir, r.run(cmd.Context()))
-	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return o.run(cmd, model) }
 	return cmd
+}
+
+// run checks the flags and reads the prompt, and then loads the model and runs it.
+func (o *runOptions) run(cmd *cobra.Command, model *modelFlags) (err error) {
+	if err := o.source(cmd); err != nil {
+		return err
+	}
+	if err := o.sampling.check(); err != nil {
+		return err
+	}
+	if err := model.prepare(); err != nil {
+		return err
+	}
+	warnOfIdle(cmd, o.needs(), o.sampling.needs(), model.prefix.needs())
+	r := &runner{runOptions: *o, dir: model.dir, in: cmd.InOrStdin(), out: cmd.OutOrStdout(), log: cmd.ErrOrStderr()}
+	r.look = lookOf(r.out)
+	if err := r.prepare(); err != nil {
+		return err
+	}
+	if r.ids != "" {
+		if err := model.checkIDs(r.input); err != nil {
+			return err
+		}
+	}
+	if err := model.fits(len(r.input)); err != nil {
+		return err
+	}
+	began := time.Now()
+	if r.engine, err = model.open(); err != nil {
+		return err
+	}
+	r.loaded = time.Since(began)
+	defer func() { err = errors.Join(err, closePrefixes(r.store), r.engine.Close()) }()
+	if r.store, err = model.prefix.open(r.engine, baseName(r.dir), -1, quietLog(cmd)); err != nil {
+		return err
+	}
+	return explainLoss(r.dir, r.run(cmd.Context()))
 }
 
 // source checks where the text comes from: one of three flags, or else standard

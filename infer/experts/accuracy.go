@@ -7,13 +7,13 @@ type precision struct {
 }
 
 const (
-	// goodPrecision is the precision from which hints are sent. A
-	// right one hides a part of a load behind the computation; a wrong one takes
-	// the drive for a part of a load, and an expert's place in RAM. Experts that
-	// are not in RAM are predicted somewhat worse than others.
+	// goodPrecision is the precision from which hints are sent. A right hint hides a
+	// part of a load behind the computation. A wrong one takes the drive for a part of
+	// a load, and an expert's place in RAM. Experts that are not in RAM are predicted
+	// somewhat worse than others.
 	goodPrecision = 0.6
-	// recentPredictions is about how many predictions it covers, and minJudged how
-	// many are only judged before hints are sent.
+	// recentPredictions is about how many predictions a precision covers. The first
+	// minJudged are only judged: no hints are sent.
 	recentPredictions = 1024
 	minJudged         = 16
 )

@@ -21,14 +21,14 @@ func Gone(err error) bool {
 // connection is what a store has open of its folder beside experts.
 type connection struct {
 	opener *expertfs.Opener
-	hints  *Hints // nil on a plain folder
+	hints  *hints // nil on a plain folder
 	quota  *quota // bounds idleBytes
 
 	residency *expertfs.Residency // nil unless it was asked for
 }
 
 func connect(f *folder, o *Options) (c connection, err error) {
-	if c.hints, err = OpenHints(o.Dir, o.Names); err != nil {
+	if c.hints, err = openHints(o.Dir, o.Names); err != nil {
 		return c, err
 	}
 	if c.quota, err = newQuota(f, o.TopK, o.Keep, c.hints != nil); err != nil {

@@ -11,11 +11,11 @@ import (
 	"expertfs"
 )
 
-// Hints tells a mount which experts are used and which will be. Lines are
+// hints tells a mount which experts are used and which will be. Lines are
 // gathered and written together. Hints are advice: one that cannot be delivered
 // is dropped, since the weights are the same without it. On a plain folder, and
-// on a nil *Hints, every call does nothing. Not safe for concurrent use.
-type Hints struct {
+// on a nil *hints, every call does nothing. Not safe for concurrent use.
+type hints struct {
 	f       *os.File
 	names   expertfs.Names
 	buf     []byte
@@ -37,9 +37,9 @@ type prefetch struct {
 // maxHints is when the gathered lines are written even unasked.
 const maxHints = 16 << 10
 
-// OpenHints opens the file for hints of the mount at dir; it returns nil, and no
+// openHints opens the file for hints of the mount at dir; it returns nil, and no
 // error, where there is none or it may not be written.
-func OpenHints(dir string, names expertfs.Names) (*Hints, error) {
+func openHints(dir string, names expertfs.Names) (*hints, error) {
 	file, err := os.OpenFile(filepath.Join(dir, expertfs.ControlPath(expertfs.HintsFile)), os.O_WRONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
 		return nil, nil
@@ -47,20 +47,20 @@ func OpenHints(dir string, names expertfs.Names) (*Hints, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Hints{f: file, names: names, later: make(chan prefetch, 1), done: make(chan struct{})}
+	h := &hints{f: file, names: names, later: make(chan prefetch, 1), done: make(chan struct{})}
 	go h.writeLater()
 	return h, nil
 }
 
 // Step says that the router chose these experts in layer, for one token or for
 // one batch of tokens. It comes before they are opened or touched.
-func (h *Hints) Step(layer int, experts []int) { h.line(expertfs.Step, layer, experts) }
+func (h *hints) Step(layer int, experts []int) { h.line(expertfs.Step, layer, experts) }
 
 // Touch says that experts which stayed mapped are used again.
-func (h *Hints) Touch(layer int, experts []int) { h.line(expertfs.Touch, layer, experts) }
+func (h *hints) Touch(layer int, experts []int) { h.line(expertfs.Touch, layer, experts) }
 
 // ForgetAhead drops the lines of Prefetch that were not sent.
-func (h *Hints) ForgetAhead() {
+func (h *hints) ForgetAhead() {
 	if h != nil {
 		h.ahead = h.ahead[:0]
 	}
@@ -68,7 +68,7 @@ func (h *Hints) ForgetAhead() {
 
 // Prefetch says that experts will probably be opened soon. The line waits for
 // SendAhead.
-func (h *Hints) Prefetch(layer int, experts []int) {
+func (h *hints) Prefetch(layer int, experts []int) {
 	if h == nil || len(experts) == 0 || len(h.ahead) > maxHints {
 		return
 	}
@@ -78,7 +78,7 @@ func (h *Hints) Prefetch(layer int, experts []int) {
 // SendAhead has the lines of Prefetch written in the background: the computation
 // does not wait for a prediction. While earlier ones are still being written, they go
 // with the next call.
-func (h *Hints) SendAhead() {
+func (h *hints) SendAhead() {
 	if h == nil || len(h.ahead) == 0 {
 		return
 	}
@@ -89,7 +89,7 @@ func (h *Hints) SendAhead() {
 	}
 }
 
-func (h *Hints) writeLater() {
+func (h *hints) writeLater() {
 	defer close(h.done)
 	for p := range h.later {
 		if p.after != nil {
@@ -99,7 +99,7 @@ func (h *Hints) writeLater() {
 	}
 }
 
-func (h *Hints) line(verb expertfs.Verb, layer int, experts []int) {
+func (h *hints) line(verb expertfs.Verb, layer int, experts []int) {
 	if h == nil || len(experts) == 0 {
 		return
 	}
@@ -109,7 +109,7 @@ func (h *Hints) line(verb expertfs.Verb, layer int, experts []int) {
 	}
 }
 
-func (h *Hints) append(dst []byte, verb expertfs.Verb, layer int, experts []int) []byte {
+func (h *hints) append(dst []byte, verb expertfs.Verb, layer int, experts []int) []byte {
 	h.keys = h.keys[:0]
 	for _, e := range experts {
 		h.keys = append(h.keys, expertfs.NewKey(layer, e))
@@ -117,14 +117,14 @@ func (h *Hints) append(dst []byte, verb expertfs.Verb, layer int, experts []int)
 	return h.names.AppendHint(dst, verb, h.keys...)
 }
 
-func (h *Hints) write(lines []byte) {
+func (h *hints) write(lines []byte) {
 	if _, err := h.f.Write(lines); err != nil {
 		h.lost.Add(1)
 	}
 }
 
 // Flush writes the gathered lines.
-func (h *Hints) Flush() {
+func (h *hints) Flush() {
 	if h == nil || len(h.buf) == 0 {
 		return
 	}
@@ -133,9 +133,9 @@ func (h *Hints) Flush() {
 }
 
 // FlushLater writes the gathered lines in the background. The channel is closed
-// when the mount has them, and nil on a nil *Hints; what must come after them
+// when the mount has them, and nil on a nil *hints; what must come after them
 // waits for it.
-func (h *Hints) FlushLater() <-chan struct{} {
+func (h *hints) FlushLater() <-chan struct{} {
 	if h == nil {
 		return nil
 	}
@@ -150,7 +150,7 @@ func (h *Hints) FlushLater() <-chan struct{} {
 }
 
 // Lost is the number of writes that the mount did not take.
-func (h *Hints) Lost() int {
+func (h *hints) Lost() int {
 	if h == nil {
 		return 0
 	}
@@ -158,7 +158,7 @@ func (h *Hints) Lost() int {
 }
 
 // Close writes what is gathered and closes the file.
-func (h *Hints) Close() error {
+func (h *hints) Close() error {
 	if h == nil {
 		return nil
 	}

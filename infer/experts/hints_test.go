@@ -12,7 +12,7 @@ import (
 
 func TestHints(t *testing.T) {
 	dir, names := t.TempDir(), expertfs.Names{Layers: 2, Experts: 101}
-	none, err := OpenHints(dir, names)
+	none, err := openHints(dir, names)
 	require.NoError(t, err)
 	require.Nil(t, none, "a plain folder takes no hints")
 	none.Step(0, []int{1})
@@ -28,7 +28,7 @@ func TestHints(t *testing.T) {
 	path := filepath.Join(dir, expertfs.ControlPath(expertfs.HintsFile))
 	require.NoError(t, os.Mkdir(filepath.Dir(path), 0o755))
 	require.NoError(t, os.WriteFile(path, nil, 0o600))
-	h, err := OpenHints(dir, names)
+	h, err := openHints(dir, names)
 	require.NoError(t, err)
 	h.Step(1, []int{3, 100})
 	h.Touch(1, []int{3})

@@ -34,7 +34,7 @@ const (
 // or two layers take to compute. How predictions are made is their maker's affair.
 // It belongs to a Store and is used as that is.
 type Predictor struct {
-	hints *Hints
+	hints *hints
 	mode  Prefetch
 	on    bool // predictions are wanted
 	topK  int
@@ -55,7 +55,7 @@ const (
 	maxHinted = 8
 )
 
-func newPredictor(hints *Hints, mode Prefetch, names expertfs.Names, topK int) *Predictor {
+func newPredictor(hints *hints, mode Prefetch, names expertfs.Names, topK int) *Predictor {
 	p := &Predictor{
 		hints: hints, mode: mode, topK: topK,
 		layers: make([]layerPredictions, names.Layers), counts: make([]Accuracy, names.Layers),
@@ -78,8 +78,8 @@ func (p *Predictor) begin(n int, short bool) {
 	p.hints.ForgetAhead()
 }
 
-// took records how long the batch took, 0 if it was not a whole one. Batches of a few texts count as one of one
-// text does, by their time for each token.
+// took records how long the batch took; 0 stands for one that was not whole. A batch of a
+// few texts counts as one of a single text, by its time for each token.
 func (p *Predictor) took(d time.Duration) {
 	if p.on && p.mode == PrefetchAuto && p.n < largeBatch && d > 0 {
 		p.trial.took(d / time.Duration(p.n))

@@ -127,10 +127,9 @@ func (s *Store[T]) watch() {
 	}
 }
 
-// Begin begins a batch of so many tokens, which End or Abandon ends, but after an
-// error. When ctx ends,
-// Next does not wait any more for a mount that has no room. A mount that is gone is
-// an error here, if it had shares.
+// Begin begins a batch of so many tokens. End or Abandon must follow, unless Begin
+// returns an error. When ctx ends, Next does not wait any more for a mount that has no
+// room. A mount that is gone is an error here, if it had shares.
 func (s *Store[T]) Begin(ctx context.Context, tokens int) error {
 	s.mu.Lock()
 	if err := s.quota.begin(); err != nil {

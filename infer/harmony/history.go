@@ -1,5 +1,7 @@
 package harmony
 
+import "slices"
+
 // withoutOldAnalysis drops the analysis that the model is no longer to see, as
 // the published models' template has it. The analysis of a turn that has ended
 // is dropped: a final message came later in the conversation, or the user went
@@ -28,8 +30,6 @@ func withoutOldAnalysis(conversation []Message, open bool) []Message {
 		}
 		kept = append(kept, m)
 	}
-	for i, j := 0, len(kept)-1; i < j; i, j = i+1, j-1 {
-		kept[i], kept[j] = kept[j], kept[i]
-	}
+	slices.Reverse(kept)
 	return kept
 }

@@ -24,10 +24,10 @@ var _ = register(amx)
 
 // amxQ8Batch takes 16 vectors at a time. Those left over are taken with
 // some that were done before; fewer than 16 are left to AVX-512.
-func amxQ8Batch(dst []float32, stride int, data []int8, scales []uint16, x *int8Rows, from, to, nb int, small bool) {
+func amxQ8Batch(dst []float32, stride int, data []int8, scales []uint16, x *int8Rows, from, to, nb int, unpacked bool) {
 	const group = 16
 	if to-from < group {
-		avx512Q8Batch(dst, stride, data, scales, x, from, to, nb, small)
+		avx512Q8Batch(dst, stride, data, scales, x, from, to, nb, unpacked)
 		return
 	}
 	qStep := x.blocks * blockLen

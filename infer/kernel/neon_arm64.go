@@ -93,7 +93,7 @@ func neonQ8Vec(dst *[tileRows]float32, data []int8, scales []uint16, x *int8Rows
 
 // neonQ8Batch takes 8 rows and 4 vectors at a time. Those left over are taken
 // with some that were done before, or one by one where there are no 4.
-func neonQ8Batch(dst []float32, stride int, data []int8, scales []uint16, x *int8Rows, from, to, nb int, small bool) {
+func neonQ8Batch(dst []float32, stride int, data []int8, scales []uint16, x *int8Rows, from, to, nb int, unpacked bool) {
 	const rows, group = 8, 4
 	if to-from < group {
 		for i := from; i < to; i++ {
@@ -102,7 +102,7 @@ func neonQ8Batch(dst []float32, stride int, data []int8, scales []uint16, x *int
 		return
 	}
 	kernel := q8BatchNEON
-	if small {
+	if unpacked {
 		kernel = q8BatchSmallNEON
 	}
 	qStep := x.blocks * blockLen
