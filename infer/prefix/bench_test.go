@@ -3,12 +3,14 @@ package prefix
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"testing"
 
 	"expertfs/infer"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 )
 
@@ -22,16 +24,17 @@ func shape20b() *infer.Shape {
 }
 
 // BenchmarkLoad measures how long a prefix of gpt-oss-20b takes to come from its
-// files: from the page cache, and from the drive.
+// files, without a model: from the page cache, and from the drive. What the drive
+// takes for the same bytes, read by as many threads and thrown away, stands beside it.
 func BenchmarkLoad(b *testing.B) {
 	for _, tokens := range []int{4000, 11000} {
 		dir, shape := b.TempDir(), shape20b()
-		open := func() *Store {
-			s, err := Open(Options{Shape: shape, Start: -1, Dir: dir, Disk: 1 << 40})
+		open := func(ram int64) *Store {
+			s, err := Open(Options{Shape: shape, Start: -1, Dir: dir, Disk: 1 << 40, RAM: ram})
 			require.NoError(b, err)
 			return s
 		}
-		s := open()
+		s := open(1 << 40) // else what the drive is too slow for is not stored
 		ids := count(0, tokens)
 		fill := byte(0)
 		for end := interval; end < tokens+interval; end += interval {
@@ -58,7 +61,7 @@ func BenchmarkLoad(b *testing.B) {
 						forgetPages(b, s.dir)
 					}
 					b.StartTimer()
-					s := open()
+					s := open(0)
 					n, states := s.load(context.Background(), ids, tokens)
 					require.Equal(b, tokens, n)
 					require.NotEmpty(b, states)
@@ -67,7 +70,43 @@ func BenchmarkLoad(b *testing.B) {
 				}
 			})
 		}
+		b.Run(fmt.Sprintf("%d-drive-alone", tokens), func(b *testing.B) {
+			for b.Loop() {
+				b.StopTimer()
+				forgetPages(b, s.dir)
+				b.StartTimer()
+				b.SetBytes(readAll(b, s.dir))
+			}
+		})
 	}
+}
+
+// readAll reads the files of a folder, and returns how many bytes they have.
+func readAll(b *testing.B, dir string) (bytes int64) {
+	files, _, err := listKey(dir)
+	require.NoError(b, err)
+	var g errgroup.Group
+	g.SetLimit(readers)
+	for _, f := range files {
+		bytes += f.size
+		g.Go(func() error {
+			file, err := os.Open(f.path)
+			if err != nil {
+				return err
+			}
+			defer file.Close()
+			part := make([]byte, 1<<20) // as large as a layer's part of a segment
+			for err == nil {
+				_, err = file.Read(part)
+			}
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		})
+	}
+	require.NoError(b, g.Wait())
+	return bytes
 }
 
 // forgetPages takes the files of a folder out of the page cache.
