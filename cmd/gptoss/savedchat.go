@@ -72,7 +72,7 @@ var chatName = regexp.MustCompile(`^[\pL\pN_][\pL\pN_.-]{0,63}$`)
 // chatPath is the file of the chat of a name.
 func chatPath(name string) (string, error) {
 	if !chatName.MatchString(name) {
-		return "", fmt.Errorf("%q is no name for a chat: use letters, digits, points, dashes and underscores", name)
+		return "", fmt.Errorf("%q is no name for a chat: use letters, digits, points, dashes and underscores, the first a letter or digit, 64 at most", name)
 	}
 	dir, err := chatFolder()
 	return filepath.Join(dir, name+".json"), err
@@ -124,6 +124,9 @@ func (c *chat) load(name string) error {
 		if names, _ := savedChats(); len(names) > 0 {
 			there = "; there are " + strings.Join(names, ", ")
 		}
+		if name == lastChat {
+			return fmt.Errorf("no conversation has been answered that could go on%s", there)
+		}
 		return fmt.Errorf("there is no saved chat %s%s", name, there)
 	}
 	if err != nil {
@@ -131,7 +134,7 @@ func (c *chat) load(name string) error {
 	}
 	var s savedChat
 	if err := json.Unmarshal(text, &s); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return fmt.Errorf("%s is no saved chat: %w: remove it", path, err)
 	}
 	effort, err := harmony.ParseEffort(string(s.Effort))
 	if err != nil || s.Version != savedVersion {

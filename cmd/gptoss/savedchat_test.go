@@ -40,6 +40,8 @@ func TestChatsAreSaved(t *testing.T) {
 	}
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "odd.json"), []byte(`{"version": 9, "effort": "low"}`), 0o600))
 	require.ErrorContains(t, other.command("/load odd"), "another version")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "torn.json"), nil, 0o600))
+	require.ErrorContains(t, other.command("/load torn"), "torn.json is no saved chat: unexpected end of JSON input: remove it")
 	require.Equal(t, c.history, other.history)
 
 	// A file that cannot be written costs no answer.
@@ -63,7 +65,7 @@ func TestContinue(t *testing.T) {
 	t.Setenv(chatVariable, t.TempDir())
 	args := []string{"chat", "--model", tinyTree(t), "--temp", "0", "-n", "12", "--prefix-dir", t.TempDir()}
 	_, _, err := runCommand(t, "Where is the whale?", append(args, "--continue")...)
-	require.ErrorContains(t, err, "there is no saved chat last")
+	require.ErrorContains(t, err, "no conversation has been answered that could go on")
 	first, _, err := runCommand(t, "Where is the whale?", args...)
 	require.NoError(t, err)
 	second, _, err := runCommand(t, "And why?", append(args, "--continue")...)
