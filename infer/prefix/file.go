@@ -135,9 +135,12 @@ func sumOf(part [][]byte) (sum uint32) {
 	return sum
 }
 
+// errGivenUp says that the writing of a file was given up.
+var errGivenUp = errors.New("given up")
+
 // writeSegment writes s and its state to path, where it appears whole or not at
-// all. The temporary file lies beside it.
-func writeSegment(path string, key id, s *segment, state *infer.State) (size int64, err error) {
+// all. The temporary file lies beside it. Once abort is closed no more is written.
+func writeSegment(path string, key id, s *segment, state *infer.State, abort <-chan struct{}) (size int64, err error) {
 	h := &header{key: key, id: s.id, parent: s.parent.id, from: s.from, to: s.to, ids: s.ids}
 	parts := state.Parts()
 	for _, part := range parts {
@@ -149,6 +152,11 @@ func writeSegment(path string, key id, s *segment, state *infer.State) (size int
 		}
 		for _, part := range parts {
 			for _, piece := range part {
+				select {
+				case <-abort:
+					return errGivenUp
+				default:
+				}
 				if _, err := w.Write(piece); err != nil {
 					return err
 				}

@@ -121,6 +121,9 @@ func (w *writer) run() {
 		for _, p := range j.write {
 			w.write(p)
 		}
+		if w.aborted() {
+			continue
+		}
 		for _, p := range j.path { // the end of a text no later than its beginning
 			_ = os.Chtimes(w.s.path(p), time.Time{}, j.used)
 		}
@@ -130,23 +133,27 @@ func (w *writer) run() {
 	}
 }
 
+func (w *writer) aborted() bool {
+	select {
+	case <-w.abort:
+		return true
+	default:
+		return false
+	}
+}
+
 // write writes a segment whose parent is in the folder.
 func (w *writer) write(p unsaved) {
 	s := w.s
 	s.mu.Lock()
-	useless := p.gone || p.parent.parent != nil && !p.parent.saved
+	useless := p.gone || p.parent.parent != nil && !p.parent.saved || w.aborted()
 	s.mu.Unlock()
 	var size int64
 	var err error
-	select {
-	case <-w.abort:
-		useless = true
-	default:
-	}
 	if !useless {
-		size, err = writeSegment(s.path(p.segment), s.key, p.segment, p.state)
+		size, err = writeSegment(s.path(p.segment), s.key, p.segment, p.state, w.abort)
 		if errors.Is(err, fs.ErrNotExist) && s.makeFolder() == nil { // somebody has removed it
-			size, err = writeSegment(s.path(p.segment), s.key, p.segment, p.state)
+			size, err = writeSegment(s.path(p.segment), s.key, p.segment, p.state, w.abort)
 		}
 	}
 	s.mu.Lock()
@@ -154,6 +161,7 @@ func (w *writer) write(p unsaved) {
 	p.queued = false
 	w.bytes -= p.state.Memory()
 	switch {
+	case errors.Is(err, errGivenUp): // Close says so
 	case err != nil:
 		w.dropped(1, err)
 	case !useless:
@@ -190,7 +198,11 @@ func (w *writer) evict() {
 	}
 }
 
-// close ends the writer when all is written, or ctx ends.
+// hangs is how long the end of a process waits for a drive that does not answer.
+const hangs = time.Second
+
+// close ends the writer when all is written, or ctx ends. A write that hangs then is
+// left to the end of the process.
 func (w *writer) close(ctx context.Context) error {
 	w.s.mu.Lock()
 	closed := w.closed
@@ -206,6 +218,9 @@ func (w *writer) close(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	close(w.abort)
-	<-w.ended
+	select {
+	case <-w.ended:
+	case <-time.After(hangs):
+	}
 	return fmt.Errorf("not all prefixes were stored: %w", ctx.Err())
 }
