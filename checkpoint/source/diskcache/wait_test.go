@@ -110,7 +110,7 @@ func TestCloseDuringAFetch(t *testing.T) {
 				select {
 				case <-end:
 					return
-				default:
+				case <-time.After(100 * time.Microsecond): // the others' turn, where there is one processor
 				}
 			}
 		})
