@@ -233,7 +233,7 @@ func TestAPolicyThatComesWhileAnAnnouncedLoadIsUnderWay(t *testing.T) {
 // and open in another order, side by side. The shadow of the cache's policy has the same
 // share of uses that cost no read.
 func TestShadowsAgreeWhereStepsOverlap(t *testing.T) {
-	const readers, tokens = 3, 25
+	const readers, tokens = 3, 10
 	for _, spec := range policy.Names() {
 		if spec == "pin" {
 			continue // it loads before the first use
