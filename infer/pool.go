@@ -153,7 +153,7 @@ func (p *pool) await(j *job) {
 	if spin(func() bool { return j.left.Load() == 0 }) {
 		return
 	}
-	j.waiting.Store(true)
+	j.waiting.Swap(true) // see park
 	if j.left.Load() == 0 && j.waiting.CompareAndSwap(true, false) {
 		return
 	}
@@ -204,9 +204,11 @@ func (p *pool) serve(i int) {
 	}
 }
 
-// park sleeps until unpark is called, unless ready already holds.
+// park sleeps until unpark is called, unless ready already holds. Either it sees what
+// ready looks at, or unpark sees that it is parked: a Swap in place of a Store holds that
+// under qemu too, which lets the loads of arm64 pass the stores before them.
 func (w *worker) park(ready func() bool) {
-	w.parked.Store(true)
+	w.parked.Swap(true)
 	if ready() && w.parked.CompareAndSwap(true, false) {
 		return
 	}
