@@ -80,16 +80,24 @@ func TestEqualPromptsAtOnce(t *testing.T) {
 // TestCommonBeginning: who has a part in common with a long prompt waits for that part.
 func TestCommonBeginning(t *testing.T) {
 	e, alone := openSmall(t, infer.Options{Threads: 1})
-	texts := storing(t, e, 10*e.SessionBytes(2000))
+	texts := storing(t, e, 2*e.SessionBytes(640))
 	r := rand.New(rand.NewPCG(7, 7))
 	long := randomIDs(r, 640)
 	branch := append(slices.Clone(long[:560]), randomIDs(r, 40)...)
-	first := texts.askFor(t.Context(), long, func(x *Text) { require.Equal(t, alone.logits(t, long), bits(x.Logits())) })
+	taken, _, err := texts.Prompt(t.Context(), randomIDs(r, 700), nil) // the first waits for its memory
+	require.NoError(t, err)
+	both := make(chan struct{}) // the first is in use until the second is there, which could have its session else
+	first := texts.askFor(t.Context(), long, func(x *Text) {
+		require.Equal(t, alone.logits(t, long), bits(x.Logits()))
+		<-both
+	})
 	until(t, texts, "the first", func() bool { return len(texts.entering) > 0 })
 	second := texts.askFor(t.Context(), branch, func(x *Text) { require.Equal(t, alone.logits(t, branch), bits(x.Logits())) })
+	taken.Close()
 	within(t, "both", func() {
-		require.NoError(t, <-first.result)
 		require.NoError(t, <-second.result)
+		close(both)
+		require.NoError(t, <-first.result)
 	})
 	require.Equal(t, 512, second.reused)
 }
