@@ -58,12 +58,14 @@ func (t *Texts) enter(ctx context.Context, ids []int, most int) (*entering, erro
 // ahead returns the prompt that computes what is worth to be waited for; nil if none
 // does. To wait for it must be quicker than to compute it too, which takes each of two
 // twice as long, and a brief prompt, which goes before others, does not wait for them.
-// The lock is held.
+// What is known of ids is known of the other too, though it may not have begun. The lock
+// is held.
 func (t *Texts) ahead(ids []int, most, known int) *entering {
 	for _, e := range t.entering {
 		reach, computed := e.course.Meets(ids, most)
-		gain, wait := reach-known, computed-e.computed
-		brief := 2*(most-known) <= min(e.tokens-e.computed, t.steps.o.Whole)
+		done := max(e.computed, known)
+		gain, wait := reach-known, computed-done
+		brief := 2*(most-known) <= min(e.tokens-done, t.steps.o.Whole)
 		if wait > 0 && gain >= leastCommon && wait <= 2*gain && !brief {
 			return e
 		}

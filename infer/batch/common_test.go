@@ -102,6 +102,37 @@ func TestCommonBeginning(t *testing.T) {
 	require.Equal(t, 512, second.reused)
 }
 
+// TestCommonBeyondWhatIsKnown: a prompt that has not begun, since it waits for memory, has
+// as little left to compute as what is stored of it leaves.
+func TestCommonBeyondWhatIsKnown(t *testing.T) {
+	e, alone := openSmall(t, infer.Options{Threads: 1})
+	texts := storing(t, e, 2*e.SessionBytes(1700))
+	r := rand.New(rand.NewPCG(9, 9))
+	long := randomIDs(r, 1700)
+	branch := append(slices.Clone(long[:1600]), randomIDs(r, 40)...)
+	known, _, err := texts.Prompt(t.Context(), long[:1024], nil)
+	require.NoError(t, err)
+	known.Close()
+	taken, _, err := texts.Prompt(t.Context(), randomIDs(r, 1800), nil)
+	require.NoError(t, err)
+	first := texts.askFor(t.Context(), long, func(*Text) {})
+	until(t, texts, "the first", func() bool { return len(texts.room.waiting) == 1 })
+	most := len(branch) - 1
+	n := texts.store.Known(branch, most)
+	require.Equal(t, 1024, n)
+	texts.mu.Lock()
+	ahead := texts.ahead(branch, most, n)
+	texts.mu.Unlock()
+	require.NotNil(t, ahead, "512 more tokens are worth to be waited for while 512 are computed")
+	second := texts.askFor(t.Context(), branch, func(x *Text) { require.Equal(t, alone.logits(t, branch), bits(x.Logits())) })
+	taken.Close()
+	within(t, "both", func() {
+		require.NoError(t, <-first.result)
+		require.NoError(t, <-second.result)
+	})
+	require.GreaterOrEqual(t, second.reused, 1536)
+}
+
 // TestWhoIsWaitedForIsGivenUp: the next goes on in its place, and who waits can be
 // given up too. Brief prompts wait for none.
 func TestWhoIsWaitedForIsGivenUp(t *testing.T) {
