@@ -28,7 +28,7 @@ func (s *Server) exchange(ctx context.Context, field string, c *conversation, p 
 		return nil, err
 	}
 	defer func() {
-		if err != nil {
+		if x == nil { // after a panic too, from which net/http recovers
 			j.end()
 		}
 	}()

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"expertfs/infer/server/scripted"
+
 	"github.com/stretchr/testify/require"
 )
 
@@ -114,4 +116,27 @@ func TestEngineFailsAsSoonAsItIsBack(t *testing.T) {
 	s.life.fail(back, errors.New("told too late"))
 	state, _ = s.life.state()
 	require.Equal(t, ready, state, "an engine that is not used any more says nothing of the present one")
+}
+
+// faulty is an engine with a fault of ours.
+type faulty struct{ *scripted.Engine }
+
+func (faulty) Vocab() int { panic(http.ErrAbortHandler) } // of which net/http does not write
+
+// A request that ends by a fault of the program leaves its place in the queue.
+func TestFaultsTakeNoPlaces(t *testing.T) {
+	m := &model{says: "x<|return|>"}
+	s := newServer(t, m)
+	server := newHTTP(t, s)
+	s.Ready(faulty{m.Engine})
+	for path, body := range map[string]string{
+		"chat/completions": `{"messages": [{"role": "user", "content": "x"}]}`,
+		"messages":         `{"max_tokens": 9, "messages": [{"role": "user", "content": "x"}]}`,
+		"responses":        `{"input": "x"}`,
+		"completions":      `{"prompt": "x"}`,
+	} {
+		_, err := http.Post(server.URL+"/v1/"+path, "application/json", jsonBody(body))
+		require.Error(t, err, path)
+		soon(t, func() bool { return !s.Busy() })
+	}
 }
