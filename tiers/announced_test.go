@@ -128,6 +128,8 @@ func TestAFullTierBeginsNothing(t *testing.T) {
 		open(t, c, key(1, expert)).Release()
 	}
 	require.Equal(t, expertfs.Uses{Misses: 7}, c.Stats().Uses, "the refused open counts once")
+	open(t, c, key(1, 0)).Release()
+	require.Equal(t, expertfs.Uses{Hits: 1, Misses: 7}, c.Stats().Uses, "its load was for that open")
 }
 
 // TestAnAnnouncementTakesNothingFromTheStepsOfOthers, nor do its experts keep out

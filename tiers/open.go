@@ -158,8 +158,10 @@ func (c *Cache) meet(s *stream, e *entry) {
 	}
 }
 
-// look is use for an open that was counted before, when it was refused.
+// look is use for an open that was counted before, when it was refused. That was the
+// miss, also where an announcement has begun the load since.
 func (c *Cache) look(e *entry) (*ram.Slot, *load) {
+	e.due = false
 	if e.slot != nil {
 		c.table.pin(e, 1)
 		return e.slot, nil
