@@ -17,10 +17,10 @@
 // steps: as many stages as take three quarters of a usual step, one at least, then the
 // steps that are due, and so on. A chunk has as many tokens as take about as long in one
 // stage, by the longest in a layer of the last chunk, and at most Options.Chunk: a
-// text waits about two steps, and less than three. So a prompt keeps three sevenths of
-// the machine, whatever it is made of, at the speed that large batches have. The texts
-// that run keep the rest: between two tokens of one is its own step, and the stages of
-// a chunk. Prompts that wait together share the chunks evenly.
+// text waits about two steps, and less than three. So a prompt has up to three sevenths
+// of the machine, and less where its stages do not fill three quarters of a step. The
+// texts that run have the rest: between two tokens of one is its own step, and the stages
+// of a chunk. Prompts that wait together share the chunks evenly.
 //
 // A prompt of up to half of a chunk's tokens is brief (brief.go): it does not wait for
 // a chunk under way, but for the end of its stage, and is computed whole before the
