@@ -20,7 +20,7 @@ type chunk struct {
 	left   atomic.Bool // a request of it is gone: it is taken out before the next stage of any chunk
 
 	stages  int              // that were timed
-	took    [2]time.Duration // that the last of each kind took: attention, experts
+	took    [4]time.Duration // that the last of each kind took: attention and experts, of layers that alternate
 	longest time.Duration    // that one of the layers took
 }
 
@@ -102,23 +102,25 @@ func (s *Scheduler) advance() {
 
 // timed is told how long the chunk's next stage took.
 func (s *Scheduler) timed(c *chunk, stage time.Duration) {
-	c.took[c.stages%2] = stage
+	c.took[c.stages%len(c.took)] = stage
 	if c.stages++; s.o.Stages == 0 || c.stages <= s.o.Stages { // logits of few tokens take as long as of many
 		c.longest = max(c.longest, stage)
 	}
 }
 
-// foreseen is how long the chunk's next stage will take: as long as the same half of
-// the layer before, and in the first layer as the last chunk's longest stage, by its
-// tokens. Logits take the better part of a step, and more of them as long again.
+// foreseen is how long the chunk's next stage will take: as long as the same half two
+// layers before, since attention to a window and to all of the text alternate, and in the
+// first layers as the last chunk's longest stage, by its tokens. Logits take the better
+// part of a step, and more of them as long again.
 func (s *Scheduler) foreseen(c *chunk) time.Duration {
+	next, last := c.stages%len(c.took), (c.stages-1)%len(c.took)
 	switch {
 	case s.o.Stages > 0 && c.stages == s.o.Stages:
 		return s.usualStep()
 	case s.o.Stages > 0 && c.stages > s.o.Stages:
-		return c.took[(c.stages-1)%2]
-	case c.took[c.stages%2] > 0:
-		return c.took[c.stages%2]
+		return c.took[last]
+	case c.took[next] > 0:
+		return c.took[next]
 	}
 	return max(c.longest, s.perToken*time.Duration(c.tokens))
 }

@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync/atomic"
@@ -131,6 +132,61 @@ func TestLogitsDoNotMakeChunksSmall(t *testing.T) {
 		rows = append(rows, p.rows())
 	}
 	require.Equal(t, []int{leastChunk, 144, 144, 144, 52}, rows)
+}
+
+// Attention to all of the text, which takes longer the longer that is, and attention to a
+// window alternate: what the one takes tells nothing of the other.
+func TestAttentionThatAlternates(t *testing.T) {
+	const stages = 16
+	e := newScript(t, stages)
+	s := prepare(e.begin, Options{Chunk: 100, Whole: 500, Stages: stages})
+	var clock, between, together atomic.Int64 // of the present pause: how long its stages took, how many there were
+	s.now = func() time.Time { return time.Unix(0, clock.Load()) }
+	go s.loop()
+	t.Cleanup(s.Close)
+	text, long := new(infer.Session), new(infer.Session)
+	var first *scriptPart // chunk, which nothing is known for
+	e.layer = func(_ context.Context, p *scriptPart) error {
+		if !p.has(long) {
+			between.Store(0)
+			together.Store(0)
+			clock.Add(int64(time.Millisecond))
+			return nil
+		}
+		for s.due.Load() == 0 { // until the text is due again, so that the order is certain
+			time.Sleep(50 * time.Microsecond)
+		}
+		first = cmp.Or(first, p)
+		stage := int64([]time.Duration{time.Millisecond, 2 * time.Millisecond, 11 * time.Millisecond, 2 * time.Millisecond}[p.next%4])
+		clock.Add(stage)
+		n, sum := together.Add(1), between.Add(stage)
+		if n > 1 && p != first && sum > int64(stages*time.Millisecond*3/4) {
+			t.Errorf("%d stages to the %d. make a text wait %v beside its step", n, p.next, time.Duration(sum))
+		}
+		return nil
+	}
+	require.NoError(t, s.Append(context.Background(), text, []int{1}, nil))
+	entered := make(chan error, 1)
+	go func() { entered <- s.Append(context.Background(), long, make([]int, 4*leastChunk), nil) }()
+	within(t, "prompt", func() {
+		for done := false; !done; {
+			require.NoError(t, s.Append(context.Background(), text, []int{1}, nil))
+			select {
+			case err := <-entered:
+				require.NoError(t, err)
+				done = true
+			default:
+			}
+		}
+	})
+	chunks := 0
+	for _, p := range e.batches() {
+		if p.has(long) {
+			require.Equal(t, leastChunk, p.rows())
+			chunks++
+		}
+	}
+	require.Equal(t, 4, chunks)
 }
 
 // Alone, a prompt is computed in the largest batches, without a stop.
