@@ -79,9 +79,9 @@ type Requests struct {
 // Uses count the uses of experts. A use is an open of an expert's file, or a
 // touch; opens of dense files are none.
 type Uses struct {
-	Hits   int64 `json:"hits"`   // the bytes were in RAM at that moment
-	Misses int64 `json:"misses"` // they were not: the use began the load, or took over a prefetch under way
-	Joins  int64 `json:"joins"`  // nor here, but another use had begun the load, so that nothing was read for this one
+	Hits   int64 `json:"hits"`   // the bytes were in RAM at that moment, and not read for this use
+	Misses int64 `json:"misses"` // they were: the use, or its announcement, began the load, or took over a prefetch under way
+	Joins  int64 `json:"joins"`  // they were on their way for another use, so that nothing was read for this one
 }
 
 // Total is the number of uses.
@@ -156,7 +156,7 @@ type PrefetchStats struct {
 	Asked   int64 `json:"asked"`
 	Dropped int64 `json:"dropped"` // no room for it
 	Useful  int64 `json:"useful"`  // used after it was there
-	Late    int64 `json:"late"`    // used before it was there, or its layer passed by
+	Late    int64 `json:"late"`    // used or announced before it was there, or its layer passed by
 	Wasted  int64 `json:"wasted"`  // evicted without having been used
 }
 
