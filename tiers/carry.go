@@ -66,7 +66,7 @@ func (d *loader) renew(l *load, old, slot *ram.Slot, job *nvme.Job) (*ram.Slot, 
 	if old != nil {
 		d.fill.closeSlot(old)
 		if err != nil { // its descriptor was the last there is
-			slot, err = d.fill.prepare(l.e)
+			slot, err = d.fill.prepareAgain(l.e)
 		}
 	}
 	if err == nil {

@@ -64,7 +64,8 @@
 //	resizing, Seldom.mu < guard < the locks of events, nvme.Reader and the SlotHook
 //
 // Whoever holds one of these locks takes none that stands to its left. The lock that
-// guards the shadow policies, events.shadowing, is taken while none of them is held.
+// guards the shadow policies, events.shadowing, is taken while none of them is held, and
+// so is filler.stocking, which is held while slots are prepared.
 //
 // Fields below a comment GUARDED BY guard need it. The methods of the parts are called
 // with it, unless they say otherwise: those of the loader that carry out a load run

@@ -203,6 +203,8 @@ func TestAVictimGivesItsDescriptorWhereThereIsNoOther(t *testing.T) {
 	for expert := range 4 {
 		open(t, c, key(0, expert)).Release()
 	}
+	c.loader.running.Wait()
+	c.loader.fill.destock() // slots that are prepared have their descriptors
 	var before unix.Rlimit
 	require.NoError(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &before))
 	few := before
@@ -234,4 +236,20 @@ func TestAVictimGivesItsDescriptorWhereThereIsNoOther(t *testing.T) {
 	giveBack()
 	require.Equal(t, 4, c.Stats().Resident)
 	require.Empty(t, c.Stats().Errors)
+}
+
+// TestASlotPreparedForLaterGivesItsDescriptorWhereThereIsNoOther: it may have taken that
+// of the victim, before the load came to it.
+func TestASlotPreparedForLaterGivesItsDescriptorWhereThereIsNoOther(t *testing.T) {
+	ck := tiny(t)
+	c := newCache(t, ck, 4, Options{})
+	open(t, c, key(0, 0)).Release()
+	eventually(t, func() bool { return len(c.loader.fill.stock) == 4 })
+	e := c.table.expert(key(0, 1))
+	for left := range 5 { // one more than there are
+		s, err := c.loader.fill.prepareAgain(e)
+		require.NoError(t, err)
+		require.Len(t, c.loader.fill.stock, max(0, 3-left))
+		s.Close()
+	}
 }

@@ -1,6 +1,8 @@
 package tiers
 
 import (
+	"sync"
+
 	"expertfs/tiers/nvme"
 	"expertfs/tiers/ram"
 )
@@ -13,6 +15,8 @@ type filler struct {
 	dense   *ram.Tier
 	hook    SlotHook // may be nil
 	stock   chan *ram.Slot
+
+	stocking sync.Mutex // held by whoever puts slots into stock
 }
 
 // prepare makes a slot that has no memory yet.
@@ -22,6 +26,19 @@ func (f *filler) prepare(e *entry) (*ram.Slot, error) {
 		tier = f.dense
 	}
 	return tier.Prepare(e.view().Size())
+}
+
+// prepareAgain makes a slot when there was no descriptor for one, and a slot has been
+// closed since. One that was prepared for later may have taken the descriptor of that.
+func (f *filler) prepareAgain(e *entry) (*ram.Slot, error) {
+	f.stocking.Lock()
+	defer f.stocking.Unlock()
+	if !e.dense {
+		if s := f.prepared(); s != nil {
+			return s, nil
+		}
+	}
+	return f.prepare(e)
 }
 
 // prepared returns a slot for an expert that was prepared before, nil when there is
@@ -40,17 +57,14 @@ func (f *filler) prepared() *ram.Slot {
 // read at once, where making a file and mapping it takes some tenths of a millisecond on
 // a busy machine. One that cannot be had is not missed.
 func (f *filler) restock(size int64) {
+	f.stocking.Lock()
+	defer f.stocking.Unlock()
 	for len(f.stock) < cap(f.stock) {
 		s, err := f.experts.Prepare(size)
 		if err != nil {
 			return
 		}
-		select {
-		case f.stock <- s:
-		default:
-			s.Close()
-			return
-		}
+		f.stock <- s
 	}
 }
 
