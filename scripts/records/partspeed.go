@@ -158,7 +158,8 @@ func measureDecode(ctx context.Context, s *session) error {
 		return err
 	}
 	s.tellPeer()
-	test := []string{"-p", "0", "-n", strconv.Itoa(32 * 12 / (6 + s.layers)), "-r", "2"}
+	// The last test counts: in those before, a process maps each expert for the first time.
+	test := []string{"-p", "0", "-n", strconv.Itoa(32 * 12 / (6 + s.layers)), "-r", "4"}
 	return s.beside(ctx, model, f, func(a arm) error {
 		err := goBench(ctx, program, "^BenchmarkMemory$/threads=2", "300ms", func(_ string, figure float64, c call) {
 			s.add(a.name, report.Memory, report.FromMemory, "GB/s", figure/1000, c)
