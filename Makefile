@@ -14,8 +14,9 @@ CHECKSOAK ?= 60s
 # What is tested, and flags for that: make test PACKAGES=./fsys/... TESTFLAGS=-short
 PACKAGES  ?= ./...
 TESTFLAGS ?=
-# How many packages are tested at a time: many tests wait about as long as they compute.
-AT_ONCE ?= $(shell echo $$(($$(nproc) * 2)))
+# How many packages are tested at a time: many tests wait about as long as they compute. With
+# more of them what waits for a busy machine waits too long.
+AT_ONCE ?= $(shell echo $$(($$(nproc) + 1)))
 # A fixed deadline turns a hang into a failure. It is no measurement.
 TEST = $(GO) test -timeout 15m -count 1 -p $(AT_ONCE)
 

@@ -119,7 +119,7 @@ func TestAReaderThatMapsKeepsItsBytes(t *testing.T) {
 			require.True(t, bytes.Equal(bytesOf(t, ck, ck.Expert(key(0, 0))), m.sees()))
 			require.Equal(t, "ram", c.Expert(key(0, 0)).Tier, "what is mapped is not evicted")
 			m.stop()
-			require.Eventually(t, func() bool { return c.Stats().MappedBytes == 0 }, time.Minute, time.Millisecond)
+			require.Eventually(t, func() bool { return c.Stats().MappedBytes == 0 }, 5*time.Minute, time.Millisecond)
 			for expert := range 7 {
 				open(t, c, key(1, expert)).Release()
 			}

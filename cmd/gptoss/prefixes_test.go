@@ -55,7 +55,7 @@ func served(t *testing.T, args []string, ask func(url string)) string {
 		}
 		resp.Body.Close()
 		return resp.StatusCode == http.StatusOK
-	}, time.Minute, time.Millisecond)
+	}, 5*time.Minute, time.Millisecond)
 	ask(url)
 	cancel()
 	require.NoError(t, <-ended)

@@ -103,7 +103,7 @@ func (k *talk) expect(pattern string) string {
 		found = rest[at[0]:at[1]]
 		k.seen += at[1]
 		return true
-	}, time.Minute, time.Millisecond, pattern)
+	}, 5*time.Minute, time.Millisecond, pattern)
 	return found
 }
 

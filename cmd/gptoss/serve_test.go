@@ -62,7 +62,7 @@ func TestServe(t *testing.T) {
 		require.NoError(t, err)
 		resp.Body.Close()
 		return resp.StatusCode == http.StatusOK
-	}, time.Minute, time.Millisecond)
+	}, 5*time.Minute, time.Millisecond)
 	resp := ask("/v1/chat/completions", `{"model": "whale", "temperature": 0, "messages": [{"role": "user", "content": "Tell me of the white whale"}]}`)
 	answer, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
@@ -82,7 +82,7 @@ func TestServe(t *testing.T) {
 func listening(t testing.TB, log *syncBuffer, model string) string {
 	t.Helper()
 	line := regexp.MustCompile(`url=http://(127\.0\.0\.1:\d+) model=` + model + `\n`)
-	require.Eventually(t, func() bool { return line.MatchString(log.String()) }, time.Minute, time.Millisecond)
+	require.Eventually(t, func() bool { return line.MatchString(log.String()) }, 5*time.Minute, time.Millisecond)
 	return line.FindStringSubmatch(log.String())[1]
 }
 

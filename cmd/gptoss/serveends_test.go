@@ -98,7 +98,7 @@ func TestServeEndsGracefully(t *testing.T) {
 			text, err := io.ReadAll(resp.Body)
 			require.NoError(t, err)
 			return resp.StatusCode == http.StatusServiceUnavailable && strings.Contains(string(text), want)
-		}, time.Minute, time.Millisecond)
+		}, 5*time.Minute, time.Millisecond)
 	}
 	refused(http.MethodGet, "/health", "", "draining")
 	refused(http.MethodPost, "/v1/completions", `{"prompt": "x"}`, "shutting down")
@@ -156,7 +156,7 @@ func TestServeTLSAndKeys(t *testing.T) {
 			require.NoError(t, <-ended)
 		})
 		line := regexp.MustCompile(`url=(https?://\S+:\d+) model=whale\n`)
-		require.Eventually(t, func() bool { return line.MatchString(log.String()) && strings.Contains(log.String(), "msg=ready") }, time.Minute, time.Millisecond)
+		require.Eventually(t, func() bool { return line.MatchString(log.String()) && strings.Contains(log.String(), "msg=ready") }, 5*time.Minute, time.Millisecond)
 		return line.FindStringSubmatch(log.String())[1], log
 	}
 	url, log := serve("--tls-cert", cert, "--tls-key", key, "--api-key-file", keys, "--api-key", "ahab")

@@ -116,7 +116,7 @@ func TestStopped(t *testing.T) {
 	require.NoError(t, child.Start())
 	require.False(t, Stopped(child.Process.Pid))
 	require.NoError(t, child.Process.Signal(unix.SIGSTOP))
-	require.Eventually(t, func() bool { return Stopped(child.Process.Pid) }, time.Minute, time.Millisecond)
+	require.Eventually(t, func() bool { return Stopped(child.Process.Pid) }, 5*time.Minute, time.Millisecond)
 	require.NoError(t, child.Process.Signal(unix.SIGCONT))
 	require.NoError(t, stdin.Close())
 	require.NoError(t, child.Wait())

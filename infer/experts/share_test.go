@@ -64,7 +64,7 @@ func TestShareIsObeyedWhileNothingIsComputed(t *testing.T) {
 	require.NoError(t, use(t, s, 0, 0, 1, 2, 3, 4))
 	require.EqualValues(t, 5*slot, s.Stats().Kept)
 	setShare(t, dir, 0)
-	require.Eventually(t, func() bool { return s.Stats().Kept == 0 }, time.Minute, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return s.Stats().Kept == 0 }, 5*time.Minute, 10*time.Millisecond)
 }
 
 // What makes no sense is as if nobody said anything.

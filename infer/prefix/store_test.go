@@ -154,10 +154,10 @@ func TestProcessesShareAFolder(t *testing.T) {
 	one, two := openStore(t, dir, nil), openStore(t, dir, nil)
 	ids := count(0, 100)
 	keep(one, ids, 30, 60)
-	require.Eventually(t, func() bool { return two.Known(ids, 100) == 60 }, time.Minute, time.Millisecond)
+	require.Eventually(t, func() bool { return two.Known(ids, 100) == 60 }, 5*time.Minute, time.Millisecond)
 	requireText(t, two, ids, 60)
 	keep(two, ids, 90)
-	require.Eventually(t, func() bool { return one.Known(ids, 100) == 90 }, time.Minute, time.Millisecond)
+	require.Eventually(t, func() bool { return one.Known(ids, 100) == 90 }, 5*time.Minute, time.Millisecond)
 	requireText(t, one, ids, 90)
 
 	for _, f := range files(t, dir) { // as another process evicts
@@ -165,7 +165,7 @@ func TestProcessesShareAFolder(t *testing.T) {
 	}
 	three := openStore(t, dir, nil)
 	requireText(t, three, ids, 0)
-	require.Eventually(t, func() bool { return two.Known(ids, 100) == 90 }, time.Minute, time.Millisecond, "it is still in RAM")
+	require.Eventually(t, func() bool { return two.Known(ids, 100) == 90 }, 5*time.Minute, time.Millisecond, "it is still in RAM")
 }
 
 func TestRAMBudget(t *testing.T) {
@@ -252,7 +252,7 @@ func TestFolderThatIsRemoved(t *testing.T) {
 	keep(s, ids, 30)
 	soon := func(n int) {
 		t.Helper()
-		require.Eventually(t, func() bool { return len(files(t, dir)) == n }, time.Minute, time.Millisecond)
+		require.Eventually(t, func() bool { return len(files(t, dir)) == n }, 5*time.Minute, time.Millisecond)
 	}
 	soon(1)
 	all, err := TakeInventory(dir)

@@ -55,7 +55,7 @@ func TestTornFiles(t *testing.T) {
 			require.Equal(t, 1, strings.Count(log.String(), "of no use and is removed"), log.String())
 			require.EqualValues(t, 1, s.Stats().Torn)
 			keep(s, ids, 60)
-			require.Eventually(t, func() bool { return s.Known(ids, 100) == 90 }, time.Minute, time.Millisecond)
+			require.Eventually(t, func() bool { return s.Known(ids, 100) == 90 }, 5*time.Minute, time.Millisecond)
 			requireText(t, s, ids, 90)
 		})
 	}

@@ -113,7 +113,7 @@ func TestBusyWorkersMakeFewerRequests(t *testing.T) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			return r.lanes[networkLane].idle == workers
-		}, time.Minute, time.Millisecond)
+		}, 5*time.Minute, time.Millisecond)
 		before := store.Requests.Load()
 		got = make([]byte, v.Size())
 		_, err := r.ReadAt(t.Context(), v, got, 0)

@@ -38,7 +38,7 @@ func TestTheDriveIsReadBeforeThereIsMemory(t *testing.T) {
 				dst, makeMemory := address(t, v.Size())
 				j := r.Load(v, dst, Demand, 0)
 				if v.Parts[0].Transform == nil && name == "direct" && r.Mechanism() == "O_DIRECT" {
-					require.Eventually(t, func() bool { return r.BytesRead() > 0 }, time.Minute, time.Millisecond)
+					require.Eventually(t, func() bool { return r.BytesRead() > 0 }, 5*time.Minute, time.Millisecond)
 				}
 				select {
 				case <-j.Done():

@@ -102,7 +102,7 @@ func TestFillWaitsForTheDrive(t *testing.T) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		return len(f.pending) == few
-	}, 20*time.Second, time.Millisecond)
+	}, 5*time.Minute, time.Millisecond)
 	// A reader finds room meanwhile.
 	_, err := readRange(t, openBulk(t, c, model), 2<<20, block)
 	require.NoError(t, err)

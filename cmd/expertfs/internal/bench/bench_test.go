@@ -52,7 +52,7 @@ func TestEcho(t *testing.T) {
 	e, err = startEcho()
 	require.NoError(t, err)
 	require.NoError(t, e.cmd.Process.Kill())
-	require.Eventually(t, func() bool { return e.roundTrip() != nil }, time.Minute, time.Millisecond)
+	require.Eventually(t, func() bool { return e.roundTrip() != nil }, 5*time.Minute, time.Millisecond)
 	require.ErrorContains(t, e.close(), "killed")
 }
 

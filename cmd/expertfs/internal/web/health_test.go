@@ -68,5 +68,5 @@ func TestScrapesOfAMountThatHangs(t *testing.T) {
 	scraping.Wait()
 	require.EqualValues(t, 1, m.asked.Load())
 	close(m.goOn)
-	require.Eventually(t, func() bool { _, err := figures(); return err == nil }, time.Minute, time.Millisecond)
+	require.Eventually(t, func() bool { _, err := figures(); return err == nil }, 5*time.Minute, time.Millisecond)
 }
