@@ -14,18 +14,14 @@ import (
 type chunk struct {
 	batch  Batch // nil before the first stage
 	parts  []part
+	tokens int // that it began with
 	ctx    context.Context
 	cancel func()
 	left   atomic.Bool // a request of it is gone: it is taken out before the next stage of any chunk
 
-	timing
-	longest time.Duration // that one of the layers took
-}
-
-// timing is how long a chunk took.
-type timing struct {
-	tokens int             // that it began with
-	took   []time.Duration // each stage so far
+	stages  int              // that were timed
+	took    [4]time.Duration // that the last of each kind took: attention and experts, of layers that alternate
+	longest time.Duration    // that one of the layers took
 }
 
 // part is what a chunk has of a prompt: its first n tokens.
@@ -106,34 +102,28 @@ func (s *Scheduler) advance() {
 
 // timed is told how long the chunk's next stage took.
 func (s *Scheduler) timed(c *chunk, stage time.Duration) {
-	c.took = append(c.took, stage)
-	if s.o.Stages == 0 || len(c.took) <= s.o.Stages { // logits of few tokens take as long as of many
+	c.took[c.stages%len(c.took)] = stage
+	if c.stages++; s.o.Stages == 0 || c.stages <= s.o.Stages { // logits of few tokens take as long as of many
 		c.longest = max(c.longest, stage)
 	}
 }
 
-// foreseen is how long the chunk's next stage will take: for each token as long as the
-// same stage of the last chunk, unless that was much larger and had the experts cheaper;
-// else as long as the same half two layers before, since attention to a window and to
-// all of the text alternate; and where nothing is known, as the longest that there was.
-// Logits take the better part of a step, and more of them as long again.
+// foreseen is how long the chunk's next stage will take: as long as the same half two
+// layers before, since attention to a window and to all of the text alternate, and in the
+// first layers as the last chunk's longest stage, by its tokens. Logits take the better
+// part of a step, and more of them as long again.
 func (s *Scheduler) foreseen(c *chunk) time.Duration {
-	next, tokens := len(c.took), time.Duration(c.tokens)
-	switch last := &s.last; {
-	case s.o.Stages > 0 && next == s.o.Stages:
+	next, last := c.stages%len(c.took), (c.stages-1)%len(c.took)
+	switch {
+	case s.o.Stages > 0 && c.stages == s.o.Stages:
 		return s.usualStep()
-	case s.o.Stages > 0 && next > s.o.Stages:
-		return c.took[next-1]
-	case next < len(last.took) && last.tokens <= 2*c.tokens:
-		return last.took[next] * tokens / time.Duration(last.tokens)
-	case next >= alike:
-		return c.took[next-alike]
+	case s.o.Stages > 0 && c.stages > s.o.Stages:
+		return c.took[last]
+	case c.took[next] > 0:
+		return c.took[next]
 	}
-	return max(c.longest, s.perToken*tokens)
+	return max(c.longest, s.perToken*time.Duration(c.tokens))
 }
-
-// alike is how many stages from one to the next of its kind.
-const alike = 4
 
 // nextChunk is the chunk to go on with, or a new one; nil: no prompts wait.
 func (s *Scheduler) nextChunk() *chunk {
@@ -177,7 +167,6 @@ func (s *Scheduler) endChunk(c *chunk, err error) {
 		s.chunk = nil
 		if c.longest > 0 {
 			s.perToken = max(1, c.longest/time.Duration(c.tokens))
-			s.last = c.timing
 		}
 	}
 	for _, x := range c.parts {

@@ -53,7 +53,6 @@ type Scheduler struct {
 	back     time.Time       // since when a step waits for company: its arrival, or the end of the last batch
 	recent   []time.Duration // of batches of steps, the last ones
 	perToken time.Duration   // of the last chunk, in the stage that took longest
-	last     timing          // of the last chunk
 	stats    Stats
 }
 
