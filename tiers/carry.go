@@ -53,9 +53,9 @@ func (d *loader) run(l *load, old, fresh *ram.Slot, job *nvme.Job) {
 }
 
 // renew makes a slot for a load, unless it has one, and begins to read before the slot
-// has its memory. Readers have had the old one, if there is one: its pages are not written to again,
-// its room is taken by the new slot. There is no job when the load was given up. The
-// guard is not held.
+// has its memory. Readers have had the old one, if there is one: its pages are not
+// written to again, and its room is taken by the new slot. There is no job when the load
+// was given up. The guard is not held.
 func (d *loader) renew(l *load, old, slot *ram.Slot, job *nvme.Job) (*ram.Slot, *nvme.Job, error) {
 	var err error
 	if slot == nil {

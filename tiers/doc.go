@@ -12,8 +12,8 @@
 // a new one within the budget, or a victim's, whose slot is closed and made
 // anew while the drive is at work), reads the expert into it, and makes it
 // resident. The opens that waited have it pinned then. Loads that find no place
-// stand in the wait queue, at most Options.MaxWait. A reader that others crowd out waits Options.CrowdWait and is
-// then told to read from the drive (crowd.go).
+// stand in the wait queue, at most Options.MaxWait. A reader that others crowd out
+// waits Options.CrowdWait and is then told to read from the drive (crowd.go).
 //
 // A resident expert is pinned while a Handle is open, and stays in use while any
 // process maps its slot, which outlives the descriptor and which nobody tells us

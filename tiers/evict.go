@@ -5,12 +5,6 @@ import (
 	"expertfs/tiers/ram"
 )
 
-// Watermarks (budget.go and slots.go have their code): a miss finds its victim itself, in 0.1 to 5 us by the policy and
-// half a us for the lease, where the load takes some ms. Slots kept ready
-// spare it that and hold fewer experts, so both marks are at the whole budget
-// unless asked for. They help where many victims are mapped and must be passed
-// over.
-
 // evictor chooses which residents leave: the policy orders them, and what is
 // pinned, mapped, or about to be used is passed over.
 type evictor struct {

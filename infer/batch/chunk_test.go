@@ -13,6 +13,50 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// enterBeside has a prompt enter while a text takes tokens, on a clock of the test's: a
+// layer of a step takes 1 ms, and a stage of the prompt what took says. Seen is told of
+// each stage of the prompt: how many there were since the last step, and how long they took.
+func enterBeside(t *testing.T, e *script, o Options, prompt int, took func(*scriptPart) time.Duration,
+	seen func(p *scriptPart, stages int, sum time.Duration)) (text, long *infer.Session) {
+	t.Helper()
+	s := prepare(e.begin, o)
+	var clock, sum, stages atomic.Int64
+	s.now = func() time.Time { return time.Unix(0, clock.Load()) }
+	go s.loop()
+	t.Cleanup(s.Close)
+	text, long = new(infer.Session), new(infer.Session)
+	e.layer = func(_ context.Context, p *scriptPart) error {
+		if !p.has(long) {
+			sum.Store(0)
+			stages.Store(0)
+			clock.Add(int64(time.Millisecond))
+			return nil
+		}
+		for s.due.Load() == 0 { // until the text is due again, so that the order is certain
+			time.Sleep(50 * time.Microsecond)
+		}
+		stage := took(p)
+		clock.Add(int64(stage))
+		seen(p, int(stages.Add(1)), time.Duration(sum.Add(int64(stage))))
+		return nil
+	}
+	require.NoError(t, s.Append(context.Background(), text, []int{1}, nil))
+	entered := make(chan error, 1)
+	go func() { entered <- s.Append(context.Background(), long, make([]int, prompt), nil) }()
+	within(t, "prompt", func() {
+		for {
+			require.NoError(t, s.Append(context.Background(), text, []int{1}, nil))
+			select {
+			case err := <-entered:
+				require.NoError(t, err)
+				return
+			default:
+			}
+		}
+	})
+	return text, long
+}
+
 // While a text is decoded a prompt goes through the layers between its steps. A
 // layer of a step takes 1 ms on the test's clock, and one of a chunk some time for
 // each token, every second one half of it. Chunks are as large as take three
@@ -26,41 +70,11 @@ func TestPromptEntersBetweenSteps(t *testing.T) {
 		20 * time.Microsecond:  {100, 3},
 	} {
 		e := newScript(t, layers)
-		s := prepare(e.begin, Options{Chunk: 100, Whole: 500})
-		var clock, between, stages atomic.Int64 // of the present pause: how long its stages took, how many there were
-		s.now = func() time.Time { return time.Unix(0, clock.Load()) }
-		go s.loop()
-		t.Cleanup(s.Close)
-		text, long := new(infer.Session), new(infer.Session)
-		e.layer = func(_ context.Context, p *scriptPart) error {
-			if !p.has(long) {
-				between.Store(0)
-				stages.Store(0)
-				clock.Add(int64(time.Millisecond))
-				return nil
-			}
-			for s.due.Load() == 0 { // until the text is due again, so that the order is certain
-				time.Sleep(50 * time.Microsecond)
-			}
-			stage := int64(each) * int64(p.rows()) / int64(2-p.next%2)
-			clock.Add(stage)
-			if n := stages.Add(1); between.Add(stage) > int64(layers*time.Millisecond*3/4) && n > 1 {
-				t.Errorf("%d stages of %d tokens make a text wait %v beside its step", n, p.rows(), time.Duration(between.Load()))
-			}
-			return nil
-		}
-		require.NoError(t, s.Append(context.Background(), text, []int{1}, nil))
-		entered := make(chan error, 1)
-		go func() { entered <- s.Append(context.Background(), long, make([]int, prompt), nil) }()
-		within(t, "prompt", func() {
-			for {
-				require.NoError(t, s.Append(context.Background(), text, []int{1}, nil))
-				select {
-				case err := <-entered:
-					require.NoError(t, err)
-					return
-				default:
-				}
+		text, long := enterBeside(t, e, Options{Chunk: 100, Whole: 500}, prompt, func(p *scriptPart) time.Duration {
+			return each * time.Duration(p.rows()) / time.Duration(2-p.next%2)
+		}, func(p *scriptPart, stages int, sum time.Duration) {
+			if stages > 1 && sum > layers*time.Millisecond*3/4 {
+				t.Errorf("%d stages of %d tokens make a text wait %v beside its step", stages, p.rows(), sum)
 			}
 		})
 		left, chunks, usual := prompt, map[string]bool{}, map[string]bool{} // by number
@@ -139,44 +153,14 @@ func TestLogitsDoNotMakeChunksSmall(t *testing.T) {
 func TestAttentionThatAlternates(t *testing.T) {
 	const stages = 16
 	e := newScript(t, stages)
-	s := prepare(e.begin, Options{Chunk: 100, Whole: 500, Stages: stages})
-	var clock, between, together atomic.Int64 // of the present pause: how long its stages took, how many there were
-	s.now = func() time.Time { return time.Unix(0, clock.Load()) }
-	go s.loop()
-	t.Cleanup(s.Close)
-	text, long := new(infer.Session), new(infer.Session)
+	alternate := []time.Duration{time.Millisecond, 2 * time.Millisecond, 11 * time.Millisecond, 2 * time.Millisecond}
 	var first *scriptPart // chunk, which nothing is known for
-	e.layer = func(_ context.Context, p *scriptPart) error {
-		if !p.has(long) {
-			between.Store(0)
-			together.Store(0)
-			clock.Add(int64(time.Millisecond))
-			return nil
-		}
-		for s.due.Load() == 0 { // until the text is due again, so that the order is certain
-			time.Sleep(50 * time.Microsecond)
-		}
+	_, long := enterBeside(t, e, Options{Chunk: 100, Whole: 500, Stages: stages}, 4*leastChunk, func(p *scriptPart) time.Duration {
+		return alternate[p.next%4]
+	}, func(p *scriptPart, n int, sum time.Duration) {
 		first = cmp.Or(first, p)
-		stage := int64([]time.Duration{time.Millisecond, 2 * time.Millisecond, 11 * time.Millisecond, 2 * time.Millisecond}[p.next%4])
-		clock.Add(stage)
-		n, sum := together.Add(1), between.Add(stage)
-		if n > 1 && p != first && sum > int64(stages*time.Millisecond*3/4) {
-			t.Errorf("%d stages to the %d. make a text wait %v beside its step", n, p.next, time.Duration(sum))
-		}
-		return nil
-	}
-	require.NoError(t, s.Append(context.Background(), text, []int{1}, nil))
-	entered := make(chan error, 1)
-	go func() { entered <- s.Append(context.Background(), long, make([]int, 4*leastChunk), nil) }()
-	within(t, "prompt", func() {
-		for done := false; !done; {
-			require.NoError(t, s.Append(context.Background(), text, []int{1}, nil))
-			select {
-			case err := <-entered:
-				require.NoError(t, err)
-				done = true
-			default:
-			}
+		if n > 1 && p != first && sum > stages*time.Millisecond*3/4 {
+			t.Errorf("%d stages to the %d. make a text wait %v beside its step", n, p.next, sum)
 		}
 	})
 	chunks := 0
